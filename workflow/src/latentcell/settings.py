@@ -1,0 +1,340 @@
+"""Every setting of a run, its default, its bounds and its meaning: the only place where they stand.
+
+The JSON schema (``workflow/schemas/config.schema.json``) and the table of keys in
+``config/README.md`` are generated from here; a test fails when they drift. Unknown keys are
+refused.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from latentcell.errors import InputError
+from latentcell.names import ModelKind, ModelName, cells_name, pca_name, replicate_name
+
+PositiveInt = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Size = PositiveInt | Literal["all"]
+SplitName = Literal["training", "validation", "test"]
+BUILT_IN_DATASETS = ("pbmc68k-sample", "pbmc68k-study", "pbmc68k")
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
+class Section(BaseModel):
+    """A part of the configuration; refuses unknown keys and loose types."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DatasetSettings(Section):
+    """Which cells."""
+
+    name: Annotated[str, Field(pattern=_NAME)] = Field(
+        "pbmc68k-sample",
+        description="`pbmc68k-sample` (700 cells that come with scanpy, no download), "
+        "`pbmc68k-study` (the 1,500 cells that the authors deposited), `pbmc68k` (all 68,579 "
+        "cells from 10x), or a name of your own for the file under `path`.",
+    )
+    path: str | None = Field(
+        None, description="Your own file or 10x folder; only with a name of your own."
+    )
+    format: Literal["auto", "h5ad", "10x-h5", "10x-mtx", "loom", "table"] = Field(
+        "auto", description="Format of `path`; `auto` goes by the file's name."
+    )
+    layer: str | None = Field(
+        None,
+        description="Where the counts lie in an `.h5ad` or Loom file: a layer's name, `raw`, or "
+        "null for `X`.",
+    )
+    label_column: str | None = Field(
+        None, description="Column of `obs` (or of the `labels` file) that holds the cell types."
+    )
+    labels: str | None = Field(
+        None,
+        description="TSV or CSV file with the barcodes in one column and cell types in another, "
+        "for formats that carry none.",
+    )
+    orientation: Literal["cells-by-genes", "genes-by-cells"] = Field(
+        "cells-by-genes", description="What the rows of a TSV or CSV table are."
+    )
+
+    @model_validator(mode="after")
+    def _path_fits_name(self) -> Self:
+        built_in = self.name in BUILT_IN_DATASETS
+        if built_in and self.path is not None:
+            raise ValueError(
+                f"path is for your own data, but {self.name!r} is built in: choose another name"
+            )
+        if not built_in and self.path is None:
+            raise ValueError(
+                f"{self.name!r} is not built in ({', '.join(BUILT_IN_DATASETS)}): say where it "
+                "lies with path"
+            )
+        return self
+
+
+class SubsetSettings(Section):
+    """How many of the cells, and which."""
+
+    sizes: Annotated[list[Size], Field(min_length=1)] = Field(
+        ["all"],
+        description="Subset sizes, numbers or `all`. The whole grid is trained on the first; the "
+        "chosen models go on to the others.",
+    )
+    method: Literal["random", "stratified", "first"] = Field(
+        "stratified",
+        description="`random`, `stratified` by cell type, or the `first` rows as the study took.",
+    )
+    seed: Seed = Field(42, description="Seed of the drawing in replicate 1; r2 uses the next one.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(map(str, self.sizes))) != len(self.sizes):
+            raise ValueError(f"sizes must differ from one another, found {self.sizes}")
+        return self
+
+
+class SplitSettings(Section):
+    """Which cells train, validate and test."""
+
+    method: Literal["stratified", "random", "scvae", "study"] = Field(
+        "stratified",
+        description="`stratified` by cell type as far as the classes allow, `random`, `scvae` (one "
+        "permutation, `train + validation` = int(f n), `train` = int(f (train + validation)) with "
+        "f = `train`), or `study` (each cell drawn on its own, as the authors' notebooks did).",
+    )
+    train: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.8, description="Share of training cells (for `scvae`: the fraction, applied twice)."
+    )
+    validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1,
+        description="Share of validation cells; the rest is the test set. Unused with `scvae`.",
+    )
+    seed: Seed = Field(42, description="Seed of the split in replicate 1; r2 uses the next one.")
+
+    @model_validator(mode="after")
+    def _room_for_test(self) -> Self:
+        if self.method != "scvae" and self.train + self.validation >= 1:
+            raise ValueError(
+                "train + validation must leave cells to test, "
+                f"found {self.train} + {self.validation}"
+            )
+        return self
+
+
+class GridPoint(Section):
+    """A product of latent dimensions and hidden units; the grid is a list of these."""
+
+    kind: ModelKind = Field("gmvae", description="`gmvae`, or `vae` with one Gaussian prior.")
+    latent_dim: PositiveInt | list[PositiveInt] = Field(description="Latent dimensions, Z.")
+    hidden_units: PositiveInt | list[PositiveInt] = Field(description="Units a hidden layer, H.")
+
+    def models(self) -> list[ModelName]:
+        """Every combination, latent dimension first."""
+        return [
+            ModelName(self.kind, latent_dim, hidden_units)
+            for latent_dim in _as_list(self.latent_dim)
+            for hidden_units in _as_list(self.hidden_units)
+        ]
+
+
+class VaeSettings(Section):
+    """The generative models, GMVAE and VAE, and how they are trained (after scVAE)."""
+
+    components: PositiveInt | Literal["labels"] = Field(
+        "labels", description="Mixture components K of a GMVAE; `labels` takes the number of types."
+    )
+    likelihood: Literal["negative-binomial"] = Field(
+        "negative-binomial", description="Distribution of a count given its latent."
+    )
+    hidden_layers: Annotated[int, Field(ge=1, le=8)] = Field(
+        1, description="Hidden layers of each encoder and of the decoder."
+    )
+    output_bias: Literal["means", "zero"] = Field(
+        "means",
+        description="Start of the decoder's output biases: the training `means` of the genes, or "
+        "`zero` as scVAE does.",
+    )
+    epochs: PositiveInt = Field(100, description="Epochs at most.")
+    batch_size: Annotated[int, Field(ge=2)] = Field(100, description="Cells a step.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-4, description="Adam's step size."
+    )
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.001, description="Weight of a new batch in the moving averages (scVAE: 0.001)."
+    )
+    warm_up_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="Epochs over which the weight of the KL terms rises from 0 to 1."
+    )
+    early_stopping: PositiveInt | None = Field(
+        None, description="Stop after so many epochs without a better validation ELBO; null: never."
+    )
+    keep: Literal["best-validation", "last"] = Field(
+        "best-validation", description="Which epoch's weights are used."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="`auto` takes a CUDA device where there is one."
+    )
+    seed: Seed = Field(1, description="Seed of initialisation, shuffling and sampling in r1.")
+
+
+class ChoiceSettings(Section):
+    """Which hidden size is taken on for each latent dimension."""
+
+    by: Literal["elbo", "ari_clusters", "ari_labels", "ami_clusters", "fixed"] = Field(
+        "elbo", description="Measure whose mean over replicates decides; `fixed` takes `models`."
+    )
+    split: SplitName = Field(
+        "validation", description="Cells on which the measure is taken (the study: `test`)."
+    )
+    models: list[str] = Field(
+        [], description="With `by: fixed`: names such as `gmvae-z10-h250`, all from the grid."
+    )
+
+    @model_validator(mode="after")
+    def _fixed_has_models(self) -> Self:
+        for name in self.models:
+            ModelName.parse(name)
+        if (self.by == "fixed") != bool(self.models):
+            raise ValueError("models and `by: fixed` belong together: give both or neither")
+        return self
+
+
+class PcaSettings(Section):
+    """The linear opponent."""
+
+    components: Annotated[list[PositiveInt], Field(min_length=1)] = Field(
+        [10, 25, 50, 100], description="Numbers of principal components that are classified."
+    )
+    fit_on: Literal["training", "all"] = Field(
+        "training", description="Cells that scaler and PCA are learnt from (the study: `all`)."
+    )
+    standardise: bool = Field(True, description="Whether genes are scaled to unit variance.")
+    seed: Seed = Field(0, description="Seed of the iterative solver's start.")
+
+
+class FfnnSettings(Section):
+    """The study's feed-forward classifier (its Table 2)."""
+
+    hidden_units: PositiveInt = Field(516, description="Units of the hidden layer.")
+    epochs: PositiveInt = Field(100, description="Epochs.")
+    batch_size: PositiveInt = Field(10, description="Cells a step.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-4, description="Adam's step size."
+    )
+    loss: Literal["logits", "double-softmax"] = Field(
+        "logits",
+        description="Cross entropy on the `logits`, or on their softmax as if it were logits, as "
+        "the study ran it.",
+    )
+    keep: Literal["best-validation", "last"] = Field(
+        "best-validation",
+        description="Weights of the epoch with the best validation accuracy, or of the last.",
+    )
+    shuffle: bool = Field(True, description="Whether the cells are reshuffled every epoch.")
+    drop_last: bool = Field(False, description="Whether an incomplete last batch is left out.")
+    raw: bool = Field(True, description="Whether raw counts are classified too.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "cpu", description="These networks are small: the CPU is as a rule the faster place."
+    )
+    seed: Seed = Field(1, description="Seed of initialisation and shuffling, replicate 1.")
+
+
+class TsneSettings(Section):
+    """The maps in the figures."""
+
+    perplexity: Annotated[float, Field(gt=1)] = Field(30.0, description="Effective neighbours.")
+    clusters: PositiveInt = Field(10, description="k of the k-means clusters in figure S1.")
+    seed: Seed = Field(0, description="Seed of tSNE and k-means.")
+
+
+class Settings(Section):
+    """A whole run."""
+
+    run: Annotated[str, Field(pattern=_NAME)] = Field(
+        "sample", description="Name of the run: its results lie in `results/<run>/`."
+    )
+    replicates: PositiveInt = Field(
+        1, description="How often subset, split and initialisation are drawn anew."
+    )
+    dataset: DatasetSettings = Field(DatasetSettings(), description="Which cells.")
+    subset: SubsetSettings = Field(SubsetSettings(), description="How many, and which.")
+    split: SplitSettings = Field(SplitSettings(), description="Training, validation and test.")
+    grid: Annotated[list[GridPoint], Field(min_length=1)] = Field(
+        [GridPoint(latent_dim=10, hidden_units=100)], description="Models that are trained."
+    )
+    vae: VaeSettings = Field(VaeSettings(), description="GMVAE and VAE.")
+    choice: ChoiceSettings = Field(ChoiceSettings(), description="Model choice.")
+    pca: PcaSettings = Field(PcaSettings(), description="Principal components.")
+    ffnn: FfnnSettings = Field(FfnnSettings(), description="The classifier.")
+    tsne: TsneSettings = Field(TsneSettings(), description="Maps.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [str(model) for model in self.models()]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"grid names {twice[0]} twice")
+        for name in self.choice.models:
+            if name not in names:
+                raise ValueError(f"choice.models names {name}, which the grid does not hold")
+        return self
+
+    def models(self) -> list[ModelName]:
+        """The grid, in the order of the configuration."""
+        return [model for point in self.grid for model in point.models()]
+
+    def subset_names(self) -> list[str]:
+        """Names of the subsets, the first being the one on which models are chosen."""
+        return [cells_name(size) for size in self.subset.sizes]
+
+    def replicate_names(self) -> list[str]:
+        """Names of the replicates: r1, r2, ..."""
+        return [replicate_name(index + 1) for index in range(self.replicates)]
+
+    def baseline_inputs(self) -> list[str]:
+        """Classifier inputs that need no learnt latent: raw counts and PCA scores."""
+        raw = ["raw"] if self.ffnn.raw else []
+        return raw + [pca_name(components) for components in self.pca.components]
+
+
+def _as_list(value: int | list[int]) -> list[int]:
+    return value if isinstance(value, list) else [value]
+
+
+def parse_settings(config: dict[str, Any], source: str = "the configuration") -> Settings:
+    """Check a configuration and fill in the defaults.
+
+    Raises
+    ------
+    InputError
+        One sentence for each key at fault: where it stands, what is wrong, what was found.
+    """
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors())
+        raise InputError(f"{source}: {faults}") from None
+
+
+def load_settings(path: str | Path) -> Settings:
+    """Read and check a YAML configuration file; raises `InputError`."""
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: expected a readable YAML file, found: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(config).__name__}")
+    return parse_settings(config, str(path))
+
+
+def _describe(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] == "extra_forbidden":
+        return f"{key} is no known key (see config/README.md)"
+    message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {message}, found {fault['input']!r}"
