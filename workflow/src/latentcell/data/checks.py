@@ -1,0 +1,178 @@
+"""Checks of counts, names and cell types: each refusal is one sentence that says what to mend."""
+
+import warnings
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from latentcell.errors import InputError
+
+LARGEST_COUNT = 2**31 - 1
+# log1p of a count of a few hundred million: larger values are on no logarithmic scale.
+_LARGEST_LOGARITHM = 20.0
+
+
+def check_counts(adata: anndata.AnnData, source: str) -> sparse.csr_matrix:
+    """Return the counts in `adata` as a CSR matrix of int32, having made sure that they are counts.
+
+    Parameters
+    ----------
+    adata
+        Cells x genes, of any numeric type, sparse or dense.
+    source
+        File or data set, for messages.
+
+    Raises
+    ------
+    InputError
+        There are no cells or genes, values that are no counts, or cells without any.
+    """
+    if 0 in adata.shape:
+        raise InputError(
+            f"{source}: expected cells and genes, "
+            f"found {adata.n_obs:,} cells and {adata.n_vars:,} genes"
+        )
+    counts = _as_csr(adata.X, source)
+    values = counts.data
+    if values.dtype.kind == "f":
+        _refuse(~np.isfinite(values), counts, adata, source, "finite counts")
+        _refuse_fractions(counts, adata, source)
+    _refuse(values < 0, counts, adata, source, "counts of at least 0")
+    _refuse(values > LARGEST_COUNT, counts, adata, source, f"counts of at most {LARGEST_COUNT:,}")
+    counts.eliminate_zeros()
+    empty = np.flatnonzero(np.diff(counts.indptr) == 0)
+    if len(empty):
+        raise InputError(
+            f"{source}: expected counts in every cell, found {len(empty):,} cells without any, "
+            f"the first being {adata.obs_names[empty[0]]}"
+        )
+    result = counts.astype(np.int32)
+    result.sort_indices()
+    return result
+
+
+def check_barcodes(barcodes: pd.Index, source: str) -> None:
+    """Refuse barcodes that occur twice; raises `InputError`."""
+    twice = barcodes[barcodes.duplicated()]
+    if len(twice):
+        raise InputError(
+            f"{source}: expected every barcode once, found {twice[0]} "
+            f"{int((barcodes == twice[0]).sum())} times"
+        )
+
+
+def gene_frame(ids: Any, symbols: Any, source: str) -> pd.DataFrame:
+    """Index genes by their identifiers, with their symbols in a column.
+
+    Parameters
+    ----------
+    ids
+        Identifiers, or None where only symbols are known: these, made unique, then serve.
+    symbols
+        Symbols, which may repeat, or None where only identifiers are known.
+    source
+        File or data set, for messages.
+
+    Raises
+    ------
+    InputError
+        An identifier occurs twice.
+    """
+    if ids is None:
+        names = pd.Index([str(symbol) for symbol in symbols], dtype=object)
+        index = _unique_names(names, source)
+    else:
+        index = pd.Index([str(gene) for gene in ids], dtype=object)
+        names = index if symbols is None else pd.Index([str(s) for s in symbols], dtype=object)
+        twice = index[index.duplicated()]
+        if len(twice):
+            raise InputError(
+                f"{source}: expected every gene identifier once, found {twice[0]} "
+                f"{int((index == twice[0]).sum())} times"
+            )
+    return pd.DataFrame({"symbol": names.to_numpy()}, index=index)
+
+
+def check_labels(labels: Any, barcodes: pd.Index, source: str) -> pd.Categorical:
+    """Return cell types as a categorical with sorted categories, all in use.
+
+    Raises
+    ------
+    InputError
+        Cells without a type.
+    """
+    values = pd.Series(np.asarray(labels, dtype=object), index=barcodes)
+    missing = values.isna()
+    values = values.astype(str).str.strip()
+    missing |= values.isin(["", "nan", "NaN", "NA", "None"])
+    number = int(missing.sum())
+    if number == len(values):
+        raise InputError(f"{source}: expected a cell type for every cell, found none at all")
+    if number:
+        raise InputError(
+            f"{source}: expected a cell type for every cell, found none for {number:,} of "
+            f"{len(values):,}, the first being {barcodes[int(np.argmax(missing.to_numpy()))]}"
+        )
+    return pd.Categorical(values.to_numpy(dtype=object), categories=sorted(values.unique()))
+
+
+def _as_csr(matrix: Any, source: str) -> sparse.csr_matrix:
+    if matrix is None or np.dtype(matrix.dtype).kind not in "iufb":
+        found = "nothing" if matrix is None else f"values of type {matrix.dtype}"
+        raise InputError(f"{source}: expected numbers as counts, found {found}")
+    counts = sparse.csr_matrix(matrix)
+    counts.sum_duplicates()
+    return counts
+
+
+def _refuse_fractions(counts: sparse.csr_matrix, adata: anndata.AnnData, source: str) -> None:
+    values = counts.data
+    fractional = values != np.rint(values)
+    if not fractional.any():
+        return
+    if values.min() < 0:
+        guess = "which look scaled"
+    elif values.max() < _LARGEST_LOGARITHM:
+        guess = "which look log-transformed"
+    else:
+        guess = "which look normalised"
+    _refuse(fractional, counts, adata, source, "raw counts (whole numbers)", guess)
+
+
+def _refuse(
+    wrong: NDArray[np.bool_],
+    counts: sparse.csr_matrix,
+    adata: anndata.AnnData,
+    source: str,
+    expected: str,
+    guess: str = "",
+) -> None:
+    """Raise `InputError` about the first of the stored values that is `wrong`, if any is."""
+    number = int(wrong.sum())
+    if not number:
+        return
+    entry = int(np.argmax(wrong))
+    row = int(np.searchsorted(counts.indptr, entry, side="right")) - 1
+    tail = f" ({number:,} such values, {guess})" if guess else f" ({number:,} such values)"
+    raise InputError(
+        f"{source}: expected {expected}, found {counts.data[entry]:.6g} for cell "
+        f"{adata.obs_names[row]} and gene {adata.var_names[counts.indices[entry]]}{tail}"
+    )
+
+
+def _unique_names(names: pd.Index, source: str) -> pd.Index:
+    """Number the repeats of a name, ``MATR3``, ``MATR3-1``, and warn."""
+    repeated = names.duplicated()
+    if not repeated.any():
+        return names
+    warnings.warn(
+        f"{source}: {int(repeated.sum()):,} gene names occur again and were numbered, "
+        f"the first being {names[int(np.argmax(repeated))]}",
+        stacklevel=3,
+    )
+    unique: pd.Index = anndata.utils.make_index_unique(names)
+    return unique
