@@ -146,7 +146,7 @@ class VaeSettings(Section):
     components: PositiveInt | Literal["labels"] = Field(
         "labels", description="Mixture components K of a GMVAE; `labels` takes the number of types."
     )
-    likelihood: Literal["negative-binomial"] = Field(
+    likelihood: Literal["negative-binomial", "poisson"] = Field(
         "negative-binomial", description="Distribution of a count given its latent."
     )
     hidden_layers: Annotated[int, Field(ge=1, le=8)] = Field(
@@ -156,6 +156,16 @@ class VaeSettings(Section):
         "means",
         description="Start of the decoder's output biases: the training `means` of the genes, or "
         "`zero` as scVAE does.",
+    )
+    unexpressed_genes: Literal["closed-form", "modelled"] = Field(
+        "closed-form",
+        description="Genes that no training cell expresses: one fixed distribution each in "
+        "`closed-form`, or `modelled` with weights like the others, as scVAE does.",
+    )
+    prune_below: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.001,
+        description="(cell, component) pairs with q(y given x) at or below this are not decoded "
+        "in training; 0 decodes all, as scVAE does. The measures at the end always decode all.",
     )
     epochs: PositiveInt = Field(100, description="Epochs at most.")
     batch_size: Annotated[int, Field(ge=2)] = Field(100, description="Cells a step.")
@@ -223,6 +233,12 @@ class FfnnSettings(Section):
     batch_size: PositiveInt = Field(10, description="Cells a step.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Adam's step size."
+    )
+    optimiser: Literal["lazy-adam", "adam"] = Field(
+        "lazy-adam",
+        description="`lazy-adam` updates a gene when a batch holds it and makes up for the skipped "
+        "steps in closed form (on CUDA: `adam`), `adam` is PyTorch's, many times slower on raw "
+        "counts.",
     )
     loss: Literal["logits", "double-softmax"] = Field(
         "logits",

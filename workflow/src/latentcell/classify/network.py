@@ -1,0 +1,245 @@
+"""The classifier's weights: initialisation, prediction, and their file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from latentcell.classify import kernels
+from latentcell.errors import InputError
+from latentcell.io import atomic
+from latentcell.settings import FfnnSettings
+
+Floats = NDArray[np.float32]
+Features = sp.csr_matrix | sp.csr_array | NDArray[Any]
+
+_FORMAT = "latentcell-ffnn-1"
+# Cells whose hidden activities are held at once.
+_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Csr:
+    """A sparse matrix as the kernels take it: int64 pointers, int32 columns, float32 values."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    data: Floats
+    columns: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    def select_columns(self, columns: NDArray[np.intp]) -> "Csr":
+        """Keep some columns, renumbered in the order given."""
+        position = np.full(self.columns, -1, np.int32)
+        position[columns] = np.arange(len(columns), dtype=np.int32)
+        kept = position[self.indices] >= 0
+        before = np.concatenate([[0], np.cumsum(kept)])
+        return Csr(
+            before[self.indptr].astype(np.int64),
+            position[self.indices[kept]],
+            self.data[kept],
+            len(columns),
+        )
+
+
+def as_csr(features: Features) -> Csr:
+    """Bring features, sparse or dense, into the kernels' form.
+
+    Raises
+    ------
+    InputError
+        If they are no matrix or hold a value that is not finite.
+    """
+    if features.ndim != 2:
+        raise InputError(f"features: expected cells x columns, found shape {features.shape}")
+    matrix = sp.csr_matrix(features, dtype=np.float32)
+    matrix.sum_duplicates()
+    if not np.isfinite(matrix.data).all():
+        raise InputError("features: expected finite numbers, found NaN or infinity")
+    return Csr(
+        matrix.indptr.astype(np.int64),
+        matrix.indices.astype(np.int32),
+        np.ascontiguousarray(matrix.data, np.float32),
+        matrix.shape[1],
+    )
+
+
+@dataclass(frozen=True)
+class Network:
+    """Weights of a feed-forward network with one hidden layer of ReLUs, float32.
+
+    Attributes
+    ----------
+    first, first_bias
+        H x features, and H.
+    second, second_bias
+        Classes x H, and classes.
+    """
+
+    first: Floats
+    first_bias: Floats
+    second: Floats
+    second_bias: Floats
+
+    @classmethod
+    def initial(cls, features: int, hidden_units: int, classes: int, seed: int) -> Self:
+        """Draw Xavier normal weights (Glorot and Bengio 2010, equation 12) and zero biases.
+
+        The same as ``torch.nn.init.xavier_normal_`` on the first and then the second layer after
+        ``torch.manual_seed(seed)``.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        first = torch.empty(hidden_units, features)
+        second = torch.empty(classes, hidden_units)
+        torch.nn.init.xavier_normal_(first, generator=generator)
+        torch.nn.init.xavier_normal_(second, generator=generator)
+        return cls(
+            first.numpy(),
+            np.zeros(hidden_units, np.float32),
+            second.numpy(),
+            np.zeros(classes, np.float32),
+        )
+
+    def logits(self, features: Csr) -> Floats:
+        """Logits of every row, float32 (cells x classes)."""
+        return forward(
+            features,
+            np.arange(features.rows),
+            np.ascontiguousarray(self.first.T)[:, None, :],
+            self.first_bias,
+            self.second[:, None, :],
+            self.second_bias,
+        )
+
+
+def forward(
+    features: Csr,
+    cells: NDArray[np.int64],
+    first: Floats,
+    first_bias: Floats,
+    second: Floats,
+    second_bias: Floats,
+    frozen: Floats | None = None,
+) -> Floats:
+    """Logits of some cells, float32 (cells x classes), a chunk of them at a time.
+
+    Parameters
+    ----------
+    features, cells
+        Matrix, and its rows that are wanted.
+    first, second
+        Weights in the kernels' layout: G x 3 (or 1) x H and classes x 3 (or 1) x H.
+    first_bias, second_bias
+        H, and classes.
+    frozen
+        What features outside the matrix add to the hidden units of these cells (cells x H).
+    """
+    logits = np.empty((len(cells), len(second_bias)), np.float32)
+    for start in range(0, len(cells), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        base = np.tile(first_bias, (len(cells[chunk]), 1))
+        if frozen is not None:
+            base += frozen[chunk]
+        hidden = kernels.weighted_rows(
+            features.indptr, features.indices, features.data, cells[chunk], base, first
+        )
+        np.maximum(hidden, 0, out=hidden)
+        logits[chunk] = kernels.second_layer_logits(hidden, second, second_bias)
+    return logits
+
+
+@dataclass(frozen=True)
+class Ffnn:
+    """A trained classifier, with everything that a prediction needs.
+
+    Attributes
+    ----------
+    network
+        The weights.
+    classes
+        Names of the classes, in the order of the outputs.
+    settings, seed
+        How it was trained.
+    epoch
+        The epoch whose weights these are, from 1.
+    """
+
+    network: Network
+    classes: list[str]
+    settings: FfnnSettings
+    seed: int
+    epoch: int
+
+    def predict(self, features: Features) -> Floats:
+        """Class probabilities, float32 (cells x classes): the softmax of the logits.
+
+        Raises
+        ------
+        InputError
+            If the features are not as many as the classifier was trained on, or not finite.
+        """
+        matrix = as_csr(features)
+        expected = self.network.first.shape[1]
+        if matrix.columns != expected:
+            raise InputError(
+                f"features: the classifier expects {expected} columns, found {matrix.columns}"
+            )
+        probabilities: Floats = kernels.softmax_rows(self.network.logits(matrix))
+        return probabilities
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file, all settings in its metadata, atomically."""
+        about = {
+            "format": _FORMAT,
+            "classes": self.classes,
+            "settings": self.settings.model_dump(mode="json"),
+            "seed": self.seed,
+            "epoch": self.epoch,
+        }
+        tensors = {
+            "hidden.weight": self.network.first,
+            "hidden.bias": self.network.first_bias,
+            "output.weight": self.network.second,
+            "output.bias": self.network.second_bias,
+        }
+        # A single metadata key: the order of several is not the same from run to run.
+        with atomic(path) as temporary:
+            save_file(
+                {name: np.ascontiguousarray(value) for name, value in tensors.items()},
+                temporary,
+                metadata={"latentcell": json.dumps(about)},
+            )
+
+
+def load_ffnn(path: str | Path) -> Ffnn:
+    """Read a classifier that `Ffnn.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or holds no such classifier.
+    """
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            about = json.loads((file.metadata() or {})["latentcell"])
+            if about["format"] != _FORMAT:
+                raise KeyError(about["format"])
+            names = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
+            network = Network(*(file.get_tensor(name) for name in names))
+    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{path}: expected a classifier written by latentcell, found: {error}"
+        ) from None
+    settings = FfnnSettings.model_validate(about["settings"])
+    return Ffnn(network, about["classes"], settings, about["seed"], about["epoch"])
