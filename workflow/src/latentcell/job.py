@@ -1,0 +1,42 @@
+"""What every script of the workflow does around its work: log, threads, errors."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from latentcell.errors import InputError
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Run a rule's work: output and tracebacks into its log, threads as granted.
+
+    An `InputError` ends the script with status 1 and its sentence on the terminal; anything else
+    is a fault of ours, and keeps its traceback.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", buffering=1) as log:
+        with redirect_stdout(log), redirect_stderr(log):
+            try:
+                limit_threads(snakemake.threads)
+                yield
+            except InputError as error:
+                print(f"latentcell: {error}", file=log)
+                print(f"latentcell: {error}", file=sys.__stderr__, flush=True)
+                sys.exit(1)
+            except Exception:
+                traceback.print_exc(file=log)
+                raise
+
+
+def limit_threads(threads: int) -> None:
+    """Keep the numeric libraries that are loaded to so many threads."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

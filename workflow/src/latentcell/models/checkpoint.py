@@ -1,0 +1,89 @@
+"""Models and unfinished trainings as safetensors files that carry their settings."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from latentcell.errors import InputError
+from latentcell.io import atomic
+
+_KEY = "latentcell"
+
+
+class Stored(NamedTuple):
+    """Tensors by name, and the JSON that describes them."""
+
+    tensors: dict[str, Tensor]
+    description: dict[str, Any]
+
+
+def save(path: str | Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
+    """Write tensors with their description, atomically.
+
+    Equal content gives equal bytes.
+    """
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(description, sort_keys=True, allow_nan=True)
+    with atomic(path) as temporary:
+        save_file(contiguous, temporary, metadata={_KEY: text})
+
+
+def load(path: str | Path) -> Stored:
+    """Read what `save` wrote; raises `InputError` where the file is not of this kind."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if _KEY not in metadata:
+                raise InputError(f"{path}: expected a file of latentcell, found another's")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return Stored(tensors, json.loads(metadata[_KEY]))
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: expected a safetensors file, found: {error}") from None
+
+
+def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+class CheckpointStore:
+    """The one checkpoint of a training that may be killed.
+
+    Parameters
+    ----------
+    path : path
+        Where it lies.
+    identity : str
+        Digest of everything that the training depends on; another's checkpoint is not used.
+    seconds : float
+        Least time between two checkpoints.
+    """
+
+    def __init__(self, path: str | Path, identity: str, seconds: float = 30.0) -> None:
+        self.path, self.identity, self.seconds = Path(path), identity, seconds
+
+    def save(self, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
+        """Replace the checkpoint."""
+        save(self.path, tensors, {"identity": self.identity, **description})
+
+    def load(self) -> Stored | None:
+        """Last checkpoint of the same training, or None."""
+        if not self.path.exists():
+            return None
+        try:
+            stored = load(self.path)
+        except InputError:
+            return None
+        return stored if stored.description["identity"] == self.identity else None
+
+    def remove(self) -> None:
+        """Delete the checkpoint, the training being over."""
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""Which genes a model has weights for, and the closed form of the others.
+
+A gene that no training cell expresses teaches nothing about how it varies. With the closed form
+it has no weights at all: its counts follow one distribution, the same for every cell, at the mean
+that Good and Turing's rule gives to the unseen. The reported bound is still over all genes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from latentcell.models.likelihoods import Likelihood
+
+
+@dataclass(frozen=True)
+class GeneModel:
+    """Genes with weights, and the starting mean of every gene.
+
+    Attributes
+    ----------
+    modelled : ndarray of bool, shape (G,)
+        Genes that have weights.
+    mean : ndarray of float64, shape (G,)
+        Mean count in training cells; for genes without any count there, the mean of the unseen.
+    """
+
+    modelled: np.ndarray
+    mean: np.ndarray
+
+    @classmethod
+    def learn(cls, training: sp.csr_matrix, closed_form: bool) -> "GeneModel":
+        """Learn the means, and which genes to model, from training cells (n, G)."""
+        total = np.asarray(training.sum(0), dtype=np.float64).ravel()
+        seen = total > 0
+        mean = np.where(seen, total, 0.0) / training.shape[0]
+        mean[~seen] = unseen_mean(total, training.shape[0])
+        modelled = seen if closed_form else np.ones_like(seen)
+        return cls(modelled, mean)
+
+    def constant(self, counts: sp.csr_matrix, likelihood: Likelihood) -> np.ndarray:
+        """What the log-likelihood of each cell holds that no weight can change, nats, shape (n,).
+
+        These are the terms of the counts alone (log x!), and all of the genes without weights.
+        """
+        data = torch.as_tensor(counts.data, dtype=torch.float64)
+        value = likelihood.constant(data)
+        rest = ~self.modelled
+        constant = np.zeros(counts.shape[0])
+        if rest.any():
+            outputs = likelihood.output_bias(torch.as_tensor(self.mean))
+            zero, _ = likelihood.zeros(outputs[:, None, torch.as_tensor(rest)].clone())
+            constant += float(zero)
+            excess, _ = likelihood.excess(outputs[:, counts.indices], data)
+            value = value + torch.where(torch.as_tensor(rest[counts.indices]), excess, 0.0)
+        terms = sp.csr_matrix((value.numpy(), counts.indices, counts.indptr), shape=counts.shape)
+        return constant + np.asarray(terms.sum(1)).ravel()
+
+
+def unseen_mean(total: np.ndarray, cells: int) -> float:
+    """Mean count per cell of a gene that was never seen, after Good and Turing.
+
+    The unseen genes together get the share of the genes seen once (Good 1953, eq. 9).
+
+    Parameters
+    ----------
+    total : ndarray of shape (G,)
+        Count of each gene over the training cells.
+    cells : int
+        Number of training cells.
+    """
+    unseen = int((total == 0).sum())
+    # At least half a count: where no gene was seen just once, the rule would give zero.
+    singletons = max(0.5, float((total == 1).sum()))
+    return singletons / cells / max(1, unseen)
