@@ -8,7 +8,7 @@ import tarfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import anndata
 import h5py
@@ -233,10 +233,25 @@ def _unzip(name: str, stream: IO[bytes]) -> IO[bytes]:
     return unpacking(stream) if name.endswith(".gz") else stream
 
 
+class _ReadOnce:
+    """A stream that can only be read.
+
+    After an error SciPy's reader seeks in what it was given when it is destroyed, which aborts
+    the whole process if that is closed by then.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+
 def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
     if role == "matrix":
         # Rows of the file are genes.
-        return sparse.coo_matrix(scipy_io.mmread(stream)).T.tocsr()
+        matrix = scipy_io.mmread(cast(IO[bytes], _ReadOnce(stream)))
+        return sparse.coo_matrix(matrix).T.tocsr()
     return [line.decode().rstrip("\r\n").split("\t") for line in stream if line.strip()]
 
 
@@ -287,12 +302,13 @@ def read_loom(path: Path, layer: str | None = None) -> anndata.AnnData:
             sparse.csr_matrix(matrix[:, start : start + _LOOM_CHUNK].T)
             for start in range(0, matrix.shape[1], _LOOM_CHUNK)
         ]
+        no_cells = sparse.csr_matrix((0, matrix.shape[0]))
         obs = {
             name: _values(cells[name])
             for name in cells
             if cells[name].ndim == 1 and name not in _LOOM_CELLS
         }
-    counts = sparse.vstack(blocks, format="csr") if blocks else sparse.csr_matrix((0, 0))
+    counts = sparse.vstack(blocks, format="csr") if blocks else no_cells
     return anndata.AnnData(
         counts,
         obs=pd.DataFrame(obs, index=pd.Index(barcodes)),

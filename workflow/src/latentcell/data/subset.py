@@ -51,7 +51,7 @@ def draw_subset(
     rows = np.arange(cells) if size == "all" else _draw(codes, size, method, seed)
     found = np.unique(codes[rows])
     if len(found) < 2:
-        only = types[found[0]]
+        only = str(types[found[0]])
         raise InputError(
             f"subset.sizes: expected cells of at least two types in the subset of {len(rows):,}, "
             f"found only {only!r}"
@@ -71,7 +71,7 @@ def apportion(
     """
     if lower.sum() > total:
         lower = np.zeros_like(lower)
-    taken = np.clip(np.floor(quotas).astype(np.int64), lower, upper)
+    taken: NDArray[np.int64] = np.clip(np.floor(quotas).astype(np.int64), lower, upper)
     while taken.sum() < total:
         taken[np.argmax(np.where(taken < upper, quotas - taken, -np.inf))] += 1
     while taken.sum() > total:

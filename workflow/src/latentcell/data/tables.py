@@ -52,6 +52,11 @@ def read_table(
             continue
         name, indices, values, fields = _parse_row(line, separator, f"{path}: line {number}")
         width = width if rows else fields
+        if fields == 0:
+            raise InputError(
+                f"{path}: line {number}: expected numbers set apart by "
+                f"{'commas' if separator == b',' else 'tabs'}, found none"
+            )
         if fields != width:
             raise InputError(
                 f"{path}: line {number}: expected {width:,} numbers as in the lines above, "

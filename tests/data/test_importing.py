@@ -1,0 +1,273 @@
+"""Whole data sets in the one layout."""
+
+import gzip
+import hashlib
+import importlib.util
+import io
+import os
+import tarfile
+from dataclasses import replace
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import io as scipy_io
+from scipy import sparse
+
+from latentcell.data import importing, sources
+from latentcell.data.importing import import_dataset, recover_counts
+from latentcell.data.sources import SOURCES
+from latentcell.data.tables import read_cell_types
+from latentcell.errors import InputError
+from latentcell.settings import DatasetSettings
+
+COUNTS = np.array([[0, 1, 2], [3, 0, 0], [0, 0, 4], [1, 1, 1]])
+CELLS = ["AA-1", "CC-1", "GG-1", "TT-1"]
+TYPES = ["z", "b", "z", "a"]
+GIVEN = os.environ.get(sources.DATA_VARIABLE)
+
+
+def assert_in_layout(adata, name):
+    assert isinstance(adata.X, sparse.csr_matrix)
+    assert adata.X.dtype == np.int32
+    assert adata.uns["dataset"] == name
+    assert list(adata.obs) == ["cell_type"]
+    assert list(adata.var) == ["symbol"]
+    categories = adata.obs["cell_type"].cat.categories.tolist()
+    assert categories == sorted(set(adata.obs["cell_type"]))
+
+
+def own_file(tmp_path, types=TYPES, cells=CELLS):
+    obs = pd.DataFrame({"kind": types}, index=cells)
+    adata = anndata.AnnData(COUNTS.astype(np.float32), obs=obs)
+    adata.write_h5ad(tmp_path / "own.h5ad")
+    return str(tmp_path / "own.h5ad")
+
+
+# Our own files
+
+
+def test_own_file(tmp_path):
+    path = own_file(tmp_path)
+    adata = import_dataset(DatasetSettings(name="own", path=path, label_column="kind"))
+    assert_in_layout(adata, "own")
+    assert (adata.X.toarray() == COUNTS).all()
+    assert adata.obs["cell_type"].tolist() == TYPES
+
+
+def test_own_file_is_the_same_after_writing(tmp_path):
+    settings = DatasetSettings(name="own", path=own_file(tmp_path), label_column="kind")
+    import_dataset(settings).write_h5ad(tmp_path / "dataset.h5ad")
+    again = import_dataset(DatasetSettings(name="own", path=str(tmp_path / "dataset.h5ad")))
+    assert_in_layout(again, "own")
+    assert (again.X.toarray() == COUNTS).all()
+    assert again.obs["cell_type"].tolist() == TYPES
+
+
+def test_labels_file(tmp_path):
+    (tmp_path / "l.csv").write_text(
+        "".join(f"{c},t{t}\n" for c, t in zip(CELLS, TYPES, strict=True))
+    )
+    settings = DatasetSettings(name="own", path=own_file(tmp_path), labels=str(tmp_path / "l.csv"))
+    assert import_dataset(settings).obs["cell_type"].tolist() == ["tz", "tb", "tz", "ta"]
+
+
+def test_labels_file_without_some_cells_is_refused(tmp_path):
+    (tmp_path / "l.tsv").write_text("AA-1\tx\nTT-1\ty\n")
+    settings = DatasetSettings(name="own", path=own_file(tmp_path), labels=str(tmp_path / "l.tsv"))
+    with pytest.raises(InputError, match=r"l\.tsv: .*none for 2 of 4, the first being CC-1"):
+        import_dataset(settings)
+
+
+def test_absent_labels_file_is_refused(tmp_path):
+    settings = DatasetSettings(name="own", path=own_file(tmp_path), labels="nowhere.tsv")
+    with pytest.raises(InputError, match=r"dataset\.labels: expected a file, found no nowhere"):
+        import_dataset(settings)
+
+
+@pytest.mark.parametrize("column", [None, "type"])
+def test_absent_label_column_is_refused(tmp_path, column):
+    settings = DatasetSettings(name="own", path=own_file(tmp_path), label_column=column)
+    with pytest.raises(InputError, match=f"'{column or 'cell_type'}'.*found the columns: kind"):
+        import_dataset(settings)
+
+
+@pytest.mark.filterwarnings("ignore:Observation names are not unique")
+def test_repeated_barcode_is_refused(tmp_path):
+    path = own_file(tmp_path, cells=["AA-1", "CC-1", "AA-1", "TT-1"])
+    with pytest.raises(InputError, match=r"own\.h5ad: expected every barcode once, found AA-1"):
+        import_dataset(DatasetSettings(name="own", path=path, label_column="kind"))
+
+
+# The sample that comes with scanpy
+
+
+def test_sample():
+    adata = import_dataset(DatasetSettings())
+    assert_in_layout(adata, "pbmc68k-sample")
+    assert adata.shape == (700, 765)
+    assert adata.X.sum() == 486651
+    assert adata.obs["cell_type"].nunique() == 10
+    assert adata.obs_names[0] == "AAAGCCTGGCTAAC-1"
+    assert adata.var_names[0] == "HES4"
+
+
+def test_recovered_counts_are_those_that_were_logged():
+    counts = sparse.random(50, 40, 0.2, "csr", random_state=0)
+    counts.data = np.ceil(counts.data * 90)
+    totals = np.asarray(counts.sum(axis=1)).ravel() + 1000
+    logged = counts.copy()
+    logged.data = np.round(
+        np.log1p(counts.data / np.repeat(totals, np.diff(counts.indptr)) * 1e4), 3
+    ).astype(np.float32)
+    assert (recover_counts(logged, totals, "x") != counts).nnz == 0
+
+
+def test_values_of_other_origin_are_not_recovered():
+    logged = sparse.csr_matrix(np.array([[0.5, 1.234]]))
+    with pytest.raises(InputError, match=r"x: expected whole numbers .* found 2 values"):
+        recover_counts(logged, np.array([9000.0]), "x")
+
+
+def test_sample_without_scanpy(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="expected the package scanpy"):
+        import_dataset(DatasetSettings())
+
+
+def test_sample_without_its_file(monkeypatch):
+    monkeypatch.setattr(importing, "SAMPLE_FILE", "nothing.h5ad")
+    with pytest.raises(InputError, match=r"expected scanpy's file .*nothing\.h5ad, found none"):
+        import_dataset(DatasetSettings())
+
+
+def test_other_version_of_the_sample_is_warned_about(monkeypatch):
+    monkeypatch.setattr(importing, "SAMPLE_SHA256", "0" * 64)
+    with pytest.warns(UserWarning, match="another version"):
+        assert import_dataset(DatasetSettings()).n_obs == 700
+
+
+# The study's deposit and the whole data set, in miniature
+
+GENES = b"E1\tA\nE2\tB\nE3\tB\n"
+
+
+def provide(monkeypatch, dataset, folder, role, name, content):
+    """Put a file into resources and have the registry expect its digest."""
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    source = replace(SOURCES[dataset][role], name=name, sha256=digest, urls=())
+    monkeypatch.setitem(SOURCES[dataset], role, source)
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.delenv(sources.DATA_VARIABLE, raising=False)
+    counts = pd.DataFrame(COUNTS.astype(float)).to_csv(sep="\t", header=False).encode()
+    types = pd.DataFrame({"barcode": CELLS, "celltype": TYPES}).to_csv(sep="\t", index=False)
+    provide(monkeypatch, "pbmc68k-study", tmp_path, "counts", "c.tsv", counts)
+    provide(monkeypatch, "pbmc68k-study", tmp_path, "cell_types", "t.tsv", types.encode())
+    return tmp_path
+
+
+def test_study_with_gene_names(study, monkeypatch):
+    provide(monkeypatch, "pbmc68k-study", study, "genes", "g.tsv", GENES)
+    adata = import_dataset(DatasetSettings(name="pbmc68k-study"), study)
+    assert_in_layout(adata, "pbmc68k-study")
+    assert (adata.X.toarray() == COUNTS).all()
+    assert adata.obs_names.tolist() == CELLS
+    assert adata.var["symbol"].to_dict() == {"E1": "A", "E2": "B", "E3": "B"}
+
+
+def test_study_without_gene_names(study):
+    with pytest.warns(UserWarning, match="genes are named by position"):
+        adata = import_dataset(DatasetSettings(name="pbmc68k-study"), study)
+    assert adata.var_names.tolist() == ["gene-00001", "gene-00002", "gene-00003"]
+
+
+def test_study_with_other_genes_is_refused(study, monkeypatch):
+    provide(monkeypatch, "pbmc68k-study", study, "genes", "g.tsv", b"E1\tA\n")
+    with pytest.raises(InputError, match=r"g\.tsv: expected 3 genes as in .*, found 1"):
+        import_dataset(DatasetSettings(name="pbmc68k-study"), study)
+
+
+def test_study_with_other_cells_is_refused(study, monkeypatch):
+    content = b"barcode\tcelltype\nAA-1\tx\n"
+    provide(monkeypatch, "pbmc68k-study", study, "cell_types", "t2.tsv", content)
+    with pytest.raises(InputError, match=r"t2\.tsv: expected 4 cells as in .*, found 1"):
+        import_dataset(DatasetSettings(name="pbmc68k-study"), study)
+
+
+def archive():
+    matrix, packed = io.BytesIO(), io.BytesIO()
+    scipy_io.mmwrite(matrix, sparse.coo_matrix(COUNTS.T))
+    files = {
+        "genes.tsv": GENES,
+        "barcodes.tsv": "\n".join(CELLS).encode(),
+        "matrix.mtx": matrix.getvalue(),
+    }
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"filtered_matrices_mex/hg19/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def test_study_takes_gene_names_from_the_archive(study, monkeypatch):
+    provide(monkeypatch, "pbmc68k-study", study, "matrix", "m.tar.gz", archive())
+    adata = import_dataset(DatasetSettings(name="pbmc68k-study"), study)
+    assert adata.var_names.tolist() == ["E1", "E2", "E3"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_full_data_set_is_joined_by_barcode(tmp_path, monkeypatch, reverse):
+    monkeypatch.delenv(sources.DATA_VARIABLE, raising=False)
+    rows = [f"1.0\t2.0\t{c}\t{t}\n" for c, t in zip(CELLS, TYPES, strict=True)]
+    text = "TSNE.1\tTSNE.2\tbarcodes\tcelltype\n" + "".join(rows[::-1] if reverse else rows)
+    provide(monkeypatch, "pbmc68k", tmp_path, "matrix", "m.tar.gz", archive())
+    provide(monkeypatch, "pbmc68k", tmp_path, "annotation", "a.tsv", text.encode())
+    adata = import_dataset(DatasetSettings(name="pbmc68k"), tmp_path)
+    assert_in_layout(adata, "pbmc68k")
+    assert (adata.X.toarray() == COUNTS).all()
+    assert adata.obs["cell_type"].tolist() == TYPES
+
+
+# The real deposit
+
+needs_deposit = pytest.mark.skipif(
+    not GIVEN, reason=f"{sources.DATA_VARIABLE} names no folder with the deposited data"
+)
+
+
+@pytest.mark.study
+@needs_deposit
+def test_real_study(tmp_path):
+    adata = import_dataset(DatasetSettings(name="pbmc68k-study"), tmp_path)
+    assert_in_layout(adata, "pbmc68k-study")
+    assert adata.shape == (1500, 32738)
+    assert adata.X.sum() == 2112909
+    assert adata.obs["cell_type"].nunique() == 11
+    assert adata.var["symbol"].iloc[0] == "MIR1302-10"
+    assert list(tmp_path.iterdir()) == []
+    annotation = sources.fetch_source(SOURCES["pbmc68k"]["annotation"], "pbmc68k", tmp_path)
+    official = read_cell_types(annotation, adata.obs_names, "celltype")
+    assert sum(official == adata.obs["cell_type"].astype(object)) == 1500
+
+
+@pytest.mark.study
+@needs_deposit
+def test_real_annotation_covers_every_barcode(tmp_path):
+    annotation = sources.fetch_source(SOURCES["pbmc68k"]["annotation"], "pbmc68k", tmp_path)
+    packed = sources.Source(
+        "barcodes.tsv",
+        "454fb1626a376c6ab59810bb601ea0da734ef7b62dfc14d2ef982ab50516111a",
+        folder="pbmc68k_official",
+    )
+    with gzip.open(sources.fetch_source(packed, "pbmc68k", tmp_path), "rt") as stream:
+        barcodes = pd.Index(stream.read().split())
+    types = read_cell_types(annotation, barcodes, "celltype")
+    assert len(types) == 68579
+    assert len(set(types)) == 11
