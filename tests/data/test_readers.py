@@ -236,12 +236,17 @@ def test_archive_of_two_genomes(tmp_path):
         read_10x_archive(path)
 
 
-@pytest.mark.parametrize("length", [20, 150, 250, 350])
-def test_cut_archive_is_named(tmp_path, length):
+def test_cut_archive_is_refused_unless_only_padding_is_lost(tmp_path):
     path = write_archive(tmp_path / "m.tar.gz", tenx_files())
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(InputError, match=r"m\.tar\.gz: expected "):
-        read_counts(settings(path))
+    content, messages = path.read_bytes(), []
+    for length in range(1, len(content), 3):
+        path.write_bytes(content[:length])
+        try:
+            assert_as_written(read_counts(settings(path)))
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) > 0.8 * len(content) / 3
+    assert all(message.startswith(f"{path}: expected") for message in messages)
 
 
 # 10x HDF5

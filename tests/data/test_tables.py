@@ -84,7 +84,7 @@ def test_last_line_needs_no_end(tmp_path):
         ("c\ta\tb\nx\t\t4\n", "line 2: expected a number in column 2, found ''"),
         ("c\ta\tb\nx\t4\t\n", "line 2: expected a number in column 3, found ''"),
         ("c\ta\tb\n", "expected lines of counts, found none"),
-        ("c;a;b\nx;1;2\n", "line 1: expected numbers set apart by tabs, found none"),
+        ("c;a;b\nx;1;2\n", "expected numbers set apart by tabs, found none in line 1"),
         ("\n\n", "expected lines of counts, found none"),
     ],
 )

@@ -54,8 +54,8 @@ def read_table(
         width = width if rows else fields
         if fields == 0:
             raise InputError(
-                f"{path}: line {number}: expected numbers set apart by "
-                f"{'commas' if separator == b',' else 'tabs'}, found none"
+                f"{path}: expected numbers set apart by "
+                f"{'commas' if separator == b',' else 'tabs'}, found none in line {number}"
             )
         if fields != width:
             raise InputError(
