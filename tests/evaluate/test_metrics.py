@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from latentcell.evaluate.metrics import (
+    classifier_metrics,
+    confusion,
+    per_class_scores,
+    split_scores,
+)
+
+CLASSES = ["B", "NK", "T", "monocyte"]
+# True and predicted by hand: B 2 of 3 right, NK 1 of 2, T 0 of 1; monocyte is in neither.
+TRUE = [0, 0, 0, 1, 1, 2]
+PREDICTED = [0, 0, 1, 1, 0, 0]
+
+
+def test_scores_by_hand():
+    scores = split_scores(TRUE, PREDICTED)
+    assert scores["cells"] == 6
+    assert scores["accuracy"] == pytest.approx(3 / 6)
+    assert scores["balanced_accuracy"] == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
+    # F1: B 2 * 2 / (4 + 3), NK 2 * 1 / (2 + 2), T 0.
+    assert scores["macro_f1"] == pytest.approx((4 / 7 + 1 / 2 + 0) / 3)
+
+
+def test_a_class_that_is_only_predicted_counts_in_macro_f1_alone():
+    scores = split_scores([0, 0, 1, 1], [0, 0, 1, 3])
+    assert scores["balanced_accuracy"] == pytest.approx((1 + 1 / 2) / 2)
+    assert scores["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
+
+
+def test_balanced_accuracy_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.integers(4, size=(2, 200))
+    assert split_scores(true, predicted)["balanced_accuracy"] == pytest.approx(
+        balanced_accuracy_score(true, predicted)
+    )
+
+
+def test_no_cells_give_no_scores():
+    assert split_scores([], []) == {
+        "cells": 0,
+        "accuracy": None,
+        "balanced_accuracy": None,
+        "macro_f1": None,
+    }
+
+
+def test_per_class_by_hand():
+    b, nk, t, monocyte = per_class_scores(TRUE, PREDICTED, CLASSES)
+    assert b == {
+        "cell_type": "B",
+        "precision": pytest.approx(2 / 4),
+        "recall": pytest.approx(2 / 3),
+        "f1": pytest.approx(4 / 7),
+        "support": 3,
+    }
+    assert (nk["precision"], nk["recall"], nk["support"]) == (0.5, 0.5, 2)
+    assert (t["precision"], t["recall"], t["f1"], t["support"]) == (None, 0.0, 0.0, 1)
+    assert monocyte == {
+        "cell_type": "monocyte",
+        "precision": None,
+        "recall": None,
+        "f1": None,
+        "support": 0,
+    }
+
+
+def test_confusion_has_every_class():
+    assert confusion(TRUE, PREDICTED, CLASSES) == [
+        [2, 1, 0, 0],
+        [1, 1, 0, 0],
+        [1, 0, 0, 0],
+        [0, 0, 0, 0],
+    ]
+    assert confusion([], [], CLASSES) == [[0] * 4] * 4
+
+
+def test_metrics_file():
+    split = ["training", "training", "test", "test", "test", "training"]
+    content = classifier_metrics(
+        "pca-k10", np.array(TRUE, np.int8), PREDICTED, split, CLASSES,
+        best_epoch=3, epochs_trained=9,
+    )  # fmt: skip
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert list(content) == [
+        "input", "best_epoch", "epochs_trained", "splits", "per_class", "confusion",
+    ]  # fmt: skip
+    assert content["splits"]["training"]["accuracy"] == pytest.approx(2 / 3)
+    assert content["splits"]["validation"]["cells"] == 0
+    assert content["splits"]["test"]["cells"] == 3
+    assert content["confusion"] == {
+        "labels": CLASSES,
+        "matrix": [[0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+    }
+    assert [entry["support"] for entry in content["per_class"]] == [1, 2, 0, 0]

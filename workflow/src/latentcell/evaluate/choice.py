@@ -1,0 +1,91 @@
+"""Which model is taken on for each latent dimension."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from latentcell.errors import InputError
+from latentcell.names import ModelName
+from latentcell.settings import ChoiceSettings
+
+
+def choose_models(
+    records: pd.DataFrame, settings: ChoiceSettings, grid: Sequence[ModelName], *, cells: str
+) -> dict[str, Any]:
+    """Choose, for each kind of model and latent dimension, the best number of hidden units.
+
+    The best has the highest mean over the replicates in which the measure is defined; of equal
+    ones, the fewest hidden units. With ``by: fixed`` the configured models are taken instead.
+
+    Parameters
+    ----------
+    records
+        Columns ``model`` (name), ``replicate`` and ``value`` (the measure; None or NaN where it is
+        undefined).
+    settings
+        The measure, the split it is taken on, or the fixed models.
+    grid
+        Every model that was trained, in the order of the configuration.
+    cells
+        Name of the subset of cells, such as ``n1300``.
+
+    Returns
+    -------
+    dict
+        Content of ``choice.json``: by, split, cells, models (in the order of the grid) and
+        considered (model, mean, replicates).
+
+    Raises
+    ------
+    InputError
+        If the measure is undefined for all models of a kind and latent dimension.
+    """
+    means = _means(records, grid)
+    if settings.by == "fixed":
+        models = list(settings.models)
+    else:
+        chosen = {str(model) for model in _best(means, settings, grid)}
+        models = [str(model) for model in grid if str(model) in chosen]
+    considered = [
+        {
+            "model": str(model),
+            "mean": None if np.isnan(mean) else float(mean),
+            "replicates": replicates,
+        }
+        for model, (mean, replicates) in means.items()
+    ]
+    return {
+        "by": settings.by,
+        "split": settings.split,
+        "cells": cells,
+        "models": models,
+        "considered": considered,
+    }
+
+
+def _means(records: pd.DataFrame, grid: Sequence[ModelName]) -> dict[ModelName, tuple[float, int]]:
+    """Mean of each model's defined values, NaN without any, and how many there are."""
+    values = pd.to_numeric(records["value"]).astype("float64")
+    means = {}
+    for model in grid:
+        defined = values[(records["model"] == str(model)) & np.isfinite(values)]
+        means[model] = (float(defined.mean()) if len(defined) else float("nan"), len(defined))
+    return means
+
+
+def _best(
+    means: dict[ModelName, tuple[float, int]], settings: ChoiceSettings, grid: Sequence[ModelName]
+) -> list[ModelName]:
+    best = []
+    for kind, latent_dim in dict.fromkeys((model.kind, model.latent_dim) for model in grid):
+        rivals = [model for model in grid if (model.kind, model.latent_dim) == (kind, latent_dim)]
+        defined = [model for model in rivals if not np.isnan(means[model][0])]
+        if not defined:
+            raise InputError(
+                f"choice.by: {settings.by} on {settings.split} cells is undefined for every "
+                f"{kind} with {latent_dim} latent dimensions, so that none can be chosen"
+            )
+        best.append(min(defined, key=lambda model: (-means[model][0], model.hidden_units)))
+    return best

@@ -1,0 +1,130 @@
+"""How well the clusters of a mixture model, and the latent space itself, fit the cell types."""
+
+from typing import TypedDict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
+
+from latentcell.errors import InputError
+
+# Cells beyond which the silhouette, quadratic in their number, is taken on a sample.
+SILHOUETTE_LIMIT = 10_000
+
+
+class ClusterMeasures(TypedDict):
+    """Measures on the cells of a split; None where undefined."""
+
+    ari_clusters: float | None
+    ari_labels: float | None
+    ami_clusters: float | None
+    silhouette_clusters: float | None
+    silhouette_types: float | None
+    accuracy: float | None
+
+
+def cluster_labels(
+    clusters: ArrayLike, cell_types: ArrayLike, *, fit_on: ArrayLike
+) -> NDArray[np.str_]:
+    """Name each cell's cluster after the commonest cell type among the cluster's cells.
+
+    Parameters
+    ----------
+    clusters, cell_types
+        Cluster and type of each cell.
+    fit_on
+        Boolean, one for each cell: those that the names are learnt from.
+
+    Returns
+    -------
+    array of str
+        One for each cell. Of equally common types, the one that is commoner among all cells
+        learnt from is taken, then the first by name. A cluster without such a cell gets the
+        commonest type of all.
+
+    Raises
+    ------
+    InputError
+        If there is no cell to learn from.
+    """
+    clusters, fit_on = np.asarray(clusters), np.asarray(fit_on, bool)
+    if not fit_on.any():
+        raise InputError("cluster labels: expected cells to learn them from, found none")
+    types = pd.Series(np.asarray(cell_types).astype(str)[fit_on])
+    overall: dict[str, int] = types.value_counts().to_dict()
+
+    def commonest(members: "pd.Series[str]") -> str:
+        counts: dict[str, int] = members.value_counts().to_dict()
+        return min(counts, key=lambda name: (-counts[name], -overall[name], name))
+
+    fallback = commonest(types)
+    names = {
+        cluster: commonest(types[clusters[fit_on] == cluster])
+        for cluster in np.unique(clusters[fit_on]).tolist()
+    }
+    return np.array([names.get(cluster, fallback) for cluster in clusters.tolist()], dtype=np.str_)
+
+
+def components_used(clusters: ArrayLike) -> int:
+    """Count the clusters that hold a cell."""
+    return len(np.unique(np.asarray(clusters)))
+
+
+def cluster_measures(
+    cell_types: ArrayLike, clusters: ArrayLike, labels: ArrayLike, latents: ArrayLike
+) -> ClusterMeasures:
+    """Measure how a latent space and its clusters fit the cell types.
+
+    Parameters
+    ----------
+    cell_types
+        True type of each cell.
+    clusters, labels
+        Cluster of each cell, and what `cluster_labels` calls it.
+    latents
+        Cells x dimensions.
+
+    Returns
+    -------
+    dict
+        Adjusted Rand index (Hubert and Arabie 1985) of the clusters and of their labels, adjusted
+        mutual information of the clusters (Vinh et al. 2010; arithmetic mean), mean silhouettes
+        (Rousseeuw 1987) of clusters and of cell types, and accuracy of the labels. All are None
+        without cells, a silhouette also where `silhouette` says so.
+    """
+    types, labels = np.asarray(cell_types).astype(str), np.asarray(labels).astype(str)
+    clusters = np.asarray(clusters)
+    if not len(types):
+        return ClusterMeasures(
+            ari_clusters=None,
+            ari_labels=None,
+            ami_clusters=None,
+            silhouette_clusters=None,
+            silhouette_types=None,
+            accuracy=None,
+        )
+    return ClusterMeasures(
+        ari_clusters=float(adjusted_rand_score(types, clusters)),
+        ari_labels=float(adjusted_rand_score(types, labels)),
+        ami_clusters=float(adjusted_mutual_info_score(types, clusters)),
+        silhouette_clusters=silhouette(latents, clusters),
+        silhouette_types=silhouette(latents, types),
+        accuracy=float((types == labels).mean()),
+    )
+
+
+def silhouette(points: ArrayLike, groups: ArrayLike) -> float | None:
+    """Mean silhouette of the points (Euclidean), None where it is undefined.
+
+    It needs at least two groups, and at least one group of more than one point, all finite. Beyond
+    `SILHOUETTE_LIMIT` points it is taken on a sample of so many, always the same one.
+    """
+    points, groups = np.asarray(points), np.asarray(groups)
+    if len(points) > SILHOUETTE_LIMIT:
+        chosen = np.random.default_rng(0).choice(len(points), SILHOUETTE_LIMIT, replace=False)
+        points, groups = points[np.sort(chosen)], groups[np.sort(chosen)]
+    number = len(np.unique(groups))
+    if not 2 <= number < len(points) or not np.isfinite(points).all():
+        return None
+    return float(silhouette_score(points, groups))
