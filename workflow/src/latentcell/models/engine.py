@@ -107,6 +107,7 @@ class _Pass(torch.autograd.Function):
         return d_hidden, per_row * grad_total, d_weight, d_bias, None, None, None
 
 
+@torch.no_grad()
 def decode(
     hidden: Tensor,
     row_weight: Tensor | None,

@@ -59,6 +59,16 @@ class Evaluation:
         names = ("elbo", "enre", "kl_z", "kl_y")
         return {name: float(getattr(self, name).mean()) for name in names}
 
+    def take(self, cells: np.ndarray) -> "Evaluation":
+        """The same of some of the cells, given as a mask or as indices."""
+        return Evaluation(
+            self.enre[cells],
+            self.kl_z[cells],
+            self.kl_y[cells],
+            self.q_y[cells],
+            self.latent[cells],
+        )
+
     def components_used(self) -> int:
         """Number of components that hold at least 1 % of the cells."""
         return components_used(self.clusters)
