@@ -1,0 +1,44 @@
+"""latentcell: does a learnt latent representation make cell-type classification better?
+
+counts -> subset and split -> representation -> classifier -> measures -> tables, figures, report
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+# For `--sdm conda` and `--lint`; whoever installed the package beside Snakemake needs neither.
+conda: "envs/latentcell.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/vae.smk"
+include: "workflow/rules/pca.smk"
+include: "workflow/rules/ffnn.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/finish.smk"
+
+
+localrules:
+    all,
+    tables,
+    figures,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        rules.finished.input,
+        rules.report.input,
