@@ -49,7 +49,7 @@ def test_measures_of_a_perfect_clustering():
 
 
 def test_adjusted_rand_index_by_hand():
-    # Pairs of cells: 2 within a cell of the table, 3 + 1 within a type, 1 + 3 within a cluster, of 10.
+    # Of 10 pairs, 3 + 1 share a type, 1 + 3 a cluster, and 1 + 1 both.
     types, clusters = ["a", "a", "a", "b", "b"], [0, 0, 1, 1, 1]
     together, expected, most = 2, 4 * 4 / 10, 4
     measures = cluster_measures(types, clusters, ["a", "a", "b", "b", "b"], np.eye(5))

@@ -1,9 +1,9 @@
 """How well the clusters of a mixture model, and the latent space itself, fit the cell types."""
 
+from collections import Counter
 from typing import TypedDict
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 
@@ -51,17 +51,16 @@ def cluster_labels(
     clusters, fit_on = np.asarray(clusters), np.asarray(fit_on, bool)
     if not fit_on.any():
         raise InputError("cluster labels: expected cells to learn them from, found none")
-    types = pd.Series(np.asarray(cell_types).astype(str)[fit_on])
-    overall: dict[str, int] = types.value_counts().to_dict()
+    types, members = np.asarray(cell_types).astype(str)[fit_on], clusters[fit_on]
+    overall = Counter(types.tolist())
 
-    def commonest(members: "pd.Series[str]") -> str:
-        counts: dict[str, int] = members.value_counts().to_dict()
+    def commonest(chosen: NDArray[np.str_]) -> str:
+        counts = Counter(chosen.tolist())
         return min(counts, key=lambda name: (-counts[name], -overall[name], name))
 
     fallback = commonest(types)
     names = {
-        cluster: commonest(types[clusters[fit_on] == cluster])
-        for cluster in np.unique(clusters[fit_on]).tolist()
+        cluster: commonest(types[members == cluster]) for cluster in np.unique(members).tolist()
     }
     return np.array([names.get(cluster, fallback) for cluster in clusters.tolist()], dtype=np.str_)
 
