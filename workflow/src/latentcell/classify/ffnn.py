@@ -143,7 +143,7 @@ def _cells_by_split(
         )
     if not np.issubdtype(codes.dtype, np.integer):
         raise InputError(f"classifier: expected whole numbers as codes, found {codes.dtype}")
-    unknown = sorted(set(split.astype(str)) - {"training", "validation", "test"})
+    unknown = sorted(set(split.astype(str).tolist()) - {"training", "validation", "test"})
     if unknown:
         raise InputError(
             f"classifier: expected training, validation or test as split, found {unknown[0]!r}"

@@ -64,7 +64,9 @@ def as_csr(features: Features) -> Csr:
     if features.ndim != 2:
         raise InputError(f"features: expected cells x columns, found shape {features.shape}")
     matrix = sp.csr_matrix(features, dtype=np.float32)
-    matrix.sum_duplicates()
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
     if not np.isfinite(matrix.data).all():
         raise InputError("features: expected finite numbers, found NaN or infinity")
     return Csr(

@@ -52,10 +52,10 @@ def cluster_labels(
     if not fit_on.any():
         raise InputError("cluster labels: expected cells to learn them from, found none")
     types, members = np.asarray(cell_types).astype(str)[fit_on], clusters[fit_on]
-    overall = Counter(types.tolist())
+    overall: Counter[str] = Counter(types.tolist())
 
     def commonest(chosen: NDArray[np.str_]) -> str:
-        counts = Counter(chosen.tolist())
+        counts: Counter[str] = Counter(chosen.tolist())
         return min(counts, key=lambda name: (-counts[name], -overall[name], name))
 
     fallback = commonest(types)
