@@ -1,0 +1,100 @@
+"""Learning curves: the mean over replicates with a band of one standard deviation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from latentcell.figures.legends import outside_legend
+from latentcell.figures.style import DOUBLE_COLUMN, SPLIT_COLOURS, new_figure, plain, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+LINE_STYLES = {"training": "-", "validation": "--"}
+_PANEL = 1.45
+
+
+@dataclass(frozen=True)
+class CurvePanel:
+    """One classifier's learning curves: replicate, epoch, split, accuracy in `history`."""
+
+    title: str
+    history: pd.DataFrame
+
+
+def curve_statistics(history: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Mean and sd of a measure over the replicates that reached an epoch: split, epoch, mean, sd.
+
+    The sd of a single replicate is 0, so that its band has no height.
+    """
+    groups = history.groupby(["split", "epoch"], sort=True)[measure]
+    return groups.agg(mean="mean", sd="std").fillna({"sd": 0.0}).reset_index()
+
+
+def draw_curves(axes: "Axes", history: pd.DataFrame, measure: str, colour: str | None) -> None:
+    """Draw training solid and validation dashed; in the splits' own colours if none is given."""
+    statistics = curve_statistics(history, measure)
+    for split, line in LINE_STYLES.items():
+        part = statistics[statistics["split"] == split]
+        epoch, mean, sd = (part[name].to_numpy(float) for name in ("epoch", "mean", "sd"))
+        shade = colour or SPLIT_COLOURS[split]
+        # A curve of one epoch would be invisible without its marker.
+        axes.plot(epoch, mean, line, color=shade, marker="." if len(epoch) == 1 else None)
+        if sd.any():
+            axes.fill_between(epoch, mean - sd, mean + sd, color=shade, alpha=0.2, linewidth=0)
+
+
+def robust_limits(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Limits without the first epochs where those would squeeze all the others, else None."""
+    low, bulk, high = (float(value) for value in np.nanquantile(values, [0, 0.05, 1]))
+    if not high - low > 5 * (high - bulk) > 0:
+        return None
+    margin = 0.05 * (high - bulk)
+    return bulk - margin, high + margin
+
+
+def draw_accuracy_panels(
+    grid: "Sequence[Axes]", panels: Sequence[CurvePanel], columns: int
+) -> None:
+    """Fill a grid of axes with accuracy curves; what is left over is hidden."""
+    for index, axes in enumerate(grid):
+        if index >= len(panels):
+            axes.set_visible(False)
+            continue
+        draw_curves(axes, panels[index].history, "accuracy", None)
+        axes.set_title(plain_lines(panels[index].title))
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("Epoch")
+        if index % columns == 0:
+            axes.set_ylabel("Accuracy (share of cells)")
+
+
+def split_legend(figure: "Figure | SubFigure") -> None:
+    """Name the training and validation curves above the panels."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], ls=LINE_STYLES[s], color=c) for s, c in SPLIT_COLOURS.items()]
+    outside_legend(figure, handles, list(SPLIT_COLOURS), "upper")
+
+
+def plain_lines(title: str) -> str:
+    """A title of several lines, each made safe."""
+    return "\n".join(plain(line, 60) for line in title.split("\n"))
+
+
+@styled
+def accuracy_curves(panels: Sequence[CurvePanel]) -> "Figure":
+    """Learning curves of many classifiers (figures S4 and S6)."""
+    columns = min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = new_figure(DOUBLE_COLUMN * max(columns, 2) / 3, 0.3 + _PANEL * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    draw_accuracy_panels(list(grid.flat), panels, columns)
+    split_legend(figure)
+    return figure

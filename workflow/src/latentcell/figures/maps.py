@@ -1,0 +1,62 @@
+"""Two-dimensional maps (tSNE) and k-means clusters of a representation."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentcell.settings import TsneSettings
+
+Floats = NDArray[np.floating]
+
+
+def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
+    """Map cells onto a plane by tSNE; the same cells and seed give the same map.
+
+    Parameters
+    ----------
+    features : array (n, d)
+        A representation: a row a cell.
+    settings : TsneSettings
+        Perplexity, brought down to (n - 1) / 3 for few cells, and seed.
+
+    Returns
+    -------
+    array (n, 2)
+        Coordinates. Fewer than five cells, or cells that are all alike, have no neighbours to
+        keep and lie on their first two features.
+    """
+    dense = np.ascontiguousarray(features, dtype=np.float64)
+    cells = len(dense)
+    if cells < 5 or not np.ptp(dense, axis=0).any():
+        return np.pad(dense[:, :2], ((0, 0), (0, max(0, 2 - dense.shape[1]))))
+    from openTSNE import TSNE
+
+    embedding = TSNE(
+        perplexity=min(settings.perplexity, (cells - 1) / 3),
+        random_state=settings.seed,
+        initialization="pca" if dense.shape[1] > 1 else "random",
+        n_jobs=1,
+    ).fit(dense)
+    return np.asarray(embedding, dtype=np.float64)
+
+
+def kmeans(features: Floats, clusters: int, seed: int) -> NDArray[np.int64]:
+    """k-means clusters of cells, numbered from 1 by decreasing size.
+
+    Parameters
+    ----------
+    features : array (n, d)
+        A representation: a row a cell.
+    clusters : int
+        How many, brought down to the number of distinct cells.
+    seed : int
+        Of the starting points.
+    """
+    from sklearn.cluster import KMeans
+
+    dense = np.ascontiguousarray(features, dtype=np.float64)
+    number = min(clusters, len(np.unique(dense, axis=0)))
+    labels = KMeans(n_clusters=number, random_state=seed, n_init=10).fit_predict(dense)
+    order = np.argsort(-np.bincount(labels, minlength=number), kind="stable")
+    ranks = np.empty(number, dtype=np.int64)
+    ranks[order] = np.arange(1, number + 1)
+    return np.asarray(ranks[labels])
