@@ -14,7 +14,9 @@ sqrt(b2^j / (1 - b2^s)), the sum of a_j m / (c_j sqrt(v) + eps) is, to first ord
 
 and S and E depend on the step and on k alone. As the order of the cells is drawn before an epoch,
 the number of steps until a gene is next seen is known too, so that update and skipped steps are
-one pass over the gene's row. Without skipped steps (k = 0) this is Adam to the letter.
+one pass over the gene's row. Without skipped steps (k = 0) this is Adam to the letter; with them,
+its weights are as far from those of Adam in float64 as PyTorch's in float32 (measured over eight
+epochs of the study's cells, common genes and rare ones).
 """
 
 import math
