@@ -72,10 +72,11 @@ def draw_confusion(axes: "Axes", panel: ConfusionPanel, named: tuple[bool, bool]
     shares = row_shares(panel.counts)
     image = axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
     if len(panel.labels) <= _ANNOTATED:
+        digits = min(7.0, max(4.0, 36 / len(panel.labels)))
         for row, column in np.argwhere(panel.counts > 0):
             ink = "white" if shares[row, column] > 0.5 else "black"
             text = str(panel.counts[row, column])
-            axes.text(column, row, text, ha="center", va="center", size=4, color=ink)
+            axes.text(column, row, text, ha="center", va="center", size=digits, color=ink)
     axes.set_title(plain_lines(panel.title))
     step = math.ceil(len(panel.labels) / _NAMED)
     ticks = list(range(0, len(panel.labels), step))
@@ -119,7 +120,10 @@ def draw_matrices(figure: Any, panels: Sequence[ConfusionPanel], columns: int) -
         lowest = index + columns >= len(panels)
         named = (lowest or not alike, index % columns == 0 or not alike)
         image = draw_confusion(axes, panels[index], named)
-    bar = figure.colorbar(image, ax=list(grid.flat), shrink=0.6, aspect=30, pad=0.01)
+    height = figure.bbox.height / figure.figure.dpi
+    bar = figure.colorbar(
+        image, ax=list(grid.flat), shrink=min(0.8, 2.5 / height), aspect=20, pad=0.01
+    )
     bar.set_label("Share of the true type's cells")
 
 

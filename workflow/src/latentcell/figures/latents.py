@@ -11,6 +11,7 @@ from latentcell.figures.curves import LINE_STYLES, draw_curves, plain_lines, rob
 from latentcell.figures.legends import legend_height, outside_legend, type_legend
 from latentcell.figures.style import (
     DOUBLE_COLUMN,
+    SINGLE_COLUMN,
     TypeStyle,
     new_figure,
     sequence_colours,
@@ -93,7 +94,8 @@ def bounds_and_maps(panels: Sequence[LatentPanel], styles: Mapping[str, TypeStyl
     """Learning curves of generative models above maps of their latents (figure 2)."""
     columns = min(4, len(panels))
     rows = math.ceil(len(panels) / columns)
-    width = max(3.5, DOUBLE_COLUMN * columns / 4)
+    # A legend of many types needs the whole width.
+    width = DOUBLE_COLUMN if len(styles) > 20 else max(SINGLE_COLUMN, DOUBLE_COLUMN * columns / 4)
     height = 0.3 + 2 * _PANEL * rows + legend_height(list(styles), width)
     figure = new_figure(width, height)
     grid = figure.subplots(2 * rows, columns, squeeze=False)

@@ -161,9 +161,10 @@ def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> dict[str, object]:
         if part.empty:
             continue
         x = part["dim"].to_numpy(float) * shift
-        mean, sd = part["accuracy_mean"], part["accuracy_sd"].fillna(0)
+        mean, sd = part["accuracy_mean"], part["accuracy_sd"]
+        bars = None if sd.isna().all() else sd.fillna(0)
         handles[label] = axes.errorbar(
-            x, mean, yerr=sd, color=colour, marker=marker, markersize=3.5, capsize=2
+            x, mean, yerr=bars, color=colour, marker=marker, markersize=3.5, capsize=2
         )
         printed = part["accuracy_published"]
         if printed.notna().any():
