@@ -8,7 +8,10 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-configfile: "config/config.yaml"
+# Only where none is named: Snakemake would merge the two, and the default's values leak in.
+if not workflow.config_settings.configfiles:
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
 
 
 # For `--sdm conda` and `--lint`; whoever installed the package beside Snakemake needs neither.

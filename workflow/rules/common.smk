@@ -1,8 +1,16 @@
 """The checked configuration, what wildcards may be, and the lists of files that rules share."""
 
+import os
 import re
 import sys
 from pathlib import Path
+
+# The package is found in its folder, installed or not, here and in the scripts of every job.
+SOURCE = f"{workflow.basedir}/workflow/src"
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
+)
 
 from latentcell.errors import InputError
 from latentcell.io import read_json
@@ -50,7 +58,9 @@ def own_files():
     files = [name for name in names if name is not None]
     for name in files:
         if not Path(name).exists():
-            sys.exit(f"latentcell: {name}: expected the data that the config names, found no file")
+            sys.exit(
+                f"latentcell: {name}: expected the data that the config names, found no file"
+            )
     return files
 
 

@@ -19,18 +19,18 @@ def job(snakemake: Any) -> Iterator[None]:
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", buffering=1) as log:
-        with redirect_stdout(log), redirect_stderr(log):
-            try:
-                limit_threads(snakemake.threads)
-                yield
-            except InputError as error:
-                print(f"latentcell: {error}", file=log)
-                print(f"latentcell: {error}", file=sys.__stderr__, flush=True)
-                sys.exit(1)
-            except Exception:
-                traceback.print_exc(file=log)
-                raise
+    log = path.open("w", encoding="utf-8", buffering=1)
+    with log, redirect_stdout(log), redirect_stderr(log):
+        try:
+            limit_threads(snakemake.threads)
+            yield
+        except InputError as error:
+            print(f"latentcell: {error}", file=log)
+            print(f"latentcell: {error}", file=sys.__stderr__, flush=True)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
 
 
 def limit_threads(threads: int) -> None:

@@ -161,7 +161,7 @@ def _blocks(
 ) -> Iterator[tuple[int, int, Tensor, Tensor, Tensor]]:
     """Yield gene blocks: start, stop, then row, column in the block and count of each non-zero.
 
-    A non-zero of a cell stands once for every row (cluster) of that cell.
+    A non-zero of a cell stands once for every row (cluster) of that cell; counts descend.
     """
     width = max(16, min(batch.genes, BLOCK_ELEMENTS // max(1, row_count)))
     starts = torch.arange(0, batch.genes + width, width, device=batch.sorted_gene.device)
@@ -172,11 +172,12 @@ def _blocks(
         stop = min(start + width, batch.genes)
         if start >= stop:
             return
-        cell = batch.sorted_cell[first:last]
+        order = torch.argsort(batch.sorted_count[first:last], descending=True, stable=True)
+        cell = batch.sorted_cell[first:last][order]
         repeats = lengths[cell]
         entry = torch.repeat_interleave(repeats)
         ends = torch.cumsum(repeats, 0)
         rank = torch.arange(len(entry), device=entry.device) - (ends - repeats)[entry]
         row = rows.starts[cell][entry] + rank
-        column = batch.sorted_gene[first:last][entry] - start
-        yield start, stop, row, column, batch.sorted_count[first:last][entry]
+        column = batch.sorted_gene[first:last][order][entry] - start
+        yield start, stop, row, column, batch.sorted_count[first:last][order][entry]

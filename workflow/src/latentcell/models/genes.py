@@ -52,8 +52,10 @@ class GeneModel:
             outputs = likelihood.output_bias(torch.as_tensor(self.mean))
             zero, _ = likelihood.zeros(outputs[:, None, torch.as_tensor(rest)].clone())
             constant += float(zero)
-            excess, _ = likelihood.excess(outputs[:, counts.indices], data)
-            value = value + torch.where(torch.as_tensor(rest[counts.indices]), excess, 0.0)
+            order = torch.as_tensor(np.argsort(-counts.data * rest[counts.indices], kind="stable"))
+            order = order[: int(rest[counts.indices].sum())]
+            genes = torch.as_tensor(counts.indices)[order]
+            value[order] += likelihood.excess(outputs[:, genes], data[order])[0]
         terms = sp.csr_matrix((value.numpy(), counts.indices, counts.indptr), shape=counts.shape)
         return constant + np.asarray(terms.sum(1)).ravel()
 

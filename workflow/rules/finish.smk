@@ -1,0 +1,93 @@
+"""Everything about the cells in one file each, and the HTML report.
+
+REQUIRED INPUTS: cells.h5ad, representations, maps and predictions of a subset and replicate
+OUTPUTS: results/{run}/{cells}/{replicate}/finished.h5ad, results/{run}/report.html
+"""
+
+
+def finished_representations(wildcards):
+    """PCA scores and the latents of the chosen models."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    return [f"{folder}/pca/scores.h5ad"] + [
+        f"{folder}/vae/{model}/latent.h5ad" for model in chosen_models()
+    ]
+
+
+def finished_predictions(wildcards):
+    """Predictions of the classifier on every input."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    return [f"{folder}/ffnn/{input}/predictions.csv" for input in all_inputs()]
+
+
+def finished_maps(wildcards):
+    """TSNE maps, which are made for the first replicate."""
+    if wildcards.replicate != REPLICATES[0]:
+        return []
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    names = map_representations(settings, chosen_models(), wildcards.cells)
+    return [f"{folder}/maps/{name}.csv" for name in names]
+
+
+rule finished:
+    input:
+        expand(
+            "results/{run}/{cells}/{replicate}/finished.h5ad",
+            run=RUN,
+            cells=SUBSETS,
+            replicate=REPLICATES,
+        ),
+
+
+rule finish_cells:
+    input:
+        cells="results/{run}/{cells}/{replicate}/cells.h5ad",
+        representations=finished_representations,
+        predictions=finished_predictions,
+        maps=finished_maps,
+    output:
+        "results/{run}/{cells}/{replicate}/finished.h5ad",
+    log:
+        "results/{run}/logs/{cells}/{replicate}/finish_cells.log",
+    benchmark:
+        "results/{run}/benchmarks/{cells}/{replicate}/finish_cells.tsv"
+    params:
+        code=code_of("finish_cells.py"),
+    script:
+        "../scripts/finish_cells.py"
+
+
+rule store_config:
+    output:
+        "results/{run}/config.yaml",
+    log:
+        "results/{run}/logs/store_config.log",
+    benchmark:
+        "results/{run}/benchmarks/store_config.tsv"
+    params:
+        settings=settings.model_dump(mode="json"),
+        code=code_of("store_config.py"),
+    script:
+        "../scripts/store_config.py"
+
+
+rule report:
+    input:
+        f"results/{RUN}/report.html",
+
+
+rule write_report:
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        config="results/{run}/config.yaml",
+    output:
+        "results/{run}/report.html",
+    log:
+        "results/{run}/logs/write_report.log",
+    benchmark:
+        "results/{run}/benchmarks/write_report.tsv"
+    params:
+        snakefile=workflow.main_snakefile,
+        code=code_of("write_report.py"),
+    script:
+        "../scripts/write_report.py"
