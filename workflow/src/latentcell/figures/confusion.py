@@ -76,7 +76,9 @@ def draw_confusion(axes: "Axes", panel: ConfusionPanel, named: tuple[bool, bool]
         for row, column in np.argwhere(panel.counts > 0):
             ink = "white" if shares[row, column] > 0.5 else "black"
             text = str(panel.counts[row, column])
-            axes.text(column, row, text, ha="center", va="center", size=digits, color=ink)
+            number = axes.text(column, row, text, ha="center", va="center", size=digits, color=ink)
+            # Inside the matrix anyhow: measuring each would take most of the drawing's time.
+            number.set_in_layout(False)
     axes.set_title(plain_lines(panel.title))
     step = math.ceil(len(panel.labels) / _NAMED)
     ticks = list(range(0, len(panel.labels), step))

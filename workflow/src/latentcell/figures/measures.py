@@ -116,6 +116,7 @@ def class_shares(counts: Mapping[str, pd.Series], styles: Mapping[str, TypeStyle
     axes.set_yticks(np.arange(len(table)), [plain(str(kind)) for kind in table.index])
     axes.set_ylim(-0.6, len(table) - 0.4)
     axes.set_xlabel("Share of cells (%)")
+    axes.set_ylabel("Cell type")
     patches = [Patch(facecolor=NEUTRAL, linewidth=0, alpha=float(opacity)) for opacity in opacities]
     outside_legend(figure, patches, labels, "lower")
     return figure

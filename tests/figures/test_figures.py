@@ -1,0 +1,387 @@
+"""Every figure from a run's files: what is in it, that it is labelled, that nothing overlaps."""
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from synthetic_run import STUDY_TYPES, make_run, run_settings
+
+from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_names, make_figure
+from latentcell.figures.confusion import (
+    ConfusionPanel,
+    accuracy,
+    confusion_matrices,
+    row_shares,
+    sum_confusions,
+)
+from latentcell.figures.curves import curve_statistics, robust_limits
+from latentcell.figures.data import (
+    FigureData,
+    input_title,
+    largest_subset,
+    map_pca,
+    map_representations,
+    umi_counts,
+)
+from latentcell.figures.latents import point_size, round_numbers
+from latentcell.figures.measures import accuracy_by_dimension, class_shares
+from latentcell.figures.style import save, type_styles
+from latentcell.settings import Settings
+
+Run = tuple[Path, Settings, list[str]]
+NAMES = list(FIGURES)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two subsets, two replicates, two latent dimensions."""
+    folder = tmp_path_factory.mktemp("run")
+    settings = run_settings(latent_dims=[10, 25], components=[10, 25], replicates=2)
+    return folder, settings, make_run(folder, settings, cells=60, epochs=4)
+
+
+@pytest.fixture(scope="module")
+def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One replicate of all the cells, two types with awkward names, no raw counts, one epoch."""
+    folder = tmp_path_factory.mktemp("odd")
+    settings = run_settings(
+        sizes=["all"],
+        latent_dims=[2],
+        components=[3],
+        ffnn={"raw": False},
+        dataset={"name": "mine", "path": "mine.h5ad"},
+    )
+    types = {"_<b>$x^2$ & 100 % \\frac": 20, "B{cells}#": 10}
+    return folder, settings, make_run(folder, settings, types, cells=30, epochs=1)
+
+
+@pytest.fixture(scope="module")
+def drawn(run: Run) -> Callable[[str], Figure]:
+    """Each figure of the run, drawn once."""
+    return cache(lambda name: make_figure(name, *run))
+
+
+def rendered(figure: Figure) -> Any:
+    """Lay a figure out; returns the renderer that can measure its parts."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    return canvas.get_renderer()
+
+
+def visible_axes(figure: Figure) -> Iterator[Axes]:
+    return (axes for axes in figure.axes if axes.get_visible())
+
+
+def texts(figure: Figure) -> list[Any]:
+    from matplotlib.text import Text
+
+    return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+
+
+def assert_all_labelled(figure: Figure) -> None:
+    """The left column names its y axis and the lowest row its x axis; colour bars their colours."""
+    labels = {(a.get_xlabel() != "", a.get_ylabel() != "") for a in visible_axes(figure)}
+    assert (True, True) in labels
+    for axes in visible_axes(figure):
+        assert axes.get_xlabel() or axes.get_ylabel() or axes.get_title()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_drawn_and_labelled(
+    drawn: Callable[[str], Figure], name: str, tmp_path: Path
+) -> None:
+    figure = drawn(name)
+    assert_all_labelled(figure)
+    assert 3.5 <= figure.get_figwidth() <= 7.2
+    for path in save(figure, tmp_path / name):
+        assert path.stat().st_size > 2000
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("figureS5", "figureS6")])
+def test_every_figure_copes_with_one_replicate_and_two_awkward_types(
+    odd_run: Run, name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    figure = make_figure(name, *odd_run)
+    assert_all_labelled(figure)
+    save(figure, tmp_path / name)
+    shown = " ".join(text.get_text() for text in texts(figure))
+    assert "replicate" not in shown
+    assert "published" not in shown
+    assert [str(w.message) for w in recwarn if "glyph" in str(w.message).lower()] == []
+
+
+@pytest.mark.parametrize("name", ["figureS1", "figureS4"])
+def test_two_drawings_have_the_same_bytes(run: Run, name: str, tmp_path: Path) -> None:
+    first, second = (save(make_figure(name, *run), tmp_path / stem) for stem in ("a", "b"))
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["figure2", "figureS1", "figureS7", "accuracy_by_dimension"])
+def test_legends_lie_outside_all_panels(drawn: Callable[[str], Figure], name: str) -> None:
+    figure = drawn(name)
+    renderer = rendered(figure)
+    boxes = [legend.get_window_extent(renderer) for legend in figure.legends]
+    assert boxes
+    for axes in visible_axes(figure):
+        panel = axes.get_tightbbox(renderer)
+        assert panel is not None
+        for box in boxes:
+            # A pixel of rounding.
+            assert panel.y0 >= box.y1 - 1 or panel.y1 <= box.y0 + 1
+    for box in boxes:
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+@pytest.mark.parametrize("name", ["figure3", "figureS3", "figureS4", "figure2"])
+def test_titles_of_neighbours_do_not_overlap(drawn: Callable[[str], Figure], name: str) -> None:
+    figure = drawn(name)
+    renderer = rendered(figure)
+    boxes = [a.title.get_window_extent(renderer) for a in visible_axes(figure) if a.get_title()]
+    assert len(boxes) > 3
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_sixty_types_are_all_named_in_matrices_and_legends(tmp_path: Path) -> None:
+    types = {f"type {index} <of> $many$": 1 + index for index in range(60)}
+    settings = run_settings(sizes=["all"], latent_dims=[2], components=[3])
+    chosen = make_run(tmp_path, settings, types, cells=120, epochs=2)
+    figure = make_figure("figure2", tmp_path, settings, chosen)
+    (legend,) = (legend for legend in figure.legends if legend.get_title().get_text())
+    assert len(legend.get_texts()) == 60
+    figure = make_figure("figureS3", tmp_path, settings, chosen)
+    first = figure.axes[0]
+    assert len(first.get_yticklabels()) == 60
+    assert not first.texts  # no room for counts
+
+
+def test_two_hundred_types_are_named_in_part_and_the_axis_says_so() -> None:
+    labels = [f"type {index}" for index in range(200)]
+    panel = ConfusionPanel("many", labels, np.eye(200, dtype=np.int64))
+    axes = confusion_matrices([panel]).axes[0]
+    assert len(axes.get_yticks()) == 50
+    assert axes.get_ylabel() == "True type (every 4th is named)"
+
+
+def test_figure_2_shows_every_type_in_its_own_colour(drawn: Callable[[str], Figure]) -> None:
+    from matplotlib.collections import PathCollection
+    from matplotlib.colors import to_hex
+
+    figure = drawn("figure2")
+    styles = type_styles(STUDY_TYPES)
+    maps = [axes for axes in figure.axes if axes.get_xlabel() == "tSNE 1"]
+    assert len(maps) == 4  # two models on two subsets
+    for axes in maps:
+        points = [c for c in axes.collections if isinstance(c, PathCollection)]
+        colours = [to_hex(c.get_facecolor()[0]).upper() for c in points]
+        assert set(colours) == {style.colour for style in styles.values()}
+        assert sum(len(c.get_offsets()) for c in points) == 60
+    assert "1,300 cells, 2 replicates" in figure.axes[0].get_title()
+
+
+def test_figure_3_has_the_inputs_of_the_study(drawn: Callable[[str], Figure]) -> None:
+    titles = [axes.get_title() for axes in drawn("figure3").axes]
+    firsts = [title.split("\n")[0] for title in titles if title]
+    inputs = ["Raw counts", "PCA, k = 25", "GMVAE Z = 25, H = 250", "GMVAE Z = 25, H = 250"]
+    assert firsts == inputs * 2
+    assert "15,000 cells" in titles[3]
+
+
+def test_dimension_figure_shows_means_bars_and_published_points(
+    drawn: Callable[[str], Figure],
+) -> None:
+    figure = drawn("accuracy_by_dimension")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [
+        "raw counts",
+        "raw counts, published",
+        "PCA",
+        "PCA, published",
+        "GMVAE",
+        "GMVAE, published",
+    ]
+    axes = figure.axes[0]
+    assert axes.get_title() == "1,300 cells, 130 to test, 2 replicates"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "25"]
+    published = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
+    assert list(published[0].get_ydata()) == [0.58, 0.556]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_figure_reads_no_more_than_its_inputs(run: Run, name: str, tmp_path: Path) -> None:
+    folder, settings, chosen = run
+    for path in figure_inputs(name, settings, chosen):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).symlink_to(folder / path)
+    assert make_figure(name, tmp_path, settings, chosen).axes
+
+
+def test_no_input_is_listed_twice(run: Run) -> None:
+    _, settings, chosen = run
+    for name in NAMES:
+        paths = figure_inputs(name, settings, chosen)
+        assert len(paths) == len(set(paths)) > 0
+
+
+def test_models_that_fill_no_row_leave_empty_places(tmp_path: Path) -> None:
+    settings = run_settings(sizes=["all"], latent_dims=[2, 3, 4, 5, 6], components=[3])
+    chosen = make_run(tmp_path, settings, cells=40, epochs=30)
+    history = tmp_path / "all" / "r1" / "vae" / chosen[0] / "history.csv"
+    frame = pd.read_csv(history)
+    frame.loc[frame["epoch"] == 1, "elbo"] = -1e7
+    frame.to_csv(history, index=False)
+    figure = make_figure("figure2", tmp_path, settings, chosen)
+    assert [axes.get_visible() for axes in figure.axes] == [True] * 8 + ([True] + [False] * 3) * 2
+    assert figure.axes[0].get_ylim()[0] > -5000
+
+
+def test_a_panel_for_each_subset_and_no_more() -> None:
+    row = {"input": "raw", "accuracy_mean": 0.5, "accuracy_sd": 0.1, "accuracy_published": None}
+    sizes = {size: f"{size} cells" for size in (10, 20, 30, 40)}
+    rows = [row | {"subset": size, "dim": None, "hidden_units": None} for size in sizes]
+    table = pd.DataFrame(rows)
+    figure = accuracy_by_dimension(table, sizes)
+    assert [a.get_title() for a in visible_axes(figure)] == list(sizes.values())
+
+
+def test_figures_of_larger_subsets_need_some() -> None:
+    assert set(NAMES) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
+    assert figure_names(run_settings()) == NAMES
+
+
+def test_largest_subset_and_its_map() -> None:
+    assert largest_subset(run_settings(sizes=[1300, 15000, 300])) == "n15000"
+    assert largest_subset(run_settings(sizes=[1300, "all"])) == "all"
+    assert map_pca(run_settings()) == "pca-k50"
+    assert map_pca(run_settings(components=[100, 10])) == "pca-k10"
+    settings = run_settings()
+    assert map_representations(settings, ["vae-z2-h3"], "n15000") == ["pca-k50", "vae-z2-h3"]
+    assert map_representations(settings, ["vae-z2-h3"], "n1300") == ["vae-z2-h3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("raw", "Raw counts"),
+        ("pca-k10", "PCA, k = 10"),
+        ("vae-z10-h100", "VAE Z = 10, H = 100"),
+    ],
+)
+def test_inputs_are_called_by_words(name: str, title: str) -> None:
+    assert input_title(name) == title
+
+
+def test_umi_counts_are_row_sums_in_parts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    import anndata
+
+    monkeypatch.setattr("latentcell.figures.data._CHUNK", 7)
+    path = run[0] / "n1300" / "r1" / "cells.h5ad"
+    expected = np.asarray(anndata.read_h5ad(path).X.sum(axis=1)).ravel()
+    np.testing.assert_array_equal(umi_counts(path), expected)
+
+
+def test_points_follow_barcodes_not_rows(run: Run, tmp_path: Path) -> None:
+    folder, settings, chosen = run
+    for name in ("cells.h5ad", f"maps/{chosen[0]}.csv"):
+        target = tmp_path / "n1300" / "r1" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((folder / "n1300" / "r1" / name).read_bytes())
+    before = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])
+    before.drop(columns="cell_type")[::-1].to_csv(target, index=False)
+    after = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])
+    pd.testing.assert_frame_equal(after, before[::-1].reset_index(drop=True))
+
+
+def test_band_is_mean_and_sd_over_the_replicates_that_got_so_far() -> None:
+    history = pd.DataFrame(
+        {
+            "replicate": ["r1", "r2", "r1"],
+            "split": "training",
+            "epoch": [1, 1, 2],
+            "accuracy": [0.2, 0.4, 0.5],
+        }
+    )
+    statistics = curve_statistics(history, "accuracy")
+    assert statistics["mean"].tolist() == pytest.approx([0.3, 0.5])
+    assert statistics["sd"].tolist() == pytest.approx([0.02**0.5, 0.0])
+
+
+def test_only_first_epochs_far_away_are_cut_off() -> None:
+    steady = np.linspace(-2000, -1900, 100)
+    assert robust_limits(steady) is None
+    assert robust_limits(np.full(10, -3.0)) is None
+    limits = robust_limits(np.concatenate([[-1e6], steady]))
+    assert limits is not None
+    assert -2010 < limits[0] < -1980
+    assert -1900 < limits[1] < -1890
+
+
+def test_confusions_of_different_types_are_summed_by_name(tmp_path: Path) -> None:
+    matrices = [(["B", "T"], [[1, 2], [3, 4]]), (["A", "T"], [[5, 0], [1, 6]])]
+    paths = []
+    for index, (labels, matrix) in enumerate(matrices):
+        paths.append(tmp_path / f"{index}.json")
+        paths[-1].write_text(json.dumps({"confusion": {"labels": labels, "matrix": matrix}}))
+    labels, counts = sum_confusions(paths)
+    assert labels == ["A", "B", "T"]
+    assert counts.tolist() == [[5, 0, 0], [0, 1, 2], [1, 3, 10]]
+    assert accuracy(counts) == pytest.approx(16 / 22)
+
+
+def test_types_without_cells_have_no_shares() -> None:
+    shares = row_shares(np.array([[3, 1], [0, 0]]))
+    assert shares[0].tolist() == [0.75, 0.25]
+    assert np.isnan(shares[1]).all()
+    assert np.isnan(accuracy(np.zeros((2, 2), dtype=np.int64)))
+
+
+def test_panels_of_different_types_are_all_named() -> None:
+    panels = [
+        ConfusionPanel("one", ["A", "B"], np.array([[1, 0], [0, 1]])),
+        ConfusionPanel("two", ["A", "C"], np.array([[1, 0], [0, 1]])),
+    ]
+    for axes, names in zip(confusion_matrices(panels).axes, (["A", "B"], ["A", "C"]), strict=False):
+        assert [label.get_text() for label in axes.get_yticklabels()] == names
+        assert [label.get_text() for label in axes.get_xticklabels()] == names
+
+
+def test_shares_are_percentages_of_each_set_largest_type_on_top() -> None:
+    counts = {
+        "all": pd.Series({"A": 60, "B": 20, "C": 20}),
+        "some": pd.Series({"A": 1, "B": 3}),
+    }
+    axes = class_shares(counts, type_styles("ABC")).axes[0]
+    assert axes.get_yticklabels()[-1].get_text() == "A"
+    widths = [bar.get_width() for bar in axes.patches]  # type: ignore[attr-defined]
+    assert widths == [20, 20, 60, 75, 0, 25]
+    assert sum(widths[:3]) == sum(widths[3:]) == 100
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (300, 6000, [500, 1000, 2000, 5000]),
+        (1, 10, [1, 2, 5, 10]),
+        (6, 7, [6, 7]),
+        (3, 3, [3]),
+    ],
+)
+def test_ticks_of_counts_are_round(low: float, high: float, ticks: list[float]) -> None:
+    assert round_numbers(low, high) == ticks
+
+
+def test_points_shrink_with_their_number() -> None:
+    assert point_size(0) == point_size(10) == 12
+    assert point_size(68_579) == 0.8
+    assert point_size(1300) == pytest.approx(3.846, abs=0.001)
