@@ -46,13 +46,11 @@ def train(cells=None, seed=5, progress=None, **changes):
 
 def plain_pytorch(features, codes, split, chosen, seed, order):
     """The same network over all genes, by the book; losses at each epoch's end and weights."""
-    torch.manual_seed(seed)
+    start = Network.initial(features.shape[1], chosen.hidden_units, len(CLASSES), seed)
     hidden = nn.Linear(features.shape[1], chosen.hidden_units)
     output = nn.Linear(chosen.hidden_units, len(CLASSES))
-    torch.manual_seed(seed)
-    for layer in (hidden, output):
-        nn.init.xavier_normal_(layer.weight)
-    for layer in (hidden, output):
+    for layer, weight in ((hidden, start.first), (output, start.second)):
+        layer.weight.data = torch.tensor(weight)
         nn.init.zeros_(layer.bias)
     model = nn.Sequential(hidden, nn.ReLU(), output)
     if chosen.loss == "double-softmax":
@@ -366,3 +364,15 @@ def test_accuracy_on_the_deposited_scores():
         accuracies.append(right[split == "test"].mean())
     # Measured elsewhere with plain PyTorch: 0.602, sd 0.04 over splits.
     assert np.mean(accuracies) == pytest.approx(0.602, abs=0.07)
+
+
+def test_initial_weights_are_xaviers_and_the_seeds():
+    start = Network.initial(900, 400, 7, seed=3)
+    assert start.first.dtype == start.second.dtype == np.float32
+    assert start.first.std() == pytest.approx((2 / 1300) ** 0.5, rel=0.01)
+    assert start.second.std() == pytest.approx((2 / 407) ** 0.5, rel=0.05)
+    assert not start.first_bias.any()
+    assert not start.second_bias.any()
+    again, other = (Network.initial(900, 400, 7, seed=seed) for seed in (3, 4))
+    np.testing.assert_array_equal(start.first, again.first)
+    assert not np.array_equal(start.first, other.first)

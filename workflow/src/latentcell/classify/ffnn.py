@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from latentcell.classify import kernels
 from latentcell.classify.network import Csr, Features, Ffnn, Floats, Network, as_csr
-from latentcell.classify.optimisers import DenseAdam, LazyAdam, Optimiser
+from latentcell.classify.optimisers import LazyAdam, Optimiser
 from latentcell.errors import InputError
 from latentcell.settings import FfnnSettings
 
@@ -193,13 +192,20 @@ def _frozen_part(
 def _optimiser(
     features: Csr, targets: NDArray[np.int64], network: Network, settings: FfnnSettings
 ) -> Optimiser:
+    if settings.optimiser == "lazy-adam" and settings.device == "cpu":
+        return LazyAdam(features, targets, network, settings)
+    import torch
+
+    from latentcell.classify.dense import DenseAdam
+
     cuda = torch.cuda.is_available()
     if settings.device == "cuda" and not cuda:
         raise InputError("ffnn.device: cuda was asked for, but PyTorch finds no CUDA device")
-    device = "cuda" if cuda and settings.device != "cpu" else "cpu"
-    if settings.optimiser == "lazy-adam" and device == "cpu":
+    if cuda and settings.device != "cpu":
+        return DenseAdam(features, targets, network, settings, "cuda")
+    if settings.optimiser == "lazy-adam":
         return LazyAdam(features, targets, network, settings)
-    return DenseAdam(features, targets, network, settings, device)
+    return DenseAdam(features, targets, network, settings, "cpu")
 
 
 def _order(

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -96,20 +95,18 @@ class Network:
 
     @classmethod
     def initial(cls, features: int, hidden_units: int, classes: int, seed: int) -> Self:
-        """Draw Xavier normal weights (Glorot and Bengio 2010, equation 12) and zero biases.
+        """Draw Xavier normal weights (Glorot and Bengio 2010, equation 12) and zero biases."""
+        random = np.random.default_rng(seed)
 
-        The same as ``torch.nn.init.xavier_normal_`` on the first and then the second layer after
-        ``torch.manual_seed(seed)``.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        first = torch.empty(hidden_units, features)
-        second = torch.empty(classes, hidden_units)
-        torch.nn.init.xavier_normal_(first, generator=generator)
-        torch.nn.init.xavier_normal_(second, generator=generator)
+        def draw(rows: int, columns: int) -> Floats:
+            weights: Floats = random.standard_normal((rows, columns), np.float32)
+            weights *= np.float32(np.sqrt(2.0 / (rows + columns)))
+            return weights
+
         return cls(
-            first.numpy(),
+            draw(hidden_units, features),
             np.zeros(hidden_units, np.float32),
-            second.numpy(),
+            draw(classes, hidden_units),
             np.zeros(classes, np.float32),
         )
 

@@ -73,7 +73,7 @@ def weighted_log_likelihood(
     per_row : Tensor of shape (R,)
         log P(x given row), nats, without gradient.
     """
-    total, per_row = _Pass.apply(hidden, row_weight, weight, bias, batch, rows, likelihood)
+    total, per_row = _Pass.apply(hidden, row_weight, weight, bias, batch, rows, likelihood)  # type: ignore[no-untyped-call]
     return total, per_row
 
 
@@ -100,7 +100,7 @@ class _Pass(torch.autograd.Function):
         return torch.dot(row_weight, per_row), per_row
 
     @staticmethod
-    def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         per_row, d_hidden, d_weight, d_bias = ctx.saved_tensors
         for gradient in (d_hidden, d_weight, d_bias):
             gradient.mul_(grad_total)
