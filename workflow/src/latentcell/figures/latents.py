@@ -86,7 +86,7 @@ def _draw_bounds(axes: "Axes", panel: LatentPanel, labelled: bool) -> None:
     axes.set_title(plain_lines(panel.title))
     axes.set_xlabel("Epoch")
     if labelled:
-        axes.set_ylabel("Nats per cell")
+        axes.set_ylabel("ELBO and log p(x|z)\n(nats per cell)")
 
 
 @styled
