@@ -107,6 +107,15 @@ def test_latex_is_a_booktabs_table_with_headings_over_their_columns() -> None:
     assert columns == {7}
 
 
+def test_latex_leaves_out_what_has_no_room_of_models_but_nothing_of_classifiers() -> None:
+    table = models().assign(kl_z_mean=18.0, kl_z_sd=1.0, accuracy_mean=0.4, accuracy_sd=0.1)
+    assert "KL(z)" in markdown_table("table3", table)
+    text = latex_table("table3", table)
+    assert "KL(z)" not in text
+    assert "Accuracy" not in text
+    assert r"\multicolumn{2}{c}{Accuracy}" in latex_table("table5", accuracies())
+
+
 @pytest.mark.parametrize(
     ("text", "escaped"),
     [
