@@ -14,10 +14,6 @@ if not workflow.config_settings.configfiles:
     configfile: f"{workflow.basedir}/config/config.yaml"
 
 
-# For `--sdm conda` and `--lint`; whoever installed the package beside Snakemake needs neither.
-conda: "envs/latentcell.yaml"
-
-
 report: "workflow/report/workflow.rst"
 
 

@@ -15,7 +15,7 @@ import torch
 from latentcell import io as files
 from latentcell import progress, provenance
 from latentcell.errors import InputError
-from latentcell.job import job
+from latentcell.job import export_source, job
 from latentcell.names import (
     ModelName,
     cells_name,
@@ -186,3 +186,11 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch):
     assert "2/2" in terminal.getvalue()
     assert "ELBO -5" in terminal.getvalue()
     assert "2 of 2" not in terminal.getvalue()
+
+
+def test_source_is_exported_before_what_was_there(monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    export_source("/a")
+    assert os.environ["PYTHONPATH"] == "/a"
+    export_source("/b")
+    assert os.environ["PYTHONPATH"] == f"/b{os.pathsep}/a"

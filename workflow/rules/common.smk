@@ -1,6 +1,5 @@
 """The checked configuration, what wildcards may be, and the lists of files that rules share."""
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -8,16 +7,16 @@ from pathlib import Path
 # The package is found in its folder, installed or not, here and in the scripts of every job.
 SOURCE = f"{workflow.basedir}/workflow/src"
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [SOURCE, os.environ.get("PYTHONPATH")])
-)
-
+from latentcell.job import export_source
 from latentcell.errors import InputError
+from latentcell.figures.catalogue import figure_inputs, figure_names
+from latentcell.figures.data import map_representations
 from latentcell.io import read_json
 from latentcell.names import pca_components
 from latentcell.provenance import code_digest
 from latentcell.settings import parse_settings
 
+export_source(SOURCE)
 try:
     settings = parse_settings(config)
 except InputError as error:
@@ -27,6 +26,11 @@ SCRIPTS = f"{workflow.basedir}/workflow/scripts"
 RUN = settings.run
 SUBSETS = settings.subset_names()
 REPLICATES = settings.replicate_names()
+
+# What the tables depend on: not the seeds or epochs, which reach them through the measures.
+LAYOUT = settings.model_dump(
+    mode="json", include={"run", "replicates", "dataset", "subset", "grid", "pca"}
+)
 
 
 wildcard_constraints:
@@ -101,3 +105,59 @@ def representation_file(wildcards):
 def all_inputs():
     """Every classifier input: raw counts, PCA scores and the chosen models' latents."""
     return settings.baseline_inputs() + chosen_models()
+
+
+def reported(table, caption):
+    """A table's files; the Markdown one is shown in the report."""
+    shown = report(
+        f"results/{{run}}/tables/{table}.md",
+        caption=f"../report/{caption}.rst",
+        category="Tables",
+        labels={"table": table},
+    )
+    return [
+        f"results/{{run}}/tables/{table}.csv",
+        f"results/{{run}}/tables/{table}.tex",
+        shown,
+    ]
+
+
+def mapped_representation_file(wildcards):
+    """The representation behind a map."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    if pca_components(wildcards.input):
+        return f"{folder}/pca/scores.h5ad"
+    return f"{folder}/vae/{wildcards.input}/latent.h5ad"
+
+
+def files_of(figure):
+    """The function that names what a figure is made from, once models are chosen."""
+
+    def files(wildcards):
+        names = figure_inputs(figure, settings, chosen_models())
+        return [f"results/{wildcards.run}/{name}" for name in names]
+
+    return files
+
+
+def finished_representations(wildcards):
+    """PCA scores and the latents of the chosen models."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    return [f"{folder}/pca/scores.h5ad"] + [
+        f"{folder}/vae/{model}/latent.h5ad" for model in chosen_models()
+    ]
+
+
+def finished_predictions(wildcards):
+    """Predictions of the classifier on every input."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    return [f"{folder}/ffnn/{input}/predictions.csv" for input in all_inputs()]
+
+
+def finished_maps(wildcards):
+    """TSNE maps, which are made for the first replicate."""
+    if wildcards.replicate != REPLICATES[0]:
+        return []
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    names = map_representations(settings, chosen_models(), wildcards.cells)
+    return [f"{folder}/maps/{name}.csv" for name in names]

@@ -14,6 +14,8 @@ rule import_dataset:
         "results/{run}/logs/import_dataset.log",
     benchmark:
         "results/{run}/benchmarks/import_dataset.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("dataset"),
         resources="resources",
@@ -31,6 +33,8 @@ rule draw_cells:
         "results/{run}/logs/{cells}/{replicate}/draw_cells.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/draw_cells.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         subset=part("subset"),
         split=part("split"),

@@ -17,6 +17,8 @@ rule train_ffnn:
         "results/{run}/logs/{cells}/{replicate}/train_ffnn/{input}.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/train_ffnn/{input}.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("ffnn"),
         code=code_of("train_ffnn.py"),

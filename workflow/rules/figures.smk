@@ -4,23 +4,6 @@ REQUIRED INPUTS: representations, learning curves, measures and cells of the run
 OUTPUTS: results/{run}/{cells}/{replicate}/maps/, results/{run}/figures/*.{pdf,png,svg}
 """
 
-from latentcell.figures.catalogue import figure_inputs, figure_names
-from latentcell.figures.data import map_representations
-
-
-def mapped_representation_file(wildcards):
-    """The representation behind a map."""
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    if pca_components(wildcards.input):
-        return f"{folder}/pca/scores.h5ad"
-    return f"{folder}/vae/{wildcards.input}/latent.h5ad"
-
-
-def figure_files(wildcards):
-    """What a figure is made from."""
-    names = figure_inputs(wildcards.figure, settings, chosen_models())
-    return [f"results/{wildcards.run}/{name}" for name in names]
-
 
 rule figures:
     input:
@@ -41,6 +24,8 @@ rule map_cells:
         "results/{run}/logs/{cells}/{replicate}/map_cells/{input}.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/map_cells/{input}.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("tsne"),
         code=code_of("map_cells.py"),
@@ -48,27 +33,35 @@ rule map_cells:
         "../scripts/map_cells.py"
 
 
-rule draw_figure:
-    input:
-        figure_files,
-    output:
-        "results/{run}/figures/{figure}.pdf",
-        "results/{run}/figures/{figure}.svg",
-        report(
-            "results/{run}/figures/{figure}.png",
-            caption="../report/{figure}.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
-        ),
-    log:
-        "results/{run}/logs/figures/{figure}.log",
-    benchmark:
-        "results/{run}/benchmarks/figures/{figure}.tsv"
-    params:
-        settings=settings.model_dump(
-            mode="json", include={*LAYOUT, "ffnn", "choice", "tsne"}
-        ),
-        chosen=lambda wildcards: chosen_models(),
-        code=code_of("draw_figure.py"),
-    script:
-        "../scripts/draw_figure.py"
+# One rule a figure: a caption's path can't hold a wildcard.
+for figure in figure_names(settings):
+
+    rule:
+        name:
+            f"draw_{figure}"
+        input:
+            files_of(figure),
+        output:
+            f"results/{{run}}/figures/{figure}.pdf",
+            f"results/{{run}}/figures/{figure}.svg",
+            report(
+                f"results/{{run}}/figures/{figure}.png",
+                caption=f"../report/{figure}.rst",
+                category="Figures",
+                labels={"figure": figure},
+            ),
+        log:
+            f"results/{{run}}/logs/figures/{figure}.log",
+        benchmark:
+            f"results/{{run}}/benchmarks/figures/{figure}.tsv"
+        conda:
+            "../../envs/latentcell.yaml"
+        params:
+            figure=figure,
+            settings=settings.model_dump(
+                mode="json", include={*LAYOUT, "ffnn", "choice", "tsne"}
+            ),
+            chosen=lambda wildcards: chosen_models(),
+            code=code_of("draw_figure.py"),
+        script:
+            "../scripts/draw_figure.py"

@@ -5,29 +5,6 @@ OUTPUTS: results/{run}/{cells}/{replicate}/finished.h5ad, results/{run}/report.h
 """
 
 
-def finished_representations(wildcards):
-    """PCA scores and the latents of the chosen models."""
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    return [f"{folder}/pca/scores.h5ad"] + [
-        f"{folder}/vae/{model}/latent.h5ad" for model in chosen_models()
-    ]
-
-
-def finished_predictions(wildcards):
-    """Predictions of the classifier on every input."""
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    return [f"{folder}/ffnn/{input}/predictions.csv" for input in all_inputs()]
-
-
-def finished_maps(wildcards):
-    """TSNE maps, which are made for the first replicate."""
-    if wildcards.replicate != REPLICATES[0]:
-        return []
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    names = map_representations(settings, chosen_models(), wildcards.cells)
-    return [f"{folder}/maps/{name}.csv" for name in names]
-
-
 rule finished:
     input:
         expand(
@@ -50,6 +27,8 @@ rule finish_cells:
         "results/{run}/logs/{cells}/{replicate}/finish_cells.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/finish_cells.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         code=code_of("finish_cells.py"),
     script:
@@ -63,6 +42,8 @@ rule store_config:
         "results/{run}/logs/store_config.log",
     benchmark:
         "results/{run}/benchmarks/store_config.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=settings.model_dump(mode="json"),
         code=code_of("store_config.py"),
@@ -86,6 +67,8 @@ rule write_report:
         "results/{run}/logs/write_report.log",
     benchmark:
         "results/{run}/benchmarks/write_report.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         snakefile=workflow.main_snakefile,
         code=code_of("write_report.py"),

@@ -16,6 +16,8 @@ rule fit_pca:
         "results/{run}/logs/{cells}/{replicate}/fit_pca.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/fit_pca.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("pca"),
         code=code_of("fit_pca.py"),

@@ -5,10 +5,6 @@ OUTPUTS: results/{run}/tables/{table3,table4,table5,pca_variance}.{csv,md,tex}
 """
 
 FORMATS = ["csv", "md", "tex"]
-# What the tables depend on: not the seeds or epochs, which reach them through the measures.
-LAYOUT = settings.model_dump(
-    mode="json", include={"run", "replicates", "dataset", "subset", "grid", "pca"}
-)
 
 
 rule tables:
@@ -21,21 +17,6 @@ rule tables:
         ),
 
 
-def reported(table, caption):
-    """A table's files; the Markdown one is shown in the report."""
-    shown = report(
-        f"results/{{run}}/tables/{table}.md",
-        caption=f"../report/{caption}.rst",
-        category="Tables",
-        labels={"table": table},
-    )
-    return [
-        f"results/{{run}}/tables/{table}.csv",
-        f"results/{{run}}/tables/{table}.tex",
-        shown,
-    ]
-
-
 rule table3:
     input:
         vae_files("metrics.json", SUBSETS[0], settings.models()),
@@ -45,6 +26,8 @@ rule table3:
         "results/{run}/logs/tables/table3.log",
     benchmark:
         "results/{run}/benchmarks/tables/table3.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         table="table3",
         settings=LAYOUT,
@@ -62,6 +45,8 @@ rule table4:
         "results/{run}/logs/tables/table4.log",
     benchmark:
         "results/{run}/benchmarks/tables/table4.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         table="table4",
         settings=LAYOUT,
@@ -79,6 +64,8 @@ rule table5:
         "results/{run}/logs/tables/table5.log",
     benchmark:
         "results/{run}/benchmarks/tables/table5.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=LAYOUT,
         code=code_of("write_accuracy_table.py"),
@@ -100,6 +87,8 @@ rule pca_variance:
         "results/{run}/logs/tables/pca_variance.log",
     benchmark:
         "results/{run}/benchmarks/tables/pca_variance.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=LAYOUT,
         code=code_of("write_variance_table.py"),

@@ -17,6 +17,8 @@ rule train_vae:
         "results/{run}/logs/{cells}/{replicate}/train_vae/{model}.log",
     benchmark:
         "results/{run}/benchmarks/{cells}/{replicate}/train_vae/{model}.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("vae"),
         code=code_of("train_vae.py"),
@@ -33,6 +35,8 @@ checkpoint choose_models:
         "results/{run}/logs/choose_models.log",
     benchmark:
         "results/{run}/benchmarks/choose_models.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
     params:
         settings=part("choice"),
         models=list(map(str, settings.models())),

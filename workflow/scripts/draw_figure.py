@@ -10,5 +10,5 @@ from latentcell.settings import parse_settings
 with job(snakemake):
     settings = parse_settings(snakemake.params.settings)
     folder = Path("results", snakemake.wildcards.run)
-    figure = make_figure(snakemake.wildcards.figure, folder, settings, snakemake.params.chosen)
+    figure = make_figure(snakemake.params.figure, folder, settings, snakemake.params.chosen)
     save(figure, Path(snakemake.output[0]).with_suffix(""))

@@ -1,5 +1,6 @@
 """What every script of the workflow does around its work: log, threads, errors."""
 
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -40,3 +41,9 @@ def limit_threads(threads: int) -> None:
     threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
+
+
+def export_source(source: str) -> None:
+    """Let every job find the package in a folder, whether it is installed or not."""
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, inherited]))
