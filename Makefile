@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run setup test lint format schema bench clean help
+.PHONY: run setup test lint format schema study-checks clean help
 
 run: setup  ## run the workflow on CONFIG (default: the embedded sample)
 	@$(SNAKEMAKE) --quiet rules
@@ -41,11 +41,11 @@ format: setup  ## bring the style in order
 schema: setup  ## write the schema and the table of keys anew from the settings
 	$(BIN)/python -m latentcell.schema
 
-bench: setup  ## measure the engine; writes results/bench/engine.csv
-	$(BIN)/python bench/engine.py
+study-checks: setup  ## measure what docs/study-checks.md states (needs the deposit)
+	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
 
 clean:  ## remove what runs have made, but not downloads
 	find results -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'

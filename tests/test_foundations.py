@@ -164,11 +164,8 @@ def test_a_job_logs_the_traceback_of_our_own_faults(tmp_path):
 
 def test_progress_in_a_log_is_a_line_now_and_then(capsys):
     shown = progress.Progress("training", 3, every=1000.0)
-    steps = []
-    for step in shown.steps(2):
+    for step in (2, 3):
         shown.report(step, f"at {step}")
-        steps.append(step)
-    assert steps == [2, 3]
     assert capsys.readouterr().err == "training: 3 of 3, at 3\n"
 
 
@@ -181,7 +178,7 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch):
     monkeypatch.setattr(sys, "__stderr__", terminal)
     monkeypatch.setattr(sys, "stderr", terminal)
     shown = progress.Progress("training", 2, every=0.0)
-    for step in shown.steps():
+    for step in (1, 2):
         shown.report(step, "ELBO -5")
     assert "2/2" in terminal.getvalue()
     assert "ELBO -5" in terminal.getvalue()

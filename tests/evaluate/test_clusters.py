@@ -7,7 +7,6 @@ from latentcell.evaluate import clusters as module
 from latentcell.evaluate.clusters import (
     cluster_labels,
     cluster_measures,
-    components_used,
     silhouette,
 )
 
@@ -64,13 +63,11 @@ def test_a_collapsed_mixture():
     assert measures["silhouette_clusters"] is None
     assert measures["silhouette_types"] is not None
     assert measures["accuracy"] == 0.5
-    assert components_used([3] * 4) == 1
 
 
 def test_no_cells_give_no_measures():
     measures = cluster_measures([], [], [], np.empty((0, 2)))
     assert set(measures.values()) == {None}
-    assert components_used([]) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from latentcell.evaluate.metrics import classifier_metrics
 from latentcell.io import write_csv, write_json
 from latentcell.job import job
 from latentcell.names import pca_components, replicate_seed
-from latentcell.progress import say
+from latentcell.progress import Progress, say
 from latentcell.settings import FfnnSettings
 
 with job(snakemake):
@@ -18,6 +18,7 @@ with job(snakemake):
     cells = ad.read_h5ad(snakemake.input[0])
     features = cells.X[:, : pca_components(name)]
     types = cells.obs["cell_type"].cat
+    progress = Progress(f"classifier of {name}", settings.epochs)
     result = train_ffnn(
         features,
         types.codes,
@@ -25,6 +26,9 @@ with job(snakemake):
         list(types.categories),
         settings,
         seed=replicate_seed(settings.seed, snakemake.wildcards.replicate),
+        progress=lambda epoch, records: progress.report(
+            epoch, f"validation accuracy {records[-1]['accuracy']:.3f}"
+        ),
     )
     predicted = result.probabilities.argmax(1)
     metrics = classifier_metrics(

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -34,25 +33,23 @@ class Progress:
         self._last = time.monotonic()
         self._bar: Any = None
 
-    def steps(self, start: int = 1) -> Iterator[int]:
-        """Yield the step numbers from `start` to the total, showing a bar on a terminal."""
-        numbers = range(start, self.total + 1)
-        if not _on_terminal():
-            yield from numbers
-            return
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            numbers, desc=self.name, initial=start - 1, total=self.total, file=sys.__stderr__
-        )
-        yield from self._bar
-
     def report(self, step: int, message: str) -> None:
-        """Show what the step gave: beside the bar and, every so many seconds, as a line."""
-        if self._bar is not None:
-            self._bar.set_postfix_str(message)
+        """Show what a step gave: beside a bar on a terminal, and every so often as a line."""
+        if _on_terminal():
+            self._move_bar(step, message)
+            if sys.stderr is sys.__stderr__:
+                return
         now = time.monotonic()
-        logged = self._bar is None or sys.stderr is not sys.__stderr__
-        if logged and (step == self.total or now - self._last >= self.every):
+        if step == self.total or now - self._last >= self.every:
             self._last = now
             say(f"{self.name}: {step} of {self.total}, {message}")
+
+    def _move_bar(self, step: int, message: str) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(desc=self.name, total=self.total, file=sys.__stderr__)
+        self._bar.set_postfix_str(message, refresh=False)
+        self._bar.update(step - self._bar.n)
+        if step == self.total:
+            self._bar.close()

@@ -65,11 +65,6 @@ def cluster_labels(
     return np.array([names.get(cluster, fallback) for cluster in clusters.tolist()], dtype=np.str_)
 
 
-def components_used(clusters: ArrayLike) -> int:
-    """Count the clusters that hold a cell."""
-    return len(np.unique(np.asarray(clusters)))
-
-
 def cluster_measures(
     cell_types: ArrayLike, clusters: ArrayLike, labels: ArrayLike, latents: ArrayLike
 ) -> ClusterMeasures:

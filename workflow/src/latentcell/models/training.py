@@ -158,7 +158,7 @@ def train(
         loop.resume(store)
     progress = Progress(f"{name} on {len(loop.training):,} cells", settings.epochs)
     saved = time.monotonic()
-    for epoch in progress.steps(loop.epoch + 1):
+    for epoch in range(loop.epoch + 1, settings.epochs + 1):
         if loop.should_stop():
             break
         loop.run_epoch(epoch)

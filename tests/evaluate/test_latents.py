@@ -1,0 +1,61 @@
+import json
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from latentcell.evaluate.latents import describe_model, latent_table
+from latentcell.models.training import inflated_mean, train
+from latentcell.names import ModelName
+from latentcell.settings import VaeSettings
+
+NAME = ModelName("gmvae", 3, 8)
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    rng = np.random.default_rng(5)
+    types = rng.integers(0, 2, 70)
+    counts = rng.poisson(rng.gamma(0.5, 2.0, (2, 30))[types]).astype(np.int32)
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical(np.array(["B", "T"])[types]),
+            "split": pd.Categorical(["training"] * 42 + ["validation"] * 14 + ["test"] * 14),
+        },
+        index=[f"c{index}" for index in range(70)],
+    )
+    cells = ad.AnnData(sp.csr_matrix(counts), obs=obs)
+    settings = VaeSettings(epochs=2, batch_size=10, device="cpu")
+    trained = train(cells.X, obs["split"].to_numpy(str), NAME, 4, settings, 1)
+    return cells, trained, trained.evaluate(cells.X)
+
+
+def test_latents_are_a_representation_of_the_same_cells(outcome):
+    cells, _, evaluation = outcome
+    latents = latent_table(cells, evaluation)
+    assert latents.shape == (70, 3)
+    assert latents.X.dtype == np.float32
+    assert list(latents.obs_names) == list(cells.obs_names)
+    np.testing.assert_array_equal(latents.obs["cluster"], evaluation.q_y.argmax(1))
+    training = latents.obs[latents.obs["split"] == "training"]
+    for cluster, members in training.groupby("cluster"):
+        commonest = members["cell_type"].value_counts()
+        label = latents.obs.loc[latents.obs["cluster"] == cluster, "cluster_label"]
+        assert label.nunique() == 1
+        assert commonest[label.iloc[0]] == commonest.max()
+
+
+def test_measures_are_of_each_split_and_are_json(outcome):
+    cells, trained, evaluation = outcome
+    measures = describe_model(NAME, trained, evaluation, latent_table(cells, evaluation))
+    assert json.loads(json.dumps(measures, allow_nan=False)) == measures
+    assert measures["model"] == "gmvae-z3-h8"
+    assert {name: part["cells"] for name, part in measures["splits"].items()} == {
+        "training": 42, "validation": 14, "test": 14
+    }  # fmt: skip
+    test = measures["splits"]["test"]
+    assert test["elbo"] == pytest.approx(evaluation.elbo[56:].mean())
+    assert test["elbo_scvae"] == pytest.approx(inflated_mean(evaluation.elbo[56:], 10))
+    assert test["elbo"] == pytest.approx(test["enre"] - test["kl_z"] - test["kl_y"])
