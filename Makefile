@@ -24,7 +24,7 @@ $(READY): requirements.txt pyproject.toml
 	@touch $@
 
 test: setup lint  ## style, types and the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
 
 lint: setup  ## ruff, mypy, snakefmt and snakemake's own lint
 	$(BIN)/ruff check .

@@ -40,8 +40,9 @@ def clone(folder, config=None):
 
 
 def snakemake(folder, *arguments, cores=2):
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores)]
-    command += ["--configfile", "tiny.yaml", *arguments]
+    # Targets come first: what follows --configfile is taken for another configuration.
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores)]
+    command += ["--configfile", "tiny.yaml"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
