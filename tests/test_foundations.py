@@ -191,3 +191,11 @@ def test_source_is_exported_before_what_was_there(monkeypatch):
     assert os.environ["PYTHONPATH"] == "/a"
     export_source("/b")
     assert os.environ["PYTHONPATH"] == f"/b{os.pathsep}/a"
+
+
+def test_barcodes_that_look_like_numbers_or_gaps_stay_names(tmp_path):
+    (tmp_path / "a.csv").write_text("barcode,predicted,probability\n001,NA,0.5\nNA,T,1\n")
+    table = files.read_cell_table(tmp_path / "a.csv")
+    assert list(table["barcode"]) == ["001", "NA"]
+    assert list(table["predicted"]) == ["NA", "T"]
+    assert list(table["probability"]) == [0.5, 1.0]

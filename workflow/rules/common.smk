@@ -93,7 +93,7 @@ def ffnn_files(file, cells, inputs):
 
 
 def representation_file(wildcards):
-    """The file whose features are a classifier's input."""
+    """The file whose features are a classifier's input, or are mapped."""
     folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
     if wildcards.input == "raw":
         return f"{folder}/cells.h5ad"
@@ -120,14 +120,6 @@ def reported(table, caption):
         f"results/{{run}}/tables/{table}.tex",
         shown,
     ]
-
-
-def mapped_representation_file(wildcards):
-    """The representation behind a map."""
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    if pca_components(wildcards.input):
-        return f"{folder}/pca/scores.h5ad"
-    return f"{folder}/vae/{wildcards.input}/latent.h5ad"
 
 
 def files_of(figure):

@@ -17,7 +17,7 @@ rule figures:
 
 rule map_cells:
     input:
-        mapped_representation_file,
+        representation_file,
     output:
         "results/{run}/{cells}/{replicate}/maps/{input}.csv",
     log:

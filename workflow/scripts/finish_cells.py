@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import anndata as ad
-import pandas as pd
 
 from latentcell.finished import finish_cells
-from latentcell.io import write_h5ad
+from latentcell.io import read_cell_table, write_h5ad
 from latentcell.job import job
 
 
@@ -25,7 +24,7 @@ with job(snakemake):
     finished = finish_cells(
         ad.read_h5ad(snakemake.input.cells),
         representations,
-        {name: pd.read_csv(path, index_col="barcode") for name, path in maps.items()},
-        {name: pd.read_csv(path, index_col="barcode") for name, path in predictions.items()},
+        {name: read_cell_table(path).set_index("barcode") for name, path in maps.items()},
+        {name: read_cell_table(path).set_index("barcode") for name, path in predictions.items()},
     )
     write_h5ad(snakemake.output[0], finished)

@@ -16,5 +16,5 @@ with job(snakemake):
             *("--", "tables", "figures"),
         ]
         done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.STDOUT)
-    if done.returncode:
-        sys.exit(f"the report failed with status {done.returncode}")
+        if done.returncode:
+            sys.exit(f"the report failed with status {done.returncode}")

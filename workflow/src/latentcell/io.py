@@ -65,6 +65,13 @@ def write_csv(path: str | Path, frame: "pandas.DataFrame") -> None:
         frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
 
 
+def read_cell_table(path: str | Path) -> "pandas.DataFrame":
+    """Read a table of cells with a column ``barcode``; names such as 001 and NA stay as they are."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={"barcode": str}, na_filter=False)
+
+
 def write_h5ad(path: str | Path, adata: "anndata.AnnData") -> None:
     """Write an AnnData file atomically, compressed."""
     with atomic(path) as temporary:

@@ -12,7 +12,6 @@ ModelKind = Literal["gmvae", "vae"]
 
 _MODEL = re.compile(r"(gmvae|vae)-z(\d+)-h(\d+)")
 _PCA = re.compile(r"pca-k(\d+)")
-RAW = "raw"
 
 
 @dataclass(frozen=True, order=True)

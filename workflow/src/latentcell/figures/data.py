@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentcell.figures.confusion import ConfusionPanel, accuracy, sum_confusions
 from latentcell.figures.curves import CurvePanel
 from latentcell.figures.style import TypeStyle, type_styles
+from latentcell.io import read_cell_table
 from latentcell.names import ModelName, cells_size, pca_components, pca_name
 from latentcell.settings import Settings
 from latentcell.tables.collect import collect_histories
@@ -85,10 +86,7 @@ class FigureData:
     def points(self, cells: str, representation: str) -> pd.DataFrame:
         """The map of a representation in replicate 1: x, y, cell_type."""
         folder = self.folder / cells / "r1"
-        # Barcodes such as 1 and NA are names too.
-        table = pd.read_csv(
-            folder / "maps" / f"{representation}.csv", dtype={"barcode": str}, na_filter=False
-        )
+        table = read_cell_table(folder / "maps" / f"{representation}.csv")
         types = read_obs(folder / "cells.h5ad")["cell_type"].astype(str)
         return table.assign(cell_type=types.loc[table["barcode"]].to_numpy())
 
