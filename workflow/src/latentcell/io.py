@@ -66,7 +66,7 @@ def write_csv(path: str | Path, frame: "pandas.DataFrame") -> None:
 
 
 def read_cell_table(path: str | Path) -> "pandas.DataFrame":
-    """Read a table of cells with a column ``barcode``; names such as 001 and NA stay as they are."""
+    """Read a table of cells with a column ``barcode``; names such as 001 and NA stay."""
     import pandas as pd
 
     return pd.read_csv(path, dtype={"barcode": str}, na_filter=False)
