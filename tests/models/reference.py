@@ -1,31 +1,87 @@
 """The model written down plainly: dense outputs, log-gamma everywhere, autograd, a loop over K."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu, softplus
 
 
-def negative_binomial(outputs: Tensor, x: Tensor) -> Tensor:
+def negative_binomial(outputs: Tensor, x: Tensor, size_factor: bool = False) -> Tensor:
     log_r = outputs[0].clamp(-10.0, 10.0)
+    logit = outputs[1] - log_r if size_factor else outputs[1]
     r = log_r.exp()
-    log_p = logsigmoid(outputs[1]).clamp_min(-87.33654475055310898657)
+    log_p = logsigmoid(logit).clamp_min(-87.33654475055310898657)
     return (
         torch.lgamma(x + r)
         - torch.lgamma(x + 1)
         - torch.lgamma(r)
-        + r * logsigmoid(-outputs[1])
+        + r * logsigmoid(-logit)
         + x * log_p
     )
 
 
-def poisson(outputs: Tensor, x: Tensor) -> Tensor:
-    log_rate = outputs[0].clamp(-10.0, 10.0)
+def poisson(outputs: Tensor, x: Tensor, size_factor: bool = False) -> Tensor:
+    log_rate = outputs[0] if size_factor else outputs[0].clamp(-10.0, 10.0)
     return x * log_rate - log_rate.exp() - torch.lgamma(x + 1)
 
 
-LOG_PROBS = {"negative-binomial": negative_binomial, "poisson": poisson}
+def bernoulli(outputs: Tensor, x: Tensor) -> Tensor:
+    return torch.where(x > 0, logsigmoid(outputs[0]), logsigmoid(-outputs[0]))
+
+
+def gaussian(outputs: Tensor, x: Tensor) -> Tensor:
+    sigma = outputs[1].clamp(-3.0, 3.0).exp()
+    return torch.distributions.Normal(outputs[0], sigma).log_prob(x)
+
+
+def log_normal(outputs: Tensor, x: Tensor) -> Tensor:
+    variance = -logsigmoid(-outputs[1]) + math.exp(-6.0)
+    normal = torch.distributions.Normal(outputs[0], variance.sqrt())
+    return normal.log_prob(torch.log1p(x)) - torch.log1p(x)
+
+
+def zero_inflated(base: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def log_prob(outputs: Tensor, x: Tensor, **keywords: bool) -> Tensor:
+        log_pi, log_rest = logsigmoid(outputs[-1]), logsigmoid(-outputs[-1])
+        value = log_rest + base(outputs[:-1], x, **keywords)
+        return torch.where(x > 0, value, torch.logaddexp(log_pi, value))
+
+    return log_prob
+
+
+def piecewise_categorical(base: Callable[..., Tensor], k_max: int) -> Callable[..., Tensor]:
+    def log_prob(outputs: Tensor, x: Tensor) -> Tensor:
+        classes = torch.log_softmax(outputs[-k_max - 1 :], 0)
+        value = classes[k_max] + base(outputs[: -k_max - 1], (x - k_max).clamp_min(0.0))
+        for j in range(k_max):
+            value = torch.where(x == j, classes[j], value)
+        return value
+
+    return log_prob
+
+
+LOG_PROBS = {
+    "poisson": poisson,
+    "negative-binomial": negative_binomial,
+    "zero-inflated-poisson": zero_inflated(poisson),
+    "zero-inflated-negative-binomial": zero_inflated(negative_binomial),
+    "constrained-poisson": partial(poisson, size_factor=True),
+    "bernoulli": bernoulli,
+    "gaussian": gaussian,
+    "log-normal": log_normal,
+}
+
+
+def log_prob_of(name: str, k_max: int = 0, size_factor: bool = False) -> Callable[..., Tensor]:
+    """Log P(x) of outputs (O, R, G) and x (R, G); size factors' rate output is the log mean."""
+    if k_max:
+        return piecewise_categorical(LOG_PROBS[name], k_max)
+    if size_factor:
+        return partial(LOG_PROBS[name], size_factor=True)
+    return LOG_PROBS[name]
 
 
 def batch_norm(x: Tensor, norm: torch.nn.Module) -> Tensor:

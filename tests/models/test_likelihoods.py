@@ -4,7 +4,31 @@ import reference
 import torch
 from scipy import special, stats
 
-from latentcell.models.likelihoods import LIKELIHOODS, NegativeBinomial, Poisson
+from latentcell.errors import InputError
+from latentcell.models.likelihoods import (
+    LIKELIHOODS,
+    NegativeBinomial,
+    PiecewiseCategorical,
+    Poisson,
+    ZeroInflated,
+    make_likelihood,
+    negative_binomial,
+)
+
+COUNTS = [
+    "poisson",
+    "negative-binomial",
+    "zero-inflated-poisson",
+    "zero-inflated-negative-binomial",
+]
+# Name, k_max and size factor of every likelihood there is.
+CASES = [
+    *((name, 0, False) for name in LIKELIHOODS),
+    *((name, 3, False) for name in COUNTS),
+    *((name, 0, True) for name in COUNTS),
+]
+COUNT_CASES = [case for case in CASES if case[0] not in ("bernoulli", "gaussian", "log-normal")]
+TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 
 def grid():
@@ -77,35 +101,295 @@ def test_poisson_is_scipys():
     np.testing.assert_allclose(actual, stats.poisson.logpmf(count, np.exp(log_rate)), rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
-def test_derivatives_are_autograds(name):
-    likelihood = LIKELIHOODS[name]()
-    generator = torch.Generator().manual_seed(3)
-    outputs = 4 * torch.randn(likelihood.outputs, 200, generator=generator, dtype=torch.float64)
-    count = torch.randint(1, 30, (200,), generator=generator).double().sort(descending=True)[0]
-    plain = outputs.clone().requires_grad_()
-    zero = reference.LOG_PROBS[name](plain, torch.zeros(200, dtype=torch.float64))
-    (at_zero,) = torch.autograd.grad(zero.sum(), plain)
-    value = reference.LOG_PROBS[name](plain, count)
-    (at_count,) = torch.autograd.grad(value.sum(), plain)
-    total, gradient = likelihood.zeros(outputs.clone().unsqueeze(-1))
-    excess, d_excess = likelihood.excess(outputs, count)
-    torch.testing.assert_close(total, zero.detach(), rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(gradient.squeeze(-1), at_zero, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(
-        total + excess + likelihood.constant(count), value.detach(), rtol=1e-9, atol=1e-9
+def test_constrained_poisson_is_a_poisson_whose_rate_is_not_clipped():
+    log_rate = np.array([-14.0, 0.5, 11.0, -np.inf])
+    count = np.array([1, 2, 60_000, 0])
+    actual = log_prob(make_likelihood("constrained-poisson"), [log_rate], count, torch.float64)
+    np.testing.assert_allclose(actual, stats.poisson.logpmf(count, np.exp(log_rate)), rtol=1e-10)
+
+
+def test_size_factor_negative_binomial_has_its_mean_as_an_output():
+    log_r, log_mean, count = (
+        a.ravel() for a in np.meshgrid(np.linspace(-4, 4, 9), np.linspace(-6, 6, 9), [0, 1, 9, 70])
     )
-    torch.testing.assert_close(gradient.squeeze(-1) + d_excess, at_count, rtol=1e-9, atol=1e-9)
+    r, mean = np.exp(log_r), np.exp(log_mean)
+    actual = log_prob(NegativeBinomial(True), [log_r, log_mean], count, torch.float64)
+    np.testing.assert_allclose(actual, stats.nbinom.logpmf(count, r, r / (r + mean)), rtol=1e-8)
+    outputs = torch.tensor(np.stack([log_r, log_mean]))
+    np.testing.assert_allclose(NegativeBinomial(True).mean(outputs), mean)
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
-def test_output_biases_give_the_mean(name):
+def test_bernoulli_is_scipys_of_a_count_above_zero():
+    logit = np.linspace(-25, 25, 40)
+    count = np.tile([0, 1, 5, 90], 10)
+    actual = log_prob(LIKELIHOODS["bernoulli"](), [logit], count, torch.float64)
+    expected = np.where(count > 0, special.log_expit(logit), special.log_expit(-logit))
+    np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-8)
+    middle = np.abs(logit) < 10
+    scipys = stats.bernoulli.logpmf(count > 0, special.expit(logit))
+    np.testing.assert_allclose(actual[middle], scipys[middle], rtol=1e-8)
+
+
+def test_gaussian_is_scipys_with_log_sigma_clipped():
+    mean, log_sigma, count = (
+        a.ravel() for a in np.meshgrid([-3.0, 0.0, 4.5], [-5, -3, -0.2, 1, 3, 8], [0, 1, 12])
+    )
+    actual = log_prob(LIKELIHOODS["gaussian"](), [mean, log_sigma], count, torch.float64)
+    sigma = np.exp(np.clip(log_sigma, -3, 3))
+    np.testing.assert_allclose(actual, stats.norm.logpdf(count, mean, sigma), rtol=1e-10)
+
+
+def test_log_normal_is_scipys_of_the_count_plus_one():
+    mean, raw, count = (
+        a.ravel() for a in np.meshgrid([-3.0, 0.0, 4.5], [-20, -3, 0, 2, 18], [0, 1, 12])
+    )
+    actual = log_prob(LIKELIHOODS["log-normal"](), [mean, raw], count, torch.float64)
+    sigma = np.sqrt(np.log1p(np.exp(raw)) + np.exp(-6))
+    expected = stats.lognorm.logpdf(count + 1, sigma, scale=np.exp(mean))
+    np.testing.assert_allclose(actual, expected, rtol=1e-8)
+
+
+def test_zero_inflated_is_the_mixture():
+    log_r, logit, added, count = (
+        a.ravel()
+        for a in np.meshgrid([-2.0, 0.0, 3.0], [-4.0, 0.5, 3.0], [-9.0, 0.0, 6.0], [0, 1, 2, 40])
+    )
+    pi = special.expit(added)
+    rate = np.exp(log_r)
+    for base, outputs, pmf in [
+        (NegativeBinomial(), [log_r, logit], stats.nbinom.pmf(count, rate, special.expit(-logit))),
+        (Poisson(), [log_r], stats.poisson.pmf(count, rate)),
+    ]:
+        actual = log_prob(ZeroInflated(base), [*outputs, added], count, torch.float64)
+        expected = pi * (count == 0) + (1 - pi) * pmf
+        np.testing.assert_allclose(np.exp(actual), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("k_max", [1, 4])
+def test_piecewise_categorical_is_classes_and_then_the_base_from_k(k_max):
+    count = np.array([0, 1, 2, 3, 4, 5, 9, 30])
+    logits = np.random.default_rng(0).normal(size=(k_max + 1, 1)) * np.ones(len(count))
+    probability = special.softmax(logits[:, 0])
+    beyond = probability[k_max] * stats.poisson.pmf(count - k_max, np.exp(0.7))
+    expected = np.where(count < k_max, probability[np.minimum(count, k_max)], beyond)
+    likelihood = PiecewiseCategorical(Poisson(), k_max)
+    outputs = [np.full(len(count), 0.7), *logits]
+    actual = log_prob(likelihood, outputs, count, torch.float64)
+    np.testing.assert_allclose(np.exp(actual), expected, rtol=1e-9)
+
+
+def test_rising_factorial_of_a_gpu_is_that_of_a_cpu():
+    log_r = torch.linspace(-10, 10, 81, dtype=torch.float64).repeat(7)
+    count = torch.tensor([4000.0, 150, 20, 8, 7, 2, 1]).double().repeat_interleave(81)
+    value, gradient = negative_binomial._by_log_gamma(log_r, count)
+    expected, d_expected = negative_binomial._by_factors(log_r, count)
+    torch.testing.assert_close(value, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(gradient, d_expected, rtol=1e-9, atol=1e-9)
+    single, _ = negative_binomial._by_log_gamma(log_r.float(), count.float())
+    torch.testing.assert_close(single.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def plain_and_gradient(name, k_max, size_factor, outputs, count):
+    plain = outputs.double().clone().requires_grad_()
+    value = reference.log_prob_of(name, k_max, size_factor)(plain, count.double())
+    return value.detach(), torch.autograd.grad(value.sum(), plain)[0]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_derivatives_are_autograds(name, k_max, size_factor, dtype):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    generator = torch.Generator().manual_seed(3)
+    # In float32 within the bounds, so that no log r is clipped on one side alone by rounding.
+    spread = 4 if dtype == torch.float64 else 2
+    outputs = spread * torch.randn(likelihood.outputs, 400, generator=generator, dtype=dtype)
+    count = torch.randint(1, 30, (400,), generator=generator).to(dtype).sort(descending=True)[0]
+    zero, at_zero = plain_and_gradient(name, k_max, size_factor, outputs, torch.zeros_like(count))
+    value, at_count = plain_and_gradient(name, k_max, size_factor, outputs, count)
+    work, kept = outputs.clone().unsqueeze(-1), outputs.clone()
+    total, gradient = likelihood.zeros(work)
+    assert gradient.data_ptr() == work.data_ptr()
+    excess, d_excess = likelihood.excess(outputs, count)
+    assert torch.equal(outputs, kept)
+    assert {total.dtype, gradient.dtype, excess.dtype, d_excess.dtype} == {dtype}
+
+    def close(actual, expected):
+        tolerance = TOLERANCES[dtype]
+        torch.testing.assert_close(actual.double(), expected, rtol=tolerance, atol=tolerance)
+
+    close(total, zero)
+    close(gradient.squeeze(-1), at_zero)
+    close(total + excess + likelihood.constant(count), value)
+    close(gradient.squeeze(-1) + d_excess, at_count)
+    close(likelihood.log_prob(outputs, count.flip(0)).double(), plain_and_gradient(
+        name, k_max, size_factor, outputs, count.flip(0))[0])  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_sum_over_genes_is_of_each_entry(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    generator = torch.Generator().manual_seed(3)
+    outputs = 6 * torch.randn(likelihood.outputs, 5, 8, generator=generator, dtype=torch.float64)
+    flat = outputs.flatten(1)
+    value, gradient = likelihood.zeros(outputs.clone())
+    each, d_each = likelihood.zeros(flat.clone().unsqueeze(-1))
+    torch.testing.assert_close(value, each.view(5, 8).sum(1))
+    torch.testing.assert_close(gradient.flatten(1), d_each.squeeze(-1))
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_extreme_outputs_give_finite_values_and_gradients(name, k_max, size_factor, dtype):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    generator = torch.Generator().manual_seed(3)
+    levels = torch.tensor([-80.0, -30.0, -10.0, 0.0, 10.0, 30.0, 80.0], dtype=dtype)
+    outputs = levels[torch.randint(7, (likelihood.outputs, 4000), generator=generator)]
+    count = torch.tensor([4000.0, 40, 9, 8, 4, 3, 2, 1], dtype=dtype).repeat_interleave(500)
+    value, gradient = likelihood.zeros(outputs.clone().unsqueeze(-1))
+    excess, d_excess = likelihood.excess(outputs, count)
+    for tensor in (value, gradient, excess, d_excess, likelihood.constant(count)):
+        assert torch.isfinite(tensor).all()
+    if dtype == torch.float64:
+        zero, at_zero = plain_and_gradient(name, k_max, size_factor, outputs, 0 * count)
+        torch.testing.assert_close(value, zero, rtol=1e-7, atol=1e-7)
+        torch.testing.assert_close(gradient.squeeze(-1), at_zero, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_a_block_without_counts_has_no_excess(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    value, gradient = likelihood.excess(torch.empty(likelihood.outputs, 0), torch.empty(0))
+    assert value.shape == (0,)
+    assert gradient.shape == (likelihood.outputs, 0)
+
+
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), COUNT_CASES)
+def test_output_biases_give_the_mean_and_probabilities_sum_to_one(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
     mean = torch.tensor([1e-4, 0.3, 25.0], dtype=torch.float64)
-    outputs = LIKELIHOODS[name]().output_bias(mean)
+    outputs = likelihood.output_bias(mean)
+    assert outputs.shape == (likelihood.outputs, 3)
+    torch.testing.assert_close(likelihood.mean(outputs), mean)
     counts = torch.arange(0, 3000, dtype=torch.float64)
     for gene in range(3):
-        log_prob = LIKELIHOODS[name]().log_prob(
+        log_prob = likelihood.log_prob(
             outputs[:, gene : gene + 1].expand(-1, len(counts)).contiguous(), counts
         )
         assert float(log_prob.exp().sum()) == pytest.approx(1.0)
         assert float((log_prob.exp() * counts).sum()) == pytest.approx(float(mean[gene]))
+
+
+def test_output_biases_of_the_other_distributions():
+    mean = torch.tensor([1e-7, 1e-4, 0.3, 25.0], dtype=torch.float64)
+    for name in ("gaussian", "log-normal"):
+        likelihood = LIKELIHOODS[name]()
+        outputs = likelihood.output_bias(mean)
+        assert torch.isfinite(outputs).all()
+        torch.testing.assert_close(likelihood.mean(outputs), mean, rtol=1e-6, atol=1e-12)
+    # The variances, too, are those of the negative binomial where no bound is in the way.
+    gaussian = LIKELIHOODS["gaussian"]().output_bias(mean)[1, 2].exp().square()
+    assert float(gaussian) == pytest.approx(0.3 + 0.09)
+    location, raw = LIKELIHOODS["log-normal"]().output_bias(mean)[:, 2]
+    sigma = np.sqrt(np.log1p(np.exp(float(raw))) + np.exp(-6))
+    variance = stats.lognorm(sigma, scale=float(location.exp())).var()
+    assert float(variance) == pytest.approx(0.3 + 0.09)
+    bernoulli = LIKELIHOODS["bernoulli"]()
+    share = bernoulli.mean(bernoulli.output_bias(mean))
+    torch.testing.assert_close(share, mean / (1 + mean))
+
+
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_samples_have_the_mean_and_the_zeros_of_the_distribution(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    n = 20_000
+    column = torch.linspace(0.9, -0.6, likelihood.outputs, dtype=torch.float64)
+    outputs = column[:, None].expand(-1, n).contiguous()
+    sample = likelihood.sample(outputs, torch.Generator().manual_seed(5))
+    again = likelihood.sample(outputs, torch.Generator().manual_seed(5))
+    assert torch.equal(sample, again)
+    assert sample.shape == (n,)
+    assert likelihood.sample(outputs.float()).dtype == torch.float32
+    error = float(sample.std()) / n**0.5
+    expected = float(likelihood.mean(outputs)[0])
+    assert float(sample.mean()) == pytest.approx(expected, abs=4 * error)
+    if name in ("gaussian", "log-normal"):
+        return
+    zero = float(likelihood.at_zero(outputs.clone())[0].exp())
+    share = float((sample == 0).double().mean())
+    assert 0.05 < zero < 0.95
+    assert share == pytest.approx(zero, abs=4 * (zero * (1 - zero) / n) ** 0.5)
+    assert torch.equal(sample, sample.round())
+
+
+def test_samples_of_the_normal_distributions_have_their_spread():
+    outputs = torch.tensor([[0.4], [-0.5]], dtype=torch.float64).expand(-1, 20_000)
+    generator = torch.Generator().manual_seed(1)
+    gaussian = LIKELIHOODS["gaussian"]().sample(outputs, generator)
+    assert float(gaussian.std()) == pytest.approx(np.exp(-0.5), rel=0.03)
+    log_normal = torch.log1p(LIKELIHOODS["log-normal"]().sample(outputs, generator))
+    assert float(log_normal.mean()) == pytest.approx(0.4, abs=0.03)
+    assert float(log_normal.var()) == pytest.approx(np.log1p(np.exp(-0.5)) + np.exp(-6), rel=0.05)
+
+
+def test_which_output_is_the_rate_and_which_the_dispersion():
+    found = {
+        case: (likelihood.outputs, likelihood.rate_output, likelihood.dispersion_output)
+        for case in CASES
+        for likelihood in [make_likelihood(*case)]
+    }
+    assert found == {
+        ("poisson", 0, False): (1, None, None),
+        ("negative-binomial", 0, False): (2, None, 0),
+        ("zero-inflated-poisson", 0, False): (2, None, None),
+        ("zero-inflated-negative-binomial", 0, False): (3, None, 0),
+        ("constrained-poisson", 0, False): (1, 0, None),
+        ("bernoulli", 0, False): (1, None, None),
+        ("gaussian", 0, False): (2, None, None),
+        ("log-normal", 0, False): (2, None, None),
+        ("poisson", 3, False): (5, None, None),
+        ("negative-binomial", 3, False): (6, None, 0),
+        ("zero-inflated-poisson", 3, False): (6, None, None),
+        ("zero-inflated-negative-binomial", 3, False): (7, None, 0),
+        ("poisson", 0, True): (1, 0, None),
+        ("negative-binomial", 0, True): (2, 1, 0),
+        ("zero-inflated-poisson", 0, True): (2, 0, None),
+        ("zero-inflated-negative-binomial", 0, True): (3, 1, 0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "k_max", "size_factor", "message"),
+    [
+        ("gamma", 0, False, "likelihood 'gamma' is unknown"),
+        ("poisson", -1, False, "k_max must be 0 or more"),
+        ("bernoulli", 2, False, "the likelihood is bernoulli"),
+        ("constrained-poisson", 2, False, "the likelihood is constrained-poisson"),
+        ("poisson", 2, True, "do not go with size factors"),
+        ("log-normal", 0, True, "take size factors, and the likelihood is log-normal"),
+    ],
+)
+def test_what_does_not_go_together_is_said(name, k_max, size_factor, message):
+    with pytest.raises(InputError, match=message):
+        make_likelihood(name, k_max, size_factor)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_a_gpu_gives_the_same_and_is_never_waited_for(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    generator = torch.Generator().manual_seed(3)
+    outputs = 6 * torch.randn(likelihood.outputs, 400, generator=generator, dtype=torch.float64)
+    count = torch.randint(1, 30, (400,), generator=generator).double().sort(descending=True)[0]
+    on_gpu, count_there = outputs.cuda(), count.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        zero, d_zero = likelihood.zeros(on_gpu.clone().unsqueeze(-1))
+        excess, d_excess = likelihood.excess(on_gpu, count_there)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    expected = (
+        *likelihood.zeros(outputs.clone().unsqueeze(-1)),
+        *likelihood.excess(outputs, count),
+    )
+    for actual, value in zip((zero, d_zero, excess, d_excess), expected, strict=True):
+        torch.testing.assert_close(actual.cpu(), value, rtol=1e-9, atol=1e-9)

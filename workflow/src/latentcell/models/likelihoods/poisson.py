@@ -1,0 +1,54 @@
+"""The Poisson distribution."""
+
+import torch
+from torch import Tensor
+
+from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
+
+
+class Poisson(Likelihood):
+    r"""Poisson with its log rate from the decoder, clipped to [-10, 10] as in scVAE.
+
+    Parameters
+    ----------
+    size_factor : bool
+        Whether the log rate is log(library size x fraction), given by the model; it is then not
+        clipped. This is scVAE's constrained Poisson.
+    """
+
+    outputs = 1
+
+    def __init__(self, size_factor: bool = False) -> None:
+        self.bound = float("inf") if size_factor else LOG_BOUND
+        self.rate_output = 0 if size_factor else None
+
+    def at_zero(self, outputs: Tensor) -> Tensor:
+        """See `Likelihood.at_zero`; the one output is the log rate."""
+        log_rate = outputs[0]
+        outside = clip_(log_rate, self.bound) if self.rate_output is None else None
+        value = log_rate.exp_().neg_()  # Its own derivative.
+        if outside is not None:
+            value = value.clone()
+            log_rate.masked_fill_(outside, 0.0)
+        return value
+
+    def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Likelihood.excess`."""
+        log_rate = outputs[0].clamp(-self.bound, self.bound)
+        return count * log_rate, count * (outputs.abs() <= self.bound)
+
+    def constant(self, count: Tensor) -> Tensor:
+        """See `Likelihood.constant`: -log x!."""
+        return -torch.lgamma(count + 1.0)
+
+    def output_bias(self, mean: Tensor) -> Tensor:
+        """See `Likelihood.output_bias`: the log of the mean."""
+        return torch.log(mean).unsqueeze(0)
+
+    def mean(self, outputs: Tensor) -> Tensor:
+        """See `Likelihood.mean`."""
+        return outputs[0].clamp(-self.bound, self.bound).exp()
+
+    def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """See `Likelihood.sample`."""
+        return torch.poisson(self.mean(outputs), generator=generator)
