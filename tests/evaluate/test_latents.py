@@ -7,7 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from latentcell.evaluate.latents import describe_model, latent_table
-from latentcell.models.training import inflated_mean, train
+from latentcell.models.evaluation import inflated_mean
+from latentcell.models.training import train
 from latentcell.names import ModelName
 from latentcell.settings import VaeSettings
 

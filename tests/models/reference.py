@@ -84,7 +84,12 @@ def log_prob_of(name: str, k_max: int = 0, size_factor: bool = False) -> Callabl
     return LOG_PROBS[name]
 
 
-def batch_norm(x: Tensor, norm: torch.nn.Module) -> Tensor:
+def normalise(x: Tensor, norm: torch.nn.Module) -> Tensor:
+    if not hasattr(norm, "centre"):
+        if isinstance(norm, torch.nn.Identity):
+            return x
+        mean, variance = x.mean(-1, keepdim=True), x.var(-1, unbiased=False, keepdim=True)
+        return (x - mean) / torch.sqrt(variance + norm.eps) * norm.weight + norm.bias
     if not norm.training:
         mean, variance = norm.mean, norm.variance
     else:
@@ -95,48 +100,111 @@ def batch_norm(x: Tensor, norm: torch.nn.Module) -> Tensor:
     return (x - mean) / torch.sqrt(variance + 1e-3) + norm.centre
 
 
-def hidden(first: Tensor, layers: torch.nn.Module) -> Tensor:
-    h = relu(batch_norm(first, layers.norms[0]))
+def hidden(first: Tensor, layers: torch.nn.Module, cluster: Tensor | float = 0.0) -> Tensor:
+    if layers.cluster_last:  # What comes in is normalised already, once for all clusters.
+        h = relu(first + cluster)
+    else:
+        h = relu(normalise(first + cluster, layers.norms[0]))
     for dense, norm in zip(layers.dense, layers.norms[1:], strict=True):
-        h = relu(batch_norm(h @ dense.weight + dense.bias, norm))
+        h = relu(normalise(h @ dense.weight + dense.bias, norm))
     return h
 
 
-def bound(model, x: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+def once(first: Tensor, layers: torch.nn.Module) -> Tensor:
+    return normalise(first, layers.norms[0]) if layers.cluster_last else first
+
+
+def normal(mean: Tensor, raw: Tensor | None, covariance: str) -> torch.distributions.Distribution:
+    size = mean.shape[-1]
+    if covariance != "full":
+        scale = torch.ones_like(mean) if raw is None else softplus(raw).sqrt()
+        root = torch.diag_embed(scale)
+    else:
+        root = mean.new_zeros(*mean.shape, size)
+        entry = 0
+        for row in range(size):
+            for column in range(row + 1):
+                value = raw[..., entry]
+                root[..., row, column] = softplus(value) if row == column else value
+                entry += 1
+    return torch.distributions.MultivariateNormal(mean, scale_tril=root)
+
+
+def decode(model: torch.nn.Module, z: Tensor, x: Tensor, covariates: Tensor | None) -> Tensor:
+    """Log P(x) of each cell, (B,), for the latents of one cluster and sample or of several."""
+    d, shape = model.decoder, model.shape
+    z = z if covariates is None else torch.cat([z, covariates], 1)
+    h = hidden(once(z @ d.first.weight + d.first.bias, d.hidden), d.hidden)
+    fixed = len(d.bias) - len(d.weight)
+    outputs = [d.bias[i].expand(len(h), -1) for i in range(fixed)]
+    outputs += [h @ w.t() + b for w, b in zip(d.weight, d.bias[fixed:], strict=True)]
+    rate = d.likelihood.rate_output
+    if rate is not None:
+        library = x.sum(1, keepdim=True).clamp_min(1.0)
+        outputs[rate] = torch.log(library * torch.softmax(outputs[rate], 1))
+    log_prob = log_prob_of(shape.likelihood, shape.k_max, shape.size_factor)
+    return log_prob(torch.stack(outputs), x).sum(-1)
+
+
+def bound(
+    model: torch.nn.Module,
+    x: Tensor,
+    generator: torch.Generator,
+    how: object = None,
+    covariates: Tensor | None = None,
+) -> dict[str, Tensor]:
     """Terms of the bound for a dense batch (B, G), each a mean over the cells."""
     shape = model.shape
+    outer = how.monte_carlo if how else 1
+    inner = how.importance if how else 1
     if shape.kind == "gmvae":
         q = model.q_y
-        h = hidden(x @ q.first.weight + q.first.bias, q.hidden)
+        h = hidden(once(x @ q.first.weight + q.first.bias, q.hidden), q.hidden)
         log_q = torch.log_softmax(h @ q.logits.weight + q.logits.bias, -1)
     else:
         log_q = torch.zeros(len(x), 1, dtype=x.dtype)
     noise = torch.randn(
-        len(x), shape.components, shape.latent_dim, generator=generator, dtype=x.dtype
-    )
-    enre, kl_z = 0.0, 0.0
+        len(x), outer * inner, shape.components, shape.latent_dim, generator=generator,
+        dtype=x.dtype,
+    )  # fmt: skip
+    enre, kl_z, weighted = 0.0, 0.0, 0.0
+    first = once(x @ model.q_z.first.weight + model.q_z.first.bias, model.q_z.hidden)
     for k in range(shape.components):
         q = model.q_z
-        h = hidden(x @ q.first.weight + q.first.bias + q.cluster[k], q.hidden)
-        mean = h @ q.head.mean.weight + q.head.mean.bias
-        scale = softplus(h @ q.head.scale.weight + q.head.scale.bias).sqrt()
-        z = mean + scale * noise[:, k]
+        h = hidden(first, q.hidden, q.cluster[k])
+        raw = None if q.head.scale is None else h @ q.head.scale.weight + q.head.scale.bias
+        posterior = normal(h @ q.head.mean.weight + q.head.mean.bias, raw, shape.covariance)
         if shape.kind == "gmvae":
             p = model.p_z.head
-            prior_mean = p.mean.weight[k] + p.mean.bias
-            prior_scale = softplus(p.scale.weight[k] + p.scale.bias).sqrt()
+            prior = normal(
+                p.mean.weight[k] + p.mean.bias, p.scale.weight[k] + p.scale.bias,
+                "full" if shape.covariance == "full" else "diagonal",
+            )  # fmt: skip
         else:
-            prior_mean, prior_scale = torch.zeros_like(mean), torch.ones_like(scale)
-        log_ratio = torch.distributions.Normal(mean, scale).log_prob(z)
-        log_ratio = log_ratio - torch.distributions.Normal(prior_mean, prior_scale).log_prob(z)
-        d = model.decoder
-        h = hidden(z @ d.first.weight + d.first.bias, d.hidden)
-        outputs = torch.stack(
-            [h @ weight.t() + bias for weight, bias in zip(d.weight, d.bias, strict=True)]
-        )
-        log_prob = LOG_PROBS[shape.likelihood](outputs, x).sum(-1)
+            prior = normal(torch.zeros_like(posterior.mean), None, "unit")
+        root = posterior.scale_tril
+        z = posterior.mean[:, None] + (root[:, None] @ noise[:, :, k, :, None])[..., 0]
+        # All samples of all cells are one batch.
+        repeated = None if covariates is None else covariates.repeat_interleave(z.shape[1], 0)
+        cells = x.repeat_interleave(z.shape[1], 0)
+        log_prob = decode(model, z.flatten(0, 1), cells, repeated).view(len(x), -1)
+        if how and how.closed_form_kl:
+            ratio = torch.distributions.kl_divergence(posterior, prior)[:, None].expand_as(log_prob)
+        else:
+            ratio = torch.stack(
+                [posterior.log_prob(z[:, s]) - prior.log_prob(z[:, s]) for s in range(z.shape[1])],
+                1,
+            )
         weight = log_q[:, k].exp()
-        enre = enre + weight * log_prob
-        kl_z = kl_z + weight * log_ratio.sum(-1)
-    kl_y = (log_q.exp() * (log_q + math.log(shape.components))).sum(-1)
-    return {"enre": enre.mean(), "kl_z": kl_z.mean(), "kl_y": kl_y.mean()}
+        enre = enre + weight * log_prob.mean(1)
+        kl_z = kl_z + weight * ratio.mean(1)
+        kl_weight = how.kl_weight if how else 1.0
+        logs = (log_prob - kl_weight * ratio).view(len(x), outer, inner)
+        weighted = weighted + weight * (torch.logsumexp(logs, 2) - math.log(inner)).mean(1)
+    kl_y = (log_q.exp() * (log_q - torch.log_softmax(model.p_y.logits, 0))).sum(-1)
+    return {
+        "enre": enre.mean(),
+        "kl_z": kl_z.mean(),
+        "kl_y": kl_y.mean(),
+        "importance_weighted": weighted.mean(),
+    }

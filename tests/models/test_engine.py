@@ -7,8 +7,9 @@ import torch
 from latentcell.models import engine
 from latentcell.models.counts import CountMatrix
 from latentcell.models.genes import GeneModel, unseen_mean
-from latentcell.models.gmvae import GMVAE, Architecture, Normal
+from latentcell.models.gmvae import GMVAE, Architecture, Objective
 from latentcell.models.likelihoods import LIKELIHOODS, NegativeBinomial
+from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 
@@ -21,50 +22,234 @@ def counts(cells=13, genes=57, seed=0):
     return dense.astype(np.float64)
 
 
-def model_and_batch(dtype, likelihood="negative-binomial", kind="gmvae", layers=1, dense=None):
+def model_and_batch(
+    dtype, likelihood="negative-binomial", kind="gmvae", layers=1, dense=None, **kw
+):
     dense = counts() if dense is None else dense
     shape = Architecture(kind, dense.shape[1], 4, 9, layers, 5 if kind == "gmvae" else 1,
-                         likelihood, 0.001)  # fmt: skip
-    model = GMVAE(shape, torch.Generator().manual_seed(1)).to(dtype)
+                         likelihood, **kw)  # fmt: skip
+    probabilities = torch.tensor([0.1, 0.2, 0.3, 0.15, 0.25]) if shape.components == 5 else None
+    if shape.cluster_prior == "uniform":
+        probabilities = None
+    model = GMVAE(shape, torch.Generator().manual_seed(1), probabilities).to(dtype)
     matrix = sp.csr_matrix(dense)
     genes = GeneModel(np.ones(dense.shape[1], bool), np.ones(dense.shape[1]))
     constant = genes.constant(matrix, model.decoder.likelihood)
-    return model, CountMatrix(matrix, constant, dtype=dtype), torch.tensor(dense, dtype=dtype)
+    covariates = np.random.default_rng(3).random((len(dense), shape.covariates))
+    matrix = CountMatrix(matrix, constant, covariates=covariates, dtype=dtype)
+    return model, matrix, torch.tensor(dense, dtype=dtype)
 
 
-def close(actual, expected, tolerance):
+def close(actual, expected, tolerance, least=1e-2):
     # Biases before a batch normalisation have a gradient of 0, and rounding errors on both sides.
-    scale = max(1e-2, float(expected.abs().max()))
+    scale = max(least, float(expected.abs().max()))
     assert float((actual.detach() - expected).abs().max()) <= tolerance * scale
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
-@pytest.mark.parametrize(("kind", "layers"), [("gmvae", 1), ("gmvae", 3), ("vae", 2)])
-@pytest.mark.parametrize("training", [True, False])
-def test_bound_and_all_gradients_are_the_plain_models(
-    dtype, likelihood, kind, layers, training, monkeypatch
-):
-    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 65 * 16)  # several blocks of genes
-    model, matrix, x = model_and_batch(dtype, likelihood, kind, layers)
-    model.train(training)
+def compare_with_reference(dtype, model, matrix, x, how):
+    """Values, all gradients and all moving averages, of the model and of the plain version."""
     start = {name: value.clone() for name, value in model.state_dict().items()}
-    fast = model(matrix.rows(torch.arange(len(x))), torch.Generator().manual_seed(2), 0.7)
+    batch = matrix.rows(torch.arange(len(x)))
+    fast = model(batch, torch.Generator().manual_seed(2), how)
     fast.objective.backward()
     gradients = {name: value.grad.clone() for name, value in model.named_parameters()}
     averages = {name: value.clone() for name, value in model.named_buffers()}
     model.load_state_dict(start)
     model.zero_grad()
-    plain = reference.bound(model, x, torch.Generator().manual_seed(2))
-    (plain["enre"] - 0.7 * (plain["kl_z"] + plain["kl_y"])).backward()
+    covariates = batch.covariates if model.shape.covariates else None
+    plain = reference.bound(model, x, torch.Generator().manual_seed(2), how, covariates)
+    if how.importance_weighted:
+        objective = plain["importance_weighted"] - how.kl_weight * plain["kl_y"]
+    else:
+        objective = plain["enre"] - how.kl_weight * (plain["kl_z"] + plain["kl_y"])
+    objective.backward()
     tolerance = TOLERANCES[dtype]
+    close(fast.objective, objective.detach(), tolerance)
     for name in ("enre", "kl_z", "kl_y"):
         close(getattr(fast, name).mean(), plain[name].detach(), tolerance)
     assert len(gradients) > 8
+    least = 1e-2 * max(1.0, *(float(value.abs().max()) for value in gradients.values()))
     for name, value in model.named_parameters():
-        close(gradients[name], value.grad, tolerance)
+        if value.grad is not None:
+            close(gradients[name], value.grad, tolerance, least)
     for name, value in model.named_buffers():
         close(averages[name], value, tolerance)
+
+
+VARIANTS = [(name, {}) for name in LIKELIHOODS] + [
+    ("negative-binomial", {"k_max": 3}),
+    ("zero-inflated-poisson", {"k_max": 1}),
+    ("negative-binomial", {"gene_dispersion": True}),
+    ("zero-inflated-negative-binomial", {"gene_dispersion": True}),
+    ("poisson", {"size_factor": True}),
+    ("negative-binomial", {"size_factor": True}),
+    ("negative-binomial", {"size_factor": True, "gene_dispersion": True}),
+    ("zero-inflated-negative-binomial", {"size_factor": True, "gene_dispersion": True}),
+]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("likelihood", "options"), VARIANTS)
+@pytest.mark.parametrize(("kind", "layers"), [("gmvae", 1), ("vae", 2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_bound_and_all_gradients_are_the_plain_models(
+    dtype, likelihood, options, kind, layers, training, monkeypatch
+):
+    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 65 * 16)  # several blocks of genes
+    model, matrix, x = model_and_batch(dtype, likelihood, kind, layers, **options)
+    model.train(training)
+    compare_with_reference(dtype, model, matrix, x, Objective(kl_weight=0.7))
+
+
+OPTIONS = {
+    "layers": ({"layers": 3}, {}),
+    "batch-before-cluster": ({"normalisation": "batch-before-cluster", "layers": 2}, {}),
+    "layer": ({"normalisation": "layer"}, {}),
+    "none": ({"normalisation": "none"}, {}),
+    "full": ({"covariance": "full"}, {}),
+    "full closed": ({"covariance": "full"}, {"closed_form_kl": True}),
+    "unit": ({"covariance": "unit"}, {}),
+    "inferred": ({"cluster_prior": "inferred"}, {}),
+    "learnt": ({"cluster_prior": "learnt"}, {}),
+    "covariates": ({"covariates": 3}, {}),
+    "closed": ({}, {"closed_form_kl": True}),
+    "monte carlo": ({}, {"monte_carlo": 3}),
+    "importance mean": ({}, {"monte_carlo": 2, "importance": 2}),
+    "importance": ({}, {"importance": 4, "importance_weighted": True}),
+    "both": (
+        {"covariates": 2, "size_factor": True},
+        {"monte_carlo": 2, "importance": 3, "importance_weighted": True},
+    ),
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("kind", ["gmvae", "vae"])
+@pytest.mark.parametrize("training", [True, False])
+def test_every_option_is_the_plain_models(option, kind, training):
+    shape, how = OPTIONS[option]
+    model, matrix, x = model_and_batch(torch.float64, kind=kind, **shape)
+    model.train(training)
+    compare_with_reference(torch.float64, model, matrix, x, Objective(kl_weight=0.7, **how))
+
+
+def test_importance_weighted_bound_is_tighter_and_reaches_the_elbo_with_one_sample():
+    model, matrix, _ = model_and_batch(torch.float64)
+    model.eval()
+    batch = matrix.rows(torch.arange(13))
+    with torch.no_grad():
+        many = model(batch, torch.Generator().manual_seed(1), Objective(importance=20))
+        tight = model(
+            batch,
+            torch.Generator().manual_seed(1),
+            Objective(importance=20, importance_weighted=True),
+        )
+    assert (tight.elbo > many.elbo).all()
+    torch.testing.assert_close(many.elbo, many.enre - many.kl_z - many.kl_y)
+    torch.testing.assert_close(tight.enre, many.enre)
+
+
+def test_free_nats_stop_the_pull_on_q_y():
+    model, matrix, _ = model_and_batch(torch.float64)
+    batch = matrix.rows(torch.arange(13))
+    values = {}
+    for free in (0.0, 10.0):
+        model.zero_grad()
+        bound = model(batch, torch.Generator().manual_seed(1), Objective(free_nats=free))
+        values[free] = bound.objective.detach()
+        mean = bound.kl_y.detach().mean()
+    torch.testing.assert_close(values[0.0] - values[10.0], 10.0 - mean)
+
+
+def test_dropout_acts_in_training_alone_and_by_its_own_stream():
+    from latentcell.models.gmvae import DropoutRates
+
+    rates = DropoutRates(hidden=0.3, counts=0.2, latent=0.1, cluster=0.1)
+    model, matrix, x = model_and_batch(torch.float64, dropout=rates, normalisation="none")
+    batch = matrix.rows(torch.arange(13))
+
+    def value(seed):
+        with torch.no_grad():
+            return float(model(batch, torch.Generator().manual_seed(seed)).objective)
+
+    assert value(1) == value(1)
+    assert value(1) != value(2)
+    model.eval()
+    plain = reference.bound(model, x, torch.Generator().manual_seed(1))
+    expected = plain["enre"] - plain["kl_z"] - plain["kl_y"]
+    assert value(1) == pytest.approx(float(expected.detach()), rel=1e-9)
+
+
+def test_dropout_keeps_the_mean():
+    from latentcell.models.networks import dropout
+
+    x = torch.ones(200_000)
+    dropped = dropout(x, 0.3, torch.Generator().manual_seed(0))
+    assert float((dropped == 0).double().mean()) == pytest.approx(0.3, abs=0.01)
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.01)
+    assert dropout(x, 0.3, None) is x
+
+
+def test_y_acts_on_q_z_in_training_only_when_added_after_the_normalisation():
+    for normalisation, acts in (("batch", False), ("batch-before-cluster", True)):
+        model, matrix, _ = model_and_batch(torch.float64, normalisation=normalisation)
+        mean = model.q_z(matrix.rows(torch.arange(13))).mean.detach()
+        assert (float((mean[:, 0] - mean[:, 1]).abs().max()) > 1e-3) == acts
+
+
+def random_full(rng, *shape, size=3):
+    raw = torch.tensor(rng.normal(size=(*shape, size * (size + 1) // 2)))
+    root = lower_triangle(raw, size)
+    diagonal = torch.diagonal(root, dim1=-2, dim2=-1)
+    root = root + torch.diag_embed(diagonal.abs() + 0.3 - diagonal)
+    return FullNormal(torch.tensor(rng.normal(size=(*shape, size))), root)
+
+
+def test_full_normal_is_torchs():
+    rng = np.random.default_rng(0)
+    q, p = random_full(rng, 6, 4), random_full(rng, 4)
+    z = torch.tensor(rng.normal(size=(6, 4, 3)))
+    theirs = torch.distributions.MultivariateNormal(q.mean, scale_tril=q.root)
+    prior = torch.distributions.MultivariateNormal(p.mean, scale_tril=p.root)
+    constant = 1.5 * np.log(2 * np.pi)
+    torch.testing.assert_close(q.log_density(z) - constant, theirs.log_prob(z))
+    torch.testing.assert_close(q.kl(p), torch.distributions.kl_divergence(theirs, prior))
+    draws = FullNormal(q.mean[0], q.root[0]).sample(50_000, torch.Generator().manual_seed(0))[0]
+    # `sample` takes the first axis for the cells: cluster 0 of cell 0 here.
+    np.testing.assert_allclose(draws.mean(0), q.mean[0, 0], atol=0.05)
+    np.testing.assert_allclose(np.cov(draws.T), q.root[0, 0] @ q.root[0, 0].T, atol=0.3)
+
+
+def test_diagonal_kl_is_torchs():
+    rng = np.random.default_rng(0)
+    q = DiagonalNormal(
+        torch.tensor(rng.normal(size=(6, 4, 3))), torch.tensor(rng.random((6, 4, 3)))
+    )
+    p = DiagonalNormal(torch.tensor(rng.normal(size=(4, 3))), torch.tensor(rng.random((4, 3))))
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(*q), torch.distributions.Normal(*p)
+    ).sum(-1)
+    torch.testing.assert_close(q.kl(p), expected)
+
+
+@pytest.mark.parametrize("size_factor", [False, True])
+def test_samples_of_the_model_have_its_shares_and_library_sizes(size_factor):
+    model, _, _ = model_and_batch(torch.float32, size_factor=size_factor, cluster_prior="inferred")
+    model.eval()
+    library = torch.full((3000,), 500.0)
+    counts, latent, cluster = model.sample(
+        3000, library, torch.zeros(3000, 0), torch.Generator().manual_seed(0)
+    )
+    assert counts.shape == (3000, 57)
+    assert latent.shape == (3000, 4)
+    assert (counts >= 0).all()
+    assert (counts == counts.round()).all()
+    shares = torch.bincount(cluster, minlength=5) / 3000
+    np.testing.assert_allclose(shares, [0.1, 0.2, 0.3, 0.15, 0.25], atol=0.03)
+    prior = model.p_z()
+    np.testing.assert_allclose(latent[cluster == 2].mean(0), prior.mean[2].detach(), atol=0.15)
+    if size_factor:
+        assert float(counts.sum(1).mean()) == pytest.approx(500, rel=0.05)
 
 
 def test_rows_are_gathered_in_any_order_and_repeatedly():
@@ -82,15 +267,16 @@ def test_pruning_at_zero_is_exact_and_a_threshold_renormalises():
     model.eval()
     batch = matrix.rows(torch.arange(13))
     exact = model(batch, torch.Generator().manual_seed(4))
-    pruned = model(batch, torch.Generator().manual_seed(4), threshold=0.25)
+    pruned = model(batch, torch.Generator().manual_seed(4), Objective(threshold=0.25))
     q_y = exact.q_y
     kept = (q_y > 0.25).scatter(1, q_y.argmax(1, keepdim=True), True)
     assert 13 <= int(kept.sum()) < q_y.numel()
     # The log-likelihood of each pair, from models in which one cluster alone is kept.
     weight = q_y * kept / (q_y * kept).sum(1, keepdim=True)
-    hidden = model.decoder(model.q_z(batch).sample(torch.Generator().manual_seed(4)))
+    z = model.q_z(batch).sample(1, torch.Generator().manual_seed(4))
+    hidden = model.decoder(z, batch.covariates)
     per_pair, _ = engine.decode(
-        hidden.reshape(-1, 9), None, model.decoder.weight, model.decoder.bias, batch,
+        hidden.reshape(-1, 9), None, model.decoder.layer, batch,
         engine.Rows.of(torch.arange(13).repeat_interleave(5), 13), model.decoder.likelihood,
     )  # fmt: skip
     expected = (weight * per_pair.view(13, 5)).sum(1)
@@ -102,7 +288,7 @@ def test_pruning_at_zero_is_exact_and_a_threshold_renormalises():
 
 def test_pruning_keeps_the_likeliest_cluster_at_any_threshold():
     model, matrix, _ = model_and_batch(torch.float32)
-    bound = model(matrix.rows(torch.arange(13)), torch.Generator(), threshold=0.999)
+    bound = model(matrix.rows(torch.arange(13)), torch.Generator(), Objective(threshold=0.999))
     assert torch.isfinite(bound.objective)
     bound.objective.backward()
     assert torch.isfinite(model.decoder.weight.grad).all()
@@ -117,7 +303,7 @@ def test_gradient_of_the_pruned_objective_is_autograds():
     def objective(value):
         with torch.no_grad():
             parameter.copy_(value)
-        return model(batch, torch.Generator().manual_seed(5), threshold=0.1).objective
+        return model(batch, torch.Generator().manual_seed(5), Objective(threshold=0.1)).objective
 
     base = parameter.detach().clone()
     objective(base).backward()
@@ -176,17 +362,12 @@ def test_unseen_mean_is_good_and_turings():
 
 
 def test_monte_carlo_kl_has_the_closed_form_as_its_mean():
-    generator = torch.Generator().manual_seed(0)
-    q = Normal(torch.tensor([[0.3, -1.0]]).double(), torch.tensor([[0.5, 1.7]]).double())
-    p = Normal(torch.tensor([[-0.2, 0.4]]).double(), torch.tensor([[1.1, 0.8]]).double())
-    many = Normal(*(value.expand(200_000, 2) for value in q))
-    z = many.sample(generator)
+    q = DiagonalNormal(torch.tensor([[0.3, -1.0]]).double(), torch.tensor([[0.5, 1.7]]).double())
+    p = DiagonalNormal(torch.tensor([[-0.2, 0.4]]).double(), torch.tensor([[1.1, 0.8]]).double())
+    z = q.sample(200_000, torch.Generator().manual_seed(0))
     ratio = q.log_density(z) - p.log_density(z)
-    closed = torch.distributions.kl_divergence(
-        torch.distributions.Normal(*q), torch.distributions.Normal(*p)
-    ).sum()
     assert float(ratio.mean()) == pytest.approx(
-        float(closed), abs=4 * float(ratio.std()) / 200_000**0.5
+        float(q.kl(p)), abs=4 * float(ratio.std()) / 200_000**0.5
     )
 
 

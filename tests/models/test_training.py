@@ -11,11 +11,10 @@ import torch
 from latentcell.errors import InputError
 from latentcell.models import training
 from latentcell.models.checkpoint import CheckpointStore, load, save
+from latentcell.models.evaluation import components_used, inflated_mean
 from latentcell.models.networks import BatchNorm
 from latentcell.models.optimiser import Adam
 from latentcell.models.training import (
-    components_used,
-    inflated_mean,
     restore,
     save_arguments,
     train,
@@ -181,10 +180,10 @@ def test_warm_up_weighs_the_kl_terms(cells, monkeypatch):
     seen = []
     original = training.GMVAE.forward
 
-    def spy(model, batch, generator, kl_weight=1.0, threshold=0.0):
+    def spy(model, batch, generator, how):
         if model.training:
-            seen.append(kl_weight)
-        return original(model, batch, generator, kl_weight, threshold)
+            seen.append(how.kl_weight)
+        return original(model, batch, generator, how)
 
     monkeypatch.setattr(training.GMVAE, "forward", spy)
     run(cells, VaeSettings(**FEW | {"warm_up_epochs": 4}))

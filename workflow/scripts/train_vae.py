@@ -29,8 +29,19 @@ with job(snakemake):
     store = CheckpointStore(
         Path(snakemake.output.model).with_name("checkpoint.safetensors"), identity
     )
-    trained = train(cells.X, split, name, components, settings, seed, store)
-    evaluation = trained.evaluate(cells.X)
+    batch = cells.obs["batch"].to_numpy(str) if "batch" in cells.obs else None
+    trained = train(
+        cells.X,
+        split,
+        name,
+        components,
+        settings,
+        seed,
+        store,
+        batch=batch,
+        cell_types=cells.obs["cell_type"].to_numpy(str),
+    )
+    evaluation = trained.evaluate(cells.X, batch)
     latents = latent_table(cells, evaluation)
     save(snakemake.output.model, *save_arguments(trained))
     write_csv(snakemake.output.history, pd.DataFrame(trained.history))

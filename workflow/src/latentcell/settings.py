@@ -19,6 +19,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Size = PositiveInt | Literal["all"]
 SplitName = Literal["training", "validation", "test"]
 BUILT_IN_DATASETS = ("pbmc68k-sample", "pbmc68k-study", "pbmc68k")
+Rate = Annotated[float, Field(ge=0, lt=1)]
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -55,6 +56,11 @@ class DatasetSettings(Section):
         None,
         description="TSV or CSV file with the barcodes in one column and cell types in another, "
         "for formats that carry none.",
+    )
+    batch_column: str | None = Field(
+        None,
+        description="Column of `obs` (or of the `labels` file) that names the batch of each cell; "
+        "for `vae.batch_correction`.",
     )
     orientation: Literal["cells-by-genes", "genes-by-cells"] = Field(
         "cells-by-genes", description="What the rows of a TSV or CSV table are."
@@ -140,18 +146,91 @@ class GridPoint(Section):
         ]
 
 
+class DropoutSettings(Section):
+    """Shares that training sets to 0, drawn anew in every step."""
+
+    hidden: Rate = Field(0.0, description="Of the units of each hidden layer.")
+    counts: Rate = Field(0.0, description="Of the counts that the encoders see.")
+    latent: Rate = Field(0.0, description="Of the latent that the decoder sees.")
+    cluster: Rate = Field(0.0, description="Of the cluster's weights in q(z given x, y).")
+
+
 class VaeSettings(Section):
     """The generative models, GMVAE and VAE, and how they are trained (after scVAE)."""
 
+    preset: Literal["latentcell", "scvae", "recommended"] = Field(
+        "latentcell",
+        description="Where the other keys of this section start: the defaults below "
+        "(`latentcell`), `scvae`'s model and schedule to the letter, or what is `recommended` "
+        "(docs/model.md). A key that is set wins over the preset.",
+    )
     components: PositiveInt | Literal["labels"] = Field(
         "labels", description="Mixture components K of a GMVAE; `labels` takes the number of types."
     )
-    likelihood: Literal["negative-binomial", "poisson"] = Field(
-        "negative-binomial", description="Distribution of a count given its latent."
+    likelihood: Literal[
+        "poisson",
+        "constrained-poisson",
+        "negative-binomial",
+        "zero-inflated-poisson",
+        "zero-inflated-negative-binomial",
+        "bernoulli",
+        "gaussian",
+        "log-normal",
+    ] = Field(
+        "negative-binomial",
+        description="Distribution of a count given its latent. `bernoulli` is of x > 0, "
+        "`log-normal` of x + 1.",
+    )
+    k_max: Annotated[int, Field(ge=0, le=100)] = Field(
+        0,
+        description="Piecewise categorical: counts below k_max have probabilities of their own, "
+        "and the likelihood is that of x - k_max; 0: none.",
+    )
+    size_factor: bool = Field(
+        False,
+        description="Whether the mean is the cell's count sum times a softmax over the genes, as "
+        "in scVI.",
+    )
+    dispersion: Literal["gene-cell", "gene"] = Field(
+        "gene-cell",
+        description="Whether log r of a negative binomial comes from the decoder, or is one "
+        "number per `gene`.",
     )
     hidden_layers: Annotated[int, Field(ge=1, le=8)] = Field(
         1, description="Hidden layers of each encoder and of the decoder."
     )
+    normalisation: Literal["batch", "batch-before-cluster", "layer", "none"] = Field(
+        "batch",
+        description="Of hidden layers. With `batch`, scVAE's, y is without effect on q(z given x, "
+        "y) while training; `batch-before-cluster` adds y after the normalisation.",
+    )
+    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.001, description="Weight of a new batch in the moving averages (scVAE: 0.001)."
+    )
+    encoder_input: Literal["counts", "log", "log-normalised"] = Field(
+        "counts",
+        description="What the encoders see: the `counts`, log(1 + x), or log(1 + 10,000 x / count "
+        "sum).",
+    )
+    covariance: Literal["diagonal", "full", "unit"] = Field(
+        "diagonal",
+        description="Covariance of q(z given x, y) and p(z given y); `unit`: variance 1 in q, as "
+        "scVAE's unit-variance VAE.",
+    )
+    cluster_prior: Literal["uniform", "inferred", "learnt"] = Field(
+        "uniform",
+        description="p(y): `uniform`, `inferred` as the shares of the cell types among training "
+        "cells (needs `components: labels`), or `learnt`.",
+    )
+    batch_correction: bool = Field(
+        False, description="Whether the decoder sees the batch (`dataset.batch_column`)."
+    )
+    count_sum_feature: bool = Field(
+        False,
+        description="Whether the decoder sees the cell's count sum over the largest of a "
+        "training cell.",
+    )
+    dropout: DropoutSettings = Field(DropoutSettings(), description="Shares that are left out.")
     output_bias: Literal["means", "zero"] = Field(
         "means",
         description="Start of the decoder's output biases: the training `means` of the genes, or "
@@ -165,18 +244,40 @@ class VaeSettings(Section):
     prune_below: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.001,
         description="(cell, component) pairs with q(y given x) at or below this are not decoded "
-        "in training; 0 decodes all, as scVAE does. The measures at the end always decode all.",
+        "in training; 0 decodes all, as scVAE does. The measures at the end always decode all, "
+        "and so does training on CUDA.",
+    )
+    monte_carlo_samples: PositiveInt = Field(
+        1, description="Samples of z for each cell and component whose bounds are averaged."
+    )
+    importance_samples: PositiveInt = Field(
+        1, description="Samples of z for each of these; see `bound`."
+    )
+    bound: Literal["mean", "importance-weighted"] = Field(
+        "mean",
+        description="Importance samples averaged outside the logarithm, as in scVAE, or inside it "
+        "(the importance-weighted bound).",
+    )
+    kl: Literal["sampled", "closed-form"] = Field(
+        "sampled", description="KL(q(z given x, y) || p(z given y)): from the samples, or computed."
+    )
+    kl_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Weight of the KL terms in what is maximised."
+    )
+    warm_up_epochs: Annotated[int, Field(ge=0)] = Field(
+        0, description="Epochs over which the weight of the KL terms rises from 0."
+    )
+    free_nats: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0, description="Share of log K up to which KL_y is not penalised."
     )
     epochs: PositiveInt = Field(100, description="Epochs at most.")
     batch_size: Annotated[int, Field(ge=2)] = Field(100, description="Cells a step.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Adam's step size."
     )
-    batch_norm_momentum: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.001, description="Weight of a new batch in the moving averages (scVAE: 0.001)."
-    )
-    warm_up_epochs: Annotated[int, Field(ge=0)] = Field(
-        0, description="Epochs over which the weight of the KL terms rises from 0 to 1."
+    schedule: Literal["constant", "cosine", "exponential"] = Field(
+        "constant",
+        description="How the learning rate goes on: `constant`, or down to 1 % in the last epoch.",
     )
     early_stopping: PositiveInt | None = Field(
         None, description="Stop after so many epochs without a better validation ELBO; null: never."
@@ -184,10 +285,62 @@ class VaeSettings(Section):
     keep: Literal["best-validation", "last"] = Field(
         "best-validation", description="Which epoch's weights are used."
     )
+    samples: Annotated[int, Field(ge=0)] = Field(
+        0, description="Cells that are drawn from each trained model, into `samples.h5ad`."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto` takes a CUDA device where there is one."
     )
+    precision: Literal["float32", "tf32"] = Field(
+        "float32",
+        description="Matrix products on CUDA: `float32`, or `tf32`, faster and to 3 digits.",
+    )
     seed: Seed = Field(1, description="Seed of initialisation, shuffling and sampling in r1.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_at_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return PRESETS.get(values.get("preset", ""), {}) | values
+
+    @model_validator(mode="after")
+    def _compatible(self) -> Self:
+        counts = self.likelihood in COUNT_LIKELIHOODS
+        if self.k_max and (not counts or self.size_factor):
+            raise ValueError(
+                f"k_max goes with the likelihoods {', '.join(COUNT_LIKELIHOODS)}, without "
+                f"size_factor; found {self.likelihood} with size_factor {self.size_factor}"
+            )
+        if self.size_factor and not counts:
+            raise ValueError(
+                f"size_factor goes with {', '.join(COUNT_LIKELIHOODS)}, found {self.likelihood}"
+            )
+        if self.dispersion == "gene" and not self.likelihood.endswith("negative-binomial"):
+            raise ValueError(
+                f"dispersion: gene goes with negative binomials, found {self.likelihood}"
+            )
+        if self.cluster_prior == "inferred" and self.components != "labels":
+            raise ValueError(
+                "cluster_prior: inferred needs components: labels, found components: "
+                f"{self.components}"
+            )
+        return self
+
+
+# Likelihoods that take classes for small counts or a size factor.
+COUNT_LIKELIHOODS = (
+    "poisson",
+    "negative-binomial",
+    "zero-inflated-poisson",
+    "zero-inflated-negative-binomial",
+)
+
+# What the presets change of the defaults above.
+PRESETS: dict[str, dict[str, Any]] = {
+    "scvae": {"output_bias": "zero", "unexpressed_genes": "modelled", "prune_below": 0.0},
+    "recommended": {},
+}
 
 
 class ChoiceSettings(Section):
@@ -289,6 +442,8 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if self.vae.batch_correction and self.dataset.batch_column is None:
+            raise ValueError("vae.batch_correction needs dataset.batch_column, found none")
         names = [str(model) for model in self.models()]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

@@ -43,7 +43,8 @@ def import_dataset(
     -------
     anndata.AnnData
         Counts as CSR int32; genes by identifier, with ``var["symbol"]``; cells by barcode, with
-        ``obs["cell_type"]``, a categorical with sorted categories; ``uns["dataset"]``, the name.
+        ``obs["cell_type"]``, a categorical with sorted categories, and ``obs["batch"]`` where
+        the settings name its column; ``uns["dataset"]``, the name.
 
     Raises
     ------
@@ -65,6 +66,8 @@ def import_dataset(
     counts = check_counts(adata, source)
     types = check_labels(labels, adata.obs_names, settings.labels or source)
     obs = pd.DataFrame({"cell_type": types}, index=adata.obs_names)
+    if settings.batch_column is not None:
+        obs["batch"] = pd.Categorical(_batches(adata, settings).astype(str))
     obs.index.name = None
     return anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns={"dataset": name})
 
@@ -140,6 +143,26 @@ def _read_full(files: dict[str, Path]) -> tuple[anndata.AnnData, Any]:
     """All cells from 10x with their authors' annotation."""
     adata = read_10x_archive(files["matrix"])
     return adata, read_cell_types(files["annotation"], adata.obs_names, "celltype")
+
+
+def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[Any, Any]:
+    """Batch of each cell, from ``obs`` or, where it has no such column, from the labels file."""
+    column = str(settings.batch_column)
+    if column in adata.obs:
+        values = adata.obs[column]
+    elif settings.labels is not None:
+        values = pd.Series(read_cell_types(Path(settings.labels), adata.obs_names, column))
+    else:
+        raise InputError(
+            f"{settings.path or settings.name}: expected the column {column!r} "
+            f"(dataset.batch_column), found the columns: {', '.join(adata.obs.columns) or 'none'}"
+        )
+    if values.isna().any():
+        raise InputError(
+            f"{settings.path or settings.name}: expected a batch for every cell in column "
+            f"{column!r}, found {int(values.isna().sum()):,} cells without one"
+        )
+    return np.asarray(values, dtype=object)
 
 
 def _own_labels(adata: anndata.AnnData, settings: DatasetSettings) -> Any:

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from latentcell.evaluate.clusters import cluster_labels, cluster_measures
-from latentcell.models.training import Evaluation, Trained, inflated_mean
+from latentcell.models.evaluation import Evaluation, inflated_mean
+from latentcell.models.training import Trained
 from latentcell.names import ModelName
 from latentcell.settings import SplitName
 

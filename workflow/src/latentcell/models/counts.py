@@ -20,23 +20,32 @@ class Batch:
         Number of genes, G.
     offsets : Tensor
         First non-zero of each cell in cell order, int64, shape (B,).
-    gene, count : Tensor
-        Gene (int64) and count (float) of each non-zero in cell order, shape (N,).
+    gene, value : Tensor
+        Gene (int64) and what the encoders see (float) of each non-zero in cell order, shape (N,).
     sorted_cell, sorted_gene, sorted_count : Tensor
-        The same non-zeros ordered by gene, shape (N,).
+        Cell, gene and count of the same non-zeros ordered by gene, shape (N,).
     constant : Tensor
         What a cell's log-likelihood holds that no weight can change, nats, shape (B,).
+    library : Tensor
+        Sum of each cell's counts over these genes, at least 1, shape (B,).
+    covariates : Tensor
+        What the decoder sees besides the latent, shape (B, E); E may be 0.
+    dense : Tensor or None
+        On CUDA: what the encoders see as a dense array, shape (B, G).
     """
 
     cells: int
     genes: int
     offsets: Tensor
     gene: Tensor
-    count: Tensor
+    value: Tensor
     sorted_cell: Tensor
     sorted_gene: Tensor
     sorted_count: Tensor
     constant: Tensor
+    library: Tensor
+    covariates: Tensor
+    dense: Tensor | None = None
 
 
 class CountMatrix:
@@ -48,6 +57,11 @@ class CountMatrix:
         Counts.
     constant : array of shape (n,), optional
         Added to the log-likelihood of each cell, nats (such as that of genes left out).
+    values : array of shape (nnz,), optional
+        What the encoders see at each non-zero count of the canonical matrix; the counts
+        themselves where not given.
+    covariates : array of shape (n, E), optional
+        What the decoder sees besides the latent.
     device, dtype
         Where the counts lie, and their floating type.
     """
@@ -56,18 +70,26 @@ class CountMatrix:
         self,
         matrix: sp.csr_matrix,
         constant: np.ndarray | None = None,
+        values: np.ndarray | None = None,
+        covariates: np.ndarray | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        matrix = sp.csr_matrix(matrix)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
+        matrix = canonical(matrix)
         self.shape: tuple[int, int] = matrix.shape
-        self.starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
+
+        def floats(array: np.ndarray) -> Tensor:
+            return torch.as_tensor(np.asarray(array, np.float64), device=device).to(dtype)
+
+        # The row pointers stay on the host: sizes of batches are known there without asking.
+        self._starts = torch.as_tensor(matrix.indptr.astype(np.int64))
         self.gene = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
-        self.count = torch.as_tensor(matrix.data.astype(np.float64), device=device).to(dtype)
-        values = np.zeros(matrix.shape[0]) if constant is None else constant
-        self.constant = torch.as_tensor(values, device=device).to(dtype)
+        self.count = floats(matrix.data)
+        self.value = self.count if values is None else floats(values)
+        cells = matrix.shape[0]
+        self.constant = floats(np.zeros(cells) if constant is None else constant)
+        self.library = floats(np.asarray(matrix.sum(1)).ravel()).clamp_min(1.0)
+        self.covariates = floats(np.zeros((cells, 0)) if covariates is None else covariates)
 
     @property
     def device(self) -> torch.device:
@@ -75,22 +97,47 @@ class CountMatrix:
         return self.count.device
 
     def rows(self, index: Tensor) -> Batch:
-        """Gather the cells with these row numbers (int64, shape (B,)) into a batch."""
-        first = self.starts[index]
-        lengths = self.starts[index + 1] - first
+        """Gather the cells with these row numbers (int64 on the host, shape (B,)) into a batch."""
+        first = self._starts[index]
+        lengths = self._starts[index + 1] - first
         offsets = torch.cumsum(lengths, 0) - lengths
-        cell = torch.repeat_interleave(torch.arange(len(index), device=self.device), lengths)
-        position = torch.arange(len(cell), device=self.device) + (first - offsets)[cell]
-        gene, count = self.gene[position], self.count[position]
+        size = int(lengths.sum())
+        shift, lengths, offsets, index = (
+            part.to(self.device, non_blocking=True)
+            for part in (first - offsets, lengths, offsets, index)
+        )
+        numbers = torch.arange(len(index), device=self.device)
+        cell = torch.repeat_interleave(numbers, lengths, output_size=size)
+        position = torch.arange(size, device=self.device) + shift[cell]
+        gene, value = self.gene[position], self.value[position]
         order = torch.argsort(gene, stable=True)
+        dense = None
+        if gene.is_cuda:
+            dense = torch.zeros(len(index), self.shape[1], dtype=value.dtype, device=gene.device)
+            dense[cell, gene] = value
         return Batch(
             cells=len(index),
             genes=self.shape[1],
             offsets=offsets,
             gene=gene,
-            count=count,
+            value=value,
             sorted_cell=cell[order],
             sorted_gene=gene[order],
-            sorted_count=count[order],
+            sorted_count=self.count[position[order]],
             constant=self.constant[index],
+            library=self.library[index],
+            covariates=self.covariates[index],
+            dense=dense,
         )
+
+
+def canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """The matrix in CSR form with sorted genes, no duplicates and no stored zeros."""
+    matrix = sp.csr_matrix(matrix)
+    if not (matrix.has_canonical_format and matrix.has_sorted_indices):
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    if not matrix.data.all():
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix

@@ -6,12 +6,16 @@ pass computes the outputs, the log-likelihood of the zeros and, at the non-zero 
 excess, and multiplies the derivatives into the gradients of weights, biases and inputs while the
 block is still in the cache. This needs the weight of each row, q(y given x) / B, beforehand, and
 these are known.
+
+Where the mean is a cell's library size times a softmax over the genes, the blocks depend on one
+another through two sums a row: the normaliser of the softmax, and the sum of the derivatives that
+its chain rule subtracts. Each takes a pass of its own before the one that gives the gradients.
 """
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,18 +23,22 @@ from torch import Tensor
 from latentcell.models.counts import Batch
 from latentcell.models.likelihoods import Likelihood
 
-# Elements of one output in a block: two float32 outputs and their scratch stay in the cache.
-BLOCK_ELEMENTS = 1 << 17
+# Elements of one output in a block. On the CPU two float32 outputs and their scratch stay in the
+# cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
+BLOCK_ELEMENTS = 1 << 18
+CUDA_BLOCK_ELEMENTS = 1 << 26
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Which (cell, cluster) pairs are decoded: rows sorted by cell, each with its cell."""
+    """Which (cell, sample, cluster) are decoded: rows sorted by cell, each with its cell."""
 
     cell: Tensor
     """Cell of each row, int64, ascending, shape (R,)."""
     starts: Tensor
     """First row of each cell, int64, shape (B + 1,)."""
+    each: int | None = None
+    """Number of rows of every cell, where it is the same for all."""
 
     @classmethod
     def of(cls, cell: Tensor, cells: int) -> "Rows":
@@ -38,12 +46,52 @@ class Rows:
         edges = torch.arange(cells + 1, device=cell.device)
         return cls(cell, torch.searchsorted(cell, edges))
 
+    @classmethod
+    def full(cls, cells: int, each: int, device: torch.device) -> "Rows":
+        """The same number of rows for every cell."""
+        starts = torch.arange(cells + 1, device=device) * each
+        cell = torch.arange(cells * each, device=device) // each
+        return cls(cell, starts, each)
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    def spread(self, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """For non-zeros of these cells (N,): every row of their cells, and which non-zero it is.
+
+        Returns
+        -------
+        row, entry : Tensor of shape (M,)
+        """
+        if self.each is not None:
+            row = cell[:, None] * self.each + torch.arange(self.each, device=cell.device)
+            entry = torch.arange(len(cell), device=cell.device)
+            return row.flatten(), entry[:, None].expand(-1, self.each).flatten()
+        first = self.starts[cell]
+        repeats = self.starts[cell + 1] - first
+        entry = torch.repeat_interleave(repeats)
+        shift = first - (torch.cumsum(repeats, 0) - repeats)
+        return torch.arange(len(entry), device=cell.device) + shift[entry], entry
+
+
+class OutputLayer(NamedTuple):
+    """The decoder's last layer.
+
+    Attributes
+    ----------
+    weight : Tensor of shape (F, G, H)
+        Of the last F outputs; those before have a bias for each gene alone.
+    bias : Tensor of shape (outputs, G)
+    """
+
+    weight: Tensor
+    bias: Tensor
+
 
 def weighted_log_likelihood(
     hidden: Tensor,
     row_weight: Tensor,
-    weight: Tensor,
-    bias: Tensor,
+    layer: OutputLayer,
     batch: Batch,
     rows: Rows,
     likelihood: Likelihood,
@@ -56,9 +104,7 @@ def weighted_log_likelihood(
         Last hidden layer of the decoder for each row.
     row_weight : Tensor of shape (R,)
         Weight of each row in the sum.
-    weight : Tensor of shape (outputs, G, H)
-    bias : Tensor of shape (outputs, G)
-        The decoder's last layer.
+    layer : OutputLayer
     batch : Batch
         The counts of the B cells.
     rows : Rows
@@ -69,11 +115,11 @@ def weighted_log_likelihood(
     -------
     total : Tensor, scalar
         Sum over the rows of weight times log-likelihood, nats. Its gradients with respect to
-        `hidden`, `row_weight`, `weight` and `bias` are exact.
+        `hidden`, `row_weight` and the layer are exact.
     per_row : Tensor of shape (R,)
         log P(x given row), nats, without gradient.
     """
-    total, per_row = _Pass.apply(hidden, row_weight, weight, bias, batch, rows, likelihood)  # type: ignore[no-untyped-call]
+    total, per_row = _Pass.apply(hidden, row_weight, *layer, batch, rows, likelihood)  # type: ignore[no-untyped-call]
     return total, per_row
 
 
@@ -92,8 +138,9 @@ class _Pass(torch.autograd.Function):
         likelihood: Likelihood,
     ) -> tuple[Tensor, Tensor]:
         wanted = any(ctx.needs_input_grad[:4])
+        layer = OutputLayer(weight, bias)
         per_row, gradients = decode(
-            hidden, row_weight if wanted else None, weight, bias, batch, rows, likelihood
+            hidden, row_weight if wanted else None, layer, batch, rows, likelihood
         )
         ctx.save_for_backward(per_row, *gradients)
         ctx.mark_non_differentiable(per_row)
@@ -111,8 +158,7 @@ class _Pass(torch.autograd.Function):
 def decode(
     hidden: Tensor,
     row_weight: Tensor | None,
-    weight: Tensor,
-    bias: Tensor,
+    layer: OutputLayer,
     batch: Batch,
     rows: Rows,
     likelihood: Likelihood,
@@ -123,61 +169,151 @@ def decode(
     -------
     per_row : Tensor of shape (R,)
     gradients : tuple of Tensor
-        Of the weighted sum with respect to `hidden`, `weight` and `bias`; empty without weights.
+        Of the weighted sum with respect to `hidden`, and the layer's weight and bias; empty
+        without row weights.
     """
+    blocks = _Blocks(hidden, layer, batch, rows, likelihood)
     per_row = batch.constant[rows.cell].double()
-    gradients: tuple[Tensor, ...] = ()
-    if row_weight is not None:
-        weighted = hidden * row_weight[:, None]
-        gradients = (torch.zeros_like(hidden), torch.empty_like(weight), torch.empty_like(bias))
-    for start, stop, row, column, count in _blocks(batch, rows, len(hidden)):
-        outputs = torch.baddbmm(
-            bias[:, None, start:stop],
-            hidden.expand(len(weight), -1, -1),
-            weight[:, start:stop].transpose(1, 2),
-        )
-        position = row * (stop - start) + column
-        flat = outputs.view(len(weight), -1)
-        value, excess = likelihood.excess(flat[:, position], count)
-        zero, gradient = likelihood.zeros(outputs)
-        per_row += zero
-        per_row.index_add_(0, row, value.double())
-        if row_weight is None:
-            continue
-        gradient.view(len(weight), -1).index_add_(1, position, excess)
-        d_hidden, d_weight, d_bias = gradients
-        for output in range(len(weight)):
-            block = gradient[output]
-            torch.mm(block.t(), weighted, out=d_weight[output, start:stop])
-            torch.mv(block.t(), row_weight, out=d_bias[output, start:stop])
-            d_hidden.addmm_(block, weight[output, start:stop])
-    if row_weight is not None:
-        gradients[0].mul_(row_weight[:, None])
+    if row_weight is None:
+        for block in blocks:
+            per_row += block.values()[0]
+        return per_row.to(hidden.dtype), ()
+    slope = None
+    if likelihood.rate_output is not None:
+        # The softmax's chain rule needs the sum of the derivatives before any is complete.
+        slope = torch.zeros_like(per_row)
+        for block in blocks:
+            slope += block.values()[1][likelihood.rate_output].sum(-1)
+    weighted = hidden * row_weight[:, None]
+    gradients = (
+        torch.zeros_like(hidden),
+        torch.empty_like(layer.weight),
+        torch.empty_like(layer.bias),
+    )
+    for block in blocks:
+        value, gradient = block.values(slope)
+        per_row += value
+        _accumulate(block, gradient, weighted, row_weight, gradients)
+    gradients[0].mul_(row_weight[:, None])
     return per_row.to(hidden.dtype), gradients
 
 
-def _blocks(
-    batch: Batch, rows: Rows, row_count: int
-) -> Iterator[tuple[int, int, Tensor, Tensor, Tensor]]:
-    """Yield gene blocks: start, stop, then row, column in the block and count of each non-zero.
+def _accumulate(
+    block: "_Block",
+    gradient: Tensor,
+    weighted: Tensor,
+    row_weight: Tensor,
+    gradients: tuple[Tensor, ...],
+) -> None:
+    """Multiply the derivatives (outputs, R, width) of a block into the gradients."""
+    d_hidden, d_weight, d_bias = gradients
+    genes = slice(block.start, block.stop)
+    fixed = len(gradient) - len(d_weight)
+    for output, derivative in enumerate(gradient):
+        torch.mv(derivative.t(), row_weight, out=d_bias[output, genes])
+        if output >= fixed:
+            torch.mm(derivative.t(), weighted, out=d_weight[output - fixed, genes])
+            d_hidden.addmm_(derivative, block.weight[output - fixed])
 
-    A non-zero of a cell stands once for every row (cluster) of that cell; counts descend.
-    """
-    width = max(16, min(batch.genes, BLOCK_ELEMENTS // max(1, row_count)))
-    starts = torch.arange(0, batch.genes + width, width, device=batch.sorted_gene.device)
-    edges = torch.searchsorted(batch.sorted_gene, starts).tolist()
-    lengths = rows.starts[1:] - rows.starts[:-1]
-    for block, (first, last) in enumerate(itertools.pairwise(edges)):
-        start = block * width
-        stop = min(start + width, batch.genes)
-        if start >= stop:
-            return
-        order = torch.argsort(batch.sorted_count[first:last], descending=True, stable=True)
-        cell = batch.sorted_cell[first:last][order]
-        repeats = lengths[cell]
-        entry = torch.repeat_interleave(repeats)
-        ends = torch.cumsum(repeats, 0)
-        rank = torch.arange(len(entry), device=entry.device) - (ends - repeats)[entry]
-        row = rows.starts[cell][entry] + rank
-        column = batch.sorted_gene[first:last][order][entry] - start
-        yield start, stop, row, column, batch.sorted_count[first:last][order][entry]
+
+class _Blocks:
+    """The blocks of genes of one pass; going over them again computes them again."""
+
+    def __init__(
+        self, hidden: Tensor, layer: OutputLayer, batch: Batch, rows: Rows, likelihood: Likelihood
+    ) -> None:
+        self.hidden, self.layer, self.batch, self.rows = hidden, layer, batch, rows
+        self.likelihood = likelihood
+        elements = CUDA_BLOCK_ELEMENTS if hidden.is_cuda else BLOCK_ELEMENTS
+        self.width = max(16, min(batch.genes, elements // max(1, len(rows))))
+        self.edges = self._edges()
+        # Of each row, shape (R, 1); the rate's output plus the second is the log rate.
+        self.log_library = batch.library[rows.cell, None].log()
+        self.log_scale = self.log_library
+        if likelihood.rate_output is not None:
+            self.log_scale = self.log_library - self._normaliser(likelihood.rate_output)[:, None]
+
+    def _edges(self) -> list[int]:
+        """First non-zero of each block in gene order, and their number."""
+        genes = self.batch.sorted_gene
+        if self.width >= self.batch.genes:
+            return [0, len(genes)]
+        starts = torch.arange(0, self.batch.genes + self.width, self.width, device=genes.device)
+        return torch.searchsorted(genes, starts).tolist()
+
+    def _normaliser(self, output: int) -> Tensor:
+        """Log of the sum over the genes of exp(output), shape (R,)."""
+        total = self.hidden.new_full((len(self.rows),), -torch.inf)
+        for start in range(0, self.batch.genes, self.width):
+            stop = min(start + self.width, self.batch.genes)
+            logits = _outputs(self.hidden, self.layer, start, stop)[output]
+            total = torch.logaddexp(total, torch.logsumexp(logits, -1))
+        return total
+
+    def __iter__(self) -> Iterator["_Block"]:
+        for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
+            start = index * self.width
+            if start < self.batch.genes:
+                stop = min(start + self.width, self.batch.genes)
+                yield _Block(self, start, stop, slice(first, last))
+
+
+class _Block:
+    """One block of genes: its outputs, log-likelihoods and derivatives."""
+
+    def __init__(self, blocks: _Blocks, start: int, stop: int, entries: slice) -> None:
+        self.blocks, self.start, self.stop = blocks, start, stop
+        self.weight = blocks.layer.weight[:, start:stop]
+        batch = blocks.batch
+        self.count = batch.sorted_count[entries]
+        cell, gene = batch.sorted_cell[entries], batch.sorted_gene[entries]
+        if not self.count.is_cuda:
+            # In descending order, so that those above any bound are a prefix.
+            order = torch.argsort(self.count, descending=True, stable=True)
+            self.count, cell, gene = self.count[order], cell[order], gene[order]
+        self.row, entry = blocks.rows.spread(cell)
+        self.count = self.count[entry]
+        self.position = self.row * (stop - start) + (gene[entry] - start)
+
+    def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Log-likelihood of each row over these genes, and its derivatives by the outputs.
+
+        Parameters
+        ----------
+        slope : Tensor of shape (R,), optional
+            Sum over all genes of the derivatives by the log rate; given where rates are
+            normalised and the derivatives are to be those by the output before that.
+
+        Returns
+        -------
+        value : Tensor of float64, shape (R,)
+        gradient : Tensor of shape (outputs, R, width)
+        """
+        likelihood, rate = self.blocks.likelihood, self.blocks.likelihood.rate_output
+        outputs = _outputs(self.blocks.hidden, self.blocks.layer, self.start, self.stop)
+        fraction = None
+        if rate is not None:
+            outputs[rate] += self.blocks.log_scale
+            if slope is not None:
+                fraction = (outputs[rate] - self.blocks.log_library).exp_()
+        flat = outputs.view(len(outputs), -1)
+        excess, d_excess = likelihood.excess(flat[:, self.position], self.count)
+        zeros, gradient = likelihood.zeros(outputs)
+        value = zeros.double().index_add_(0, self.row, excess.double())
+        gradient.view(len(outputs), -1).index_add_(1, self.position, d_excess)
+        if fraction is not None and slope is not None and rate is not None:
+            gradient[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
+        return value, gradient
+
+
+def _outputs(hidden: Tensor, layer: OutputLayer, start: int, stop: int) -> Tensor:
+    """What the last layer gives for a block of genes, shape (outputs, R, width)."""
+    weight, bias = layer.weight[:, start:stop], layer.bias[:, None, start:stop]
+    fixed = len(bias) - len(weight)
+    if not fixed:
+        return torch.baddbmm(bias, hidden.expand(len(weight), -1, -1), weight.transpose(1, 2))
+    outputs = hidden.new_empty(len(bias), len(hidden), stop - start)
+    outputs[:fixed] = bias[:fixed]
+    for index in range(len(weight)):
+        torch.addmm(bias[fixed + index], hidden, weight[index].t(), out=outputs[fixed + index])
+    return outputs

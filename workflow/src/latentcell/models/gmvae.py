@@ -5,22 +5,44 @@ Per cell, the evidence lower bound is
 .. math:: \sum_k q(y=k|x) \left[\log p(x|z_k) - \log\frac{q(z_k|x,k)}{p(z_k|k)}\right]
           - \mathrm{KL}(q(y|x) \| p(y)),
 
-with one sample :math:`z_k \sim q(z|x,k)` for each cluster. One small module per conditional
-distribution, named after it.
+with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. One small
+module per conditional distribution, named after it.
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
+import math
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softplus
 
 from latentcell.models.counts import Batch
-from latentcell.models.engine import Rows, weighted_log_likelihood
-from latentcell.models.likelihoods import LIKELIHOODS
-from latentcell.models.networks import Dense, HiddenLayers, SparseDense, glorot
+from latentcell.models.engine import OutputLayer, Rows, decode, weighted_log_likelihood
+from latentcell.models.likelihoods import make_likelihood
+from latentcell.models.networks import (
+    Dense,
+    HiddenLayers,
+    Normalisation,
+    SparseDense,
+    dropout,
+    glorot,
+)
+from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 from latentcell.names import ModelKind
+
+Covariance = Literal["diagonal", "full", "unit"]
+ClusterPriorKind = Literal["uniform", "inferred", "learnt"]
+
+
+@dataclass(frozen=True)
+class DropoutRates:
+    """Share of the entries that training sets to 0."""
+
+    hidden: float = 0.0
+    counts: float = 0.0
+    latent: float = 0.0
+    cluster: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +57,21 @@ class Architecture:
         Sizes: G, Z, H, layers, K.
     likelihood : str
         A key of `latentcell.models.likelihoods.LIKELIHOODS`.
-    batch_norm_momentum : float
+    k_max : int
+        Counts below it have probabilities of their own (piecewise categorical); 0: none.
+    size_factor : bool
+        Whether the mean is the cell's library size times a softmax over the genes.
+    gene_dispersion : bool
+        Whether log r of a negative binomial is one number per gene, not given by the decoder.
+    normalisation, batch_norm_momentum
+        Of the hidden layers.
+    covariance : {"diagonal", "full", "unit"}
+        Of q(z given x, y) and p(z given y); "unit": variance 1 in q.
+    cluster_prior : {"uniform", "inferred", "learnt"}
+        Of p(y).
+    covariates : int
+        Size of what the decoder sees besides the latent, E.
+    dropout : DropoutRates
     """
 
     kind: ModelKind
@@ -45,56 +81,97 @@ class Architecture:
     hidden_layers: int = 1
     components: int = 1
     likelihood: str = "negative-binomial"
+    k_max: int = 0
+    size_factor: bool = False
+    gene_dispersion: bool = False
+    normalisation: Normalisation = "batch"
     batch_norm_momentum: float = 0.001
+    covariance: Covariance = "diagonal"
+    cluster_prior: ClusterPriorKind = "uniform"
+    covariates: int = 0
+    dropout: DropoutRates = field(default_factory=DropoutRates)
 
 
-class Normal(NamedTuple):
-    """Mean and standard deviation of a diagonal normal distribution."""
+@dataclass(frozen=True)
+class Objective:
+    """How the bound is estimated and what training maximises.
 
-    mean: Tensor
-    scale: Tensor
+    Attributes
+    ----------
+    kl_weight : float
+        Weight of both KL terms.
+    free_nats : float
+        KL_y below this, a mean over the batch, is not penalised, nats.
+    monte_carlo, importance : int
+        Samples of z: averaged outside, and inside, the logarithm.
+    importance_weighted : bool
+        Whether the importance samples are averaged inside the logarithm (Burda et al. 2016, eq.
+        8); otherwise they are more of the other kind, as in scVAE.
+    closed_form_kl : bool
+        Whether KL(q(z given x, y) || p(z given y)) is computed, not sampled.
+    threshold : float
+        (cell, cluster) pairs with q(y given x) at or below it are not decoded; the expected
+        log-likelihood is then the mean over the clusters that are. 0 decodes all of them (of
+        probability above 0). On CUDA all are decoded, since counting them would stall the device.
+    """
 
-    def sample(self, generator: torch.Generator) -> Tensor:
-        """One reparameterised sample, the noise drawn on the CPU so that devices agree."""
-        noise = torch.randn(self.mean.shape, generator=generator, dtype=self.mean.dtype)
-        return self.mean + self.scale * noise.to(self.mean.device)
+    kl_weight: float = 1.0
+    free_nats: float = 0.0
+    monte_carlo: int = 1
+    importance: int = 1
+    importance_weighted: bool = False
+    closed_form_kl: bool = False
+    threshold: float = 0.0
 
-    def log_density(self, z: Tensor) -> Tensor:
-        """Log-density summed over the last axis, without its constant -Z/2 log 2 pi."""
-        standardised = (z - self.mean) / self.scale
-        return -(0.5 * standardised.square() + torch.log(self.scale)).sum(-1)
+    @property
+    def samples(self) -> int:
+        """Samples of z for each cell and cluster, S."""
+        return self.monte_carlo * self.importance
 
 
 class Bound(NamedTuple):
     """Terms of the bound for each cell of a batch, nats, and what it was made of.
 
-    `objective` is the weighted sum that training maximises, a scalar mean over the cells.
+    `objective` is the weighted sum that training maximises, a scalar mean over the cells. `elbo`
+    is enre - kl_z - kl_y, or more where it is the importance-weighted bound.
     """
 
     objective: Tensor
+    elbo: Tensor
     enre: Tensor
     kl_z: Tensor
     kl_y: Tensor
     q_y: Tensor
     latent: Tensor
 
-    @property
-    def elbo(self) -> Tensor:
-        """Evidence lower bound of each cell, nats, shape (B,)."""
-        return self.enre - self.kl_z - self.kl_y
-
 
 class NormalHead(nn.Module):
-    """Last layer of a normal distribution: its mean, and scale = sqrt(softplus(.))."""
+    """Last layer of a normal distribution: its mean, and scale = sqrt(softplus(.)).
 
-    def __init__(self, inputs: int, latent_dim: int, generator: torch.Generator) -> None:
+    With full covariance the second output is the lower triangle of its Cholesky root, with
+    softplus on the diagonal; with unit covariance there is none.
+    """
+
+    def __init__(
+        self, inputs: int, latent_dim: int, covariance: Covariance, generator: torch.Generator
+    ) -> None:
         super().__init__()
+        self.covariance = covariance
         self.mean = Dense(inputs, latent_dim, generator)
-        self.scale = Dense(inputs, latent_dim, generator)
+        size = latent_dim * (latent_dim + 1) // 2 if covariance == "full" else latent_dim
+        self.scale = None if covariance == "unit" else Dense(inputs, size, generator)
 
-    def forward(self, hidden: Tensor) -> Normal:
+    def forward(self, hidden: Tensor) -> DiagonalNormal | FullNormal:
         """Distribution over the latent for each row."""
-        return Normal(self.mean(hidden), softplus(self.scale(hidden)).sqrt())
+        mean = self.mean(hidden)
+        if self.scale is None:
+            return DiagonalNormal(mean, torch.ones_like(mean))
+        raw = self.scale(hidden)
+        if self.covariance == "diagonal":
+            return DiagonalNormal(mean, softplus(raw).sqrt())
+        root = lower_triangle(raw, mean.shape[-1])
+        diagonal = torch.diagonal(root, dim1=-2, dim2=-1)
+        return FullNormal(mean, root + torch.diag_embed(softplus(diagonal) - diagonal))
 
 
 class ClusterPosterior(nn.Module):
@@ -102,13 +179,16 @@ class ClusterPosterior(nn.Module):
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
+        self.counts_rate = shape.dropout.counts
         self.first = SparseDense(shape.genes, shape.hidden_units, generator)
         self.hidden = _hidden(shape, generator)
         self.logits = Dense(shape.hidden_units, shape.components, generator)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
         """Log-probability of each cluster, shape (B, K)."""
-        return log_softmax(self.logits(self.hidden(self.first(batch))), dim=-1)
+        drops = generator if self.training else None
+        first = self.first(batch, self.counts_rate, drops)
+        return log_softmax(self.logits(self.hidden(first, generator=generator)), dim=-1)
 
 
 class LatentPosterior(nn.Module):
@@ -116,14 +196,20 @@ class LatentPosterior(nn.Module):
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
+        self.rates = shape.dropout
         self.first = SparseDense(shape.genes, shape.hidden_units, generator)
         self.cluster = glorot(shape.components, shape.hidden_units, generator)
         self.hidden = _hidden(shape, generator)
-        self.head = NormalHead(shape.hidden_units, shape.latent_dim, generator)
+        self.head = NormalHead(shape.hidden_units, shape.latent_dim, shape.covariance, generator)
 
-    def forward(self, batch: Batch) -> Normal:
+    def forward(
+        self, batch: Batch, generator: torch.Generator | None = None
+    ) -> DiagonalNormal | FullNormal:
         """Distributions of shape (B, K, Z)."""
-        return self.head(self.hidden(self.first(batch)[:, None, :] + self.cluster))  # type: ignore[no-any-return]
+        drops = generator if self.training else None
+        first = self.first(batch, self.rates.counts, drops)
+        cluster = dropout(self.cluster, self.rates.cluster, drops)
+        return self.head(self.hidden(first, cluster, generator))  # type: ignore[no-any-return]
 
 
 class LatentPrior(nn.Module):
@@ -131,9 +217,10 @@ class LatentPrior(nn.Module):
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
-        self.head = NormalHead(shape.components, shape.latent_dim, generator)
+        covariance: Covariance = "full" if shape.covariance == "full" else "diagonal"
+        self.head = NormalHead(shape.components, shape.latent_dim, covariance, generator)
 
-    def forward(self) -> Normal:
+    def forward(self) -> DiagonalNormal | FullNormal:
         """Distributions of shape (K, Z)."""
         weight = self.head.mean.weight
         return self.head(torch.eye(len(weight), dtype=weight.dtype, device=weight.device))  # type: ignore[no-any-return]
@@ -144,12 +231,33 @@ class StandardPrior(nn.Module):
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
+        self.full = shape.covariance == "full"
         self.register_buffer("zero", torch.zeros(1, shape.latent_dim))
         self.zero: Tensor
 
-    def forward(self) -> Normal:
+    def forward(self) -> DiagonalNormal | FullNormal:
         """Distribution of shape (1, Z)."""
-        return Normal(self.zero, self.zero + 1.0)
+        if self.full:
+            return FullNormal(self.zero, torch.diag_embed(self.zero + 1.0))
+        return DiagonalNormal(self.zero, self.zero + 1.0)
+
+
+class ClusterPrior(nn.Module):
+    """p(y): uniform, given, or learnt from its logits, which start at what is given."""
+
+    def __init__(self, shape: Architecture, probabilities: Tensor | None) -> None:
+        super().__init__()
+        if probabilities is None:
+            probabilities = torch.full((shape.components,), 1.0 / shape.components)
+        logits = torch.log(probabilities)
+        if shape.cluster_prior == "learnt":
+            self.logits: Tensor = nn.Parameter(logits)
+        else:
+            self.register_buffer("logits", logits)
+
+    def forward(self) -> Tensor:
+        """Log-probability of each cluster, shape (K,)."""
+        return log_softmax(self.logits, dim=-1)
 
 
 class Decoder(nn.Module):
@@ -157,20 +265,40 @@ class Decoder(nn.Module):
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
-        self.likelihood = LIKELIHOODS[shape.likelihood]()
+        self.latent_rate = shape.dropout.latent
+        self.likelihood = make_likelihood(
+            shape.likelihood, k_max=shape.k_max, size_factor=shape.size_factor
+        )
         outputs = self.likelihood.outputs
-        self.first = Dense(shape.latent_dim, shape.hidden_units, generator)
+        free = outputs - (1 if shape.gene_dispersion else 0)
+        self.first = Dense(shape.latent_dim + shape.covariates, shape.hidden_units, generator)
         self.hidden = _hidden(shape, generator)
         self.weight = nn.Parameter(
             torch.stack(
-                [glorot(shape.genes, shape.hidden_units, generator).data for _ in range(outputs)]
+                [glorot(shape.genes, shape.hidden_units, generator).data for _ in range(free)]
             )
         )
         self.bias = nn.Parameter(torch.zeros(outputs, shape.genes))
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Last hidden layer for latents of shape (B, K, Z): (B, K, H)."""
-        return self.hidden(self.first(z))  # type: ignore[no-any-return]
+    @property
+    def layer(self) -> OutputLayer:
+        """The last layer."""
+        return OutputLayer(self.weight, self.bias)
+
+    def forward(
+        self, z: Tensor, covariates: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Last hidden layer for latents (B, S, K, Z) of cells with covariates (B, E).
+
+        The samples of all cells are one batch for each cluster, as in scVAE. Shape (B, S, K, H).
+        """
+        drops = generator if self.training else None
+        first = dropout(z, self.latent_rate, drops)
+        if covariates.shape[1]:
+            extra = covariates[:, None, None, :].expand(*z.shape[:3], -1)
+            first = torch.cat([first, extra], -1)
+        hidden = self.hidden(self.first(first).flatten(0, 1), generator=generator)
+        return hidden.unflatten(0, z.shape[:2])  # type: ignore[no-any-return]
 
 
 class GMVAE(nn.Module):
@@ -181,29 +309,35 @@ class GMVAE(nn.Module):
     shape : Architecture
     generator : torch.Generator
         Draws the initial weights.
+    cluster_probabilities : Tensor of shape (K,), optional
+        Of p(y), where it is inferred from labels; uniform otherwise.
     """
 
-    def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        shape: Architecture,
+        generator: torch.Generator,
+        cluster_probabilities: Tensor | None = None,
+    ) -> None:
         super().__init__()
         self.shape = shape
         mixture = shape.kind == "gmvae"
         self.q_y = ClusterPosterior(shape, generator) if mixture else None
         self.q_z = LatentPosterior(shape, generator)
         self.p_z = LatentPrior(shape, generator) if mixture else StandardPrior(shape)
+        self.p_y = ClusterPrior(shape, cluster_probabilities)
         self.decoder = Decoder(shape, generator)
 
-    def cluster_log_probability(self, batch: Batch) -> Tensor:
+    def cluster_log_probability(
+        self, batch: Batch, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Log q(y given x), shape (B, K); zeros for a VAE."""
         if self.q_y is None:
             return self.decoder.bias.new_zeros(batch.cells, 1)
-        return self.q_y(batch)  # type: ignore[no-any-return]
+        return self.q_y(batch, generator)  # type: ignore[no-any-return]
 
     def forward(
-        self,
-        batch: Batch,
-        generator: torch.Generator,
-        kl_weight: float = 1.0,
-        threshold: float = 0.0,
+        self, batch: Batch, generator: torch.Generator, how: Objective | None = None
     ) -> Bound:
         """Bound of a batch.
 
@@ -212,60 +346,188 @@ class GMVAE(nn.Module):
         batch : Batch
             Counts of B cells.
         generator : torch.Generator
-            Draws the latent samples (on the CPU).
-        kl_weight : float
-            Weight of the KL terms in the objective.
-        threshold : float
-            (cell, cluster) pairs with q(y given x) at or below it are not decoded; the expected
-            log-likelihood is then the mean over the clusters that are. 0 decodes all of them
-            (of probability above 0).
+            Draws the latent samples and the dropout; lies on the model's device.
+        how : Objective, optional
 
         Returns
         -------
         Bound
         """
-        log_q_y = self.cluster_log_probability(batch)
+        how = how or Objective()
+        log_q_y = self.cluster_log_probability(batch, generator)
         q_y = log_q_y.exp()
-        posterior, prior = self.q_z(batch), self.p_z()
-        z = posterior.sample(generator)
-        kl_z = (q_y * (posterior.log_density(z) - prior.log_density(z))).sum(-1)
-        # KL to the uniform prior p(y) = 1 / K.
-        kl_y = (q_y * (log_q_y + torch.log(q_y.new_tensor(float(q_y.shape[1]))))).sum(-1)
-        total, enre = self._expected_log_likelihood(batch, self.decoder(z), q_y, threshold)
-        objective = total - kl_weight * (kl_z + kl_y).mean()
+        posterior, prior = self.q_z(batch, generator), self.p_z()
+        z = posterior.sample(how.samples, generator)
+        if how.closed_form_kl:
+            kl_z = posterior.kl(prior)[:, None].expand(-1, how.samples, -1)
+        else:
+            own = type(posterior)(*(part[:, None] for part in posterior))
+            kl_z = own.log_density(z) - prior.log_density(z)
+        kl_y = (q_y * (log_q_y - self.p_y())).sum(-1)
+        rows = _Decoded(self, batch, self.decoder(z, batch.covariates, generator), q_y, how)
+        if how.importance_weighted and how.importance > 1:
+            gain, elbo, enre = rows.importance_weighted(kl_z)
+        else:
+            gain, enre = rows.expected_log_likelihood()
+            gain = gain - how.kl_weight * (q_y * kl_z.mean(1)).sum(-1).mean()
+            elbo = enre - (q_y * kl_z.mean(1)).sum(-1)
+        penalty = kl_y.mean()
+        if how.free_nats > 0.0:
+            penalty = penalty.clamp_min(how.free_nats)
         latent = (q_y[:, :, None] * posterior.mean).sum(1)
-        return Bound(objective, enre, kl_z, kl_y, q_y, latent)
-
-    def _expected_log_likelihood(
-        self, batch: Batch, hidden: Tensor, q_y: Tensor, threshold: float
-    ) -> tuple[Tensor, Tensor]:
-        """Mean over the batch, differentiable, and the value of each cell (B,), which is not."""
-        # The likeliest cluster is always kept, whatever the threshold.
-        kept = (q_y > threshold).scatter(1, q_y.argmax(1, keepdim=True), True)
-        cell, cluster = torch.nonzero(kept, as_tuple=True)
-        weight = q_y[cell, cluster]
-        if threshold > 0.0:
-            mass = torch.zeros_like(q_y[:, 0]).index_add(0, cell, weight)
-            weight = weight / mass[cell]
-        total, per_row = weighted_log_likelihood(
-            hidden[cell, cluster],
-            weight / batch.cells,
-            self.decoder.weight,
-            self.decoder.bias,
-            batch,
-            Rows.of(cell, batch.cells),
-            self.decoder.likelihood,
+        return Bound(
+            objective=gain - how.kl_weight * penalty,
+            elbo=elbo - kl_y,
+            enre=enre,
+            kl_z=(q_y * kl_z.mean(1)).sum(-1),
+            kl_y=kl_y,
+            q_y=q_y,
+            latent=latent,
         )
-        enre = torch.zeros_like(q_y[:, 0]).index_add(0, cell, weight.detach() * per_row)
-        return total, enre
 
     def set_output_bias(self, mean: Tensor) -> None:
         """Start the decoder at these mean counts of the genes, shape (G,), all above 0."""
         with torch.no_grad():
             self.decoder.bias.copy_(self.decoder.likelihood.output_bias(mean))
 
+    @torch.no_grad()
+    def sample(
+        self, cells: int, library: Tensor, covariates: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw cells from the model: y from p(y), z from p(z given y), x from p(x given z).
+
+        Parameters
+        ----------
+        cells : int
+        library : Tensor of shape (cells,)
+            Library sizes, which a decoder with size factors needs.
+        covariates : Tensor of shape (cells, E)
+        generator : torch.Generator
+
+        Returns
+        -------
+        counts : Tensor of shape (cells, G)
+        latent : Tensor of shape (cells, Z)
+        cluster : Tensor of int64, shape (cells,)
+        """
+        probability = self.p_y().exp()
+        cluster = torch.multinomial(probability, cells, replacement=True, generator=generator)
+        prior = self.p_z()
+        drawn = type(prior)(*(part[cluster] for part in prior))
+        latent = drawn.sample(1, generator)[:, 0]
+        hidden = self.decoder(latent[:, None, None, :], covariates)[:, 0, 0]
+        layer, likelihood = self.decoder.layer, self.decoder.likelihood
+        outputs = layer.bias[:, None, :].repeat(1, cells, 1)
+        free = len(layer.weight)
+        outputs[-free:] += hidden @ layer.weight.transpose(1, 2)
+        if likelihood.rate_output is not None:
+            rate = outputs[likelihood.rate_output]
+            rate += library.log()[:, None] - torch.logsumexp(rate, -1, keepdim=True)
+        counts = likelihood.sample(outputs.flatten(1), generator)
+        return counts.view(cells, -1), latent, cluster
+
+
+class _Decoded:
+    """The rows of a batch that are decoded, and their log-likelihoods."""
+
+    def __init__(
+        self, model: GMVAE, batch: Batch, hidden: Tensor, q_y: Tensor, how: Objective
+    ) -> None:
+        self.layer, self.likelihood = model.decoder.layer, model.decoder.likelihood
+        self.batch, self.q_y, self.how = batch, q_y, how
+        self.grid = (batch.cells, how.samples, q_y.shape[1])
+        self.flat: Tensor | None = None
+        weight = q_y
+        if how.threshold > 0.0 and not q_y.is_cuda:
+            # The likeliest cluster is always kept, whatever the threshold.
+            kept = (q_y > how.threshold).scatter(1, q_y.argmax(1, keepdim=True), True)
+            weight = q_y * kept
+            weight = weight / weight.sum(1, keepdim=True)
+            kept = kept[:, None, :].expand(self.grid)
+            self.flat = torch.nonzero(kept.flatten()).flatten()
+        self.weight = weight
+        self.hidden = hidden.flatten(0, 2)
+        if self.flat is None or len(self.flat) == math.prod(self.grid):
+            self.flat = None
+            self.rows = Rows.full(batch.cells, how.samples * q_y.shape[1], q_y.device)
+        else:
+            self.hidden = self.hidden[self.flat]
+            cell = self.flat // (how.samples * q_y.shape[1])
+            self.rows = Rows.of(cell, batch.cells)
+
+    def _take(self, values: Tensor) -> Tensor:
+        """Values (B, S, K) of the decoded rows."""
+        flat = values.expand(self.grid).flatten()
+        return flat if self.flat is None else flat[self.flat]
+
+    def _put(self, per_row: Tensor) -> Tensor:
+        """Values of the rows in their places (B, S, K), zeros where nothing was decoded."""
+        if self.flat is None:
+            return per_row.view(self.grid)
+        return (
+            per_row.new_zeros(math.prod(self.grid))
+            .index_copy(0, self.flat, per_row)
+            .view(self.grid)
+        )
+
+    def _weighted(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        return weighted_log_likelihood(
+            self.hidden, weight, self.layer, self.batch, self.rows, self.likelihood
+        )
+
+    def expected_log_likelihood(self) -> tuple[Tensor, Tensor]:
+        """Mean over the batch, differentiable, and the value of each cell (B,), which is not."""
+        share = self.weight[:, None, :] / self.how.samples
+        total, per_row = self._weighted(self._take(share) / self.batch.cells)
+        return total, (self._put(per_row) * share.detach()).sum((1, 2))
+
+    def importance_weighted(self, kl_z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Importance-weighted bound without KL_y (Burda et al. 2016, eq. 8).
+
+        Parameters
+        ----------
+        kl_z : Tensor of shape (B, S, K)
+            log q(z given x, y) - log p(z given y) of each sample.
+
+        Returns
+        -------
+        objective : Tensor, scalar
+            Mean over the batch with the KL weight applied, differentiable.
+        bound, enre : Tensor of shape (B,)
+            Without gradient and KL weight; the second is the plain expected log-likelihood.
+        """
+        split = (self.how.monte_carlo, self.how.importance)
+        grid = (self.batch.cells, *split, -1)
+        # A first pass without gradients gives the weights that the gradient needs (their eq. 14).
+        per_row, _ = decode(
+            self.hidden.detach(), None, self.layer, self.batch, self.rows, self.likelihood
+        )
+        value = self._put(per_row)
+
+        def bound(kl_weight: float) -> tuple[Tensor, Tensor]:
+            logs = (value - kl_weight * kl_z.detach()).view(grid)
+            mean = (torch.logsumexp(logs, 2) - math.log(split[1])).mean(1)
+            return mean, logs.softmax(2).flatten(1, 2) / split[0]
+
+        mean, share = bound(self.how.kl_weight)
+        fixed = share * self.weight.detach()[:, None, :] / self.batch.cells
+        total, _ = self._weighted(self._take(fixed))
+        total = total - self.how.kl_weight * (fixed * kl_z).sum()
+        # The pass gave the gradients by z; the value's own gradient is that by q(y given x).
+        by_cluster = ((self.weight - self.weight.detach()) * mean).sum(1).mean()
+        plain = (self.weight.detach() * bound(1.0)[0]).sum(1)
+        objective = total + by_cluster
+        value_now = (self.weight.detach() * mean).sum(1).mean()
+        objective = objective + (value_now - objective).detach()
+        return objective, plain, (self.weight.detach() * value.mean(1)).sum(1)
+
 
 def _hidden(shape: Architecture, generator: torch.Generator) -> HiddenLayers:
     return HiddenLayers(
-        shape.hidden_units, shape.hidden_layers, shape.batch_norm_momentum, generator
+        shape.hidden_units,
+        shape.hidden_layers,
+        shape.normalisation,
+        shape.batch_norm_momentum,
+        shape.dropout.hidden,
+        generator,
     )

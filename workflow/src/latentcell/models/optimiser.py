@@ -30,6 +30,15 @@ class Adam:
             self.parameters, lr=learning_rate, betas=self.betas, eps=self.epsilon, fused=True
         )
 
+    @property
+    def learning_rate(self) -> float:
+        """Step size of the next steps."""
+        return float(self.adam.param_groups[0]["lr"])
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.adam.param_groups[0]["lr"] = value
+
     def step(self) -> None:
         """Clip the gradients, update the parameters and drop the gradients."""
         self.steps += 1

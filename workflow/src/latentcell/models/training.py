@@ -1,6 +1,7 @@
 """Training of a GMVAE or VAE: one loop over epochs that can be killed and goes on the same."""
 
 import copy
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,107 +14,95 @@ from torch import Tensor
 from latentcell.errors import InputError
 from latentcell.models.checkpoint import CheckpointStore, select
 from latentcell.models.counts import CountMatrix
+from latentcell.models.evaluation import Evaluation, evaluate
 from latentcell.models.genes import GeneModel
-from latentcell.models.gmvae import GMVAE, Architecture
-from latentcell.models.likelihoods import LIKELIHOODS
+from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates, Objective
+from latentcell.models.inputs import Inputs
 from latentcell.models.optimiser import Adam
 from latentcell.names import ModelName
 from latentcell.progress import Progress, say
 from latentcell.settings import VaeSettings
 
-# A component counts as used when it holds at least this share of the cells.
-USED_SHARE = 0.01
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Terms of the bound and latents of some cells, in their order.
-
-    Attributes
-    ----------
-    enre, kl_z, kl_y : ndarray of float64, shape (n,)
-        Nats per cell.
-    q_y : ndarray of float32, shape (n, K)
-    latent : ndarray of float32, shape (n, Z)
-        Sum over k of q(y=k given x) times the mean of q(z given x, k).
-    """
-
-    enre: np.ndarray
-    kl_z: np.ndarray
-    kl_y: np.ndarray
-    q_y: np.ndarray
-    latent: np.ndarray
-
-    @property
-    def elbo(self) -> np.ndarray:
-        """Evidence lower bound of each cell, nats."""
-        return np.asarray(self.enre - self.kl_z - self.kl_y)
-
-    @property
-    def clusters(self) -> np.ndarray:
-        """Likeliest component of each cell, int64."""
-        return np.asarray(self.q_y.argmax(1))
-
-    def means(self) -> dict[str, float]:
-        """True means over the cells of ELBO, ENRE, KL_z and KL_y, nats."""
-        names = ("elbo", "enre", "kl_z", "kl_y")
-        return {name: float(getattr(self, name).mean()) for name in names}
-
-    def take(self, cells: np.ndarray) -> "Evaluation":
-        """The same of some of the cells, given as a mask or as indices."""
-        return Evaluation(
-            self.enre[cells],
-            self.kl_z[cells],
-            self.kl_y[cells],
-            self.q_y[cells],
-            self.latent[cells],
-        )
-
-    def components_used(self) -> int:
-        """Number of components that hold at least 1 % of the cells."""
-        return components_used(self.clusters)
-
-
-def components_used(clusters: np.ndarray) -> int:
-    """Number of clusters that hold at least 1 % of the cells."""
-    _, sizes = np.unique(clusters, return_counts=True)
-    return int((sizes >= USED_SHARE * len(clusters)).sum())
-
-
-def inflated_mean(values: np.ndarray, batch_size: int) -> float:
-    """Mean as scVAE reports it: the sum of batch means over n / batch size.
-
-    It is too large by ceil(n / B) / (n / B) whenever B does not divide n; for comparison only.
-    """
-    batches = np.split(values, range(batch_size, len(values), batch_size))
-    return float(sum(batch.mean() for batch in batches) / (len(values) / batch_size))
+# Where the learning rate ends, as a share of where it started, under a schedule.
+LAST_RATE = 0.01
 
 
 @dataclass
 class Trained:
-    """A trained model with all that is needed to apply it, and how it came about."""
+    """A trained model with all that is needed to apply it, and how it came about.
+
+    Attributes
+    ----------
+    seconds : list of float
+        Duration of the training part of each epoch run here, without its evaluation.
+    """
 
     model: GMVAE
-    genes: GeneModel
+    inputs: Inputs
     settings: VaeSettings
     seed: int
     history: list[dict[str, Any]] = field(default_factory=list)
     best_epoch: int = 0
     epochs_trained: int = 0
+    seconds: list[float] = field(default_factory=list)
 
-    def counts(self, matrix: sp.csr_matrix) -> CountMatrix:
-        """Counts of cells (n, G) as the model takes them."""
-        weight = self.model.decoder.bias
-        return _count_matrix(matrix, self.genes, self.settings, weight.device, weight.dtype)
-
-    def evaluate(self, matrix: sp.csr_matrix) -> Evaluation:
-        """Bound and latents of cells, shape (n, G), with every pair decoded."""
-        counts = self.counts(matrix)
-        index = np.arange(matrix.shape[0])
-        # The seed is epoch 0's, so that the numbers do not depend on how long training took.
-        return _evaluate(
-            self.model, counts, index, self.settings.batch_size, _stream(self.seed, 0, 9), 0.0
+    def counts(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> CountMatrix:
+        """Counts of cells (n, G), with their batches (n,), as the model takes them."""
+        decoder = self.model.decoder
+        return self.inputs.counts(
+            matrix, batch, decoder.likelihood, decoder.bias.device, decoder.bias.dtype
         )
+
+    def evaluate(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> Evaluation:
+        """Bound and latents of cells, shape (n, G), with every pair decoded."""
+        counts = self.counts(matrix, batch)
+        # The seed is epoch 0's, so that the numbers do not depend on how long training took.
+        stream = _stream(self.seed, 0, 9, counts.device)
+        how = _objective(self.settings, threshold=0.0)
+        index = np.arange(matrix.shape[0])
+        return evaluate(self.model, counts, index, self.settings.batch_size, stream, how)
+
+    def sample(
+        self, cells: int, library: np.ndarray, batch: np.ndarray | None = None
+    ) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
+        """Draw cells from the model.
+
+        Parameters
+        ----------
+        cells : int
+        library : ndarray of shape (n,)
+            Count sums of real cells, from which those of the drawn cells are drawn.
+        batch : ndarray of str, shape (n,), optional
+            Batches of the same cells, drawn with them; needed with batch correction.
+
+        Returns
+        -------
+        counts : CSR matrix of shape (cells, G), float32
+        latent : ndarray of float32, shape (cells, Z)
+        cluster : ndarray of int64, shape (cells,)
+        """
+        bias = self.model.decoder.bias
+        stream = _stream(self.seed, 0, 10, bias.device)
+        chosen = np.random.default_rng([self.seed, 10]).integers(len(library), size=cells)
+        sums = np.asarray(library, np.float64)[chosen]
+        batches = None if batch is None else batch[chosen]
+        covariates = self.inputs.covariate_values(sums, batches)
+        modelled = np.flatnonzero(self.inputs.genes.modelled)
+        parts: list[sp.csr_matrix] = []
+        others: list[tuple[np.ndarray, np.ndarray]] = []
+        self.model.eval()
+        for index in np.array_split(np.arange(cells), math.ceil(cells / 100)):
+            size, extra = (
+                torch.as_tensor(values[index], dtype=bias.dtype, device=bias.device)
+                for values in (sums, covariates)
+            )
+            counts, *rest = self.model.sample(len(index), size, extra, stream)
+            drawn = sp.coo_matrix(counts.cpu().numpy())
+            shape = (len(index), len(self.inputs.genes.modelled))
+            parts.append(sp.csr_matrix((drawn.data, (drawn.row, modelled[drawn.col])), shape))
+            others.append((rest[0].cpu().numpy(), rest[1].cpu().numpy()))
+        latent, cluster = (np.concatenate(column) for column in zip(*others, strict=True))
+        return sp.vstack(parts, format="csr"), latent, cluster
 
 
 def train(
@@ -124,6 +113,9 @@ def train(
     settings: VaeSettings,
     seed: int,
     store: CheckpointStore | None = None,
+    *,
+    batch: np.ndarray | None = None,
+    cell_types: np.ndarray | None = None,
 ) -> Trained:
     """Train one model.
 
@@ -142,6 +134,10 @@ def train(
         Seed of initialisation, shuffling and sampling; overrides that of the settings.
     store : CheckpointStore, optional
         Where to keep, and find again, the state of a training that is killed.
+    batch : ndarray of str, shape (n,), optional
+        Batch of each cell, for batch correction.
+    cell_types : ndarray, shape (n,), optional
+        Type of each cell; those of training cells give an inferred p(y).
 
     Returns
     -------
@@ -153,7 +149,7 @@ def train(
     InputError
         When a value ceases to be finite: the epoch, the step and what to try.
     """
-    loop = _Loop(matrix, split, name, components, settings, seed)
+    loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types)
     if store is not None:
         loop.resume(store)
     progress = Progress(f"{name} on {len(loop.training):,} cells", settings.epochs)
@@ -180,54 +176,67 @@ class _Loop:
         components: int,
         settings: VaeSettings,
         seed: int,
+        batch: np.ndarray | None = None,
+        cell_types: np.ndarray | None = None,
     ) -> None:
         self.settings, self.seed, self.name = settings, seed, name
-        self.device = _device(settings.device)
+        self.device = _device(settings)
         self.training = np.flatnonzero(split == "training")
         self.validation = np.flatnonzero(split == "validation")
-        closed_form = settings.unexpressed_genes == "closed-form"
-        self.genes = GeneModel.learn(matrix[self.training], closed_form)
-        self.counts = _count_matrix(matrix, self.genes, settings, self.device, torch.float32)
-        self.model = self._new_model(components).to(self.device)
+        training_batch = None if batch is None else batch[self.training]
+        self.inputs = Inputs.learn(matrix[self.training], settings, training_batch)
+        shape = _architecture(name, components, settings, self.inputs)
+        probabilities = None
+        if shape.cluster_prior == "inferred" and shape.kind == "gmvae":
+            probabilities = _shares(cell_types, self.training, components)
+        self.model = self._new_model(shape, probabilities).to(self.device)
+        likelihood = self.model.decoder.likelihood
+        self.counts = self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
         self.adam = Adam(self.model.parameters(), settings.learning_rate)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
+        self.seconds: list[float] = []
         self.best_epoch, self.best_elbo = 0, -np.inf
         self.best: dict[str, Tensor] = {}
 
-    def _new_model(self, components: int) -> GMVAE:
-        shape = Architecture(
-            kind=self.name.kind,
-            genes=int(self.genes.modelled.sum()),
-            latent_dim=self.name.latent_dim,
-            hidden_units=self.name.hidden_units,
-            hidden_layers=self.settings.hidden_layers,
-            components=components if self.name.kind == "gmvae" else 1,
-            likelihood=self.settings.likelihood,
-            batch_norm_momentum=self.settings.batch_norm_momentum,
-        )
-        model = GMVAE(shape, _stream(self.seed, 0, 0))
+    def _new_model(self, shape: Architecture, probabilities: Tensor | None) -> GMVAE:
+        model = GMVAE(shape, _stream(self.seed, 0, 0), probabilities)
         if self.settings.output_bias == "means":
-            mean = self.genes.mean[self.genes.modelled]
+            mean = self.inputs.genes.mean[self.inputs.genes.modelled]
             model.set_output_bias(torch.as_tensor(mean, dtype=torch.float32))
         return model
 
     def run_epoch(self, epoch: int) -> None:
         """Train on every training cell once, then evaluate."""
-        noise = _stream(self.seed, epoch, 1)
+        start = time.perf_counter()
+        objectives = self._train_epoch(epoch)
+        self._require_finite(objectives, epoch)  # Waits for the device, too.
+        self.seconds.append(time.perf_counter() - start)
+        self.epoch = epoch
+        self._evaluate(epoch)
+
+    def _train_epoch(self, epoch: int) -> Tensor:
+        """Take a step for each batch; the objective of each."""
+        settings = self.settings
+        noise = _stream(self.seed, epoch, 1, self.device)
         order = torch.randperm(len(self.training), generator=_stream(self.seed, epoch, 2))
-        cells = torch.as_tensor(self.training)[order].to(self.device)
-        kl_weight = min(1.0, epoch / max(1, self.settings.warm_up_epochs))
+        cells = torch.as_tensor(self.training)[order]
+        warm_up = min(1.0, epoch / max(1, settings.warm_up_epochs))
+        how = _objective(
+            settings,
+            threshold=settings.prune_below,
+            kl_weight=settings.kl_weight * warm_up,
+            free_nats=settings.free_nats * math.log(self.model.shape.components),
+        )
+        self.adam.learning_rate = settings.learning_rate * _schedule(settings, epoch)
         self.model.train()
         objectives = []
-        for index in torch.split(cells, self.settings.batch_size):
-            bound = self.model(self.counts.rows(index), noise, kl_weight, self.settings.prune_below)
+        for index in torch.split(cells, settings.batch_size):
+            bound = self.model(self.counts.rows(index), noise, how)
             (-bound.objective).backward()
             self.adam.step()
             objectives.append(bound.objective.detach())
-        self._require_finite(torch.stack(objectives), epoch)
-        self.epoch = epoch
-        self._evaluate(epoch)
+        return torch.stack(objectives)
 
     def _require_finite(self, objectives: Tensor, epoch: int) -> None:
         bad = torch.nonzero(~torch.isfinite(objectives)).flatten().tolist()
@@ -239,14 +248,15 @@ class _Loop:
             )
 
     def _evaluate(self, epoch: int) -> None:
+        how = _objective(self.settings, threshold=self.settings.prune_below)
         for purpose, name in ((3, "training"), (4, "validation")):
-            result = _evaluate(
+            result = evaluate(
                 self.model,
                 self.counts,
                 getattr(self, name),
                 self.settings.batch_size,
-                _stream(self.seed, epoch, purpose),
-                self.settings.prune_below,
+                _stream(self.seed, epoch, purpose, self.device),
+                how,
             )
             means = result.means()
             used = result.components_used()
@@ -304,25 +314,32 @@ class _Loop:
             self.model.load_state_dict(self.best)
             kept = self.best_epoch
         self.model.eval()
-        trained = Trained(
-            self.model, self.genes, self.settings, self.seed, self.history, kept, self.epoch
-        )
         used = self.history[-1]["components_used"]
         if self.model.shape.components > 1 and used == 1:
             say(
                 f"{self.name}: WARNING, the mixture has collapsed: at the end one of its "
                 f"{self.model.shape.components} components holds nearly all validation cells"
             )
-        return trained
+        return Trained(
+            self.model,
+            self.inputs,
+            self.settings,
+            self.seed,
+            self.history,
+            kept,
+            self.epoch,
+            self.seconds,
+        )
 
 
 def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and description of a trained model, to be stored and given to `restore`."""
     tensors = {f"model.{key}": value for key, value in trained.model.state_dict().items()}
-    tensors["genes.modelled"] = torch.as_tensor(trained.genes.modelled)
-    tensors["genes.mean"] = torch.as_tensor(trained.genes.mean)
+    tensors["genes.modelled"] = torch.as_tensor(trained.inputs.genes.modelled)
+    tensors["genes.mean"] = torch.as_tensor(trained.inputs.genes.mean)
     description = {
         "architecture": asdict(trained.model.shape),
+        "inputs": trained.inputs.describe(),
         "settings": trained.settings.model_dump(),
         "seed": trained.seed,
         "best_epoch": trained.best_epoch,
@@ -334,13 +351,17 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
 def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
     """Make a trained model from what `save_arguments` gave; its history is not kept."""
     settings = VaeSettings.model_validate(description["settings"])
-    model = GMVAE(Architecture(**description["architecture"]), torch.Generator())
+    shape = dict(description["architecture"])
+    shape["dropout"] = DropoutRates(**shape["dropout"])
+    model = GMVAE(Architecture(**shape), torch.Generator())
     model.load_state_dict(select(tensors, "model."))
-    model.to(_device(settings.device)).eval()
+    model.to(_device(settings)).eval()
+    inputs = dict(description["inputs"])
+    inputs["batches"] = tuple(inputs["batches"])
     genes = GeneModel(tensors["genes.modelled"].numpy(), tensors["genes.mean"].numpy())
     return Trained(
         model,
-        genes,
+        Inputs(genes, **inputs),
         settings,
         description["seed"],
         best_epoch=description["best_epoch"],
@@ -348,54 +369,77 @@ def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
     )
 
 
-def _count_matrix(
-    matrix: sp.csr_matrix,
-    genes: GeneModel,
-    settings: VaeSettings,
-    device: torch.device,
-    dtype: torch.dtype,
-) -> CountMatrix:
-    likelihood = LIKELIHOODS[settings.likelihood]()
-    constant = genes.constant(sp.csr_matrix(matrix), likelihood)
-    return CountMatrix(matrix[:, genes.modelled], constant, device, dtype)
-
-
-@torch.no_grad()
-def _evaluate(
-    model: GMVAE,
-    counts: CountMatrix,
-    index: np.ndarray,
-    batch_size: int,
-    generator: torch.Generator,
-    threshold: float,
-) -> Evaluation:
-    model.eval()
-    bounds = [
-        model(counts.rows(rows), generator, threshold=threshold)
-        for rows in torch.split(torch.as_tensor(index, device=counts.device), batch_size)
-    ]
-
-    def gather(name: str, dtype: type) -> np.ndarray:
-        return torch.cat([getattr(bound, name) for bound in bounds]).cpu().numpy().astype(dtype)
-
-    return Evaluation(
-        enre=gather("enre", np.float64),
-        kl_z=gather("kl_z", np.float64),
-        kl_y=gather("kl_y", np.float64),
-        q_y=gather("q_y", np.float32),
-        latent=gather("latent", np.float32),
+def _architecture(
+    name: ModelName, components: int, settings: VaeSettings, inputs: Inputs
+) -> Architecture:
+    return Architecture(
+        kind=name.kind,
+        genes=int(inputs.genes.modelled.sum()),
+        latent_dim=name.latent_dim,
+        hidden_units=name.hidden_units,
+        hidden_layers=settings.hidden_layers,
+        components=components if name.kind == "gmvae" else 1,
+        likelihood=settings.likelihood,
+        k_max=settings.k_max,
+        size_factor=settings.size_factor,
+        gene_dispersion=settings.dispersion == "gene",
+        normalisation=settings.normalisation,
+        batch_norm_momentum=settings.batch_norm_momentum,
+        covariance=settings.covariance,
+        cluster_prior=settings.cluster_prior,
+        covariates=inputs.covariates,
+        dropout=DropoutRates(**settings.dropout.model_dump()),
     )
 
 
-def _device(wanted: str) -> torch.device:
+def _objective(settings: VaeSettings, **parts: float) -> Objective:
+    return Objective(
+        monte_carlo=settings.monte_carlo_samples,
+        importance=settings.importance_samples,
+        importance_weighted=settings.bound == "importance-weighted",
+        closed_form_kl=settings.kl == "closed-form",
+        **parts,
+    )
+
+
+def _schedule(settings: VaeSettings, epoch: int) -> float:
+    """Factor of the learning rate in an epoch, 1 in the first."""
+    done = (epoch - 1) / max(1, settings.epochs - 1)
+    if settings.schedule == "cosine":
+        return LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
+    if settings.schedule == "exponential":
+        return float(LAST_RATE**done)
+    return 1.0
+
+
+def _shares(cell_types: np.ndarray | None, training: np.ndarray, components: int) -> Tensor:
+    """Share of each cell type among the training cells, of at least one cell each."""
+    if cell_types is None:
+        raise InputError("vae.cluster_prior: inferred: expected cell types, found none")
+    types = np.unique(cell_types)
+    if len(types) != components:
+        raise InputError(
+            f"vae.cluster_prior: inferred: expected {components} cell types, one for each "
+            f"component, found {len(types)}"
+        )
+    numbers = [max(1, int((cell_types[training] == kind).sum())) for kind in types]
+    return torch.tensor(numbers, dtype=torch.float32) / sum(numbers)
+
+
+def _device(settings: VaeSettings) -> torch.device:
+    wanted = settings.device
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError("vae.device: expected a CUDA device, found none; use auto or cpu")
+    if wanted == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = settings.precision == "tf32"
     return torch.device(wanted)
 
 
-def _stream(seed: int, epoch: int, purpose: int) -> torch.Generator:
+def _stream(
+    seed: int, epoch: int, purpose: int, device: torch.device | str = "cpu"
+) -> torch.Generator:
     """A random stream of its own for each seed, epoch and purpose: what makes resuming exact."""
     state = np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))
