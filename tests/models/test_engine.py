@@ -393,3 +393,26 @@ def test_kl_y_is_the_entropy_gap_to_the_uniform_prior():
     bound = model(matrix.rows(torch.arange(13)), torch.Generator())
     expected = np.log(5) - torch.distributions.Categorical(bound.q_y).entropy().detach()
     torch.testing.assert_close(bound.kl_y, expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("likelihood", "options"), VARIANTS)
+def test_a_gpu_gives_the_cpus_values_and_gradients(likelihood, options):
+    results = []
+    for device in ("cpu", "cuda"):
+        model, _, x = model_and_batch(torch.float32, likelihood, **options)
+        matrix = CountMatrix(sp.csr_matrix(x.numpy()), device=device)
+        model.to(device)
+        model.q_z.head.scale.weight.data.fill_(0.0)
+        model.q_z.head.scale.bias.data.fill_(-50.0)  # no noise: it differs between devices
+        stream = torch.Generator(device).manual_seed(1)
+        bound = model(matrix.rows(torch.arange(13)), stream, Objective(closed_form_kl=True))
+        bound.objective.backward()
+        gradients = {name: value.grad.cpu() for name, value in model.named_parameters()}
+        results.append((bound.enre.detach().cpu(), gradients))
+    (values, gradients), (there, gradients_there) = results
+    close(there, values, 1e-4)
+    least = 1e-2 * max(1.0, *(float(value.abs().max()) for value in gradients.values()))
+    for name in gradients:
+        if "scale" not in name:
+            close(gradients_there[name], gradients[name], 1e-3, least)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from latentcell.models.likelihoods import fused
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
 # Counts up to this many need a product of factors only, and no log-gamma.
@@ -50,6 +51,12 @@ class NegativeBinomial(Likelihood):
         if outside is not None:
             log_r.masked_fill_(outside, 0.0)
         return value
+
+    def zeros(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Likelihood.zeros`."""
+        if self.rate_output is None and fused.usable(outputs):
+            return fused.zeros(outputs, LOG_BOUND), outputs
+        return super().zeros(outputs)
 
     def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """See `Likelihood.excess`."""

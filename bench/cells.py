@@ -1,0 +1,63 @@
+"""The deposited cells for the benchmarks, and larger sets simulated from them.
+
+    LATENTCELL_DATA=<folder of the deposit> python bench/cells.py cells.npz
+
+writes the first 1,300 as one small file; elsewhere LATENTCELL_CELLS=cells.npz is enough.
+"""
+
+import os
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+
+class Cells(NamedTuple):
+    """Counts (n x G), and the type of each cell."""
+
+    counts: sp.csr_matrix
+    types: np.ndarray
+
+
+def study_cells() -> Cells:
+    """The first 1,300 of the deposited cells, all 32,738 genes."""
+    if "LATENTCELL_CELLS" in os.environ:
+        stored = np.load(os.environ["LATENTCELL_CELLS"], allow_pickle=False)
+        parts = (stored["data"], stored["indices"].astype(np.int32), stored["indptr"])
+        return Cells(sp.csr_matrix(parts, shape=tuple(stored["shape"])), stored["types"])
+    from latentcell.data.importing import import_dataset
+    from latentcell.settings import DatasetSettings
+
+    study = import_dataset(DatasetSettings(name="pbmc68k-study"))[:1300]
+    return Cells(sp.csr_matrix(study.X), study.obs["cell_type"].to_numpy(str))
+
+
+def simulated_cells(number: int, seed: int = 0) -> Cells:
+    """Cells of the study's shape and sparsity: Poisson draws around mixtures of two real cells.
+
+    Both come from one type, nine parts of the one and one of the other.
+    """
+    real = study_cells()
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(real.types), size=number)
+    second = np.empty_like(first)
+    for kind in np.unique(real.types):
+        members, wanted = np.flatnonzero(real.types == kind), real.types[first] == kind
+        second[wanted] = rng.choice(members, int(wanted.sum()))
+    counts = sp.csr_matrix(0.9 * real.counts[first] + 0.1 * real.counts[second])
+    counts.data = rng.poisson(counts.data).astype(np.int32)
+    counts.eliminate_zeros()
+    return Cells(sp.csr_matrix(counts, dtype=np.int32), real.types[first])
+
+
+if __name__ == "__main__":
+    cells = study_cells()
+    np.savez_compressed(
+        sys.argv[1],
+        data=cells.counts.data.astype(np.int32),
+        indices=cells.counts.indices.astype(np.uint16),
+        indptr=cells.counts.indptr,
+        shape=cells.counts.shape,
+        types=cells.types,
+    )
