@@ -20,6 +20,7 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/vae.smk"
+include: "workflow/rules/samples.smk"
 include: "workflow/rules/pca.smk"
 include: "workflow/rules/ffnn.smk"
 include: "workflow/rules/tables.smk"
@@ -30,6 +31,7 @@ include: "workflow/rules/finish.smk"
 localrules:
     all,
     tables,
+    samples,
     figures,
     report,
 
@@ -40,4 +42,5 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.finished.input,
+        rules.samples.input,
         rules.report.input,

@@ -22,34 +22,47 @@ from latentcell.data.split import split_cells
 from latentcell.names import ModelName
 from latentcell.settings import FfnnSettings, SplitSettings, VaeSettings
 
-SCHEDULE = {"learning_rate": 1e-3, "batch_norm_momentum": 0.1}
-BASE = SCHEDULE | {"prune_below": 0.0}
-LOG = BASE | {"encoder_input": "log-normalised"}
+FIRST = {"learning_rate": 1e-3, "batch_norm_momentum": 0.1, "prune_below": 0.0}
+LOG = FIRST | {"encoder_input": "log-normalised"}
 MENDED = LOG | {"normalisation": "batch-before-cluster"}
+SIZE = MENDED | {"size_factor": True, "dispersion": "gene"}
+FASTER = {"learning_rate": 3e-3}
 # Name -> kind, latent dimension, hidden units, settings.
 VARIANTS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
-    "scvae-biases-from-means": ("gmvae", 10, 100, {"batch_norm_momentum": 0.001}),
-    "schedule": ("gmvae", 10, 100, BASE),
+    "schedule": ("gmvae", 10, 100, FIRST),
     "log-input": ("gmvae", 10, 100, LOG),
     "y-after-norm": ("gmvae", 10, 100, MENDED),
     "layer-norm": ("gmvae", 10, 100, LOG | {"normalisation": "layer"}),
     "no-norm": ("gmvae", 10, 100, LOG | {"normalisation": "none"}),
+    "rate-3e-3": ("gmvae", 10, 100, MENDED | FASTER),
     "closed-kl": ("gmvae", 10, 100, MENDED | {"kl": "closed-form"}),
-    "warm-up": ("gmvae", 10, 100, MENDED | {"warm_up_epochs": 30}),
-    "free-nats": ("gmvae", 10, 100, MENDED | {"free_nats": 0.8}),
+    "warm-up": ("gmvae", 10, 100, MENDED | {"warm_up_epochs": 50}),
     "gene-dispersion": ("gmvae", 10, 100, MENDED | {"dispersion": "gene"}),
-    "size-factor": ("gmvae", 10, 100, MENDED | {"size_factor": True, "dispersion": "gene"}),
+    "size-factor": ("gmvae", 10, 100, SIZE),
+    "size-factor-z50": ("gmvae", 50, 100, SIZE),
+    "size-factor-z50-drop": (
+        "gmvae", 50, 100, SIZE | FASTER | {"dropout": {"hidden": 0.1, "counts": 0.2}},
+    ),
+    "z50": ("gmvae", 50, 100, MENDED),
+    "z50-kl-half": ("gmvae", 50, 100, MENDED | {"kl_weight": 0.5}),
+    "h250": ("gmvae", 10, 250, MENDED),
     "dropout": ("gmvae", 10, 100, MENDED | {"dropout": {"hidden": 0.2}}),
     "count-dropout": ("gmvae", 10, 100, MENDED | {"dropout": {"counts": 0.3}}),
-    "cosine": ("gmvae", 10, 100, MENDED | {"schedule": "cosine"}),
-    "wide": ("gmvae", 10, 250, MENDED),
-    "z25": ("gmvae", 25, 100, MENDED),
-    "z50": ("gmvae", 50, 100, MENDED),
     "vae": ("vae", 10, 100, LOG),
     "vae-z50": ("vae", 50, 100, LOG),
-    "size-factor-z50": ("gmvae", 50, 100, MENDED | {"size_factor": True, "dispersion": "gene"}),
-    "vae-size-factor": ("vae", 10, 128, LOG | {"size_factor": True, "dispersion": "gene"}),
-}
+    "vae-size-factor-z50": ("vae", 50, 100, LOG | {"size_factor": True, "dispersion": "gene"}),
+    "vae-size-factor-z50-drop": (
+        "vae", 50, 128, SIZE | FASTER | {"dropout": {"hidden": 0.1, "counts": 0.2}},
+    ),
+    "size-factor-cosine": ("gmvae", 25, 250, SIZE | FASTER | {"schedule": "cosine"}),
+    "z50-kl-tenth": ("gmvae", 50, 100, MENDED | {"kl_weight": 0.1}),
+    "recommended-z10": ("gmvae", 10, 100, {"preset": "recommended"}),
+    "recommended-z50": ("gmvae", 50, 100, {"preset": "recommended"}),
+    "recommended-vae-z50": ("vae", 50, 100, {"preset": "recommended"}),
+    "poisson-size-factor": (
+        "gmvae", 50, 100, MENDED | {"likelihood": "poisson", "size_factor": True},
+    ),
+}  # fmt: skip
 
 
 def measure(task: tuple[str, int, int, str]) -> dict[str, Any]:

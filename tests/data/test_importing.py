@@ -56,6 +56,23 @@ def test_own_file(tmp_path):
     assert adata.obs["cell_type"].tolist() == TYPES
 
 
+def test_batches_come_from_obs_or_the_labels_file(tmp_path):
+    adata = anndata.AnnData(
+        COUNTS.astype(np.float32),
+        obs=pd.DataFrame({"kind": TYPES, "donor": ["p", "p", "q", "q"]}, index=CELLS),
+    )
+    adata.write_h5ad(tmp_path / "own.h5ad")
+    own = {"name": "own", "path": str(tmp_path / "own.h5ad"), "label_column": "kind"}
+    read = import_dataset(DatasetSettings(**own, batch_column="donor"))
+    assert read.obs["batch"].tolist() == ["p", "p", "q", "q"]
+    with pytest.raises(InputError, match=r"own\.h5ad: expected the column 'lane'.*found .*donor"):
+        import_dataset(DatasetSettings(**own, batch_column="lane"))
+    table = pd.DataFrame({"barcode": CELLS, "kind": TYPES, "lane": ["1", "2", "1", "2"]})
+    table.to_csv(tmp_path / "types.csv", index=False)
+    labels = {"labels": str(tmp_path / "types.csv"), "batch_column": "lane"}
+    assert import_dataset(DatasetSettings(**own | labels)).obs["batch"].tolist() == list("1212")
+
+
 def test_own_file_is_the_same_after_writing(tmp_path):
     settings = DatasetSettings(name="own", path=own_file(tmp_path), label_column="kind")
     import_dataset(settings).write_h5ad(tmp_path / "dataset.h5ad")

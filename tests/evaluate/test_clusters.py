@@ -93,3 +93,22 @@ def test_silhouette_of_many_cells_is_taken_on_a_sample(monkeypatch):
     assert sampled == silhouette(points, groups)
     assert sampled != whole
     assert sampled == pytest.approx(whole, abs=0.1)
+
+
+def test_kmeans_finds_separate_groups_and_learns_from_the_cells_it_is_given():
+    from latentcell.evaluate.clusters import kmeans_clusters, kmeans_measures
+
+    rng = np.random.default_rng(0)
+    types = np.repeat(["a", "b", "c"], 30)
+    points = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 30, axis=0) + rng.normal(size=(90, 2))
+    fit_on = rng.random(90) < 0.5
+    clusters = kmeans_clusters(points, 3, fit_on=fit_on)
+    assert kmeans_measures(types, clusters)["ari_kmeans"] == 1.0
+    moved = points.copy()
+    moved[~fit_on] += 100.0
+    np.testing.assert_array_equal(
+        kmeans_clusters(moved, 3, fit_on=fit_on)[fit_on], clusters[fit_on]
+    )
+    assert kmeans_measures([], []) == {"ari_kmeans": None, "ami_kmeans": None}
+    same = kmeans_clusters(np.ones((5, 2)), 3, fit_on=np.ones(5, bool))
+    np.testing.assert_array_equal(same, 0)

@@ -339,7 +339,15 @@ COUNT_LIKELIHOODS = (
 # What the presets change of the defaults above.
 PRESETS: dict[str, dict[str, Any]] = {
     "scvae": {"output_bias": "zero", "unexpressed_genes": "modelled", "prune_below": 0.0},
-    "recommended": {},
+    "recommended": {
+        "learning_rate": 1e-3,
+        "batch_norm_momentum": 0.1,
+        "encoder_input": "log-normalised",
+        "normalisation": "batch-before-cluster",
+        "size_factor": True,
+        "dispersion": "gene",
+        "early_stopping": 15,
+    },
 }
 
 

@@ -65,6 +65,30 @@ def cluster_labels(
     return np.array([names.get(cluster, fallback) for cluster in clusters.tolist()], dtype=np.str_)
 
 
+def kmeans_clusters(
+    latents: ArrayLike, number: int, *, fit_on: ArrayLike, seed: int = 0
+) -> NDArray[np.int64]:
+    """Cluster the latents by k-means, its centres learnt from some of the cells.
+
+    Parameters
+    ----------
+    latents
+        Cells x dimensions.
+    number
+        Clusters wanted; at most as many as there are different cells to learn from.
+    fit_on
+        Boolean, one for each cell: those that the centres are learnt from.
+    seed
+        Of the starts, of which there are ten.
+    """
+    from sklearn.cluster import KMeans
+
+    points, chosen = np.asarray(latents, np.float64), np.asarray(fit_on, bool)
+    number = min(number, len(np.unique(points[chosen], axis=0)))
+    model = KMeans(n_clusters=number, random_state=seed, n_init=10).fit(points[chosen])
+    return np.asarray(model.predict(points), dtype=np.int64)
+
+
 def cluster_measures(
     cell_types: ArrayLike, clusters: ArrayLike, labels: ArrayLike, latents: ArrayLike
 ) -> ClusterMeasures:
@@ -106,6 +130,17 @@ def cluster_measures(
         silhouette_types=silhouette(latents, types),
         accuracy=float((types == labels).mean()),
     )
+
+
+def kmeans_measures(cell_types: ArrayLike, clusters: ArrayLike) -> dict[str, float | None]:
+    """Adjusted Rand index and mutual information of k-means clusters; None without cells."""
+    types, clusters = np.asarray(cell_types).astype(str), np.asarray(clusters)
+    if not len(types):
+        return {"ari_kmeans": None, "ami_kmeans": None}
+    return {
+        "ari_kmeans": float(adjusted_rand_score(types, clusters)),
+        "ami_kmeans": float(adjusted_mutual_info_score(types, clusters)),
+    }
 
 
 def silhouette(points: ArrayLike, groups: ArrayLike) -> float | None:

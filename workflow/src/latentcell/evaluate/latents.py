@@ -6,7 +6,12 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
-from latentcell.evaluate.clusters import cluster_labels, cluster_measures
+from latentcell.evaluate.clusters import (
+    cluster_labels,
+    cluster_measures,
+    kmeans_clusters,
+    kmeans_measures,
+)
 from latentcell.models.evaluation import Evaluation, inflated_mean
 from latentcell.models.training import Trained
 from latentcell.names import ModelName
@@ -47,6 +52,8 @@ def describe_model(
 ) -> dict[str, Any]:
     """Measures of a model on each split, ready to be written as JSON (undefined ones are None)."""
     split = latents.obs["split"].to_numpy(str)
+    types = latents.obs["cell_type"].to_numpy(str)
+    kmeans = kmeans_clusters(evaluation.latent, len(np.unique(types)), fit_on=split == "training")
     return {
         "model": str(name),
         "kind": name.kind,
@@ -57,13 +64,18 @@ def describe_model(
         "best_epoch": trained.best_epoch,
         "epochs_trained": trained.epochs_trained,
         "splits": {
-            part: _describe_split(trained, evaluation, latents, split == part) for part in SPLITS
+            part: _describe_split(trained, evaluation, latents, kmeans, split == part)
+            for part in SPLITS
         },
     }
 
 
 def _describe_split(
-    trained: Trained, evaluation: Evaluation, latents: ad.AnnData, mask: np.ndarray
+    trained: Trained,
+    evaluation: Evaluation,
+    latents: ad.AnnData,
+    kmeans: np.ndarray,
+    mask: np.ndarray,
 ) -> dict[str, Any]:
     part = evaluation.take(mask)
     obs = latents.obs[mask]
@@ -78,4 +90,5 @@ def _describe_split(
             obs["cluster_label"].to_numpy(str),
             part.latent,
         ),
+        **kmeans_measures(obs["cell_type"].to_numpy(str), kmeans[mask]),
     }

@@ -1,0 +1,22 @@
+"""Draw cells from a trained model and store them with their latents and clusters."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from latentcell.io import write_h5ad
+from latentcell.job import job
+from latentcell.models.checkpoint import load
+from latentcell.models.training import restore
+
+with job(snakemake):
+    cells = ad.read_h5ad(snakemake.input.cells)
+    trained = restore(*load(snakemake.input.model))
+    training = cells[(cells.obs["split"] == "training").to_numpy()]
+    batch = training.obs["batch"].to_numpy(str) if "batch" in training.obs else None
+    sums = np.asarray(training.X.sum(1)).ravel()
+    counts, latent, cluster = trained.sample(snakemake.params.number, sums, batch)
+    names = [f"sample{index + 1}" for index in range(len(cluster))]
+    drawn = ad.AnnData(counts, obs=pd.DataFrame({"cluster": cluster}, index=names), var=cells.var)
+    drawn.obsm["latent"] = latent
+    write_h5ad(snakemake.output[0], drawn)
