@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run setup test lint format schema study-checks clean help
+.PHONY: run setup test lint format schema study-checks bench clean help
 
 run: setup  ## run the workflow on CONFIG (default: the embedded sample)
 	@$(SNAKEMAKE) --quiet rules
@@ -43,6 +43,9 @@ schema: setup  ## write the schema and the table of keys anew from the settings
 
 study-checks: setup  ## measure what docs/study-checks.md states (needs the deposit)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
+
+bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
+	$(BIN)/python bench/engine.py $(BENCH)
 
 clean:  ## remove what runs have made, but not downloads
 	find results -mindepth 1 ! -name README.md -delete
