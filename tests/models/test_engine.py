@@ -27,7 +27,7 @@ def model_and_batch(
 ):
     dense = counts() if dense is None else dense
     shape = Architecture(kind, dense.shape[1], 4, 9, layers, 5 if kind == "gmvae" else 1,
-                         likelihood, **kw)  # fmt: skip
+                         likelihood=likelihood, **kw)  # fmt: skip
     probabilities = torch.tensor([0.1, 0.2, 0.3, 0.15, 0.25]) if shape.components == 5 else None
     if shape.cluster_prior == "uniform":
         probabilities = None
@@ -416,3 +416,12 @@ def test_a_gpu_gives_the_cpus_values_and_gradients(likelihood, options):
     for name in gradients:
         if "scale" not in name:
             close(gradients_there[name], gradients[name], 1e-3, least)
+
+
+def test_weights_start_as_small_as_if_no_gene_had_been_left_out():
+    few = Architecture("gmvae", 50, 4, 9, genes_left_out=350)
+    for name, shape in (("few", few), ("all", Architecture("gmvae", 400, 4, 9))):
+        model = GMVAE(shape, torch.Generator().manual_seed(1))
+        for weight in (model.decoder.weight, model.q_z.first.weight, model.q_y.first.weight):
+            largest = float(weight.detach().abs().max())
+            assert largest == pytest.approx((6 / 409) ** 0.5, rel=0.02), name

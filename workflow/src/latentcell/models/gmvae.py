@@ -55,6 +55,8 @@ class Architecture:
         A VAE has one component with a standard normal prior.
     genes, latent_dim, hidden_units, hidden_layers, components : int
         Sizes: G, Z, H, layers, K.
+    genes_left_out : int
+        Genes of the data that have no weights here; weights start as small as if they had.
     likelihood : str
         A key of `latentcell.models.likelihoods.LIKELIHOODS`.
     k_max : int
@@ -80,6 +82,7 @@ class Architecture:
     hidden_units: int
     hidden_layers: int = 1
     components: int = 1
+    genes_left_out: int = 0
     likelihood: str = "negative-binomial"
     k_max: int = 0
     size_factor: bool = False
@@ -90,6 +93,11 @@ class Architecture:
     cluster_prior: ClusterPriorKind = "uniform"
     covariates: int = 0
     dropout: DropoutRates = field(default_factory=DropoutRates)
+
+    @property
+    def fans(self) -> int:
+        """Fan-in plus fan-out of a layer between all genes and the hidden units."""
+        return self.genes + self.genes_left_out + self.hidden_units
 
 
 @dataclass(frozen=True)
@@ -180,7 +188,7 @@ class ClusterPosterior(nn.Module):
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.counts_rate = shape.dropout.counts
-        self.first = SparseDense(shape.genes, shape.hidden_units, generator)
+        self.first = SparseDense(shape.genes, shape.hidden_units, generator, shape.fans)
         self.hidden = _hidden(shape, generator)
         self.logits = Dense(shape.hidden_units, shape.components, generator)
 
@@ -197,7 +205,7 @@ class LatentPosterior(nn.Module):
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.rates = shape.dropout
-        self.first = SparseDense(shape.genes, shape.hidden_units, generator)
+        self.first = SparseDense(shape.genes, shape.hidden_units, generator, shape.fans)
         self.cluster = glorot(shape.components, shape.hidden_units, generator)
         self.hidden = _hidden(shape, generator)
         self.head = NormalHead(shape.hidden_units, shape.latent_dim, shape.covariance, generator)
@@ -275,7 +283,10 @@ class Decoder(nn.Module):
         self.hidden = _hidden(shape, generator)
         self.weight = nn.Parameter(
             torch.stack(
-                [glorot(shape.genes, shape.hidden_units, generator).data for _ in range(free)]
+                [
+                    glorot(shape.genes, shape.hidden_units, generator, shape.fans).data
+                    for _ in range(free)
+                ]
             )
         )
         self.bias = nn.Parameter(torch.zeros(outputs, shape.genes))

@@ -11,9 +11,14 @@ from latentcell.models.counts import Batch
 Normalisation = Literal["batch", "batch-before-cluster", "layer", "none"]
 
 
-def glorot(rows: int, columns: int, generator: torch.Generator) -> nn.Parameter:
-    """Glorot-uniform weights (Glorot and Bengio 2010, eq. 16), shape (rows, columns)."""
-    bound = (6.0 / (rows + columns)) ** 0.5
+def glorot(
+    rows: int, columns: int, generator: torch.Generator, fans: int | None = None
+) -> nn.Parameter:
+    """Glorot-uniform weights (Glorot and Bengio 2010, eq. 16), shape (rows, columns).
+
+    `fans` replaces rows + columns where these weights are a part of a larger layer.
+    """
+    bound = (6.0 / (fans or rows + columns)) ** 0.5
     values = torch.rand(rows, columns, generator=generator)
     return nn.Parameter(values.mul_(2.0 * bound).sub_(bound))
 
@@ -42,9 +47,11 @@ class Dense(nn.Module):
 class SparseDense(nn.Module):
     """A dense layer on the sparse values of a batch: only the weights of its genes are read."""
 
-    def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, generator: torch.Generator, fans: int | None = None
+    ) -> None:
         super().__init__()
-        self.weight = glorot(inputs, outputs, generator)
+        self.weight = glorot(inputs, outputs, generator, fans)
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(

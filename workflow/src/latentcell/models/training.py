@@ -379,6 +379,7 @@ def _architecture(
         hidden_units=name.hidden_units,
         hidden_layers=settings.hidden_layers,
         components=components if name.kind == "gmvae" else 1,
+        genes_left_out=int((~inputs.genes.modelled).sum()),
         likelihood=settings.likelihood,
         k_max=settings.k_max,
         size_factor=settings.size_factor,
