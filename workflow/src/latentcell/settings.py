@@ -242,7 +242,7 @@ class VaeSettings(Section):
         "`closed-form`, or `modelled` with weights like the others, as scVAE does.",
     )
     prune_below: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.001,
+        0.03,
         description="(cell, component) pairs with q(y given x) at or below this are not decoded "
         "in training; 0 decodes all, as scVAE does. The measures at the end always decode all, "
         "and so does training on CUDA.",

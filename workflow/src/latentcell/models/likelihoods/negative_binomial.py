@@ -63,13 +63,17 @@ class NegativeBinomial(Likelihood):
         log_r, logit = self._parameters(outputs)
         log_p = -softplus(-logit)
         rising, d_log_r = _log_rising_factorial(log_r, count)
-        value = torch.addcmul(rising, count, log_p.clamp_min(LOG_P_FLOOR))
         gradient = torch.empty_like(outputs)
         torch.mul(count, torch.sigmoid(-logit), out=gradient[1])
-        gradient[1].mul_(log_p > LOG_P_FLOOR)
+        if _some_below(logit, LOG_P_FLOOR):
+            gradient[1].mul_(log_p > LOG_P_FLOOR)
+            log_p.clamp_min_(LOG_P_FLOOR)
+        value = torch.addcmul(rising, count, log_p)
         if self.rate_output is not None:
             d_log_r.sub_(gradient[1])
-        torch.mul(d_log_r, outputs[0].abs() <= LOG_BOUND, out=gradient[0])
+        gradient[0] = d_log_r
+        if _some_below(-outputs[0].abs(), -LOG_BOUND):
+            gradient[0].mul_(outputs[0].abs() <= LOG_BOUND)
         return value, gradient
 
     def constant(self, count: Tensor) -> Tensor:
@@ -95,6 +99,11 @@ class NegativeBinomial(Likelihood):
         """Log r, clipped, and the logit of p."""
         log_r = outputs[0].clamp(-LOG_BOUND, LOG_BOUND)
         return log_r, outputs[1] if self.rate_output is None else outputs[1] - log_r
+
+
+def _some_below(values: Tensor, bound: float) -> bool:
+    """Whether some may lie at or below the bound; a GPU is not asked, since that waits for it."""
+    return values.is_cuda or (values.numel() > 0 and float(values.min()) <= bound)
 
 
 def _log_rising_factorial(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,19 +133,21 @@ def _by_factors(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     cancellation, and of special functions, which are slow. Beyond, the product reaches to r + 8
     and the rest, log Gamma(x + r) - log Gamma(8 + r), is the difference of two Stirling series.
     """
-    r = log_r.exp()
     # Entries with a count above j, for j = 1..8.
     bounds = torch.arange(1.0, FACTORS + 1, dtype=count.dtype, device=count.device)
     longer = torch.searchsorted(-count, -bounds).tolist()
-    product, slope = r.clone(), torch.ones_like(r)
+    value, gradient = log_r.clone(), torch.ones_like(log_r)
+    # Most counts are 1, and need no more than this first factor.
+    r = log_r[: longer[0]].exp()
+    product, slope = torch.ones_like(r), torch.zeros_like(r)
     for j, above in zip(range(1, FACTORS), longer, strict=False):
         if not above:
             break
         factor = r[:above] + j
         slope[:above].mul_(factor).add_(product[:above])
         product[:above].mul_(factor)
-    value = torch.log(product)
-    gradient = slope.mul_(r).div_(product)
+    value[: longer[0]] += torch.log(product)
+    gradient[: longer[0]] += slope.mul_(r).div_(product)
     above = longer[-1]
     if above:
         rest, d_rest = _stirling_difference(r[:above].double(), count[:above].double())
