@@ -1,4 +1,6 @@
 import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,8 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from latentcell.classify import network as network_module
-from latentcell.classify.ffnn import train_ffnn
-from latentcell.classify.network import Network, load_ffnn
+from latentcell.classify.ffnn import Task, train_ffnn, train_ffnn_many
+from latentcell.classify.network import Network, as_csr, load_ffnn
 from latentcell.errors import InputError
 from latentcell.settings import FfnnSettings
 
@@ -376,3 +378,121 @@ def test_initial_weights_are_xaviers_and_the_seeds():
     again, other = (Network.initial(900, 400, 7, seed=seed) for seed in (3, 4))
     np.testing.assert_array_equal(start.first, again.first)
     assert not np.array_equal(start.first, other.first)
+
+
+def many_tasks():
+    """Networks with cells, features, classes and numbers of batches of their own."""
+    tasks = []
+    for seed, cells in ((0, 70), (1, 83), (2, 61)):
+        features, codes, split = make_cells(cells, seed=seed)
+        classes = CLASSES if seed != 1 else [*CLASSES, "absent"]
+        tasks.append(Task(features, codes, split, classes, 5 + seed))
+    steps = {-(-int((task.split == "training").sum()) // 7) for task in tasks}
+    assert len(steps) > 1, "the same number of steps in all: nothing tested"
+    return tasks
+
+
+def one_by_one(tasks, chosen):
+    return [
+        train_ffnn(task.features, task.codes, task.split, task.classes, chosen, seed=task.seed)
+        for task in tasks
+    ]
+
+
+def assert_same_results(many, single):
+    for mine, theirs in zip(many, single, strict=True):
+        assert mine.ffnn.classes == theirs.ffnn.classes
+        assert mine.best_epoch == theirs.best_epoch
+        for layer in ("first", "first_bias", "second", "second_bias"):
+            one, other = (getattr(result.ffnn.network, layer) for result in (mine, theirs))
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(mine.probabilities.argmax(1), theirs.probabilities.argmax(1))
+        a, b = pd.DataFrame(mine.history), pd.DataFrame(theirs.history)
+        np.testing.assert_allclose(a["loss"], b["loss"], rtol=1e-5)
+        pd.testing.assert_frame_equal(a.drop(columns="loss"), b.drop(columns="loss"))
+
+
+@pytest.mark.parametrize("changes", [{}, {"keep": "best-validation"}, {"drop_last": True}])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_many_at_once_are_as_each_alone(loss, changes):
+    tasks = many_tasks()
+    chosen = settings(loss=loss, optimiser="adam", learning_rate=1e-3, **changes)
+    assert_same_results(train_ffnn_many(tasks, chosen, stacked=True), one_by_one(tasks, chosen))
+
+
+def test_many_on_the_cpu_are_trained_one_by_one():
+    tasks = many_tasks()
+    for mine, theirs in zip(
+        train_ffnn_many(tasks, settings()), one_by_one(tasks, settings()), strict=True
+    ):
+        np.testing.assert_array_equal(mine.probabilities, theirs.probabilities)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("loss", LOSSES)
+def test_many_on_cuda_are_as_each_on_the_cpu(loss):
+    tasks = many_tasks()
+    chosen = {"loss": loss, "optimiser": "adam", "learning_rate": 1e-3}
+    many = train_ffnn_many(tasks, settings(device="cuda", **chosen))
+    assert_same_results(many, one_by_one(tasks, settings(**chosen)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_an_epoch_on_cuda_does_not_wait_for_the_device():
+    from latentcell.classify.dense import Stack
+
+    features, codes, _ = make_cells()
+    start = Network.initial(features.shape[1], 12, 3, seed=1)
+    chosen = settings(device="cuda")
+    stack = Stack([as_csr(features)] * 2, [codes] * 2, [start] * 2, chosen, "cuda")
+    found = []
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        for cells in (7, 70):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                stack.train([np.arange(cells)] * 2)
+            found.append(len(caught))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    # What there is comes before the first step or after the last, however many there are.
+    one_step, ten_steps = found
+    assert one_step == ten_steps
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_network_that_fails_leaves_the_others_alone(stacked):
+    tasks = many_tasks()
+    huge = tasks[1].features.toarray().astype(np.float32)
+    huge[np.flatnonzero(tasks[1].split == "training")[0]] = 3e38
+    broken = [tasks[0], replace(tasks[1], features=huge), tasks[2]]
+    chosen = settings(optimiser="adam")
+    first, failure, last = train_ffnn_many(broken, chosen, stacked=stacked)
+    assert isinstance(failure, InputError)
+    assert "not finite in epoch 1" in str(failure)
+    whole = one_by_one(tasks, chosen)
+    assert_same_results([first, last], [whole[0], whole[2]])
+    (alone,) = train_ffnn_many(broken[1:2], chosen, stacked=stacked)
+    assert isinstance(alone, InputError)
+
+
+def test_many_report_their_progress():
+    seen = []
+    for stacked in (False, True):
+        train_ffnn_many(
+            many_tasks()[:1],
+            settings(),
+            stacked=stacked,
+            progress=lambda epoch, said: seen.append((epoch, said)),
+        )
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5, 6] * 2
+    assert all("validation accuracy 0." in said for _, said in seen)
+
+
+def test_many_refuse_features_of_different_widths():
+    features, codes, split = make_cells()
+    tasks = [
+        Task(features[:, :width], codes, split, CLASSES, 1) for width in (features.shape[1], 9)
+    ]
+    with pytest.raises(InputError, match="same number of features, found 9 and 45"):
+        train_ffnn_many(tasks, settings(), stacked=True)

@@ -72,7 +72,7 @@ def test_all_that_is_promised_is_there(finished):
     assert "table5.md" in report
     assert len(list((results / "logs").rglob("*.log"))) > 20
     assert len(list((results / "benchmarks").rglob("*.tsv"))) > 20
-    assert not list(results.rglob("checkpoint.safetensors"))
+    assert not list(results.rglob("unfinished-*"))
 
 
 def test_tables_have_the_published_keys_and_all_rows(finished):
@@ -134,7 +134,7 @@ def test_touching_re_runs_nothing_and_an_edit_what_uses_it(finished):
     jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
     changed = {rule for rule, reason in jobs if "Params have changed" in reason}
     assert changed == {"fit_pca"}
-    assert "train_vae" not in {rule for rule, _ in jobs}
+    assert not any(rule.startswith("train_vae") for rule, _ in jobs)
 
 
 def test_one_core_gives_the_same_bytes(finished, tmp_path):
@@ -142,6 +142,88 @@ def test_one_core_gives_the_same_bytes(finished, tmp_path):
     done = snakemake(folder, "tables", cores=1)
     assert done.returncode == 0, done.stdout + done.stderr
     assert tables(folder) == tables(finished)
+
+
+def trained(folder):
+    """Everything that jobs of models and classifiers write."""
+    results = folder / "results/tiny"
+    return {
+        str(path.relative_to(results)): path.read_bytes()
+        for kind in ("vae", "ffnn")
+        for path in sorted(results.glob(f"*/*/{kind}/*/*"))
+    }
+
+
+def test_one_by_one_gives_the_same_bytes(finished, tmp_path):
+    folder = clone(tmp_path, {"jobs": {"models_per_job": 1, "classifiers_per_job": 1}})
+    done = snakemake(folder, "tables")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tables(folder) == tables(finished)
+    files = trained(folder)
+    assert len(files) == 4 * (3 + 2) + 4 * 2 * 5
+    assert files == trained(finished)
+    # Neither is done again when jobs are cut another way.
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    planned = snakemake(folder, "results/tiny/tables/table3.csv", "--dry-run")
+    assert "Nothing to be done" in planned.stdout + planned.stderr
+
+
+def planned_jobs(folder, *targets):
+    """Rules and numbers of outputs of the jobs that would be run."""
+    done = snakemake(folder, *targets, "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.findall(r"^rule (\w+):.*?output: ([^\n]*)", done.stdout, flags=re.M | re.S)
+    return [(rule, len(output.split(", "))) for rule, output in found]
+
+
+def test_jobs_are_cut_over_models_replicates_and_inputs(tmp_path):
+    jobs = {"models_per_job": 2, "classifiers_per_job": 4}
+    folder = clone(tmp_path, {"replicates": 2, "jobs": jobs})
+    models = planned_jobs(folder, "results/tiny/tables/table3.csv")
+    assert models.count(("train_vae_batch1", 4 * 2)) == 2  # gmvae, r1 and r2
+    assert models.count(("train_vae_batch2", 4 * 1)) == 2  # vae
+    targets = [f"results/tiny/n150/r2/ffnn/{name}/metrics.json" for name in ("raw", "pca-k4")]
+    classifiers = planned_jobs(folder, *targets)
+    assert ("train_ffnn_batch1", 4 * 4) in classifiers  # raw and pca-k2, r1 and r2
+    assert ("train_ffnn_batch2", 4 * 2) in classifiers  # pca-k4
+
+
+def test_a_failing_model_is_named_and_the_others_are_not_lost(tmp_path):
+    folder = clone(tmp_path)
+    module = folder / "workflow/src/latentcell/models/training.py"
+    fault = """
+import pathlib
+
+_finish = _Loop.finish
+
+
+def _fail(loop):
+    if loop.name.hidden_units == 8 and pathlib.Path("fail").exists():
+        raise InputError(f"{loop.name}: the bound ceased to be finite")
+    return _finish(loop)
+
+
+_Loop.finish = _fail
+"""
+    module.write_text(module.read_text() + fault)
+    (folder / "fail").touch()
+    target = "results/tiny/n150/r1/vae/gmvae-z2-h6/metrics.json"
+    done = snakemake(folder, target)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "latentcell: gmvae-z2-h8: the bound ceased to be finite\n" in said
+    models = folder / "results/tiny/n150/r1/vae"
+    assert not list(models.glob("*/*.*"))
+    assert len(list(models.glob("gmvae-z2-h6/unfinished-*/*"))) == 4
+    assert not list(models.glob("gmvae-z2-h8/unfinished-*/metrics.json"))
+    (folder / "fail").unlink()
+    done = snakemake(folder, target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list(models.glob("*/*.*"))) == 2 * 4
+    assert not list(models.rglob("unfinished-*"))
+    (log,) = folder.glob("results/tiny/logs/n150/r1/train_vae/*.log")
+    assert "gmvae-z2-h8 | " in log.read_text()
+    assert "gmvae-z2-h6 | " not in log.read_text()
 
 
 def test_another_seed_gives_other_numbers(finished, tmp_path):

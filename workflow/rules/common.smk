@@ -92,14 +92,102 @@ def ffnn_files(file, cells, inputs):
     )
 
 
-def representation_file(wildcards):
-    """The file whose features are a classifier's input, or are mapped."""
-    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
-    if wildcards.input == "raw":
+def features_file(folder, input):
+    """The file that holds a representation, in the folder of a subset and replicate."""
+    if input == "raw":
         return f"{folder}/cells.h5ad"
-    if pca_components(wildcards.input):
+    if pca_components(input):
         return f"{folder}/pca/scores.h5ad"
-    return f"{folder}/vae/{wildcards.input}/latent.h5ad"
+    return f"{folder}/vae/{input}/latent.h5ad"
+
+
+def representation_file(wildcards):
+    """The file whose features are mapped."""
+    folder = f"results/{wildcards.run}/{wildcards.cells}/{wildcards.replicate}"
+    return features_file(folder, wildcards.input)
+
+
+def batches(items, size):
+    """Cut a list into pieces of at most this size."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+def grid_batches():
+    """Models that share a job; an entry that is added to the grid leaves those of others alone."""
+    entries = [list(map(str, entry.models())) for entry in settings.grid]
+    size = settings.jobs.models_per_job
+    return [models for entry in entries for models in batches(entry, size)]
+
+
+def classifier_batches():
+    """Inputs and replicates of classifiers that share a job.
+
+    Latents are chosen when jobs are already cut: each of them is an input by itself.
+    """
+    size = settings.jobs.classifiers_per_job
+    return [
+        (inputs, replicates)
+        for replicates in batches(REPLICATES, size)
+        for inputs in [
+            *batches(settings.baseline_inputs(), max(1, size // len(replicates))),
+            ["{model}"],
+        ]
+    ]
+
+
+def batch_name(inputs, number):
+    """What log and benchmark of a batch of classifiers are called."""
+    return f"batch{number}" if inputs != ["{model}"] else f"{{model}}-batch{number}"
+
+
+def vae_outputs(cells, models):
+    """The files of each model of a batch, kind by kind, as keywords of a rule's output."""
+    names = {
+        "model": "model.safetensors",
+        "history": "history.csv",
+        "latent": "latent.h5ad",
+        "metrics": "metrics.json",
+    }
+    return {
+        kind: [
+            f"results/{{run}}/{cells}/{{replicate}}/vae/{model}/{name}"
+            for model in models
+        ]
+        for kind, name in names.items()
+    }
+
+
+def ffnn_outputs(inputs, replicates):
+    """The files of each classifier of a batch, kind by kind, as keywords of a rule's output."""
+    names = {
+        "model": "model.safetensors",
+        "history": "history.csv",
+        "predictions": "predictions.csv",
+        "metrics": "metrics.json",
+    }
+    return {
+        kind: [
+            f"results/{{run}}/{{cells}}/{replicate}/ffnn/{input}/{name}"
+            for input in inputs
+            for replicate in replicates
+        ]
+        for kind, name in names.items()
+    }
+
+
+def representation_files(inputs, replicates):
+    """The function that names the features of each classifier of a batch, in their order."""
+
+    def files(wildcards):
+        names = [getattr(wildcards, "model", input) for input in inputs]
+        folder = f"results/{wildcards.run}/{wildcards.cells}"
+        return [
+            features_file(f"{folder}/{replicate}", name)
+            for name in names
+            for replicate in replicates
+        ]
+
+    return files
 
 
 def all_inputs():

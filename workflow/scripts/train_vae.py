@@ -1,10 +1,11 @@
-"""Train one generative model and store its weights, learning curves, latents and measures."""
+"""Train generative models and store weights, learning curves, latents and measures of each."""
 
 from pathlib import Path
 
 import anndata as ad
 import pandas as pd
 
+from latentcell.batch import Part, run_parts
 from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.io import write_csv, write_h5ad, write_json
 from latentcell.job import job
@@ -14,37 +15,51 @@ from latentcell.names import ModelName, replicate_seed
 from latentcell.provenance import file_digest, text_digest
 from latentcell.settings import VaeSettings
 
-with job(snakemake):
+
+def part(name, files):
+    """A model of the job, by its name and the four files that it makes."""
+    model, history, latent, metrics = files
+
+    def work(part):
+        store = CheckpointStore(part.at(model).with_name("checkpoint.safetensors"), part.identity)
+        trained = train(
+            cells.X,
+            cells.obs["split"].to_numpy(str),
+            name,
+            components,
+            settings,
+            seed,
+            store,
+            batch=batch,
+            cell_types=cells.obs["cell_type"].to_numpy(str),
+        )
+        evaluation = trained.evaluate(cells.X, batch)
+        latents = latent_table(cells, evaluation)
+        save(part.at(model), *save_arguments(trained))
+        write_csv(part.at(history), pd.DataFrame(trained.history))
+        write_h5ad(part.at(latent), latents)
+        write_json(part.at(metrics), describe_model(name, trained, evaluation, latents))
+
+    return Part(str(name), files, text_digest(digest, code, settings, name, seed), work)
+
+
+# One thread a model: its bytes are the same however many cores there are.
+with job(snakemake, threads=1):
     settings = VaeSettings.model_validate(snakemake.params.settings)
-    name = ModelName.parse(snakemake.wildcards.model)
+    code = snakemake.params.code
     seed = replicate_seed(settings.seed, snakemake.wildcards.replicate)
     cells = ad.read_h5ad(snakemake.input.cells)
-    split = cells.obs["split"].to_numpy(str)
+    digest = file_digest(snakemake.input.cells)
+    batch = cells.obs["batch"].to_numpy(str) if "batch" in cells.obs else None
     components = settings.components
     if components == "labels":
         components = cells.obs["cell_type"].nunique()
-    identity = text_digest(
-        file_digest(snakemake.input.cells), snakemake.params.code, settings, name, seed
-    )
-    store = CheckpointStore(
-        Path(snakemake.output.model).with_name("checkpoint.safetensors"), identity
-    )
-    batch = cells.obs["batch"].to_numpy(str) if "batch" in cells.obs else None
-    trained = train(
-        cells.X,
-        split,
-        name,
-        components,
-        settings,
-        seed,
-        store,
-        batch=batch,
-        cell_types=cells.obs["cell_type"].to_numpy(str),
-    )
-    evaluation = trained.evaluate(cells.X, batch)
-    latents = latent_table(cells, evaluation)
-    save(snakemake.output.model, *save_arguments(trained))
-    write_csv(snakemake.output.history, pd.DataFrame(trained.history))
-    write_h5ad(snakemake.output.latent, latents)
-    write_json(snakemake.output.metrics, describe_model(name, trained, evaluation, latents))
-    store.remove()
+    output = snakemake.output
+    files = [
+        tuple(map(Path, one))
+        for one in zip(output.model, output.history, output.latent, output.metrics, strict=True)
+    ]
+    models = [(ModelName.parse(one[0].parent.name), one) for one in files]
+    # The longest first, so that no core is left with a long one at the end.
+    models.sort(key=lambda model: -model[0].hidden_units)
+    run_parts([part(name, one) for name, one in models], snakemake.threads)

@@ -12,8 +12,8 @@ from latentcell.errors import InputError
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[None]:
-    """Run a rule's work: output and tracebacks into its log, threads as granted.
+def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
+    """Run a rule's work: output and tracebacks into its log, threads as granted or as given.
 
     An `InputError` ends the script with status 1 and its sentence on the terminal; anything else
     is a fault of ours, and keeps its traceback.
@@ -23,7 +23,7 @@ def job(snakemake: Any) -> Iterator[None]:
     log = path.open("w", encoding="utf-8", buffering=1)
     with log, redirect_stdout(log), redirect_stderr(log):
         try:
-            limit_threads(snakemake.threads)
+            limit_threads(threads or snakemake.threads)
             yield
         except InputError as error:
             print(f"latentcell: {error}", file=log)

@@ -427,6 +427,21 @@ class TsneSettings(Section):
     seed: Seed = Field(0, description="Seed of tSNE and k-means.")
 
 
+class JobSettings(Section):
+    """How the work is cut into jobs; the results are the same bytes whatever stands here."""
+
+    models_per_job: PositiveInt = Field(
+        4,
+        description="Models of a replicate, from one entry of the grid, that a job trains, as many "
+        "at a time as it has cores; 1: each by itself. Further subsets: each by itself.",
+    )
+    classifiers_per_job: PositiveInt = Field(
+        8,
+        description="Classifiers that a job trains, over replicates and then over inputs; 1: each "
+        "by itself.",
+    )
+
+
 class Settings(Section):
     """A whole run."""
 
@@ -447,6 +462,7 @@ class Settings(Section):
     pca: PcaSettings = Field(PcaSettings(), description="Principal components.")
     ffnn: FfnnSettings = Field(FfnnSettings(), description="The classifier.")
     tsne: TsneSettings = Field(TsneSettings(), description="Maps.")
+    jobs: JobSettings = Field(JobSettings(), description="Jobs of the workflow.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

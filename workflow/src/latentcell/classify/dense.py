@@ -1,19 +1,193 @@
-"""Training of the classifier by PyTorch's Adam; apart, since importing torch costs seconds."""
+"""Training by PyTorch's Adam, many networks at once; apart, since importing torch costs seconds."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from latentcell.classify.network import Csr, Floats, Network
 from latentcell.classify.optimisers import Cells
 from latentcell.settings import FfnnSettings
 
+_LAYERS = ("first", "first_bias", "second", "second_bias")
+
+
+class Stack:
+    """PyTorch's Adam over all weights of M networks in every step, on the CPU or a CUDA device.
+
+    Networks have the same numbers of features and hidden units, but each has cells, classes and an
+    order of its own, and goes through what it would go through alone: products are batched over
+    stacked weights, and each network has moments and a step count of its own.
+
+    The cells stay sparse on the device, and a batch is made dense there. Nothing within an epoch
+    waits for the device: what the host must know to launch a step, it knows from the order.
+
+    Parameters
+    ----------
+    features
+        Cells x features for each network.
+    codes
+        Class of each cell for each network.
+    networks
+        Where they start.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[Csr],
+        codes: Sequence[NDArray[np.int64]],
+        networks: Sequence[Network],
+        settings: FfnnSettings,
+        device: str,
+    ) -> None:
+        self._settings = settings
+        self._device = device
+        self._columns = features[0].columns
+        # All cells below one another, and an empty one that fills up batches.
+        self._first_row = np.cumsum([0, *(matrix.rows for matrix in features)])
+        self._empty = int(self._first_row[-1])
+        counts = [np.diff(matrix.indptr) for matrix in features]
+        self._counts = np.concatenate([*counts, [0]])
+        starts = np.concatenate([[0], np.cumsum(self._counts)])
+        self._starts, self._indices, self._data, self._codes = (
+            torch.as_tensor(array, device=device)
+            for array in (
+                starts,
+                np.concatenate([matrix.indices for matrix in features]).astype(np.int64),
+                np.concatenate([matrix.data for matrix in features]),
+                np.concatenate([*codes, [0]]),
+            )
+        )
+        self._classes = [len(network.second_bias) for network in networks]
+        self._absent = torch.zeros(len(networks), 1, max(self._classes), device=device)
+        for number, classes in enumerate(self._classes):
+            self._absent[number, :, classes:] = -torch.inf
+        # Weights as M x inputs x outputs, biases as M x 1 x outputs.
+        self._weights = [self._stacked(networks, layer) for layer in _LAYERS]
+        self._members = [
+            [torch.nn.Parameter(weights[number]) for weights in self._weights]
+            for number in range(len(networks))
+        ]
+        # Fused: one pass over weights and moments; 2 to 3 times faster than the default.
+        self._adam = torch.optim.Adam(
+            [weights for member in self._members for weights in member],
+            lr=settings.learning_rate,
+            fused=True,
+        )
+        for weights in self._weights:
+            weights.requires_grad_()
+
+    def _stacked(self, networks: Sequence[Network], layer: str) -> Tensor:
+        arrays = [np.atleast_2d(getattr(network, layer).T) for network in networks]
+        result = torch.zeros(
+            len(arrays), arrays[0].shape[0], max(array.shape[1] for array in arrays)
+        )
+        for number, array in enumerate(arrays):
+            result[number, :, : array.shape[1]] = torch.tensor(array)
+        return result.to(self._device)
+
+    def _dense(self, rows: Tensor, entries: int) -> Tensor:
+        """Make rows (M x cells) dense (M x cells x features); they hold so many entries."""
+        flat = rows.flatten()
+        starts = self._starts[flat]
+        counts = self._starts[flat + 1] - starts
+        cell = torch.arange(len(flat), device=self._device)
+        row = torch.repeat_interleave(cell, counts, output_size=entries)
+        before = torch.cumsum(counts, 0) - counts
+        entry = torch.arange(entries, device=self._device) + (starts - before)[row]
+        dense = torch.zeros(len(flat), self._columns, device=self._device)
+        dense[row, self._indices[entry]] = self._data[entry]
+        return dense.view(*rows.shape, self._columns)
+
+    def _hidden(self, rows: Tensor, entries: int) -> Tensor:
+        first, first_bias, *_ = self._weights
+        return torch.baddbmm(first_bias, self._dense(rows, entries), first)
+
+    def _outputs(self, hidden: Tensor) -> Tensor:
+        *_, second, second_bias = self._weights
+        return torch.baddbmm(second_bias, torch.relu(hidden), second) + self._absent
+
+    def _plan(self, orders: Sequence[Cells], size: int) -> NDArray[np.int64]:
+        """Rows of each step (steps x M x size), filled up with the empty one."""
+        steps = max(1, *(-(-len(order) // size) for order in orders))
+        plan = np.full((len(orders), steps * size), self._empty)
+        for number, order in enumerate(orders):
+            plan[number, : len(order)] = order + self._first_row[number]
+        return plan.reshape(len(orders), steps, size).swapaxes(0, 1)
+
+    def train(self, orders: Sequence[Cells]) -> list[int]:
+        """Take a step for each batch of each network's order.
+
+        For each network -1, or the batch whose loss was not finite.
+        """
+        plan = self._plan(orders, self._settings.batch_size)
+        present = plan != self._empty
+        sizes = present.sum(2)
+        entries = self._counts[plan].sum((1, 2)).tolist()
+        shares = present / np.maximum(sizes, 1)[:, :, None]
+        rows = torch.as_tensor(plan, device=self._device)
+        weights = torch.as_tensor(shares.astype(np.float32), device=self._device)
+        losses = []
+        for step, taking in enumerate(sizes > 0):
+            outputs = self._outputs(self._hidden(rows[step], entries[step]))
+            if self._settings.loss == "double-softmax":
+                outputs = outputs.softmax(2) + self._absent
+            each = torch.nn.functional.cross_entropy(
+                outputs.flatten(0, 1), self._codes[rows[step].flatten()], reduction="none"
+            )
+            loss = (each.view(weights[step].shape) * weights[step]).sum(1)
+            gradients = torch.autograd.grad(loss.sum(), self._weights)
+            self._step(gradients, taking)
+            losses.append(loss.detach())
+        # Looked at once an epoch: a look at each loss would stall a CUDA device.
+        bad = ~torch.isfinite(torch.stack(losses)).cpu().numpy()
+        return [int(column.argmax()) if column.any() else -1 for column in bad.T]
+
+    def _step(self, gradients: Sequence[Tensor], taking: NDArray[np.bool_]) -> None:
+        """A step of Adam for the networks that have a batch left; the others stay as they are."""
+        for number, member in enumerate(self._members):
+            for weights, gradient in zip(member, gradients, strict=True):
+                weights.grad = gradient[number] if taking[number] else None
+        self._adam.step()
+
+    @torch.no_grad()
+    def logits(self, cells: Sequence[Cells], frozen: Sequence[Floats | None]) -> list[Floats]:
+        """Logits of cells of each network, see `forward`."""
+        size = min(256, max(16, 4096 // len(cells)))
+        plan = self._plan(cells, size)
+        chunks = []
+        for step, rows in enumerate(plan):
+            entries = int(self._counts[rows].sum())
+            hidden = self._hidden(torch.as_tensor(rows, device=self._device), entries)
+            for number, added in enumerate(frozen):
+                if added is not None:
+                    part = added[step * size : (step + 1) * size]
+                    hidden[number, : len(part)] += torch.as_tensor(part, device=self._device)
+            chunks.append(self._outputs(hidden))
+        logits = torch.cat(chunks, 1).cpu().numpy()
+        return [
+            logits[number, : len(members), : self._classes[number]]
+            for number, members in enumerate(cells)
+        ]
+
+    def network(self, number: int) -> Network:
+        """A copy of the present weights of a network."""
+        first, first_bias, second, second_bias = (
+            weights.detach()[number].cpu().numpy() for weights in self._weights
+        )
+        classes = self._classes[number]
+        return Network(
+            np.array(first.T, order="C"),
+            first_bias[0].copy(),
+            np.array(second[:, :classes].T, order="C"),
+            second_bias[0, :classes].copy(),
+        )
+
 
 class DenseAdam:
-    """PyTorch's Adam over all weights in every step, on the CPU or a CUDA device.
-
-    The cells stay sparse on the device, and a batch is made dense there.
-    """
+    """A stack of one network."""
 
     def __init__(
         self,
@@ -23,73 +197,16 @@ class DenseAdam:
         settings: FfnnSettings,
         device: str,
     ) -> None:
-        self._settings = settings
-        self._device = device
-        self._columns = features.columns
-        self._indptr, self._indices, self._data, self._codes = (
-            torch.as_tensor(array, device=device)
-            for array in (features.indptr, features.indices.astype(np.int64), features.data, codes)
-        )
-        self._hidden = _linear(network.first, network.first_bias, device)
-        self._output = _linear(network.second, network.second_bias, device)
-        # Fused: one pass over weights and moments; 2 to 3 times faster than the default.
-        self._adam = torch.optim.Adam(
-            [*self._hidden.parameters(), *self._output.parameters()],
-            lr=settings.learning_rate,
-            fused=True,
-        )
-
-    def _batch(self, cells: torch.Tensor) -> torch.Tensor:
-        """Make rows dense (cells x features), on the device."""
-        start = self._indptr[cells]
-        counts = self._indptr[cells + 1] - start
-        row = torch.repeat_interleave(torch.arange(len(cells), device=self._device), counts)
-        before = torch.cumsum(counts, 0) - counts
-        entry = torch.arange(len(row), device=self._device) + (start - before)[row]
-        dense = torch.zeros(len(cells), self._columns, device=self._device)
-        dense[row, self._indices[entry]] = self._data[entry]
-        return dense
+        self._stack = Stack([features], [codes], [network], settings, device)
 
     def train(self, order: Cells) -> int:
         """Take a step for each batch of `order`; -1, or the batch whose loss was not finite."""
-        losses = []
-        batches = torch.split(
-            torch.as_tensor(order, device=self._device), self._settings.batch_size
-        )
-        for cells in batches:
-            outputs = self._output(torch.relu(self._hidden(self._batch(cells))))
-            if self._settings.loss == "double-softmax":
-                outputs = outputs.softmax(1)
-            loss = torch.nn.functional.cross_entropy(outputs, self._codes[cells])
-            self._adam.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            self._adam.step()
-            losses.append(loss.detach())
-        # Looked at once an epoch: a look at each loss would stall a CUDA device.
-        failed = torch.nonzero(~torch.isfinite(torch.stack(losses)))
-        return int(failed[0]) if len(failed) else -1
+        return self._stack.train([order])[0]
 
-    @torch.no_grad()
     def logits(self, cells: Cells, frozen: Floats | None) -> Floats:
         """Logits of cells, see `forward`."""
-        chunks = []
-        size = 256
-        for start in range(0, len(cells), size):
-            chunk = torch.as_tensor(cells[start : start + size], device=self._device)
-            hidden = self._hidden(self._batch(chunk))
-            if frozen is not None:
-                hidden += torch.as_tensor(frozen[start : start + size], device=self._device)
-            chunks.append(self._output(torch.relu(hidden)).cpu().numpy())
-        return np.concatenate(chunks)
+        return self._stack.logits([cells], [frozen])[0]
 
     def network(self) -> Network:
         """A copy of the present weights."""
-        parameters = [*self._hidden.parameters(), *self._output.parameters()]
-        return Network(*(value.detach().cpu().numpy().copy() for value in parameters))
-
-
-def _linear(weight: Floats, bias: Floats, device: str) -> torch.nn.Linear:
-    layer = torch.nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    layer.weight = torch.nn.Parameter(torch.tensor(weight, device=device))
-    layer.bias = torch.nn.Parameter(torch.tensor(bias, device=device))
-    return layer
+        return self._stack.network(0)

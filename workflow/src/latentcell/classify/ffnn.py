@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from latentcell.classify.network import Csr, Features, Ffnn, Floats, Network, as
 from latentcell.classify.optimisers import LazyAdam, Optimiser
 from latentcell.errors import InputError
 from latentcell.settings import FfnnSettings
+
+if TYPE_CHECKING:
+    from latentcell.classify.dense import Stack
 
 
 class EpochRecord(TypedDict):
@@ -88,43 +91,183 @@ def train_ffnn(
         If shapes, codes or splits do not fit, a split that is needed is empty, a device is not
         there, or the loss is no longer finite (naming the epoch and the step).
     """
-    matrix = as_csr(features)
-    cells = _cells_by_split(matrix, np.asarray(codes), np.asarray(split), len(classes), settings)
-    targets = np.asarray(codes).astype(np.int64)
-    initial = Network.initial(matrix.columns, settings.hidden_units, len(classes), seed)
-    active = _columns_of(matrix, cells["training"])
-    frozen = _frozen_part(matrix, cells["validation"], initial, active)
-    optimiser = _optimiser(
-        matrix.select_columns(active),
-        targets,
-        replace(initial, first=initial.first[:, active]),
-        settings,
+    training = _Training(Task(features, codes, split, classes, seed), settings)
+    optimiser = _optimiser(training, settings)
+    for epoch in range(1, settings.epochs + 1):
+        failed = optimiser.train(training.order(epoch))
+        logits = [optimiser.logits(*asked) for asked in training.asked()] if failed < 0 else []
+        if training.end_epoch(epoch, failed, logits):
+            training.kept = optimiser.network()
+        if progress is not None:
+            progress(epoch, training.last_records())
+    return training.result()
+
+
+@dataclass(frozen=True)
+class Task:
+    """Cells and seed of one classifier among several; see `train_ffnn`."""
+
+    features: Features
+    codes: ArrayLike
+    split: ArrayLike
+    classes: Sequence[str]
+    seed: int
+
+
+def train_ffnn_many(
+    tasks: Sequence[Task],
+    settings: FfnnSettings,
+    *,
+    stacked: bool | None = None,
+    progress: Callable[[int, str], None] | None = None,
+) -> list[FfnnResult | InputError]:
+    """Train several networks on features of the same kind.
+
+    On the CPU one is trained after the other. On CUDA, where small networks would leave the device
+    waiting for its host, all are trained at once, in products that are batched over them. Each goes
+    through what `train_ffnn` with ``adam`` takes it through, up to the rounding of float32.
+
+    Parameters
+    ----------
+    tasks
+        Cells and seed of each network; trained at once, all have the same number of features.
+    settings
+        Of all.
+    stacked
+        Whether all are trained at once, by plain Adam; None: on CUDA.
+    progress
+        Called after each epoch with its number and how well it went.
+
+    Returns
+    -------
+    list
+        What `train_ffnn` gives for each task, or what it raises: the others are not touched by it.
+    """
+    if stacked is None:
+        stacked = len(tasks) > 1 and chosen_device(settings) == "cuda"
+    if stacked:
+        return _train_stack(tasks, settings, progress)
+    outcomes: list[FfnnResult | InputError] = []
+    for task in tasks:
+        try:
+            outcomes.append(
+                train_ffnn(
+                    task.features,
+                    task.codes,
+                    task.split,
+                    task.classes,
+                    settings,
+                    seed=task.seed,
+                    progress=_saying(progress),
+                )
+            )
+        except InputError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _saying(
+    progress: Callable[[int, str], None] | None,
+) -> Callable[[int, list[EpochRecord]], None] | None:
+    if progress is None:
+        return None
+    return lambda epoch, records: progress(
+        epoch, f"validation accuracy {records[-1]['accuracy']:.3f}"
     )
 
-    history: list[EpochRecord] = []
-    best_accuracy = -1.0
-    kept, best_epoch = initial, 0
+
+def _train_stack(
+    tasks: Sequence[Task],
+    settings: FfnnSettings,
+    progress: Callable[[int, str], None] | None,
+) -> list[FfnnResult | InputError]:
+    trainings = [_Training(task, settings) for task in tasks]
+    stack = _stack(trainings, settings)
+    failures: dict[int, InputError] = {}
     for epoch in range(1, settings.epochs + 1):
-        failed = optimiser.train(_order(cells["training"], settings, seed, epoch))
+        failed = stack.train([training.order(epoch) for training in trainings])
+        asked = zip(*(training.asked() for training in trainings), strict=True)
+        # Training cells of all networks at once, then validation cells.
+        logits = [stack.logits(*zip(*part, strict=True)) for part in asked]
+        for number, training in enumerate(trainings):
+            if number not in failures:
+                try:
+                    mine = [part[number] for part in logits]
+                    if training.end_epoch(epoch, failed[number], mine):
+                        training.kept = stack.network(number)
+                except InputError as error:
+                    failures[number] = error
+        alive = [training for number, training in enumerate(trainings) if number not in failures]
+        if not alive:
+            break
+        if progress is not None:
+            accuracy = np.mean([training.last_records()[-1]["accuracy"] for training in alive])
+            progress(epoch, f"mean validation accuracy {accuracy:.3f}")
+    return [
+        failures[number] if number in failures else training.result()
+        for number, training in enumerate(trainings)
+    ]
+
+
+class _Training:
+    """What there is of a training beside the weights that change: cells, history, what is kept."""
+
+    def __init__(self, task: Task, settings: FfnnSettings) -> None:
+        codes, split = np.asarray(task.codes), np.asarray(task.split)
+        self.matrix = as_csr(task.features)
+        self.classes, self.settings, self.seed = list(task.classes), settings, task.seed
+        self.cells = _cells_by_split(self.matrix, codes, split, len(self.classes), settings)
+        self.targets = codes.astype(np.int64)
+        self.initial = Network.initial(
+            self.matrix.columns, settings.hidden_units, len(self.classes), task.seed
+        )
+        self.active = _columns_of(self.matrix, self.cells["training"])
+        self.history: list[EpochRecord] = []
+        self.kept = self.initial
+        self._best_accuracy, self._best_epoch = -1.0, 0
+
+    def narrow(self, active: NDArray[np.intp]) -> tuple[Csr, Network]:
+        """Features and first weights that are trained; what the others add is computed once."""
+        self.active = active
+        self._frozen = _frozen_part(self.matrix, self.cells["validation"], self.initial, active)
+        first = replace(self.initial, first=self.initial.first[:, active])
+        return self.matrix.select_columns(active), first
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """Training cells in the order of an epoch."""
+        return _order(self.cells["training"], self.settings, self.seed, epoch)
+
+    def asked(self) -> list[tuple[NDArray[np.int64], Floats | None]]:
+        """Cells whose logits `end_epoch` wants, and what is added to their hidden units."""
+        return [(self.cells["training"], None), (self.cells["validation"], self._frozen)]
+
+    def end_epoch(self, epoch: int, failed: int, logits: Sequence[Floats]) -> bool:
+        """Write the history; whether the present weights are to be kept."""
+        settings = self.settings
         if failed >= 0:
             raise _not_finite(epoch, f"step {failed + 1}", settings)
-        records = _evaluate(optimiser, cells, frozen, targets, epoch, settings)
-        history += records
-        if progress is not None:
-            progress(epoch, records)
+        records = _evaluate(self.cells, logits, self.targets, epoch, settings)
+        self.history += records
         if settings.keep == "best-validation":
-            better = records[-1]["accuracy"] > best_accuracy
+            better = records[-1]["accuracy"] > self._best_accuracy
         else:
             better = epoch == settings.epochs
         if better:
-            best_accuracy = records[-1]["accuracy"]
-            kept, best_epoch = optimiser.network(), epoch
+            self._best_accuracy, self._best_epoch = records[-1]["accuracy"], epoch
+        return better
 
-    first = initial.first.copy()
-    first[:, active] = kept.first
-    ffnn = Ffnn(replace(kept, first=first), list(classes), settings, seed, best_epoch)
-    probabilities: Floats = kernels.softmax_rows(ffnn.network.logits(matrix))
-    return FfnnResult(ffnn, history, probabilities, best_epoch, settings.epochs)
+    def last_records(self) -> list[EpochRecord]:
+        """Rows of the history of the last epoch."""
+        return [row for row in self.history[-2:] if row["epoch"] == self.history[-1]["epoch"]]
+
+    def result(self) -> FfnnResult:
+        """The classifier with the weights that were kept, and what it says of all cells."""
+        first = self.initial.first.copy()
+        first[:, self.active] = self.kept.first
+        network = replace(self.kept, first=first)
+        ffnn = Ffnn(network, self.classes, self.settings, self.seed, self._best_epoch)
+        probabilities: Floats = kernels.softmax_rows(network.logits(self.matrix))
+        return FfnnResult(ffnn, self.history, probabilities, self._best_epoch, self.settings.epochs)
 
 
 def _cells_by_split(
@@ -189,23 +332,47 @@ def _frozen_part(
     return added
 
 
-def _optimiser(
-    features: Csr, targets: NDArray[np.int64], network: Network, settings: FfnnSettings
-) -> Optimiser:
-    if settings.optimiser == "lazy-adam" and settings.device == "cpu":
-        return LazyAdam(features, targets, network, settings)
-    import torch
-
+def _optimiser(training: _Training, settings: FfnnSettings) -> Optimiser:
+    features, network = training.narrow(training.active)
+    device = chosen_device(settings)
+    if settings.optimiser == "lazy-adam" and device == "cpu":
+        return LazyAdam(features, training.targets, network, settings)
     from latentcell.classify.dense import DenseAdam
+
+    return DenseAdam(features, training.targets, network, settings, device)
+
+
+def _stack(trainings: Sequence[_Training], settings: FfnnSettings) -> "Stack":
+    """All networks with the features that any of them trains."""
+    from latentcell.classify.dense import Stack
+
+    widths = sorted({training.matrix.columns for training in trainings})
+    if len(widths) > 1:
+        raise InputError(
+            f"classifiers: expected the same number of features, found {widths[0]} and {widths[-1]}"
+        )
+    active = np.unique(np.concatenate([training.active for training in trainings]))
+    features, networks = zip(*(training.narrow(active) for training in trainings), strict=True)
+    targets = [training.targets for training in trainings]
+    return Stack(features, targets, networks, settings, chosen_device(settings))
+
+
+def chosen_device(settings: FfnnSettings) -> Literal["cpu", "cuda"]:
+    """The device that the settings ask for, on this machine.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    if settings.device == "cpu":
+        return "cpu"
+    import torch
 
     cuda = torch.cuda.is_available()
     if settings.device == "cuda" and not cuda:
         raise InputError("ffnn.device: cuda was asked for, but PyTorch finds no CUDA device")
-    if cuda and settings.device != "cpu":
-        return DenseAdam(features, targets, network, settings, "cuda")
-    if settings.optimiser == "lazy-adam":
-        return LazyAdam(features, targets, network, settings)
-    return DenseAdam(features, targets, network, settings, "cpu")
+    return "cuda" if cuda else "cpu"
 
 
 def _order(
@@ -221,25 +388,23 @@ def _order(
 
 
 def _evaluate(
-    optimiser: Optimiser,
     cells: dict[str, NDArray[np.int64]],
-    frozen: Floats | None,
+    logits: Sequence[Floats],
     targets: NDArray[np.int64],
     epoch: int,
     settings: FfnnSettings,
 ) -> list[EpochRecord]:
-    """Loss and accuracy of training and validation cells with the present weights."""
+    """Loss and accuracy of training and validation cells by their logits."""
     records: list[EpochRecord] = []
-    for name, members in cells.items():
+    for (name, members), values in zip(cells.items(), logits, strict=True):
         if not len(members):
             continue
-        logits = optimiser.logits(members, frozen if name == "validation" else None)
         loss, _ = kernels.loss_and_gradient(
-            logits, targets[members], settings.loss == "double-softmax"
+            values, targets[members], settings.loss == "double-softmax"
         )
         if not np.isfinite(loss):
             raise _not_finite(epoch, f"after its last step, {name} cells", settings)
-        accuracy = float((logits.argmax(1) == targets[members]).mean())
+        accuracy = float((values.argmax(1) == targets[members]).mean())
         records.append({"epoch": epoch, "split": name, "loss": float(loss), "accuracy": accuracy})
     return records
 
