@@ -241,6 +241,11 @@ class VaeSettings(Section):
         description="Genes that no training cell expresses: one fixed distribution each in "
         "`closed-form`, or `modelled` with weights like the others, as scVAE does.",
     )
+    rare_below: PositiveInt = Field(
+        10,
+        description="With `closed-form`: genes with fewer counts than this in all training cells "
+        "have one fixed distribution each, too; 1: those alone that no training cell expresses.",
+    )
     prune_below: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.03,
         description="(cell, component) pairs with q(y given x) at or below this are not decoded "

@@ -25,7 +25,7 @@ from latentcell.models.likelihoods import Likelihood
 
 # Elements of one output in a block. On the CPU two float32 outputs and their scratch stay in the
 # cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
-BLOCK_ELEMENTS = 1 << 18
+BLOCK_ELEMENTS = 1 << 19
 CUDA_BLOCK_ELEMENTS = 1 << 26
 
 

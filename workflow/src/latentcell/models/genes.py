@@ -1,8 +1,9 @@
 """Which genes a model has weights for, and the closed form of the others.
 
-A gene that no training cell expresses teaches nothing about how it varies. With the closed form
-it has no weights at all: its counts follow one distribution, the same for every cell, at the mean
-that Good and Turing's rule gives to the unseen. The reported bound is still over all genes.
+A gene that no training cell expresses teaches nothing about how it varies, and one with a count or
+two hardly more. With the closed form such a gene has no weights at all: its counts follow one
+distribution, the same for every cell, at its mean or, for the genes never seen, at the mean that
+Good and Turing's rule gives to them. The reported bound is still over all genes.
 """
 
 from dataclasses import dataclass
@@ -30,13 +31,21 @@ class GeneModel:
     mean: np.ndarray
 
     @classmethod
-    def learn(cls, training: sp.csr_matrix, closed_form: bool) -> "GeneModel":
-        """Learn the means, and which genes to model, from training cells (n, G)."""
+    def learn(
+        cls, training: sp.csr_matrix, closed_form: bool, rare_below: int = 1
+    ) -> "GeneModel":
+        """Learn the means, and which genes to model, from training cells (n, G).
+
+        With the closed form, genes whose training cells have fewer counts than `rare_below` in
+        all are left out; at 1 these are the genes never seen.
+        """
         total = np.asarray(training.sum(0), dtype=np.float64).ravel()
         seen = total > 0
         mean = np.where(seen, total, 0.0) / training.shape[0]
         mean[~seen] = unseen_mean(total, training.shape[0])
-        modelled = seen if closed_form else np.ones_like(seen)
+        modelled = total >= rare_below if closed_form else np.ones_like(seen)
+        if not modelled.any():
+            modelled = seen  # So few counts in all that every gene is rare.
         return cls(modelled, mean)
 
     def constant(self, counts: sp.csr_matrix, likelihood: Likelihood) -> np.ndarray:

@@ -47,7 +47,8 @@ class Inputs:
                 raise InputError("vae.batch_correction: expected the cells' batches, found none")
             batches = tuple(np.unique(batch).tolist())
         largest = float(training.sum(1).max()) if settings.count_sum_feature else None
-        genes = GeneModel.learn(training, settings.unexpressed_genes == "closed-form")
+        closed_form = settings.unexpressed_genes == "closed-form"
+        genes = GeneModel.learn(training, closed_form, settings.rare_below)
         return cls(genes, settings.encoder_input, batches, largest)
 
     @property

@@ -10,6 +10,8 @@ from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
 # Counts up to this many need a product of factors only, and no log-gamma.
 FACTORS = 8
+# Up to this logit, log1p(-p) is as good as softplus to 3e-6 of its value in float32.
+LARGE_LOGIT = 4.0
 # In scVAE p never falls below the smallest normal float32.
 LOG_P_FLOOR = float(np.log(np.finfo(np.float32).tiny))
 
@@ -40,14 +42,16 @@ class NegativeBinomial(Likelihood):
         outside = clip_(log_r, LOG_BOUND)
         if self.rate_output is not None:
             logit.sub_(log_r)
+        p = torch.sigmoid(logit)
+        # log(1 - p), the cheaper way where p leaves enough digits of 1 - p.
+        rest = -softplus(logit) if _some_above(logit, LARGE_LOGIT) else torch.log1p(-p)
         r = log_r.exp_()
-        d_logit = torch.sigmoid(logit).mul_(r).neg_()
-        value = softplus(logit).mul_(r).neg_()
-        logit.copy_(d_logit)
+        torch.mul(p, r, out=logit).neg_()
+        value = rest.mul_(r)
         if self.rate_output is None:
             log_r.copy_(value)
         else:
-            torch.sub(value, d_logit, out=log_r)
+            torch.sub(value, logit, out=log_r)
         if outside is not None:
             log_r.masked_fill_(outside, 0.0)
         return value
@@ -99,6 +103,11 @@ class NegativeBinomial(Likelihood):
         """Log r, clipped, and the logit of p."""
         log_r = outputs[0].clamp(-LOG_BOUND, LOG_BOUND)
         return log_r, outputs[1] if self.rate_output is None else outputs[1] - log_r
+
+
+def _some_above(values: Tensor, bound: float) -> bool:
+    """Whether some may lie above the bound; see `_some_below`."""
+    return values.is_cuda or (values.numel() > 0 and float(values.max()) > bound)
 
 
 def _some_below(values: Tensor, bound: float) -> bool:
