@@ -172,11 +172,13 @@ class Stack:
             for number, members in enumerate(cells)
         ]
 
-    def network(self, number: int) -> Network:
-        """A copy of the present weights of a network."""
-        first, first_bias, second, second_bias = (
-            weights.detach()[number].cpu().numpy() for weights in self._weights
-        )
+    def keep(self, number: int) -> list[Tensor]:
+        """A copy of the present weights of a network, on the device."""
+        return [weights.detach()[number].clone() for weights in self._weights]
+
+    def as_network(self, number: int, kept: list[Tensor]) -> Network:
+        """Bring what was kept of a network to the host."""
+        first, first_bias, second, second_bias = (weights.cpu().numpy() for weights in kept)
         classes = self._classes[number]
         return Network(
             np.array(first.T, order="C"),
@@ -209,4 +211,4 @@ class DenseAdam:
 
     def network(self) -> Network:
         """A copy of the present weights."""
-        return self._stack.network(0)
+        return self._stack.as_network(0, self._stack.keep(0))

@@ -14,6 +14,8 @@ from latentcell.errors import InputError
 from latentcell.settings import FfnnSettings
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from latentcell.classify.dense import Stack
 
 
@@ -184,6 +186,7 @@ def _train_stack(
     trainings = [_Training(task, settings) for task in tasks]
     stack = _stack(trainings, settings)
     failures: dict[int, InputError] = {}
+    kept: dict[int, list[Tensor]] = {}
     for epoch in range(1, settings.epochs + 1):
         failed = stack.train([training.order(epoch) for training in trainings])
         asked = zip(*(training.asked() for training in trainings), strict=True)
@@ -194,7 +197,7 @@ def _train_stack(
                 try:
                     mine = [part[number] for part in logits]
                     if training.end_epoch(epoch, failed[number], mine):
-                        training.kept = stack.network(number)
+                        kept[number] = stack.keep(number)
                 except InputError as error:
                     failures[number] = error
         alive = [training for number, training in enumerate(trainings) if number not in failures]
@@ -203,10 +206,14 @@ def _train_stack(
         if progress is not None:
             accuracy = np.mean([training.last_records()[-1]["accuracy"] for training in alive])
             progress(epoch, f"mean validation accuracy {accuracy:.3f}")
-    return [
-        failures[number] if number in failures else training.result()
-        for number, training in enumerate(trainings)
-    ]
+    outcomes: list[FfnnResult | InputError] = []
+    for number, training in enumerate(trainings):
+        if number in failures:
+            outcomes.append(failures[number])
+        else:
+            training.kept = stack.as_network(number, kept[number])
+            outcomes.append(training.result())
+    return outcomes
 
 
 class _Training:
