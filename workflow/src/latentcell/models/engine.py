@@ -142,16 +142,21 @@ class _Pass(torch.autograd.Function):
         per_row, gradients = decode(
             hidden, row_weight if wanted else None, layer, batch, rows, likelihood
         )
-        ctx.save_for_backward(per_row, *gradients)
+        # Not by save_for_backward, which would keep them alive: the optimiser then gets a copy.
+        ctx.gradients = gradients
+        ctx.save_for_backward(per_row)
         ctx.mark_non_differentiable(per_row)
         return torch.dot(row_weight, per_row), per_row
 
     @staticmethod
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        per_row, d_hidden, d_weight, d_bias = ctx.saved_tensors
-        for gradient in (d_hidden, d_weight, d_bias):
-            gradient.mul_(grad_total)
-        return d_hidden, per_row * grad_total, d_weight, d_bias, None, None, None
+        (per_row,) = ctx.saved_tensors
+        gradients, ctx.gradients = ctx.gradients, None
+        # A pass over all weights' gradients, which maximising the sum itself does without.
+        if grad_total.is_cuda or float(grad_total) != 1.0:
+            for gradient in gradients:
+                gradient.mul_(grad_total)
+        return gradients[0], per_row * grad_total, *gradients[1:], None, None, None
 
 
 @torch.no_grad()

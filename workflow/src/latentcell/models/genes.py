@@ -31,9 +31,7 @@ class GeneModel:
     mean: np.ndarray
 
     @classmethod
-    def learn(
-        cls, training: sp.csr_matrix, closed_form: bool, rare_below: int = 1
-    ) -> "GeneModel":
+    def learn(cls, training: sp.csr_matrix, closed_form: bool, rare_below: int = 1) -> "GeneModel":
         """Learn the means, and which genes to model, from training cells (n, G).
 
         With the closed form, genes whose training cells have fewer counts than `rare_below` in

@@ -17,17 +17,26 @@ class Adam:
     ----------
     parameters : iterable of Parameter
     learning_rate : float
+    maximise : bool
+        Whether steps go up the gradients.
     """
 
     betas = (0.9, 0.999)
     epsilon = 1e-8
     clip = 1.0
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], learning_rate: float, maximise: bool = False
+    ) -> None:
         self.parameters = list(parameters)
         self.steps = 0
         self.adam = torch.optim.Adam(
-            self.parameters, lr=learning_rate, betas=self.betas, eps=self.epsilon, fused=True
+            self.parameters,
+            lr=learning_rate,
+            betas=self.betas,
+            eps=self.epsilon,
+            fused=True,
+            maximize=maximise,
         )
 
     @property

@@ -1,6 +1,5 @@
 """Training of a GMVAE or VAE: one loop over epochs that can be killed and goes on the same."""
 
-import copy
 import math
 import time
 from dataclasses import asdict, dataclass, field
@@ -192,7 +191,7 @@ class _Loop:
         self.model = self._new_model(shape, probabilities).to(self.device)
         likelihood = self.model.decoder.likelihood
         self.counts = self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
-        self.adam = Adam(self.model.parameters(), settings.learning_rate)
+        self.adam = Adam(self.model.parameters(), settings.learning_rate, maximise=True)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
@@ -233,7 +232,7 @@ class _Loop:
         objectives = []
         for index in torch.split(cells, settings.batch_size):
             bound = self.model(self.counts.rows(index), noise, how)
-            (-bound.objective).backward()
+            bound.objective.backward()
             self.adam.step()
             objectives.append(bound.objective.detach())
         return torch.stack(objectives)
@@ -268,7 +267,15 @@ class _Loop:
             )
         if means["elbo"] > self.best_elbo:
             self.best_epoch, self.best_elbo = epoch, means["elbo"]
-            self.best = copy.deepcopy(self.model.state_dict())
+            self._keep_as_best()
+
+    def _keep_as_best(self) -> None:
+        """Copy the weights, into the memory of the last copy, so that never two are held."""
+        state = self.model.state_dict()
+        if not self.best:
+            self.best = {name: torch.empty_like(value) for name, value in state.items()}
+        for name, value in state.items():
+            self.best[name].copy_(value)
 
     def should_stop(self) -> bool:
         """Whether early stopping is due."""
