@@ -42,11 +42,11 @@ class NegativeBinomial(Likelihood):
         outside = clip_(log_r, LOG_BOUND)
         if self.rate_output is not None:
             logit.sub_(log_r)
-        p = torch.sigmoid(logit)
+        minus_p = torch.sigmoid(logit).neg_()
         # log(1 - p), the cheaper way where p leaves enough digits of 1 - p.
-        rest = -softplus(logit) if _some_above(logit, LARGE_LOGIT) else torch.log1p(-p)
+        rest = -softplus(logit) if _some_above(logit, LARGE_LOGIT) else torch.log1p(minus_p)
         r = log_r.exp_()
-        torch.mul(p, r, out=logit).neg_()
+        torch.mul(minus_p, r, out=logit)
         value = rest.mul_(r)
         if self.rate_output is None:
             log_r.copy_(value)
