@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from cells import Cells, study_cells
 
-from latentcell.classify.ffnn import FfnnResult, Task, train_ffnn, train_ffnn_many
+from latentcell.classify.ffnn import FfnnResult, Task, train_ffnn_many
 from latentcell.data.split import split_cells
 from latentcell.io import write_csv
 from latentcell.job import limit_threads
@@ -71,15 +71,7 @@ def alone(tasks: list[Task], settings: FfnnSettings) -> list[tuple[FfnnResult, f
     results = []
     for task in tasks:
         clock = Clock()
-        result = train_ffnn(
-            task.features,
-            task.codes,
-            task.split,
-            task.classes,
-            settings,
-            seed=task.seed,
-            progress=clock,
-        )
+        [result] = train_ffnn_many([task], settings, stacked=False, progress=clock)
         results.append((result, clock.seconds()))
     return results
 

@@ -17,14 +17,13 @@ FEW = {"epochs": 2, "batch_size": 16, "learning_rate": 3e-3, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
-def cells():
-    rng = np.random.default_rng(5)
-    rates = rng.gamma(0.5, 1.0, (2, 40))
-    dense = rng.poisson(rates[rng.integers(0, 2, 81)])
+def cells(cells):
+    """The two populations, with a gene that no training cell expresses."""
+    matrix, split = cells
+    dense = matrix.toarray()
     dense[:49, 7] = 0
-    dense[50, 7] = 2  # a gene that no training cell expresses
-    split = np.array(["training"] * 49 + ["validation"] * 16 + ["test"] * 16)
-    return sp.csr_matrix(dense.astype(np.int32)), split
+    dense[50, 7] = 2
+    return sp.csr_matrix(dense), split
 
 
 def learn(matrix, batch=None, **settings):

@@ -26,16 +26,6 @@ NAME = ModelName("gmvae", 3, 8)
 FEW = {"epochs": 4, "batch_size": 16, "learning_rate": 3e-3, "device": "cpu"}
 
 
-@pytest.fixture(scope="module")
-def cells():
-    """Two populations of cells, and one split of them."""
-    rng = np.random.default_rng(5)
-    rates = rng.gamma(0.5, 1.0, (2, 40))
-    dense = rng.poisson(rates[rng.integers(0, 2, 81)])
-    split = np.array(["training"] * 49 + ["validation"] * 16 + ["test"] * 16)
-    return sp.csr_matrix(dense.astype(np.int32)), split
-
-
 def run(cells, settings=None, seed=1, store=None, name=NAME, components=4):
     matrix, split = cells
     settings = VaeSettings(**FEW) if settings is None else settings

@@ -51,12 +51,10 @@ def kmeans(features: Floats, clusters: int, seed: int) -> NDArray[np.int64]:
     seed : int
         Of the starting points.
     """
-    from sklearn.cluster import KMeans
+    from latentcell.evaluate.clusters import kmeans_clusters
 
-    dense = np.ascontiguousarray(features, dtype=np.float64)
-    number = min(clusters, len(np.unique(dense, axis=0)))
-    labels = KMeans(n_clusters=number, random_state=seed, n_init=10).fit_predict(dense)
-    order = np.argsort(-np.bincount(labels, minlength=number), kind="stable")
-    ranks = np.empty(number, dtype=np.int64)
-    ranks[order] = np.arange(1, number + 1)
+    labels = kmeans_clusters(features, clusters, fit_on=np.ones(len(features), bool), seed=seed)
+    order = np.argsort(-np.bincount(labels), kind="stable")
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order] = np.arange(1, len(order) + 1)
     return np.asarray(ranks[labels])

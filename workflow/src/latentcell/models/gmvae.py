@@ -28,7 +28,7 @@ from latentcell.models.networks import (
     dropout,
     glorot,
 )
-from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
+from latentcell.models.normal import DiagonalNormal, FullNormal, LatentNormal, lower_triangle
 from latentcell.names import ModelKind
 
 Covariance = Literal["diagonal", "full", "unit"]
@@ -169,7 +169,7 @@ class NormalHead(nn.Module):
         size = latent_dim * (latent_dim + 1) // 2 if covariance == "full" else latent_dim
         self.scale = None if covariance == "unit" else Dense(inputs, size, generator)
 
-    def forward(self, hidden: Tensor) -> DiagonalNormal | FullNormal:
+    def forward(self, hidden: Tensor) -> LatentNormal:
         """Distribution over the latent for each row."""
         mean = self.mean(hidden)
         if self.scale is None:
@@ -210,9 +210,7 @@ class LatentPosterior(nn.Module):
         self.hidden = _hidden(shape, generator)
         self.head = NormalHead(shape.hidden_units, shape.latent_dim, shape.covariance, generator)
 
-    def forward(
-        self, batch: Batch, generator: torch.Generator | None = None
-    ) -> DiagonalNormal | FullNormal:
+    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> LatentNormal:
         """Distributions of shape (B, K, Z)."""
         drops = generator if self.training else None
         first = self.first(batch, self.rates.counts, drops)
@@ -228,7 +226,7 @@ class LatentPrior(nn.Module):
         covariance: Covariance = "full" if shape.covariance == "full" else "diagonal"
         self.head = NormalHead(shape.components, shape.latent_dim, covariance, generator)
 
-    def forward(self) -> DiagonalNormal | FullNormal:
+    def forward(self) -> LatentNormal:
         """Distributions of shape (K, Z)."""
         weight = self.head.mean.weight
         return self.head(torch.eye(len(weight), dtype=weight.dtype, device=weight.device))  # type: ignore[no-any-return]
@@ -243,7 +241,7 @@ class StandardPrior(nn.Module):
         self.register_buffer("zero", torch.zeros(1, shape.latent_dim))
         self.zero: Tensor
 
-    def forward(self) -> DiagonalNormal | FullNormal:
+    def forward(self) -> LatentNormal:
         """Distribution of shape (1, Z)."""
         if self.full:
             return FullNormal(self.zero, torch.diag_embed(self.zero + 1.0))

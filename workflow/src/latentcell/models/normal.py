@@ -1,34 +1,16 @@
 """Normal distributions of the latent, with diagonal and with full covariance."""
 
-from typing import NamedTuple, Protocol, Self
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.linalg import solve_triangular
 
 
-def noise_like(
-    shape: torch.Size | tuple[int, ...], like: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Standard normal noise from the generator, which lies on the device of `like`."""
-    return torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
-
-
-class LatentNormal(Protocol):
-    """What the model needs of a normal distribution over the last axis, Z."""
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean, shape (..., Z)."""
-
-    def sample(self, samples: int, generator: torch.Generator) -> Tensor:
-        """Reparameterised samples (B, samples, ..., Z) of distributions (B, ..., Z)."""
-
-    def log_density(self, z: Tensor) -> Tensor:
-        """Log-density at z (..., Z), without its constant -Z/2 log 2 pi, shape (...)."""
-
-    def kl(self, prior: Self) -> Tensor:
-        """Divergence KL(this || prior) in closed form, nats, shape (...)."""
+def _noise(mean: Tensor, samples: int, generator: torch.Generator) -> Tensor:
+    """Standard normal noise (B, samples, ..., Z) for means (B, ..., Z), on their device."""
+    shape = (len(mean), samples, *mean.shape[1:])
+    return torch.randn(shape, generator=generator, device=generator.device, dtype=mean.dtype)
 
 
 class DiagonalNormal(NamedTuple):
@@ -38,18 +20,20 @@ class DiagonalNormal(NamedTuple):
     scale: Tensor
 
     def sample(self, samples: int, generator: torch.Generator) -> Tensor:
-        """See `LatentNormal.sample`."""
-        cells, *rest = self.mean.shape
-        noise = noise_like((cells, samples, *rest), self.mean, generator)
+        """Reparameterised samples (B, samples, ..., Z) of distributions (B, ..., Z)."""
+        noise = _noise(self.mean, samples, generator)
         return self.mean[:, None] + self.scale[:, None] * noise
 
     def log_density(self, z: Tensor) -> Tensor:
-        """See `LatentNormal.log_density`."""
+        """Log-density at z (..., Z), without its constant -Z/2 log 2 pi, shape (...)."""
         standardised = (z - self.mean) / self.scale
         return -(0.5 * standardised.square() + torch.log(self.scale)).sum(-1)
 
     def kl(self, prior: "DiagonalNormal") -> Tensor:
-        """See `LatentNormal.kl` (Kingma and Welling 2014, appendix B, for any prior)."""
+        """Divergence KL(this || prior) in closed form, nats, shape (...).
+
+        Kingma and Welling (2014), appendix B, for any prior.
+        """
         ratio = self.scale / prior.scale
         distance = (self.mean - prior.mean) / prior.scale
         return (0.5 * (ratio.square() + distance.square() - 1.0) - torch.log(ratio)).sum(-1)
@@ -62,19 +46,18 @@ class FullNormal(NamedTuple):
     root: Tensor
 
     def sample(self, samples: int, generator: torch.Generator) -> Tensor:
-        """See `LatentNormal.sample`."""
-        cells, *rest = self.mean.shape
-        noise = noise_like((cells, samples, *rest), self.mean, generator)
+        """See `DiagonalNormal.sample`."""
+        noise = _noise(self.mean, samples, generator)
         return self.mean[:, None] + (self.root[:, None] @ noise[..., None])[..., 0]
 
     def log_density(self, z: Tensor) -> Tensor:
-        """See `LatentNormal.log_density`."""
+        """See `DiagonalNormal.log_density`."""
         standardised = solve_triangular(self.root, (z - self.mean)[..., None], upper=False)
         squares: Tensor = standardised[..., 0].square().sum(-1)
         return -0.5 * squares - _half_log_determinant(self.root)
 
     def kl(self, prior: "FullNormal") -> Tensor:
-        """See `LatentNormal.kl`."""
+        """See `DiagonalNormal.kl`."""
         root = solve_triangular(prior.root, self.root, upper=False)
         distance = solve_triangular(prior.root, (self.mean - prior.mean)[..., None], upper=False)[
             ..., 0
@@ -84,6 +67,10 @@ class FullNormal(NamedTuple):
         determinants = _half_log_determinant(prior.root) - _half_log_determinant(self.root)
         result: Tensor = 0.5 * halves + determinants
         return result
+
+
+# Of the latent: over the last axis, Z.
+LatentNormal = DiagonalNormal | FullNormal
 
 
 def _half_log_determinant(root: Tensor) -> Tensor:
