@@ -7,11 +7,14 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run setup test lint format schema study-checks bench clean help
+.PHONY: run study setup test test-cluster test-report lint format schema study-checks bench bench-scale docs clean help
 
 run: setup  ## run the workflow on CONFIG (default: the embedded sample)
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/python -m latentcell.where $(CONFIG)
+
+study: setup  ## the controlled comparison and the authors' own data (config/comparison.yaml, long)
+	@$(BIN)/snakemake study --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
 setup: $(READY)  ## create .venv with exactly pinned dependencies
 
@@ -25,6 +28,15 @@ $(READY): requirements.txt pyproject.toml
 
 test: setup lint  ## style, types and the whole test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
+
+test-cluster: setup  ## the workflow on a real Slurm, which is installed and started (root, apt-get)
+	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
+
+test-report: setup  ## the page of a run in a real browser, which is installed where there is none
+	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt
+	command -v chromium chromium-browser google-chrome > /dev/null || $(BIN)/python -m playwright install chromium \
+		|| { apt-get update -qq && apt-get install -qq --yes chromium; }
+	LATENTCELL_BROWSER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/report
 
 lint: setup  ## ruff, mypy, snakefmt and snakemake's own lint
 	$(BIN)/ruff check .
@@ -46,6 +58,17 @@ study-checks: setup  ## measure what docs/study-checks.md states (needs the depo
 
 bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
 	$(BIN)/python bench/engine.py $(BENCH)
+
+bench-scale: setup  ## time and memory of each step by the number of cells (docs/benchmarks.md)
+	$(BIN)/python bench/scale.py $(BENCH)
+
+docs: build/docs/.ready  ## the documentation as a site in build/site; fails on a broken link
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=workflow/src build/docs/bin/mkdocs build --strict --quiet
+
+build/docs/.ready: requirements-docs.txt
+	$(PYTHON) -m venv build/docs
+	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
+	@touch $@
 
 clean:  ## remove what runs have made, but not downloads
 	find results -mindepth 1 ! -name README.md -delete

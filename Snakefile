@@ -24,16 +24,30 @@ include: "workflow/rules/samples.smk"
 include: "workflow/rules/pca.smk"
 include: "workflow/rules/ffnn.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/deposit.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/leaderboard.smk"
+include: "workflow/rules/few_labels.smk"
+include: "workflow/rules/annotate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/finish.smk"
+include: "workflow/rules/report.smk"
 
 
 localrules:
     all,
+    annotate,
     tables,
     samples,
+    comparison,
+    leaderboard,
+    few_labels,
+    study,
     figures,
     report,
+    answer,
+    choose_models,
+    store_config,
 
 
 rule all:
@@ -44,3 +58,12 @@ rule all:
         rules.finished.input,
         rules.samples.input,
         rules.report.input,
+        rules.answer.input,
+        annotated_files(),
+
+
+rule study:
+    input:
+        rules.all.input,
+        compared_files(),
+        deposit_files(),

@@ -27,6 +27,7 @@ LOG = FIRST | {"encoder_input": "log-normalised"}
 MENDED = LOG | {"normalisation": "batch-before-cluster"}
 SIZE = MENDED | {"size_factor": True, "dispersion": "gene"}
 FASTER = {"learning_rate": 3e-3}
+ALL_GENES = {"variable_genes": None}
 # Name -> kind, latent dimension, hidden units, settings.
 VARIANTS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "schedule": ("gmvae", 10, 100, FIRST),
@@ -58,6 +59,8 @@ VARIANTS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "z50-kl-tenth": ("gmvae", 50, 100, MENDED | {"kl_weight": 0.1}),
     "recommended-z10": ("gmvae", 10, 100, {"preset": "recommended"}),
     "recommended-z50": ("gmvae", 50, 100, {"preset": "recommended"}),
+    "recommended-all-genes-z10": ("gmvae", 10, 100, {"preset": "recommended"} | ALL_GENES),
+    "recommended-all-genes-z50": ("gmvae", 50, 100, {"preset": "recommended"} | ALL_GENES),
     "recommended-vae-z50": ("vae", 50, 100, {"preset": "recommended"}),
     "poisson-size-factor": (
         "gmvae", 50, 100, MENDED | {"likelihood": "poisson", "size_factor": True},
@@ -72,6 +75,7 @@ def measure(task: tuple[str, int, int, str]) -> dict[str, Any]:
     from latentcell.classify.ffnn import train_ffnn
     from latentcell.evaluate.clusters import cluster_measures
     from latentcell.models.training import train
+    from latentcell.represent.variable import chosen_genes
 
     variant, seed, epochs, device = task
     torch.set_num_threads(1)
@@ -82,7 +86,8 @@ def measure(task: tuple[str, int, int, str]) -> dict[str, Any]:
     settings = VaeSettings(**{"epochs": epochs, "device": device} | changes)
     start = time.perf_counter()
     name = ModelName(kind, latent_dim, hidden_units)  # type: ignore[arg-type]
-    trained = train(cells.counts, split, name, len(names), settings, seed)
+    genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
+    trained = train(cells.counts, split, name, len(names), settings, seed, genes=genes)
     evaluation = trained.evaluate(cells.counts)
     seconds = time.perf_counter() - start
     row = {"variant": variant, "seed": seed, "best_epoch": trained.best_epoch, "seconds": seconds}

@@ -75,6 +75,17 @@ def test_a_failing_part_is_named_and_the_others_survive(tmp_path, at_once):
     assert results(tmp_path) == {f"{name}/result.txt": f"result of {name}" for name in "abc"}
 
 
+def test_each_is_in_a_process_of_its_own_if_they_are_to_be_kept_apart(tmp_path):
+    def work(part):
+        write_text(part.at(part.files[0]), str(os.getpid()))
+
+    for apart in (False, True):
+        files = [tmp_path / f"{apart}{number}/result.txt" for number in (1, 2)]
+        run_parts([Part(str(file), (file,), "same", work) for file in files], 1, apart=apart)
+        processes = {int(file.read_text()) for file in files} | {os.getpid()}
+        assert len(processes) == (3 if apart else 1)
+
+
 def test_all_that_failed_are_named(tmp_path):
     with pytest.raises(InputError) as caught:
         run_parts(make_parts(tmp_path, {"a": refuse, "c": refuse}), 1)

@@ -10,11 +10,13 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 import torch
 
 from latentcell import io as files
 from latentcell import progress, provenance
 from latentcell.errors import InputError
+from latentcell.io import write_h5ad, write_rows
 from latentcell.job import export_source, job
 from latentcell.names import (
     ModelName,
@@ -90,6 +92,28 @@ def test_anndata_is_written_with_the_same_bytes(tmp_path):
     np.testing.assert_array_equal(ad.read_h5ad(tmp_path / "a.h5ad").X, np.eye(3))
 
 
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_rows_are_written_in_blocks_as_if_read_whole(tmp_path, block):
+    rng = np.random.default_rng(0)
+    counts = sp.csr_matrix(rng.poisson(0.5, (40, 6)).astype(np.float32))
+    obs = pd.DataFrame({"cell_type": pd.Categorical(["a", "b"] * 20)}, index=map(str, range(40)))
+    genes = pd.DataFrame({"symbol": list("uvwxyz")}, index=list("abcdef"))
+    whole = ad.AnnData(counts, obs=obs, var=genes, uns={"dataset": "mine"})
+    write_h5ad(tmp_path / "all.h5ad", whole)
+    rows = np.array([0, 1, 2, 9, 20, 21, 39])
+    drawn = obs.iloc[rows].assign(split="training")
+    write_rows(tmp_path / "some.h5ad", tmp_path / "all.h5ad", rows, drawn, block)
+    found = ad.read_h5ad(tmp_path / "some.h5ad")
+    pd.testing.assert_frame_equal(found.obs, drawn.assign(split=pd.Categorical(drawn["split"])))
+    pd.testing.assert_frame_equal(found.var, genes)
+    assert found.uns["dataset"] == "mine"
+    assert found.X.dtype == np.float32
+    assert found.X.indptr.dtype == np.int32
+    np.testing.assert_array_equal(found.X.toarray(), counts[rows].toarray())
+    backed = ad.read_h5ad(tmp_path / "some.h5ad", backed="r")
+    assert backed.shape == (7, 6)
+
+
 def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monkeypatch):
     package = tmp_path / "latentcell"
     for name, text in {
@@ -128,7 +152,8 @@ def test_digests_of_files_and_texts(tmp_path):
 
 
 def fake_snakemake(tmp_path, threads=1):
-    return SimpleNamespace(log=[str(tmp_path / "logs" / "rule.log")], threads=threads)
+    log = str(tmp_path / "logs" / "rule.log")
+    return SimpleNamespace(log=[log], threads=threads, input=[])
 
 
 def test_a_job_logs_and_keeps_to_its_threads(tmp_path):

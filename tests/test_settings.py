@@ -55,6 +55,17 @@ def test_the_papers_grid_is_in_the_papers_order():
         ({"grid": [{"latent_dim": [5, 5], "hidden_units": 3}]}, "grid names gmvae-z5-h3 twice"),
         ({"grid": [{"latent_dim": 5}]}, "grid.0.hidden_units: Field required"),
         ({"grid": []}, "grid: .*at least 1 item"),
+        ({"leaderboard": {"classifiers": ["svm"]}}, "expected a classifier among .*found 'svm'"),
+        ({"leaderboard": {"representations": ["pca-k7"]}}, "neither the grid nor pca.components"),
+        ({"leaderboard": {"representations": ["raw", "raw"]}}, "leaderboard names raw twice"),
+        ({"leaderboard": {"replicates": {"raw": 2}}}, "leaderboard.replicates names raw"),
+        (
+            {
+                "latents": {"split": "scvae"},
+                "leaderboard": {"representations": ["gmvae-z10-h100"]},
+            },
+            "models of the same cells and split",
+        ),
     ],
 )
 def test_bad_configurations_are_refused_with_a_sentence(config, said):
@@ -117,3 +128,10 @@ def test_every_key_is_described():
 
 def test_where_the_results_lie():
     assert "results/study/report.html" in places("study")
+    assert "results/study/answer.html" in places("study")
+
+
+def test_variable_genes_need_the_closed_form():
+    with pytest.raises(InputError, match="vae: variable_genes needs unexpressed_genes"):
+        parse_settings({"vae": {"preset": "scvae", "variable_genes": 2000}})
+    assert parse_settings({"vae": {"variable_genes": 2000}}).vae.variable_genes == 2000

@@ -12,6 +12,7 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
+from latentcell.data import readers
 from latentcell.data.readers import (
     detect_format,
     read_10x_archive,
@@ -144,6 +145,106 @@ def test_10x_folder_with_repeated_identifier(tmp_path):
     files["genes.tsv"] = files["genes.tsv"].replace(b"ENSG1", b"ENSG0")
     with pytest.raises(InputError, match="gene identifier once, found ENSG0 2 times"):
         read_counts(settings(write_folder(tmp_path / "data", files)))
+
+
+# Matrices by pieces of a few bytes: each line, and each cut within one, comes to the same
+
+
+def market_lines():
+    head, *rest = matrix_bytes().splitlines()
+    sizes, *lines = (line for line in rest if line.strip(b"% "))
+    number = sizes.split()[2]
+    order = np.argsort([int(line.split()[1]) for line in lines], kind="stable")
+    return head, number, [lines[place] for place in order]
+
+
+def market_file(lines, head=None, number=None):
+    given_head, given_number, _ = market_lines()
+    sizes = b"4 6 " + (number or given_number)
+    return b"\n".join([head or given_head, b"% a comment", sizes, *lines, b""])
+
+
+def read_matrix(tmp_path, content):
+    files = tenx_files() | {"matrix.mtx": content}
+    return read_counts(settings(write_folder(tmp_path / "data", files)))
+
+
+@pytest.fixture(params=[1, 7, 2**24])
+def piece(request, monkeypatch):
+    monkeypatch.setattr(readers, "_MARKET_TEXT", request.param)
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("kind", [b"integer", b"real"])
+def test_matrix_by_pieces(tmp_path, kind):
+    head, _, lines = market_lines()
+    adata = read_matrix(tmp_path, market_file(lines, head.replace(b"integer", kind)))
+    assert_as_written(adata)
+    assert adata.X.dtype == np.int32
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("archived", [False, True])
+def test_matrix_with_cells_out_of_order(tmp_path, archived):
+    lines = market_lines()[2]
+    content = market_file([*lines[3:6], *lines[:3], *lines[:5:-1]])
+    if archived:
+        path = write_archive(tmp_path / "m.tar.gz", tenx_files() | {"matrix.mtx": content})
+        assert_as_written(read_counts(settings(path)))
+    else:
+        assert_as_written(read_matrix(tmp_path, content))
+
+
+@pytest.mark.usefixtures("piece")
+def test_matrix_with_blank_lines_and_ends_of_windows(tmp_path):
+    content = market_file(market_lines()[2]).replace(b"\n", b"\r\n")
+    assert_as_written(read_matrix(tmp_path, content.replace(b"\n1 ", b"\n\r\n1 ") + b"\r\n"))
+
+
+@pytest.mark.usefixtures("piece")
+def test_matrix_without_a_last_line_end(tmp_path):
+    assert_as_written(read_matrix(tmp_path, market_file(market_lines()[2]).rstrip()))
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("value", [b"2.5", b"3000000000", b"-7", b"nan"])
+def test_matrix_keeps_what_is_no_count(tmp_path, value):
+    head, _, lines = market_lines()
+    lines[-1] = b" ".join([*lines[-1].split()[:2], value])
+    adata = read_matrix(tmp_path, market_file(lines, head.replace(b"integer", b"real")))
+    gene, cell = (int(field) - 1 for field in lines[-1].split()[:2])
+    found = dense(adata)
+    assert np.array_equal(found[cell, gene], float(value), equal_nan=True)
+    found[cell, gene] = COUNTS[cell, gene]
+    assert (found == COUNTS).all()
+
+
+def test_matrix_without_entries(tmp_path):
+    assert read_matrix(tmp_path, market_file([], number=b"0")).X.nnz == 0
+
+
+@pytest.mark.usefixtures("piece")
+@pytest.mark.parametrize("change", [-1, 1])
+def test_matrix_of_another_number_of_entries(tmp_path, change):
+    _, number, lines = market_lines()
+    announced = b"%d" % (int(number) + change)
+    with pytest.raises(InputError, match=r"matrix\.mtx.*entries"):
+        read_matrix(tmp_path, market_file(lines, number=announced))
+
+
+def test_wrong_entry_is_placed(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "_MARKET_TEXT", 7)
+    lines = market_lines()[2]
+    lines[5] = b"5 6 1"
+    with pytest.raises(InputError, match=r"after 5 entries: .*out of bounds"):
+        read_matrix(tmp_path, market_file(lines))
+
+
+def test_symmetric_matrix(tmp_path):
+    content = b"%%MatrixMarket matrix coordinate integer symmetric\n4 4 2\n1 1 3\n3 2 5\n"
+    files = tenx_files() | {"matrix.mtx": content, "barcodes.tsv": b"a\nb\nc\nd\n"}
+    adata = read_counts(settings(write_folder(tmp_path / "data", files)))
+    assert dense(adata).tolist() == [[3, 0, 0, 0], [0, 0, 5, 0], [0, 5, 0, 0], [0, 0, 0, 0]]
 
 
 HUGE = b"%%MatrixMarket matrix coordinate integer general\n4 6 999999999999999\n1 1 1\n"

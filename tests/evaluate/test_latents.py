@@ -34,8 +34,8 @@ def outcome():
 
 
 def test_latents_are_a_representation_of_the_same_cells(outcome):
-    cells, _, evaluation = outcome
-    latents = latent_table(cells, evaluation)
+    cells, trained, evaluation = outcome
+    latents = latent_table(cells, trained, evaluation)
     assert latents.shape == (70, 3)
     assert latents.X.dtype == np.float32
     assert list(latents.obs_names) == list(cells.obs_names)
@@ -50,7 +50,7 @@ def test_latents_are_a_representation_of_the_same_cells(outcome):
 
 def test_measures_are_of_each_split_and_are_json(outcome):
     cells, trained, evaluation = outcome
-    measures = describe_model(NAME, trained, evaluation, latent_table(cells, evaluation))
+    measures = describe_model(NAME, trained, evaluation, latent_table(cells, trained, evaluation))
     assert json.loads(json.dumps(measures, allow_nan=False)) == measures
     assert measures["model"] == "gmvae-z3-h8"
     assert {name: part["cells"] for name, part in measures["splits"].items()} == {
@@ -60,3 +60,30 @@ def test_measures_are_of_each_split_and_are_json(outcome):
     assert test["elbo"] == pytest.approx(evaluation.elbo[56:].mean())
     assert test["elbo_scvae"] == pytest.approx(inflated_mean(evaluation.elbo[56:], 10))
     assert test["elbo"] == pytest.approx(test["enre"] - test["kl_z"] - test["kl_y"])
+
+
+def test_where_labels_guided_the_training_types_are_predicted_and_measured(outcome):
+    cells, unguided, _ = outcome
+    types = cells.obs["cell_type"].to_numpy(str)
+    split = cells.obs["split"].to_numpy(str)
+    settings = VaeSettings(epochs=2, batch_size=10, device="cpu", labelled_share=0.2)
+    trained = train(cells.X, split, NAME, 2, settings, 1, cell_types=types)
+    evaluation = trained.evaluate(cells.X)
+    latents = latent_table(cells, trained, evaluation)
+    np.testing.assert_array_equal(np.flatnonzero(latents.obs["labelled"]), trained.labelled)
+    assert set(split[latents.obs["labelled"]]) == {"training"}
+    expected = np.array(["B", "T"])[evaluation.q_y.argmax(1)]
+    np.testing.assert_array_equal(latents.obs["predicted"].to_numpy(str), expected)
+    np.testing.assert_allclose(latents.obs["probability"], evaluation.q_y.max(1))
+    measures = describe_model(NAME, trained, evaluation, latents)
+    assert json.loads(json.dumps(measures, allow_nan=False)) == measures
+    predictions = measures["predictions"]
+    assert predictions["labelled_cells"] == len(trained.labelled)
+    for part in ("training", "validation", "test"):
+        right = (expected == types)[split == part]
+        assert predictions["splits"][part]["accuracy"] == pytest.approx(right.mean())
+    assert predictions["confusion"]["labels"] == ["B", "T"]
+    assert np.sum(predictions["confusion"]["matrix"]) == 14
+    plain = describe_model(NAME, unguided, *outcome[2:], latent_table(*outcome))
+    assert "predictions" not in plain
+    assert "predicted" not in latent_table(*outcome).obs

@@ -24,7 +24,6 @@ from latentcell.figures.confusion import (
 from latentcell.figures.curves import curve_statistics, robust_limits
 from latentcell.figures.data import (
     FigureData,
-    input_title,
     largest_subset,
     map_pca,
     map_representations,
@@ -33,6 +32,7 @@ from latentcell.figures.data import (
 from latentcell.figures.latents import point_size, round_numbers
 from latentcell.figures.measures import accuracy_by_dimension, class_shares
 from latentcell.figures.style import save, type_styles
+from latentcell.names import input_title
 from latentcell.settings import Settings
 
 Run = tuple[Path, Settings, list[str]]
@@ -293,10 +293,10 @@ def test_umi_counts_are_row_sums_in_parts(run: Run, monkeypatch: pytest.MonkeyPa
 
 def test_points_follow_barcodes_not_rows(run: Run, tmp_path: Path) -> None:
     folder, settings, chosen = run
-    for name in ("cells.h5ad", f"maps/{chosen[0]}.csv"):
-        target = tmp_path / "n1300" / "r1" / name
+    for name in ("dataset.h5ad", f"n1300/r1/maps/{chosen[0]}.csv"):
+        target = tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((folder / "n1300" / "r1" / name).read_bytes())
+        target.write_bytes((folder / name).read_bytes())
     before = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])
     before.drop(columns="cell_type")[::-1].to_csv(target, index=False)
     after = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])

@@ -152,8 +152,13 @@ def bound(
     generator: torch.Generator,
     how: object = None,
     covariates: Tensor | None = None,
+    labels: list[int | None] | None = None,
 ) -> dict[str, Tensor]:
-    """Terms of the bound for a dense batch (B, G), each a mean over the cells."""
+    """Terms of the bound for a dense batch (B, G), each a mean over the cells.
+
+    Of a cell with a label they are those of the label's component, and `label` is the mean over all
+    cells of log q(y given x) of those with a label.
+    """
     shape = model.shape
     outer = how.monte_carlo if how else 1
     inner = how.importance if how else 1
@@ -163,6 +168,15 @@ def bound(
         log_q = torch.log_softmax(h @ q.logits.weight + q.logits.bias, -1)
     else:
         log_q = torch.zeros(len(x), 1, dtype=x.dtype)
+    share, log_prior = log_q.exp(), torch.log_softmax(model.p_y.logits, 0)
+    kl_y = (share * (log_q - log_prior)).sum(-1)
+    right = torch.zeros((), dtype=x.dtype)
+    for cell, label in enumerate(labels or []):
+        if label is not None:
+            share = torch.cat([share[:cell], torch.zeros_like(share[:1]), share[cell + 1 :]])
+            share[cell, label] = 1.0
+            kl_y = torch.cat([kl_y[:cell], -log_prior[label : label + 1], kl_y[cell + 1 :]])
+            right = right + log_q[cell, label]
     noise = torch.randn(
         len(x), outer * inner, shape.components, shape.latent_dim, generator=generator,
         dtype=x.dtype,
@@ -195,16 +209,16 @@ def bound(
                 [posterior.log_prob(z[:, s]) - prior.log_prob(z[:, s]) for s in range(z.shape[1])],
                 1,
             )
-        weight = log_q[:, k].exp()
+        weight = share[:, k]
         enre = enre + weight * log_prob.mean(1)
         kl_z = kl_z + weight * ratio.mean(1)
         kl_weight = how.kl_weight if how else 1.0
         logs = (log_prob - kl_weight * ratio).view(len(x), outer, inner)
         weighted = weighted + weight * (torch.logsumexp(logs, 2) - math.log(inner)).mean(1)
-    kl_y = (log_q.exp() * (log_q - torch.log_softmax(model.p_y.logits, 0))).sum(-1)
     return {
         "enre": enre.mean(),
         "kl_z": kl_z.mean(),
         "kl_y": kl_y.mean(),
         "importance_weighted": weighted.mean(),
+        "label": right / len(x),
     }

@@ -4,10 +4,11 @@ import reference
 import scipy.sparse as sp
 import torch
 
-from latentcell.models import engine
+from latentcell.models import engine, products
 from latentcell.models.counts import CountMatrix
 from latentcell.models.genes import GeneModel, unseen_mean
 from latentcell.models.gmvae import GMVAE, Architecture, Objective
+from latentcell.models.labels import UNKNOWN
 from latentcell.models.likelihoods import LIKELIHOODS, NegativeBinomial
 from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 
@@ -46,22 +47,24 @@ def close(actual, expected, tolerance, least=1e-2):
     assert float((actual.detach() - expected).abs().max()) <= tolerance * scale
 
 
-def compare_with_reference(dtype, model, matrix, x, how):
+def compare_with_reference(dtype, model, matrix, x, how, labels=None):
     """Values, all gradients and all moving averages, of the model and of the plain version."""
     start = {name: value.clone() for name, value in model.state_dict().items()}
     batch = matrix.rows(torch.arange(len(x)))
-    fast = model(batch, torch.Generator().manual_seed(2), how)
+    codes = None if labels is None else torch.tensor([UNKNOWN if y is None else y for y in labels])
+    fast = model(batch, torch.Generator().manual_seed(2), how, codes)
     fast.objective.backward()
     gradients = {name: value.grad.clone() for name, value in model.named_parameters()}
     averages = {name: value.clone() for name, value in model.named_buffers()}
     model.load_state_dict(start)
     model.zero_grad()
     covariates = batch.covariates if model.shape.covariates else None
-    plain = reference.bound(model, x, torch.Generator().manual_seed(2), how, covariates)
+    plain = reference.bound(model, x, torch.Generator().manual_seed(2), how, covariates, labels)
     if how.importance_weighted:
         objective = plain["importance_weighted"] - how.kl_weight * plain["kl_y"]
     else:
         objective = plain["enre"] - how.kl_weight * (plain["kl_z"] + plain["kl_y"])
+    objective = objective + how.label_weight * plain["label"]
     objective.backward()
     tolerance = TOLERANCES[dtype]
     close(fast.objective, objective.detach(), tolerance)
@@ -131,6 +134,74 @@ def test_every_option_is_the_plain_models(option, kind, training):
     model, matrix, x = model_and_batch(torch.float64, kind=kind, **shape)
     model.train(training)
     compare_with_reference(torch.float64, model, matrix, x, Objective(kl_weight=0.7, **how))
+
+
+LABELS = [3, None, 0, None, None, 4, 4, None, 1, None, None, 3, None]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(
+    "labels", [LABELS, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1, 2]], ids=["few", "all"]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_with_labels_every_option_is_the_plain_models(option, labels, training, monkeypatch):
+    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 65 * 16)
+    shape, how = OPTIONS[option]
+    model, matrix, x = model_and_batch(torch.float64, **shape)
+    model.train(training)
+    how = Objective(kl_weight=0.7, label_weight=3.0, **how)
+    compare_with_reference(torch.float64, model, matrix, x, how, labels)
+
+
+@pytest.mark.parametrize(("likelihood", "options"), VARIANTS)
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_with_labels_every_likelihood_is_the_plain_models(dtype, likelihood, options):
+    model, matrix, x = model_and_batch(dtype, likelihood, **options)
+    compare_with_reference(dtype, model, matrix, x, Objective(label_weight=50.0), LABELS)
+
+
+def test_of_a_labelled_cell_one_component_is_decoded(monkeypatch):
+    rows = []
+    decode = engine._decode
+
+    def watched(hidden, row_weight, layer, batch, given, likelihood):
+        rows.append(int((row_weight != 0).sum()))
+        return decode(hidden, row_weight, layer, batch, given, likelihood)
+
+    monkeypatch.setattr(engine, "_decode", watched)
+    model, matrix, _ = model_and_batch(torch.float32)
+    labels = torch.tensor([UNKNOWN if y is None else y for y in LABELS])
+    model(matrix.rows(torch.arange(13)), torch.Generator(), Objective(label_weight=1.0), labels)
+    unknown = LABELS.count(None)
+    assert rows == [5 * unknown + 13 - unknown]
+
+
+def test_labels_that_are_all_unknown_change_nothing():
+    model, matrix, _ = model_and_batch(torch.float64)
+    batch, unknown = matrix.rows(torch.arange(13)), torch.full((13,), UNKNOWN)
+    how = Objective(free_nats=0.5, label_weight=9.0)
+    one = model(batch, torch.Generator().manual_seed(1), how)
+    other = model(batch, torch.Generator().manual_seed(1), how, unknown)
+    torch.testing.assert_close(one.objective, other.objective, rtol=1e-12, atol=0)
+
+
+def test_free_nats_are_of_the_cells_without_labels():
+    model, matrix, _ = model_and_batch(torch.float64)
+    batch = matrix.rows(torch.arange(13))
+    labels = torch.tensor([UNKNOWN if y is None else y for y in LABELS])
+    free = 5.0  # More than KL_y can be: of cells without a label it is constant.
+
+    def value(free_nats):
+        stream = torch.Generator().manual_seed(1)
+        return model(batch, stream, Objective(free_nats=free_nats), labels)
+
+    bound = value(0.0)
+    unknown = labels == UNKNOWN
+    fixed = np.log(5) * int((~unknown).sum()) + free * int(unknown.sum())
+    expected = (bound.enre - bound.kl_z).mean().detach() - fixed / 13
+    torch.testing.assert_close(value(free).objective.detach(), expected, rtol=1e-10, atol=0)
+    some = value(1e-9).objective.detach()
+    torch.testing.assert_close(some, bound.objective.detach(), rtol=1e-10, atol=0)
 
 
 def test_importance_weighted_bound_is_tighter_and_reaches_the_elbo_with_one_sample():
@@ -252,6 +323,54 @@ def test_samples_of_the_model_have_its_shares_and_library_sizes(size_factor):
         assert float(counts.sum(1).mean()) == pytest.approx(500, rel=0.05)
 
 
+@pytest.mark.parametrize("fixed", [0, 1])
+@pytest.mark.parametrize("onednn", [True, False])
+@pytest.mark.parametrize("dtype", TOLERANCES)
+def test_products_of_a_block_are_autograds(dtype, onednn, fixed, monkeypatch):
+    if not onednn:
+        monkeypatch.setattr(products, "_has_onednn", lambda: False)
+    generator = torch.Generator().manual_seed(0)
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+
+    hidden, weights, bias = draw(19, 9), draw(3 - fixed, 70, 9), draw(3, 37)
+    weight = weights[:, 20:57]
+    outputs = products.layer_outputs(hidden, weight, bias)
+    expected = hidden.double() @ weight.double().transpose(1, 2) + bias.double()[fixed:, None]
+    assert outputs.transpose(0, 1).is_contiguous()
+    close(outputs[fixed:].double(), expected, TOLERANCES[dtype])
+    assert torch.equal(outputs[:fixed], bias[:fixed, None].expand(-1, 19, -1))
+    d_hidden, d_weight = torch.ones_like(hidden), torch.zeros_like(weights)
+    derivative = outputs[fixed:]
+    products.layer_gradients(derivative, hidden, weight, d_hidden, d_weight[:, 20:57])
+    slope = derivative.double()
+    close(d_hidden.double(), 1 + (slope @ weight.double()).sum(0), TOLERANCES[dtype])
+    close(d_weight[:, 20:57].double(), slope.transpose(1, 2) @ hidden.double(), TOLERANCES[dtype])
+    assert not d_weight[:, :20].any()
+    assert not d_weight[:, 57:].any()
+
+
+def test_pruned_steps_have_few_shapes(monkeypatch):
+    shapes = set()
+
+    def watched(hidden, weight, bias):
+        shapes.add(len(hidden))
+        return products.layer_outputs(hidden, weight, bias)
+
+    monkeypatch.setattr(engine, "layer_outputs", watched)
+    model, matrix, _ = model_and_batch(torch.float32)
+    layer, likelihood = model.decoder.layer, model.decoder.likelihood
+    batch = matrix.rows(torch.arange(13))
+    for number in (13, 14, 40, 64, 65, 1025):
+        rows = engine.Rows.of(torch.arange(number) * 13 // number, 13)
+        hidden = torch.randn(number, 9, generator=torch.Generator().manual_seed(number))
+        value, gradients = engine.decode(hidden, torch.ones(number), layer, batch, rows, likelihood)
+        assert value.shape == (number,)
+        assert gradients[0].shape == hidden.shape
+    assert shapes == {64, 128, 1152}
+
+
 def test_rows_are_gathered_in_any_order_and_repeatedly():
     dense = counts()
     index = [7, 0, 7, 12]
@@ -315,13 +434,15 @@ def test_gradient_of_the_pruned_objective_is_autograds():
         assert float(slope) == pytest.approx(float(analytic[index]), rel=1e-4, abs=1e-6)
 
 
-def test_genes_without_weights_have_their_closed_form():
+@pytest.mark.parametrize("every", [1, 2])
+def test_genes_without_weights_have_their_closed_form(every):
     dense = counts()
     matrix = sp.csr_matrix(dense)
     training = matrix[:6]
-    genes = GeneModel.learn(training, closed_form=True)
+    chosen = None if every == 1 else np.arange(dense.shape[1]) % every == 0
+    genes = GeneModel.learn(training, closed_form=True, chosen=chosen)
     total = dense[:6].sum(0)
-    np.testing.assert_array_equal(genes.modelled, total > 0)
+    np.testing.assert_array_equal(genes.modelled, (total > 0) & (chosen is None or chosen))
     np.testing.assert_allclose(genes.mean[total > 0], total[total > 0] / 6)
     np.testing.assert_allclose(genes.mean[total == 0], unseen_mean(total, 6))
     likelihood = NegativeBinomial()

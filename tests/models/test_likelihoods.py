@@ -5,15 +5,18 @@ import torch
 from scipy import special, stats
 
 from latentcell.errors import InputError
+from latentcell.models.counts import Entries, Rows
 from latentcell.models.likelihoods import (
     LIKELIHOODS,
     NegativeBinomial,
     PiecewiseCategorical,
     Poisson,
     ZeroInflated,
+    fused,
     make_likelihood,
     negative_binomial,
 )
+from latentcell.models.likelihoods.base import Likelihood
 
 COUNTS = [
     "poisson",
@@ -235,6 +238,91 @@ def test_sum_over_genes_is_of_each_entry(name, k_max, size_factor):
     each, d_each = likelihood.zeros(flat.clone().unsqueeze(-1))
     torch.testing.assert_close(value, each.view(5, 8).sum(1))
     torch.testing.assert_close(gradient.flatten(1), d_each.squeeze(-1))
+
+
+def block(rows, width, counts, spread=3.0, seed=0):
+    """Outputs of a negative binomial, rows first in memory, and counts of two or three cells."""
+    generator = torch.Generator().manual_seed(seed)
+    outputs = spread * torch.randn(rows, 2, width, generator=generator)
+    # So coarse that the log mean minus log r has no rounding error.
+    outputs = (64 * outputs).round() / 64
+    cells = min(rows, 3)
+    place = torch.randperm(cells * width, generator=generator)[:counts]
+    count = torch.randint(1, 30, (len(place),), generator=generator)
+    count[::3] = 1
+    number = Rows.of((torch.arange(rows) * cells) // rows, cells)
+    entries = Entries(place % cells, place // cells, count.float(), number)
+    return outputs.transpose(0, 1), entries
+
+
+def in_double(likelihood, outputs, entries):
+    """Value and derivatives by PyTorch's operations in float64."""
+    double = outputs.double()
+    entries = Entries(entries.cell, entries.column, entries.count.double(), entries.rows)
+    return Likelihood.log_likelihood(likelihood, double, entries), double
+
+
+def check_kernel(likelihood, outputs, entries):
+    """The kernel's result is exact to float32's rounding of the zeros' part and of the counts'."""
+    assert fused.log_likelihood_usable(outputs)
+    expected, d_expected = in_double(likelihood, outputs, entries)
+    total, at_zero = likelihood.zeros(outputs.double())
+    value = likelihood.log_likelihood(outputs, entries)
+    assert value.dtype == torch.float64
+    for actual, wanted, part in [(value, expected, total), (outputs, d_expected, at_zero)]:
+        scale = part.abs() + (wanted - part).abs()
+        if likelihood.rate_output is not None and actual is outputs:
+            scale[0] += scale[1]  # The derivative by log r is a difference of the other's size.
+        assert ((actual.double() - wanted).abs() <= 2e-6 * scale + 1e-30).all()
+
+
+@pytest.mark.parametrize("size_factor", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "width", "counts"),
+    [(7, 1, 2), (1, 17, 9), (5, 57, 0), (11, 64, 192), (40, 333, 300)],
+)
+def test_kernel_is_pytorchs_operations(rows, width, counts, size_factor):
+    likelihood = NegativeBinomial(size_factor)
+    outputs, entries = block(rows, width, counts)
+    again = outputs.transpose(0, 1).clone().transpose(0, 1)
+    check_kernel(likelihood, outputs, entries)
+    value = likelihood.log_likelihood(again, entries)
+    assert torch.equal(again, outputs)
+    outputs, _ = block(rows, width, counts)
+    assert torch.equal(likelihood.log_likelihood(outputs, entries), value)
+
+
+@pytest.mark.parametrize("size_factor", [False, True])
+@pytest.mark.parametrize("counts", [0, 100])
+def test_kernel_is_pytorchs_operations_at_extremes(size_factor, counts):
+    likelihood = NegativeBinomial(size_factor)
+    outputs, entries = block(4, 49, counts)
+    levels = torch.tensor([-100.0, -90, -87, -30, -10, -1e-3, 0, 10, 10.5, 30, 88, 100])
+    generator = torch.Generator().manual_seed(2)
+    outputs.copy_(levels[torch.randint(len(levels), outputs.shape, generator=generator)])
+    check_kernel(likelihood, outputs, entries)
+
+
+@pytest.mark.parametrize("output", [0, 1])
+@pytest.mark.parametrize("size_factor", [False, True])
+def test_kernel_hides_no_nan(output, size_factor):
+    outputs, entries = block(6, 40, 30)
+    counted = int(entries.column[0])
+    zero = next(c for c in range(40) if c not in entries.column.tolist())
+    outputs[output, 0, zero] = torch.nan
+    outputs[output, int(entries.rows.starts[entries.cell[0] + 1]) - 1, counted] = torch.nan
+    bad = torch.isnan(outputs[output]).any(-1)
+    value = NegativeBinomial(size_factor).log_likelihood(outputs, entries)
+    assert torch.equal(torch.isnan(value), bad)
+    outputs, entries = block(1, 3, 0)
+    outputs[1, 0, 1] = torch.inf
+    assert float(NegativeBinomial().log_likelihood(outputs, entries)) == -torch.inf
+
+
+def test_other_layouts_and_types_are_left_to_pytorch():
+    outputs, _ = block(6, 40, 30)
+    assert not fused.log_likelihood_usable(outputs.contiguous())
+    assert not fused.log_likelihood_usable(outputs.double())
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)

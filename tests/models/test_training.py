@@ -92,6 +92,8 @@ def test_a_killed_training_ends_with_the_same_bytes(cells, tmp_path, monkeypatch
     resumed = run(cells, store=store)
     assert epochs == [3, 4]
     assert resumed.history == undisturbed.history
+    # As columns of a table they are in the same order, too.
+    assert list(map(list, resumed.history)) == list(map(list, undisturbed.history))
     for index, trained in enumerate((undisturbed, resumed)):
         save(tmp_path / f"{index}.safetensors", *save_arguments(trained))
     assert (tmp_path / "0.safetensors").read_bytes() == (tmp_path / "1.safetensors").read_bytes()
@@ -170,10 +172,10 @@ def test_warm_up_weighs_the_kl_terms(cells, monkeypatch):
     seen = []
     original = training.GMVAE.forward
 
-    def spy(model, batch, generator, how):
+    def spy(model, batch, generator, how, labels=None):
         if model.training:
             seen.append(how.kl_weight)
-        return original(model, batch, generator, how)
+        return original(model, batch, generator, how, labels)
 
     monkeypatch.setattr(training.GMVAE, "forward", spy)
     run(cells, VaeSettings(**FEW | {"warm_up_epochs": 4}))
@@ -242,6 +244,28 @@ def test_adam_is_tensorflows():
     assert parameter.grad is None
 
 
+def test_eager_updates_are_the_same_numbers():
+    generator = torch.Generator().manual_seed(0)
+    data = torch.randn(5, 4, generator=generator)
+
+    def trained(eager):
+        first = torch.nn.Parameter(torch.full((4, 3), 0.3))
+        second = torch.nn.Parameter(torch.full((3,), -0.2))
+        adam = Adam([first, second], 0.1, maximise=True, eager=eager)
+        for step in range(4):
+            adam.learning_rate = 0.1 / (1 + step)
+            # The second is used twice: its gradient is complete after the later use alone.
+            (-((torch.tanh(data @ first) * second + second) ** 2).sum()).backward()
+            adam.step()
+        assert first.grad is None
+        return first.detach(), second.detach(), adam.state()
+
+    (first, second, state), (eager_first, eager_second, eager_state) = trained(False), trained(True)
+    assert torch.equal(first, eager_first)
+    assert torch.equal(second, eager_second)
+    assert same(state, eager_state)
+
+
 def test_batch_norm_updates_once_per_cluster():
     x = torch.randn(6, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     norm, one_by_one = BatchNorm(4, 0.1).double(), BatchNorm(4, 0.1).double()
@@ -284,3 +308,18 @@ def test_zero_biases_start_where_scvae_starts_on_the_deposited_cells(study_cells
     assert validation < -15000
     # scVAE itself: -33,224 as it reports, a true mean of -23,035.
     assert validation == pytest.approx(-23035, rel=0.02)
+
+
+def test_only_the_genes_that_are_chosen_have_weights(cells):
+    matrix, split = cells[0], cells[1]
+    genes = np.arange(matrix.shape[1]) % 3 == 0
+    settings = VaeSettings(**FEW)
+    trained = train(matrix, split, ModelName("gmvae", 2, 8), 3, settings, 1, genes=genes)
+    assert trained.inputs.genes.modelled.any()
+    assert not (trained.inputs.genes.modelled & ~genes).any()
+    other = matrix.copy()
+    other.data[~genes[other.indices]] += 1
+    # Not even latents of new cells know the others; the bound is over all genes.
+    one, two = trained.evaluate(matrix), trained.evaluate(other)
+    np.testing.assert_array_equal(one.latent, two.latent)
+    assert (one.elbo != two.elbo).all()

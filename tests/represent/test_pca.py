@@ -103,6 +103,18 @@ def test_many_cells_take_the_iterative_way_unasked():
     )
 
 
+@pytest.mark.parametrize("cells", [GRAM_LIMIT - 500, GRAM_LIMIT + 100])
+def test_explained_variance_of_100_components_is_that_of_dense_float64(cells):
+    # Too many to be told apart by eye: sparse counts whose variances fall slowly.
+    counts = make_counts(cells, 400, seed=4)
+    dense = counts.toarray().astype(np.float64)
+    spread = dense.std(0)
+    dense = (dense - dense.mean(0)) / np.where(spread == 0, 1, spread)
+    squares = np.linalg.svd(dense, compute_uv=False) ** 2
+    found = fit_pca(counts, split_of(counts), settings(100)).explained_variance_ratio
+    np.testing.assert_allclose(found, squares[:100] / squares.sum(), rtol=1e-3)
+
+
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_components_beyond_the_rank_are_zero(solver):
     base = make_counts(10, 30)

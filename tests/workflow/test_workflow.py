@@ -70,6 +70,10 @@ def test_all_that_is_promised_is_there(finished):
     report = (results / "report.html").read_text(encoding="utf-8")
     assert "figure2.png" in report
     assert "table5.md" in report
+    answer = (results / "answer.html").read_text(encoding="utf-8")
+    assert "VAE Z = 2, H = 6" in answer
+    assert "All 250 cells" not in answer
+    assert "250 cells" in answer
     assert len(list((results / "logs").rglob("*.log"))) > 20
     assert len(list((results / "benchmarks").rglob("*.tsv"))) > 20
     assert not list(results.rglob("unfinished-*"))
@@ -180,8 +184,9 @@ def test_jobs_are_cut_over_models_replicates_and_inputs(tmp_path):
     jobs = {"models_per_job": 2, "classifiers_per_job": 4}
     folder = clone(tmp_path, {"replicates": 2, "jobs": jobs})
     models = planned_jobs(folder, "results/tiny/tables/table3.csv")
-    assert models.count(("train_vae_batch1", 4 * 2)) == 2  # gmvae, r1 and r2
-    assert models.count(("train_vae_batch2", 4 * 1)) == 2  # vae
+    trained = sorted(job for job in models if job[0].startswith("train_vae_batch"))
+    # Both GMVAEs of r1, both of r2, and the VAE of r1 and r2.
+    assert trained == [(f"train_vae_batch{number}", 4 * 2) for number in (1, 2, 3)]
     targets = [f"results/tiny/n150/r2/ffnn/{name}/metrics.json" for name in ("raw", "pca-k4")]
     classifiers = planned_jobs(folder, *targets)
     assert ("train_ffnn_batch1", 4 * 4) in classifiers  # raw and pca-k2, r1 and r2
@@ -211,7 +216,7 @@ _Loop.finish = _fail
     done = snakemake(folder, target)
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert "latentcell: gmvae-z2-h8: the bound ceased to be finite\n" in said
+    assert "latentcell: gmvae-z2-h8 of r1: the bound ceased to be finite\n" in said
     models = folder / "results/tiny/n150/r1/vae"
     assert not list(models.glob("*/*.*"))
     assert len(list(models.glob("gmvae-z2-h6/unfinished-*/*"))) == 4
@@ -221,9 +226,9 @@ _Loop.finish = _fail
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(list(models.glob("*/*.*"))) == 2 * 4
     assert not list(models.rglob("unfinished-*"))
-    (log,) = folder.glob("results/tiny/logs/n150/r1/train_vae/*.log")
-    assert "gmvae-z2-h8 | " in log.read_text()
-    assert "gmvae-z2-h6 | " not in log.read_text()
+    log = folder / "results/tiny/logs/n150/train_vae/batch1.log"
+    assert "gmvae-z2-h8 of r1 | " in log.read_text()
+    assert "gmvae-z2-h6 of r1 | " not in log.read_text()
 
 
 def test_another_seed_gives_other_numbers(finished, tmp_path):

@@ -1,7 +1,8 @@
 """Counts -> subset and split.
 
 REQUIRED INPUTS: what the section `dataset` names (built in, or downloaded to resources/).
-OUTPUTS: results/{run}/dataset.h5ad, results/{run}/{cells}/{replicate}/cells.h5ad
+OUTPUTS: results/{run}/dataset.h5ad, results/{run}/{cells}/{replicate}/cells.h5ad and, where the
+    generative models have cells or a split of their own, vae/cells.h5ad beside it
 """
 
 
@@ -9,13 +10,15 @@ rule import_dataset:
     input:
         own_files(),
     output:
-        "results/{run}/dataset.h5ad",
+        f"results/{RUN}/dataset.h5ad",
     log:
-        "results/{run}/logs/import_dataset.log",
+        f"results/{RUN}/logs/import_dataset.log",
     benchmark:
-        "results/{run}/benchmarks/import_dataset.tsv"
+        f"results/{RUN}/benchmarks/import_dataset.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **import_needs(),
     params:
         settings=part("dataset"),
         resources="resources",
@@ -26,7 +29,7 @@ rule import_dataset:
 
 rule draw_cells:
     input:
-        "results/{run}/dataset.h5ad",
+        f"results/{RUN}/dataset.h5ad",
     output:
         "results/{run}/{cells}/{replicate}/cells.h5ad",
     log:
@@ -35,9 +38,32 @@ rule draw_cells:
         "results/{run}/benchmarks/{cells}/{replicate}/draw_cells.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **cells_needs(),
     params:
-        subset=part("subset"),
-        split=part("split"),
+        subset=part_of("subset"),
+        split=part_of("split"),
+        code=code_of("draw_cells.py"),
+    script:
+        "../scripts/draw_cells.py"
+
+
+rule draw_latent_cells:
+    input:
+        f"results/{RUN}/dataset.h5ad",
+    output:
+        "results/{run}/{cells}/{replicate}/vae/cells.h5ad",
+    log:
+        "results/{run}/logs/{cells}/{replicate}/draw_latent_cells.log",
+    benchmark:
+        "results/{run}/benchmarks/{cells}/{replicate}/draw_latent_cells.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
+    resources:
+        **cells_needs(),
+    params:
+        subset=latent_part(0),
+        split=latent_part(1),
         code=code_of("draw_cells.py"),
     script:
         "../scripts/draw_cells.py"

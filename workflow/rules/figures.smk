@@ -26,6 +26,8 @@ rule map_cells:
         "results/{run}/benchmarks/{cells}/{replicate}/map_cells/{input}.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **map_needs(),
     params:
         settings=part("tsne"),
         code=code_of("map_cells.py"),
@@ -56,6 +58,8 @@ for figure in figure_names(settings):
             f"results/{{run}}/benchmarks/figures/{figure}.tsv"
         conda:
             "../../envs/latentcell.yaml"
+        resources:
+            **small_needs(),
         params:
             figure=figure,
             settings=settings.model_dump(

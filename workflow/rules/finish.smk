@@ -29,7 +29,10 @@ rule finish_cells:
         "results/{run}/benchmarks/{cells}/{replicate}/finish_cells.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **cells_needs(),
     params:
+        others=not latents_are_shared(settings) or settings.latents.classified == "test",
         code=code_of("finish_cells.py"),
     script:
         "../scripts/finish_cells.py"
@@ -44,6 +47,8 @@ rule store_config:
         "results/{run}/benchmarks/store_config.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         settings=settings.model_dump(mode="json"),
         code=code_of("store_config.py"),
@@ -60,6 +65,8 @@ rule write_report:
     input:
         rules.tables.input,
         rules.figures.input,
+        compared_files(),
+        leaderboard_files(),
         config="results/{run}/config.yaml",
     output:
         "results/{run}/report.html",
@@ -69,8 +76,11 @@ rule write_report:
         "results/{run}/benchmarks/write_report.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         snakefile=workflow.main_snakefile,
+        targets=["tables", "figures", *compared(), *ranked()],
         code=code_of("write_report.py"),
     script:
         "../scripts/write_report.py"

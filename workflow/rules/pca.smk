@@ -18,8 +18,10 @@ rule fit_pca:
         "results/{run}/benchmarks/{cells}/{replicate}/fit_pca.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **pca_needs(),
     params:
-        settings=part("pca"),
+        settings=part_of("pca"),
         code=code_of("fit_pca.py"),
     script:
         "../scripts/fit_pca.py"

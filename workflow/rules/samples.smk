@@ -14,7 +14,7 @@ rule samples:
 
 rule sample_vae:
     input:
-        cells="results/{run}/{cells}/{replicate}/cells.h5ad",
+        cells=latent_cells,
         model="results/{run}/{cells}/{replicate}/vae/{model}/model.safetensors",
     output:
         "results/{run}/{cells}/{replicate}/vae/{model}/samples.h5ad",
@@ -24,6 +24,8 @@ rule sample_vae:
         "results/{run}/benchmarks/{cells}/{replicate}/sample_vae/{model}.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **sample_needs(),
     params:
         number=settings.vae.samples or 1000,
         code=code_of("sample_vae.py"),

@@ -28,6 +28,8 @@ rule table3:
         "results/{run}/benchmarks/tables/table3.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         table="table3",
         settings=LAYOUT,
@@ -47,6 +49,8 @@ rule table4:
         "results/{run}/benchmarks/tables/table4.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         table="table4",
         settings=LAYOUT,
@@ -66,6 +70,8 @@ rule table5:
         "results/{run}/benchmarks/tables/table5.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         settings=LAYOUT,
         code=code_of("write_accuracy_table.py"),
@@ -89,6 +95,8 @@ rule pca_variance:
         "results/{run}/benchmarks/tables/pca_variance.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         settings=LAYOUT,
         code=code_of("write_variance_table.py"),

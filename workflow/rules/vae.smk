@@ -1,28 +1,35 @@
 """Subset -> latent representations by GMVAE and VAE, and the choice among them.
 
-REQUIRED INPUTS: results/{run}/{cells}/{replicate}/cells.h5ad
+REQUIRED INPUTS: cells.h5ad (or vae/cells.h5ad) of a subset and replicate
 OUTPUTS: results/{run}/{cells}/{replicate}/vae/{model}/, results/{run}/choice.json
 """
 
-# Models of the grid are trained in batches, each batch by a rule of its own.
-for number, models in enumerate(grid_batches(), 1):
+# Models of the grid are trained in groups, of the run and of its variants, by a rule a group.
+MODEL_GROUPS = list(model_groups(COMPARISON))
+for group in MODEL_GROUPS:
 
     rule:
         name:
-            f"train_vae_batch{number}"
+            f"train_vae_{group_name(group)}"
         input:
-            cells=f"results/{{run}}/{SUBSETS[0]}/{{replicate}}/cells.h5ad",
+            cells=list(
+                dict.fromkeys(
+                    model_cells(group.variant, *pair) for pair in group.pairs
+                )
+            ),
         output:
-            **vae_outputs(SUBSETS[0], models),
+            **vae_outputs(group_paths(group)),
         log:
-            f"results/{{run}}/logs/{SUBSETS[0]}/{{replicate}}/train_vae/batch{number}.log",
+            f"results/{RUN}/logs/{SUBSETS[0]}/train_vae/{group_name(group)}.log",
         benchmark:
-            f"results/{{run}}/benchmarks/{SUBSETS[0]}/{{replicate}}/train_vae/batch{number}.tsv"
+            f"results/{RUN}/benchmarks/{SUBSETS[0]}/train_vae/{group_name(group)}.tsv"
         conda:
             "../../envs/latentcell.yaml"
-        threads: len(models)
+        threads: threads_for(group.pairs, MODEL_GROUPS)
+        resources:
+            **training_needs([name for name, _ in group.pairs], group.variant.settings),
         params:
-            settings=part("vae"),
+            settings=part("vae", group.variant.settings),
             code=code_of("train_vae.py"),
         script:
             "../scripts/train_vae.py"
@@ -33,9 +40,9 @@ if len(SUBSETS) > 1:
 
     rule train_vae:
         input:
-            cells="results/{run}/{cells}/{replicate}/cells.h5ad",
+            cells=latent_cells,
         output:
-            **vae_outputs("{cells}", ["{model}"]),
+            **vae_outputs([("{run}/{cells}", "{replicate}", "{model}")]),
         log:
             "results/{run}/logs/{cells}/{replicate}/train_vae/{model}.log",
         benchmark:
@@ -44,6 +51,8 @@ if len(SUBSETS) > 1:
             cells="|".join(map(re.escape, SUBSETS[1:])),
         conda:
             "../../envs/latentcell.yaml"
+        resources:
+            **training_needs(["{model}"]),
         params:
             settings=part("vae"),
             code=code_of("train_vae.py"),
@@ -62,6 +71,8 @@ checkpoint choose_models:
         "results/{run}/benchmarks/choose_models.tsv"
     conda:
         "../../envs/latentcell.yaml"
+    resources:
+        **small_needs(),
     params:
         settings=part("choice"),
         models=list(map(str, settings.models())),

@@ -1,26 +1,32 @@
-"""Draw a subset of the cells and split it; every representation shares the outcome."""
+"""Draw a subset of the cells and split it; the representations learnt of it share the outcome."""
 
-import anndata as ad
-
-from latentcell.data.split import split_cells
+from latentcell.data.split import keep_training, split_cells
 from latentcell.data.subset import draw_subset
-from latentcell.io import write_h5ad
+from latentcell.io import read_obs, write_rows
 from latentcell.job import job
 from latentcell.names import cells_size, replicate_seed
+from latentcell.provenance import file_digest, text_digest
+from latentcell.reuse import made_once, shared_store
 from latentcell.settings import SplitSettings, SubsetSettings
+
+
+def make():
+    """Draw and split, and write the cells."""
+    everything = read_obs(snakemake.input[0])
+    types = everything["cell_type"]
+    rows = draw_subset(types, size, subset.method, replicate_seed(subset.seed, replicate))
+    obs = everything.iloc[rows].assign(cell_type=types.iloc[rows].cat.remove_unused_categories())
+    seed = replicate_seed(split.seed, replicate)
+    obs["split"] = split_cells(obs["cell_type"], split, seed)
+    kept = keep_training(obs["split"], split.training_cells, seed)
+    write_rows(snakemake.output[0], snakemake.input[0], rows[kept], obs[kept])
+
 
 with job(snakemake):
     subset = SubsetSettings.model_validate(snakemake.params.subset)
     split = SplitSettings.model_validate(snakemake.params.split)
     size = cells_size(snakemake.wildcards.cells)
     replicate = snakemake.wildcards.replicate
-    dataset = ad.read_h5ad(snakemake.input[0])
-    rows = draw_subset(
-        dataset.obs["cell_type"], size, subset.method, replicate_seed(subset.seed, replicate)
-    )
-    cells = dataset[rows].copy()
-    cells.obs["cell_type"] = cells.obs["cell_type"].cat.remove_unused_categories()
-    cells.obs["split"] = split_cells(
-        cells.obs["cell_type"], split, replicate_seed(split.seed, replicate)
-    )
-    write_h5ad(snakemake.output[0], cells)
+    source = file_digest(snakemake.input[0])
+    identity = text_digest(source, snakemake.params.code, subset, split, size, replicate)
+    made_once(identity, snakemake.output, make, shared_store())

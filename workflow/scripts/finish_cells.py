@@ -26,5 +26,6 @@ with job(snakemake):
         representations,
         {name: read_cell_table(path).set_index("barcode") for name, path in maps.items()},
         {name: read_cell_table(path).set_index("barcode") for name, path in predictions.items()},
+        others=snakemake.params.others,
     )
     write_h5ad(snakemake.output[0], finished)

@@ -12,7 +12,7 @@ with job(snakemake), atomic(snakemake.output[0]) as temporary:
         *("--snakefile", snakemake.params.snakefile),
         *("--configfile", snakemake.input.config),
         *("--report", str(temporary)),
-        *("--", "tables", "figures"),
+        *("--", *snakemake.params.targets),
     ]
     done = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.STDOUT)
     if done.returncode:

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from latentcell.errors import InputError
-from latentcell.progress import Progress
+from latentcell.progress import Progress, say
+from latentcell.reuse import Store
 
 _UNFINISHED = "unfinished-"
 
@@ -52,9 +53,13 @@ class Part:
         """Where a file lies until all parts of the job are done; any other may lie beside it."""
         return Path(file).parent / f"{_UNFINISHED}{self.identity[:16]}" / Path(file).name
 
+    def unpublished(self) -> list[Path]:
+        """Where its files lie until all parts of the job are done."""
+        return [self.at(file) for file in self.files]
+
     def is_done(self) -> bool:
         """Whether all its files are there, each being written whole or not at all."""
-        return all(self.at(file).exists() for file in self.files)
+        return all(file.exists() for file in self.unpublished())
 
     def publish(self) -> None:
         """Bring its files to their final place, and delete what is left of this and other tries."""
@@ -65,12 +70,17 @@ class Part:
                 shutil.rmtree(unfinished)
 
 
-def run_parts(parts: Sequence[Part], at_once: int) -> None:
+def run_parts(
+    parts: Sequence[Part], at_once: int, store: Store | None = None, *, apart: bool = False
+) -> None:
     """Run what is not done yet, some parts at a time, and publish all of them.
 
-    With `at_once` above 1 each part has a process of its own, forked from this one, in which
-    nothing may have started threads or used a CUDA device. Parts share nothing but what they read,
-    so that their bytes are the same either way.
+    What another run has made of the same is taken from `store`, and what is made here kept there.
+
+    With `at_once` above 1, or if they are to be kept `apart` (so that the memory of each can be
+    told), each part has a process of its own, forked from this one, in which nothing may have
+    started threads or used a CUDA device. Parts share nothing but what they read, so that their
+    bytes are the same either way.
 
     Raises
     ------
@@ -80,8 +90,9 @@ def run_parts(parts: Sequence[Part], at_once: int) -> None:
     RuntimeError
         If a part failed by a fault of ours; its traceback is in the log.
     """
-    waiting = [part for part in parts if not part.is_done()]
-    if at_once > 1 and len(waiting) > 1 and hasattr(os, "fork"):
+    waiting = [part for part in parts if not (part.is_done() or _is_taken(part, store))]
+    forking = apart or (at_once > 1 and len(waiting) > 1)
+    if forking and hasattr(os, "fork"):
         ended = _forked(waiting, at_once)
     else:
         ended = ((part, _run(part, sys.stderr, len(parts) > 1)) for part in waiting)
@@ -96,7 +107,17 @@ def run_parts(parts: Sequence[Part], at_once: int) -> None:
         kind = InputError if all(failure.expected for failure in failures) else RuntimeError
         raise kind("; ".join(failure.sentence for failure in failures))
     for part in parts:
+        if store is not None:
+            store.keep(part.identity, part.unpublished())
         part.publish()
+
+
+def _is_taken(part: Part, store: Store | None) -> bool:
+    """Take a part that another run has made, if there is one."""
+    taken = store is not None and store.take(part.identity, part.unpublished())
+    if taken:
+        say(f"{part.name}: taken from an earlier run, nothing had changed")
+    return taken
 
 
 @dataclass(frozen=True)
@@ -112,8 +133,9 @@ def _run(part: Part, log: TextIO, named: bool) -> _Failure | None:
         try:
             part.work(part)
         except InputError as error:
-            named_already = str(error).startswith(part.name)
-            return _Failure(str(error) if named_already else f"{part.name}: {error}", True)
+            # "gmvae-z10-h100 of r1: what was wrong", where the error names the model already.
+            sentence = str(error).removeprefix(f"{part.name.split()[0]}: ")
+            return _Failure(f"{part.name}: {sentence}", True)
         except Exception as error:
             traceback.print_exc()
             return _Failure(f"{part.name}: {type(error).__name__}: {error}", False)

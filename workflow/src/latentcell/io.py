@@ -8,12 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentcell.mark import mark_frame, mark_h5ad, mark_json, mark_text
+
 if TYPE_CHECKING:
     import anndata
+    import numpy as np
     import pandas
+    from numpy.typing import NDArray
 
 # Enough digits to tell two float32 apart, few enough to be read.
 FLOAT_FORMAT = "%.9g"
+# Rows of counts that are read at a time.
+_BLOCK = 10_000
 
 
 @contextmanager
@@ -31,13 +37,14 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask())
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Permissions that new files do not get."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
@@ -46,12 +53,13 @@ def _umask() -> int:
 def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(mark_text(Path(path).suffix, text), encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON atomically, readable and with NaN refused (it is no JSON)."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    text = json.dumps(mark_json(value), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
 
 
 def read_json(path: str | Path) -> Any:
@@ -62,7 +70,9 @@ def read_json(path: str | Path) -> Any:
 def write_csv(path: str | Path, frame: "pandas.DataFrame") -> None:
     """Write a table atomically, without its index, floats to nine significant digits."""
     with atomic(path) as temporary:
-        frame.to_csv(temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n")
+        mark_frame(frame).to_csv(
+            temporary, index=False, float_format=FLOAT_FORMAT, lineterminator="\n"
+        )
 
 
 def read_cell_table(path: str | Path) -> "pandas.DataFrame":
@@ -76,3 +86,63 @@ def write_h5ad(path: str | Path, adata: "anndata.AnnData") -> None:
     """Write an AnnData file atomically, compressed."""
     with atomic(path) as temporary:
         adata.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        mark_h5ad(temporary)
+
+
+def write_rows(
+    path: str | Path,
+    source: Path,
+    rows: "NDArray[np.int64]",
+    obs: "pandas.DataFrame",
+    block: int = _BLOCK,
+) -> None:
+    """Write some cells of an AnnData file whose counts are CSR, without reading all of them.
+
+    Parameters
+    ----------
+    path
+        File to write, atomically.
+    source
+        File to read; its ``var`` and ``uns`` are kept.
+    rows
+        Row numbers of the cells, ascending.
+    obs
+        Table of these cells, in this order.
+    block
+        So many rows of `source` are in memory at a time.
+    """
+    import anndata as ad
+    import h5py
+    import numpy as np
+    from anndata.io import read_elem, sparse_dataset, write_elem
+
+    with h5py.File(source) as file, atomic(path) as temporary:
+        counts = sparse_dataset(file["X"])
+        entries = int(np.diff(file["X/indptr"][:].astype(np.int64))[rows].sum())
+        table = ad.AnnData(
+            counts[:0], obs=obs.iloc[:0], var=read_elem(file["var"]), uns=read_elem(file["uns"])
+        )
+        if entries > np.iinfo(np.int32).max:
+            table.X.indptr = table.X.indptr.astype(np.int64)
+        table.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        with h5py.File(temporary, "a") as made:
+            written = sparse_dataset(made["X"])
+            for start in range(0, counts.shape[0], block):
+                first, last = np.searchsorted(rows, (start, start + block))
+                if first < last:
+                    written.append(counts[start : start + block][rows[first:last] - start])
+            del made["obs"]
+            write_elem(
+                made, "obs", obs, dataset_kwargs={"compression": "gzip", "compression_opts": 1}
+            )
+        mark_h5ad(temporary)
+
+
+def read_obs(path: Path) -> "pandas.DataFrame":
+    """The table of cells of an AnnData file, without its counts."""
+    import h5py
+    from anndata.io import read_elem
+
+    with h5py.File(path) as file:
+        obs: pandas.DataFrame = read_elem(file["obs"])
+    return obs

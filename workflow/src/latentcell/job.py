@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from latentcell.errors import InputError
+from latentcell.mark import any_bears_mark, marking
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
     """Run a rule's work: output and tracebacks into its log, threads as granted or as given.
 
     An `InputError` ends the script with status 1 and its sentence on the terminal; anything else
-    is a fault of ours, and keeps its traceback.
+    is a fault of ours, and keeps its traceback. What comes of simulated cells is marked as such.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -24,7 +25,8 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
     with log, redirect_stdout(log), redirect_stderr(log):
         try:
             limit_threads(threads or snakemake.threads)
-            yield
+            with marking(any_bears_mark(snakemake.input)):
+                yield
         except InputError as error:
             print(f"latentcell: {error}", file=log)
             print(f"latentcell: {error}", file=sys.__stderr__, flush=True)

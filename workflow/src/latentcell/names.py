@@ -64,3 +64,18 @@ def pca_components(name: str) -> int | None:
     """Number of components behind ``pca-k50``, or None where the name is no PCA input."""
     match = _PCA.fullmatch(name)
     return int(match.group(1)) if match else None
+
+
+def labelled_name(share: float) -> str:
+    """Name of what is trained with a share of the labels: ``labelled-0.05``."""
+    return f"labelled-{share:g}"
+
+
+def input_title(name: str) -> str:
+    """A classifier's input in words."""
+    if name == "raw":
+        return "Raw counts"
+    if components := pca_components(name):
+        return f"PCA, k = {components}"
+    model = ModelName.parse(name)
+    return f"{model.kind.upper()} Z = {model.latent_dim}, H = {model.hidden_units}"

@@ -5,21 +5,34 @@ The JSON schema (``workflow/schemas/config.schema.json``) and the table of keys 
 refused.
 """
 
+from math import ceil
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from latentcell.errors import InputError
-from latentcell.names import ModelKind, ModelName, cells_name, pca_name, replicate_name
+from latentcell.methods import classifier, is_existing, representation
+from latentcell.names import (
+    ModelKind,
+    ModelName,
+    cells_name,
+    labelled_name,
+    pca_name,
+    replicate_name,
+)
+from latentcell.protocols import merge, protocol
 
 PositiveInt = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Size = PositiveInt | Literal["all"]
 SplitName = Literal["training", "validation", "test"]
+ProtocolName = Literal["as-run", "as-stated", "controlled"]
 BUILT_IN_DATASETS = ("pbmc68k-sample", "pbmc68k-study", "pbmc68k")
 Rate = Annotated[float, Field(ge=0, lt=1)]
+# Steps of an epoch that the epochs of section `annotate` are meant for.
+_STEPS_AN_EPOCH = 10
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -56,6 +69,9 @@ class DatasetSettings(Section):
         None,
         description="TSV or CSV file with the barcodes in one column and cell types in another, "
         "for formats that carry none.",
+    )
+    unlabelled: Literal["refuse", "leave-out"] = Field(
+        "refuse", description="What is done about cells without a type."
     )
     batch_column: str | None = Field(
         None,
@@ -118,6 +134,11 @@ class SplitSettings(Section):
         0.1,
         description="Share of validation cells; the rest is the test set. Unused with `scvae`.",
     )
+    training_cells: PositiveInt | None = Field(
+        None,
+        description="Keep only so many of the training cells, for learning curves: the others are "
+        "left out altogether; null: all.",
+    )
     seed: Seed = Field(42, description="Seed of the split in replicate 1; r2 uses the next one.")
 
     @model_validator(mode="after")
@@ -128,6 +149,25 @@ class SplitSettings(Section):
                 f"found {self.train} + {self.validation}"
             )
         return self
+
+
+class LatentsSettings(Section):
+    """Of which cells the generative models are trained, and which latents are classified."""
+
+    cells: Literal["shared", "own"] = Field(
+        "shared",
+        description="Whether the generative models see the same cells as the other inputs, or a "
+        "random subset of their `own` of the same size, as scVAE drew one.",
+    )
+    split: Literal["shared", "scvae"] = Field(
+        "shared",
+        description="Whether they see the same split, or one by `scvae`'s rule of their own.",
+    )
+    classified: Literal["all", "test"] = Field(
+        "all",
+        description="Latents that are classified: of all cells, or of the models' `test` cells "
+        "alone, split anew for the classifier, as the study did.",
+    )
 
 
 class GridPoint(Section):
@@ -222,6 +262,17 @@ class VaeSettings(Section):
         description="p(y): `uniform`, `inferred` as the shares of the cell types among training "
         "cells (needs `components: labels`), or `learnt`.",
     )
+    labelled_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Share of the training cells, of each type and at least one of each, whose "
+        "types guide q(y given x) of a GMVAE, the components being the types (needs `components: "
+        "labels`; docs/few-labels.md); 0: none.",
+    )
+    label_weight: Annotated[float, Field(gt=0)] = Field(
+        50.0,
+        description="Weight of their mean log q(y = type given x) beside the mean bound of all "
+        "training cells.",
+    )
     batch_correction: bool = Field(
         False, description="Whether the decoder sees the batch (`dataset.batch_column`)."
     )
@@ -245,6 +296,11 @@ class VaeSettings(Section):
         10,
         description="With `closed-form`: genes with fewer counts than this in all training cells "
         "have one fixed distribution each, too; 1: those alone that no training cell expresses.",
+    )
+    variable_genes: PositiveInt | None = Field(
+        None,
+        description="With `closed-form`: only so many genes, those that vary most among the "
+        "training cells, have weights (docs/model.md); null: all that are not rare.",
     )
     prune_below: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.03,
@@ -330,6 +386,15 @@ class VaeSettings(Section):
                 "cluster_prior: inferred needs components: labels, found components: "
                 f"{self.components}"
             )
+        if self.variable_genes and self.unexpressed_genes != "closed-form":
+            raise ValueError(
+                "variable_genes needs unexpressed_genes: closed-form, found unexpressed_genes: "
+                f"{self.unexpressed_genes}"
+            )
+        if self.labelled_share and self.components != "labels":
+            raise ValueError(
+                f"labelled_share needs components: labels, found components: {self.components}"
+            )
         return self
 
 
@@ -352,6 +417,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "size_factor": True,
         "dispersion": "gene",
         "early_stopping": 15,
+        "variable_genes": 2000,
     },
 }
 
@@ -417,6 +483,11 @@ class FfnnSettings(Section):
     )
     shuffle: bool = Field(True, description="Whether the cells are reshuffled every epoch.")
     drop_last: bool = Field(False, description="Whether an incomplete last batch is left out.")
+    split: Literal["shared", "own"] = Field(
+        "shared",
+        description="Whether every input has the same split, or one of its `own`, drawn by the "
+        "same method, so that no two inputs share a test set, as in the study.",
+    )
     raw: bool = Field(True, description="Whether raw counts are classified too.")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "cpu", description="These networks are small: the CPU is as a rule the faster place."
@@ -445,6 +516,168 @@ class JobSettings(Section):
         description="Classifiers that a job trains, over replicates and then over inputs; 1: each "
         "by itself.",
     )
+    reuse: bool = Field(
+        True,
+        description="Whether cells, models, classifiers and maps that another run has made of the "
+        "same are taken from `results/.reuse` (docs/cluster.md), and kept there.",
+    )
+
+
+class DepositedSettings(Section):
+    """The study's Table 5 on the latents and scores that its authors deposited."""
+
+    replicates: PositiveInt = Field(
+        100, description="Splits and initialisations of each row; raw counts: `raw_replicates`."
+    )
+    raw_replicates: PositiveInt = Field(20, description="The same for raw counts.")
+    seed: Seed = Field(1, description="Seed from which those of every replicate follow.")
+
+
+class AnnotateSettings(Section):
+    """Cells of one's own: the best method here, learnt from this data set (docs/your-data.md)."""
+
+    query: str | None = Field(
+        None, description="File of the cells that the target `annotate` types; null: none."
+    )
+    query_layer: str | None = Field(
+        None, description="Where their counts lie: a layer, `raw` or `X`; null: wherever they are."
+    )
+    variable_genes: PositiveInt = Field(2000, description="Genes that are looked at.")
+    components: PositiveInt = Field(
+        50, description="Their principal components, or as many as there can be."
+    )
+    penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
+        [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
+        description="C of the logistic regression, of which validation cells choose one.",
+    )
+    unassigned_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.05,
+        description="Share of the validation cells that are typed rightly which the threshold for "
+        "`unassigned` may cost.",
+    )
+    density: bool = Field(
+        True, description="Whether a GMVAE is trained that flags cells of unknown kinds."
+    )
+    novel_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01,
+        description="Share of cells of known types that is to be flagged as `novel`, by validation "
+        "cells.",
+    )
+    latent_dim: PositiveInt = Field(10, description="Latent dimensions of this GMVAE.")
+    hidden_units: PositiveInt = Field(64, description="Its hidden units.")
+    density_cells: Annotated[int, Field(ge=2)] = Field(
+        4000, description="Training cells that it sees at most."
+    )
+    epochs: PositiveInt = Field(
+        40, description="Its epochs at most, of a thousand cells; of fewer cells, more."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        3e-3, description="Its step size; what else it is made of is `vae.preset: recommended`."
+    )
+    early_stopping: PositiveInt = Field(
+        6, description="It stops after so many epochs without a better validation ELBO."
+    )
+    seed: Seed = Field(1, description="Seed of everything that is random in this.")
+
+
+def density_settings(settings: AnnotateSettings, training_cells: int) -> VaeSettings:
+    """The recommended preset, with Poisson counts and a faster schedule.
+
+    With few cells the dispersions of a negative binomial stay near their start, which explains
+    away what should be a surprise. An epoch of few cells has few steps: there are more of them.
+    """
+    batch_size = 100
+    longer = ceil(_STEPS_AN_EPOCH / ceil(training_cells / batch_size))
+    return VaeSettings(
+        preset="recommended",
+        # A type that is not in the reference may show in genes that hardly vary there.
+        variable_genes=None,
+        likelihood="poisson",
+        dispersion="gene-cell",
+        epochs=settings.epochs * longer,
+        batch_size=batch_size,
+        learning_rate=settings.learning_rate,
+        early_stopping=settings.early_stopping * longer,
+        device="cpu",
+        seed=settings.seed,
+    )
+
+
+class ComparisonSettings(Section):
+    """The controlled comparison: what is run beside the run's own protocol (docs/study.md)."""
+
+    protocols: list[ProtocolName] = Field(
+        [], description="Protocols under which everything is run again: `as-run`, `as-stated`."
+    )
+    protocol_replicates: PositiveInt | None = Field(
+        None, description="Replicates of these; null: as many as of the run itself."
+    )
+    ablations: list[Literal["as-run", "controlled"]] = Field(
+        [],
+        description="Protocols from which one confounder at a time is switched off (`as-run`) or "
+        "on (`controlled`).",
+    )
+    ablation_replicates: PositiveInt = Field(5, description="Replicates of each of these.")
+    ablation_model: str = Field(
+        "gmvae-z10-h100", description="The model whose latents they classify; from the grid."
+    )
+    ablation_components: PositiveInt = Field(
+        50, description="The principal components that they classify; from `pca.components`."
+    )
+    training_cells: list[PositiveInt] = Field(
+        [], description="Numbers of training cells of the learning curve, besides all of them."
+    )
+    prune_below: Annotated[float, Field(ge=0, lt=1)] | None = Field(
+        None,
+        description="`vae.prune_below` of variants that decode every pair (`as-run`: 0), where "
+        "that takes too long; null: 0.",
+    )
+    rope: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.01, description="Differences of accuracy up to this are none in practice."
+    )
+
+
+class LeaderboardSettings(Section):
+    """Every representation with every classifier that can take it (docs/methods.md)."""
+
+    representations: list[str] = Field(
+        [],
+        description="The run's own inputs (`raw`, `pca-k50`, `gmvae-z10-h100`) and further ones by "
+        "name, such as `hvg-pca-k50`; none: no leaderboard.",
+    )
+    classifiers: list[str] = Field([], description="Classifiers by name, such as `svm-rbf`.")
+    replicates: dict[str, PositiveInt] = Field(
+        {}, description="Fewer replicates for some representations: the number by their name."
+    )
+    epochs: PositiveInt = Field(100, description="Epochs of scVI, and of scANVI before its own.")
+    seed: Seed = Field(1, description="Seed of all methods in replicate 1.")
+
+    def replicates_of(self, representation: str, replicates: int) -> int:
+        """Replicates of a representation where the run has so many."""
+        return min(replicates, self.replicates.get(representation, replicates))
+
+
+class FewLabelsSettings(Section):
+    """Whether a GMVAE helps where few types are known (docs/few-labels.md)."""
+
+    shares: list[Annotated[float, Field(gt=0, le=1)]] = Field(
+        [],
+        description="Shares of the training cells whose types are known, such as 0.01; none: "
+        "nothing is done.",
+    )
+    model: str = Field(
+        "gmvae-z10-h100", description="The GMVAE, with these labels and without; from the grid."
+    )
+    replicates: PositiveInt | None = Field(
+        None, description="The first so many replicates of the run; null: all."
+    )
+    components: PositiveInt = Field(50, description="Principal components of the variable genes.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(map(labelled_name, self.shares))) != len(self.shares):
+            raise ValueError(f"shares must differ from one another, found {self.shares}")
+        return self
 
 
 class Settings(Section):
@@ -456,9 +689,16 @@ class Settings(Section):
     replicates: PositiveInt = Field(
         1, description="How often subset, split and initialisation are drawn anew."
     )
+    protocol: ProtocolName | None = Field(
+        None,
+        description="Where the sections below start: `as-run` (what the study did), `as-stated` "
+        "(what it says) or `controlled` (docs/study.md); null: at their own defaults. A key that "
+        "is set wins.",
+    )
     dataset: DatasetSettings = Field(DatasetSettings(), description="Which cells.")
     subset: SubsetSettings = Field(SubsetSettings(), description="How many, and which.")
     split: SplitSettings = Field(SplitSettings(), description="Training, validation and test.")
+    latents: LatentsSettings = Field(LatentsSettings(), description="Cells of latents.")
     grid: Annotated[list[GridPoint], Field(min_length=1)] = Field(
         [GridPoint(latent_dim=10, hidden_units=100)], description="Models that are trained."
     )
@@ -467,7 +707,27 @@ class Settings(Section):
     pca: PcaSettings = Field(PcaSettings(), description="Principal components.")
     ffnn: FfnnSettings = Field(FfnnSettings(), description="The classifier.")
     tsne: TsneSettings = Field(TsneSettings(), description="Maps.")
+    deposited: DepositedSettings = Field(
+        DepositedSettings(), description="Table 5 on the authors' own latents."
+    )
+    annotate: AnnotateSettings = Field(AnnotateSettings(), description="Typing cells of one's own.")
+    comparison: ComparisonSettings = Field(
+        ComparisonSettings(), description="The controlled comparison."
+    )
+    leaderboard: LeaderboardSettings = Field(
+        LeaderboardSettings(), description="Representations times classifiers."
+    )
+    few_labels: FewLabelsSettings = Field(
+        FewLabelsSettings(), description="Quality by the number of labels."
+    )
     jobs: JobSettings = Field(JobSettings(), description="Jobs of the workflow.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _start_at_protocol(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("protocol") in get_args(ProtocolName):
+            return merge(protocol(values["protocol"]), values)
+        return values
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -480,7 +740,85 @@ class Settings(Section):
         for name in self.choice.models:
             if name not in names:
                 raise ValueError(f"choice.models names {name}, which the grid does not hold")
+        self._check_comparison(names)
+        self._check_leaderboard(names)
+        self._check_few_labels(names)
         return self
+
+    def _check_few_labels(self, models: list[str]) -> None:
+        """What is compared has to be there, with labels and without, on the same cells."""
+        wanted = self.few_labels
+        if not wanted.shares:
+            return
+        if wanted.model not in models or not wanted.model.startswith("gmvae-"):
+            raise ValueError(
+                f"few_labels.model: expected a GMVAE of the grid, found {wanted.model}"
+            )
+        if (wanted.replicates or 0) > self.replicates:
+            raise ValueError(
+                f"few_labels.replicates: expected at most replicates, {self.replicates}, found "
+                f"{wanted.replicates}"
+            )
+        if self.vae.components != "labels" or self.vae.labelled_share:
+            raise ValueError(
+                "few_labels needs vae.components: labels and vae.labelled_share: 0, found "
+                f"{self.vae.components} and {self.vae.labelled_share:g}"
+            )
+        if self.latents != LatentsSettings():
+            raise ValueError(
+                "few_labels needs generative models of the same cells and split as all others, "
+                "found a section latents that says otherwise"
+            )
+
+    def _check_leaderboard(self, models: list[str]) -> None:
+        """What is ranked has to be there, and to be of the same cells."""
+        wanted = self.leaderboard
+        for name in wanted.classifiers:
+            classifier(name)
+        for name in wanted.representations:
+            if not is_existing(name):
+                representation(name)
+            elif name != "raw" and name not in [*models, *map(pca_name, self.pca.components)]:
+                raise ValueError(
+                    f"leaderboard.representations names {name}, which neither the grid nor "
+                    "pca.components holds"
+                )
+        if set(wanted.representations) & set(models) and self.latents != LatentsSettings():
+            raise ValueError(
+                "leaderboard.representations: expected generative models of the same cells and "
+                "split as all others, found a section latents that says otherwise"
+            )
+        for names in (wanted.representations, wanted.classifiers):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"leaderboard names {twice[0]} twice")
+        unknown = sorted(set(wanted.replicates) - set(wanted.representations))
+        if unknown:
+            raise ValueError(
+                f"leaderboard.replicates names {unknown[0]}, which leaderboard.representations "
+                "does not hold"
+            )
+
+    def _check_comparison(self, models: list[str]) -> None:
+        """What the comparison classifies has to be there."""
+        wanted = self.comparison
+        if not (wanted.ablations or wanted.training_cells):
+            return
+        if wanted.ablation_model not in models:
+            raise ValueError(
+                f"comparison.ablation_model names {wanted.ablation_model}, which the grid does not "
+                "hold"
+            )
+        if wanted.ablation_components not in self.pca.components:
+            raise ValueError(
+                f"comparison.ablation_components is {wanted.ablation_components}, which "
+                "pca.components does not hold"
+            )
+        if wanted.training_cells and min(wanted.training_cells) <= wanted.ablation_components:
+            raise ValueError(
+                f"comparison.training_cells: expected more than the {wanted.ablation_components} "
+                f"principal components, found {min(wanted.training_cells)}"
+            )
 
     def models(self) -> list[ModelName]:
         """The grid, in the order of the configuration."""

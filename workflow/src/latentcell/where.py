@@ -14,6 +14,7 @@ def places(run: str) -> str:
         [
             f"tables   {folder / 'tables'}",
             f"figures  {folder / 'figures'}",
+            f"answer   {folder / 'answer.html'}",
             f"report   {folder / 'report.html'}",
             f"cells    {folder / '*' / '*' / 'finished.h5ad'}",
         ]

@@ -12,11 +12,15 @@ from scipy import sparse
 from latentcell.errors import InputError
 
 LARGEST_COUNT = 2**31 - 1
+# What stands in a column where a cell has no type.
+MISSING_LABELS = ("", "nan", "NaN", "NA", "<NA>", "None")
 # log1p of a count of a few hundred million: larger values are on no logarithmic scale.
 _LARGEST_LOGARITHM = 20.0
 
 
-def check_counts(adata: anndata.AnnData, source: str) -> sparse.csr_matrix:
+def check_counts(
+    adata: anndata.AnnData, source: str, *, empty_cells: bool = False
+) -> sparse.csr_matrix:
     """Return the counts in `adata` as a CSR matrix of int32, having made sure that they are counts.
 
     Parameters
@@ -25,6 +29,8 @@ def check_counts(adata: anndata.AnnData, source: str) -> sparse.csr_matrix:
         Cells x genes, of any numeric type, sparse or dense.
     source
         File or data set, for messages.
+    empty_cells
+        Whether cells without any count are let through.
 
     Raises
     ------
@@ -45,12 +51,12 @@ def check_counts(adata: anndata.AnnData, source: str) -> sparse.csr_matrix:
     _refuse(values > LARGEST_COUNT, counts, adata, source, f"counts of at most {LARGEST_COUNT:,}")
     counts.eliminate_zeros()
     empty = np.flatnonzero(np.diff(counts.indptr) == 0)
-    if len(empty):
+    if len(empty) and not empty_cells:
         raise InputError(
             f"{source}: expected counts in every cell, found {len(empty):,} cells without any, "
             f"the first being {adata.obs_names[empty[0]]}"
         )
-    result = counts.astype(np.int32)
+    result = counts.astype(np.int32, copy=False)
     result.sort_indices()
     return result
 
@@ -106,18 +112,24 @@ def check_labels(labels: Any, barcodes: pd.Index, source: str) -> pd.Categorical
         Cells without a type.
     """
     values = pd.Series(np.asarray(labels, dtype=object), index=barcodes)
-    missing = values.isna()
+    missing = missing_labels(values)
     values = values.astype(str).str.strip()
-    missing |= values.isin(["", "nan", "NaN", "NA", "None"])
     number = int(missing.sum())
     if number == len(values):
         raise InputError(f"{source}: expected a cell type for every cell, found none at all")
     if number:
         raise InputError(
             f"{source}: expected a cell type for every cell, found none for {number:,} of "
-            f"{len(values):,}, the first being {barcodes[int(np.argmax(missing.to_numpy()))]}"
+            f"{len(values):,}, the first being {barcodes[int(np.argmax(missing.to_numpy()))]}: "
+            "type them, or set dataset.unlabelled: leave-out"
         )
     return pd.Categorical(values.to_numpy(dtype=object), categories=sorted(values.unique()))
+
+
+def missing_labels(values: "pd.Series[Any]") -> "pd.Series[bool]":
+    """Whether each cell has no type."""
+    texts = values.astype(object)
+    return texts.isna() | texts.astype(str).str.strip().isin(MISSING_LABELS)
 
 
 def _as_csr(matrix: Any, source: str) -> sparse.csr_matrix:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from latentcell.data.checks import check_barcodes, check_counts, check_labels
+from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.readers import read_10x_archive, read_counts, read_genes, read_h5ad
 from latentcell.data.sources import content_digest, fetch
 from latentcell.data.tables import read_cell_types, read_table
 from latentcell.errors import InputError
+from latentcell.mark import SIMULATED, SIMULATION_NOTE
 from latentcell.settings import DatasetSettings
 
 _LABEL_COLUMNS = ("cell_type", "celltype")
@@ -44,7 +45,8 @@ def import_dataset(
     anndata.AnnData
         Counts as CSR int32; genes by identifier, with ``var["symbol"]``; cells by barcode, with
         ``obs["cell_type"]``, a categorical with sorted categories, and ``obs["batch"]`` where
-        the settings name its column; ``uns["dataset"]``, the name.
+        the settings name its column; ``uns["dataset"]``, the name; ``uns["simulated"]``, a
+        sentence, where cells come from `latentcell.data.rehearsal`.
 
     Raises
     ------
@@ -61,6 +63,8 @@ def import_dataset(
     else:
         adata = read_counts(settings)
         labels = _own_labels(adata, settings)
+        if settings.unlabelled == "leave-out":
+            adata, labels = _leave_out_unlabelled(adata, labels, settings.path or name)
     source = settings.path or name
     check_barcodes(adata.obs_names, source)
     counts = check_counts(adata, source)
@@ -69,7 +73,17 @@ def import_dataset(
     if settings.batch_column is not None:
         obs["batch"] = pd.Categorical(_batches(adata, settings).astype(str))
     obs.index.name = None
-    return anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns={"dataset": name})
+    uns = {"dataset": name}
+    if (note := simulation_note(adata.obs_names)) is not None:
+        uns["simulated"] = note
+        warnings.warn(f"{source}: {note}", stacklevel=2)
+    return anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns=uns)
+
+
+def simulation_note(barcodes: pd.Index) -> str | None:
+    """What must be said of cells of which any is simulated; None where none is."""
+    simulated = barcodes.astype(str).str.startswith(SIMULATED).any()
+    return SIMULATION_NOTE if simulated else None
 
 
 def recover_counts(
@@ -163,6 +177,19 @@ def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[An
             f"{column!r}, found {int(values.isna().sum()):,} cells without one"
         )
     return np.asarray(values, dtype=object)
+
+
+def _leave_out_unlabelled(
+    adata: anndata.AnnData, labels: Any, source: str
+) -> tuple[anndata.AnnData, Any]:
+    """Only the cells that have a type, with a warning of how many have none."""
+    values = pd.Series(np.asarray(labels, dtype=object), index=adata.obs_names)
+    labelled = ~missing_labels(values).to_numpy()
+    if labelled.all() or not labelled.any():
+        return adata, labels
+    number = int((~labelled).sum())
+    warnings.warn(f"{source}: {number:,} cells without a type are left out", stacklevel=3)
+    return adata[labelled].copy(), values[labelled].to_numpy()
 
 
 def _own_labels(adata: anndata.AnnData, settings: DatasetSettings) -> Any:

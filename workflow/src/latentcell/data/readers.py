@@ -4,9 +4,10 @@ Nothing here judges the values (that is `latentcell.data.checks`); a file that i
 empty or something else altogether ends in an `InputError`.
 """
 
+import io
 import tarfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -14,6 +15,7 @@ import anndata
 import h5py
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import io as scipy_io
 from scipy import sparse
 
@@ -41,6 +43,15 @@ _LOOM_CELLS = ("CellID", "cell_id", "obs_names", "barcode", "barcodes", "Cell")
 _LOOM_IDS = ("Accession", "gene_ids", "var_names")
 _LOOM_SYMBOLS = ("Gene", "symbol", "gene_symbols")
 _LOOM_CHUNK = 512
+# Of var in AnnData files: scanpy's, 10x's, CELLxGENE's, Seurat's, Monocle's.
+_ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id")
+_SYMBOL_COLUMNS = (
+    *("symbol", "feature_name", "gene_symbol", "gene_symbols", "gene_name", "gene_names"),
+    "gene_short_name",
+)
+# Text of a matrix that is taken at a time, and the longest line of its head.
+_MARKET_TEXT = 2**24
+_MARKET_LINE = 2**16
 
 
 def read_counts(settings: DatasetSettings) -> anndata.AnnData:
@@ -87,13 +98,20 @@ def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
         warnings.simplefilter("ignore")
         whole = anndata.read_h5ad(path)
     matrix, var = _choose_layer(whole, layer, path)
-    if "gene_ids" in var:
-        genes = gene_frame(var["gene_ids"], var.index, str(path))
-    elif "symbol" in var:
-        genes = gene_frame(var.index, var["symbol"], str(path))
-    else:
-        genes = gene_frame(None, var.index, str(path))
+    genes = gene_frame(*gene_table(var), str(path))
     return anndata.AnnData(matrix, obs=whole.obs, var=genes)
+
+
+def gene_table(var: pd.DataFrame) -> tuple[Any, Any]:
+    """Identifiers and symbols in a table of genes; None for the identifiers where it has none.
+
+    One of the two is the index, the other a column with one of the names that are usual.
+    """
+    ids = next((var[name] for name in _ID_COLUMNS if name in var), None)
+    symbols = next((var[name] for name in _SYMBOL_COLUMNS if name in var), None)
+    if ids is None:
+        return (None, var.index) if symbols is None else (var.index, symbols)
+    return ids, var.index if symbols is None else symbols
 
 
 def _choose_layer(
@@ -234,25 +252,133 @@ def _unzip(name: str, stream: IO[bytes]) -> IO[bytes]:
 
 
 class _ReadOnce:
-    """A stream that can only be read.
+    """A stream that can only be read, with what was read of it put back.
 
     After an error SciPy's reader seeks in what it was given when it is destroyed, which aborts
     the whole process if that is closed by then.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self._head, self._stream = io.BytesIO(head), stream
 
     def read(self, size: int = -1) -> bytes:
-        return self._stream.read(size)
+        return self._head.read(size) or self._stream.read(size)
 
 
 def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
     if role == "matrix":
-        # Rows of the file are genes.
-        matrix = scipy_io.mmread(cast(IO[bytes], _ReadOnce(stream)))
-        return sparse.coo_matrix(matrix).T.tocsr()
+        return _read_market(stream)
     return [line.decode().rstrip("\r\n").split("\t") for line in stream if line.strip()]
+
+
+def _read_market(stream: IO[bytes]) -> sparse.csr_matrix:
+    """Read a Matrix Market file of genes x cells as cells x genes.
+
+    The kind that 10x writes is taken piece by piece: read at once, 40 million entries fill a
+    gigabyte before any of them is a count.
+    """
+    head = list(_market_head(stream))
+    banner = head[0].lower().split() if head else []
+    if banner[:3] != [b"%%matrixmarket", b"matrix", b"coordinate"] or banner[3:] not in (
+        [b"integer", b"general"],
+        [b"real", b"general"],
+    ):
+        matrix = scipy_io.mmread(cast(IO[bytes], _ReadOnce(b"".join(head), stream)))
+        return sparse.coo_matrix(matrix).T.tocsr()
+    genes, cells, entries = map(int, head[-1].split())
+    counts = _Counts(genes, cells, entries)
+    for text in _whole_lines(stream):
+        counts.add(b"%b\n%d %d" % (head[0].rstrip(), genes, cells), text)
+    return counts.to_csr()
+
+
+def _market_head(stream: IO[bytes]) -> Iterator[bytes]:
+    """Lines up to the one with the sizes, which is the first that is neither comment nor blank."""
+    while line := stream.readline(_MARKET_LINE):
+        yield line
+        if line.strip() and not line.startswith(b"%"):
+            return
+
+
+def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Pieces of text that end where a line does; blank lines are left out."""
+    rest = b""
+    while chunk := stream.read(_MARKET_TEXT):
+        text, newline, rest = (rest + chunk).rpartition(b"\n")
+        yield _without_blank_lines(text + newline)
+    yield _without_blank_lines(rest + b"\n")
+
+
+def _without_blank_lines(text: bytes) -> bytes:
+    if not text[:1].isspace() and b"\n\n" not in text and b"\n\r" not in text:
+        return text
+    return b"".join(line + b"\n" for line in text.splitlines() if line.strip())
+
+
+class _Counts:
+    """Cells x genes that grow by the entries of a matrix of genes x cells.
+
+    Eight bytes an entry as long as the cells come one after the other, as 10x writes them, and
+    the values are counts. Whatever else there is finds its place too, at a higher price.
+    """
+
+    def __init__(self, genes: int, cells: int, entries: int) -> None:
+        self._shape = (cells, genes)
+        self._genes = np.empty(entries, dtype=np.int32)
+        self._values: NDArray[Any] = np.empty(entries, dtype=np.int32)
+        self._lengths = np.zeros(cells, dtype=np.int64)
+        # Cell of each entry, once it does not follow from the lengths any more.
+        self._cells: NDArray[np.int32] | None = None
+        self._filled = 0
+        self._last = 0
+
+    def add(self, head: bytes, text: bytes) -> None:
+        """Add the entries in whole lines of `text`; `head` is a head but for their number."""
+        number = text.count(b"\n")
+        start, stop = self._filled, self._filled + number
+        if number == 0:
+            return
+        if stop > len(self._genes):
+            raise ValueError(f"more than the {len(self._genes):,} entries that are announced")
+        try:
+            whole = scipy_io.mmread(io.BytesIO(b"%b %d\n%b" % (head, number, text)))
+        except ValueError as error:
+            raise ValueError(f"after {start:,} entries: {error}") from error
+        block = sparse.coo_matrix(whole)
+        values = np.asarray(block.data)
+        self._place(block.col, start, stop)
+        self._genes[start:stop] = block.row
+        if self._values.dtype == np.int32 and not _are_int32(values):
+            self._values = self._values.astype(np.float64)
+        self._values[start:stop] = values
+        self._filled = stop
+
+    def _place(self, cells: NDArray[np.int32], start: int, stop: int) -> None:
+        in_order = cells[0] >= self._last and bool((cells[1:] >= cells[:-1]).all())
+        if self._cells is None and not in_order:
+            self._cells = np.empty(len(self._genes), dtype=np.int32)
+            self._cells[:start] = np.repeat(np.arange(len(self._lengths)), self._lengths)
+        if self._cells is not None:
+            self._cells[start:stop] = cells
+        self._lengths += np.bincount(cells, minlength=len(self._lengths))
+        self._last = int(cells[-1])
+
+    def to_csr(self) -> sparse.csr_matrix:
+        """The whole matrix; raises `ValueError` where entries are missing."""
+        if self._filled < len(self._genes):
+            raise ValueError(f"{self._filled:,} of {len(self._genes):,} entries")
+        if self._cells is not None:
+            places = (self._cells, self._genes)
+            return sparse.coo_matrix((self._values, places), shape=self._shape).tocsr()
+        ends = np.concatenate([[0], np.cumsum(self._lengths)])
+        return sparse.csr_matrix((self._values, self._genes, ends), shape=self._shape)
+
+
+def _are_int32(values: NDArray[Any]) -> bool:
+    """Whether int32 can hold the values as they are."""
+    limits = np.iinfo(np.int32)
+    within = bool((values >= limits.min).all() and (values <= limits.max).all())
+    return within and bool((values == np.rint(values)).all())
 
 
 def _assemble_10x_parts(parts: dict[str, Any], path: Path) -> anndata.AnnData:

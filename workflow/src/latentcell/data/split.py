@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from latentcell.data.subset import apportion
 from latentcell.errors import InputError
@@ -15,6 +15,7 @@ SPLITS = ("training", "validation", "test")
 _TRAINING, _VALIDATION, _TEST = range(3)
 # Keeps the drawing of splits apart from that of subsets, which may have the same seed.
 _STREAM = 2
+_LEFT_OUT = 3
 
 
 def split_cells(labels: Any, settings: SplitSettings, seed: int) -> pd.Categorical:
@@ -54,6 +55,43 @@ def split_cells(labels: Any, settings: SplitSettings, seed: int) -> pd.Categoric
             f"{len(codes)} cells, found {found}: take more cells or other shares"
         )
     return pd.Categorical(np.array(SPLITS)[parts], categories=SPLITS)
+
+
+def keep_training(split: ArrayLike, number: int | None, seed: int) -> NDArray[np.bool_]:
+    """Which cells stay when training cells are left out at random; smaller sets lie in larger.
+
+    Parameters
+    ----------
+    split
+        Part of each cell: ``training``, ``validation`` or ``test``.
+    number
+        Training cells that remain; None: all.
+    seed
+        The replicate's seed of the split.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool, one for each cell.
+
+    Raises
+    ------
+    InputError
+        There are fewer.
+    """
+    parts = np.asarray(split)
+    if number is None:
+        return np.ones(len(parts), bool)
+    training = np.flatnonzero(parts == "training")
+    if number > len(training):
+        raise InputError(
+            f"split.training_cells: expected at most {len(training):,}, the training cells that "
+            f"there are, found {number:,}"
+        )
+    order = np.random.default_rng([_LEFT_OUT, seed]).permutation(training)
+    kept: NDArray[np.bool_] = parts != "training"
+    kept[order[:number]] = True
+    return kept
 
 
 def _sizes(cells: int, settings: SplitSettings) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from latentcell.evaluate.clusters import (
     kmeans_clusters,
     kmeans_measures,
 )
+from latentcell.evaluate.metrics import prediction_measures
 from latentcell.models.evaluation import Evaluation, inflated_mean
 from latentcell.models.training import Trained
 from latentcell.names import ModelName
@@ -20,13 +21,15 @@ from latentcell.settings import SplitName
 SPLITS: tuple[SplitName, ...] = ("training", "validation", "test")
 
 
-def latent_table(cells: ad.AnnData, evaluation: Evaluation) -> ad.AnnData:
+def latent_table(cells: ad.AnnData, trained: Trained, evaluation: Evaluation) -> ad.AnnData:
     """Latents of cells as a representation, with the cells' clusters.
 
     Parameters
     ----------
     cells : AnnData
         With ``obs["split"]`` and ``obs["cell_type"]``.
+    trained : Trained
+        The model, trained on these cells.
     evaluation : Evaluation
         Of the same cells, in the same order.
 
@@ -34,7 +37,9 @@ def latent_table(cells: ad.AnnData, evaluation: Evaluation) -> ad.AnnData:
     -------
     AnnData
         X holds the latents, float32 (n x Z); ``obs["cluster"]`` the likeliest component and
-        ``obs["cluster_label"]`` the commonest type among its training cells.
+        ``obs["cluster_label"]`` the commonest type among its training cells. Where labels guided
+        the training, ``obs["labelled"]`` tells which cells showed theirs, ``obs["predicted"]`` is
+        the likeliest type by q(y given x), and ``obs["probability"]`` how likely it is.
     """
     obs = cells.obs.copy()
     obs["cluster"] = evaluation.clusters
@@ -43,6 +48,10 @@ def latent_table(cells: ad.AnnData, evaluation: Evaluation) -> ad.AnnData:
     obs["cluster_label"] = pd.Categorical(
         cluster_labels(evaluation.clusters, types, fit_on=training)
     )
+    if trained.types:
+        obs["labelled"] = np.isin(np.arange(len(obs)), trained.labelled)
+        obs["predicted"] = pd.Categorical.from_codes(evaluation.clusters, pd.Index(trained.types))
+        obs["probability"] = evaluation.q_y.max(1)
     columns = [f"z{index + 1}" for index in range(evaluation.latent.shape[1])]
     return ad.AnnData(evaluation.latent, obs=obs, var=pd.DataFrame(index=columns))
 
@@ -54,7 +63,7 @@ def describe_model(
     split = latents.obs["split"].to_numpy(str)
     types = latents.obs["cell_type"].to_numpy(str)
     kmeans = kmeans_clusters(evaluation.latent, len(np.unique(types)), fit_on=split == "training")
-    return {
+    measures = {
         "model": str(name),
         "kind": name.kind,
         "latent_dim": name.latent_dim,
@@ -68,6 +77,18 @@ def describe_model(
             for part in SPLITS
         },
     }
+    if trained.types:
+        measures["predictions"] = _describe_predictions(latents)
+    return measures
+
+
+def _describe_predictions(latents: ad.AnnData) -> dict[str, Any]:
+    """How good the types that q(y given x) predicts are, on each split and by type."""
+    obs = latents.obs
+    classes = list(obs["predicted"].cat.categories)
+    true = pd.Categorical(obs["cell_type"], categories=classes).codes
+    measures = prediction_measures(true, obs["predicted"].cat.codes, obs["split"], classes)
+    return {"labelled_cells": int(obs["labelled"].sum()), **measures}
 
 
 def _describe_split(

@@ -119,12 +119,27 @@ def classifier_metrics(
     dict
         Scores of the three splits; per-class scores and confusion matrix of the test cells.
     """
-    true, predicted, split = _codes(true), _codes(predicted), np.asarray(split)
-    test = split == "test"
     return {
         "input": name,
         "best_epoch": best_epoch,
         "epochs_trained": epochs_trained,
+        **prediction_measures(true, predicted, split, classes),
+    }
+
+
+def prediction_measures(
+    true: ArrayLike, predicted: ArrayLike, split: ArrayLike, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Scores of the three splits; per-class scores and confusion matrix of the test cells.
+
+    Parameters
+    ----------
+    true, predicted, split, classes
+        See `classifier_metrics`.
+    """
+    true, predicted, split = _codes(true), _codes(predicted), np.asarray(split)
+    test = split == "test"
+    return {
         "splits": {
             part: split_scores(true[split == part], predicted[split == part]) for part in SPLITS
         },

@@ -13,20 +13,12 @@ import pandas as pd
 
 from latentcell.figures.confusion import confusion_matrices, curves_and_matrices
 from latentcell.figures.curves import accuracy_curves
-from latentcell.figures.data import (
-    FigureData,
-    Key,
-    input_title,
-    job_files,
-    largest_subset,
-    map_pca,
-    read_obs,
-    umi_counts,
-)
+from latentcell.figures.data import FigureData, Key, job_files, largest_subset, map_pca, umi_counts
 from latentcell.figures.latents import LatentPanel, bounds_and_maps, counts_and_clusters
 from latentcell.figures.maps import kmeans
 from latentcell.figures.measures import accuracy_by_dimension, class_shares, explained_variance
-from latentcell.names import ModelName, pca_components, pca_name
+from latentcell.io import read_obs
+from latentcell.names import ModelName, input_title, pca_components, pca_name
 from latentcell.settings import Settings
 from latentcell.tables.build import subset_sizes, table5
 from latentcell.tables.collect import collect_ffnn_records, collect_histories, collect_variance
@@ -143,6 +135,7 @@ def _figure3(data: FigureData) -> "Figure":
 def _figure_s1_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
     folder = f"{largest_subset(settings)}/r1"
     return [
+        "dataset.h5ad",
         f"{folder}/cells.h5ad",
         f"{folder}/pca/scores.h5ad",
         f"{folder}/maps/{map_pca(settings)}.csv",

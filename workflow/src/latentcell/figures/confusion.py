@@ -111,17 +111,20 @@ def draw_matrices(figure: Any, panels: Sequence[ConfusionPanel], columns: int) -
     """Fill a figure or a part of one with matrices and one bar that explains their colours.
 
     Names stand only at the left and at the bottom as long as all the panels have the same types.
+    Where panels do not fill the rows, the first is the shorter: names below a panel of it would
+    push the next row away.
     """
     rows = math.ceil(len(panels) / columns)
     grid = figure.subplots(rows, columns, squeeze=False)
     alike = all(panel.labels == panels[0].labels for panel in panels)
-    for index, axes in enumerate(grid.flat):
-        if index >= len(panels):
+    waiting = iter(panels)
+    for place, axes in enumerate(grid.flat):
+        row, column = divmod(place, columns)
+        if row == 0 and column >= len(panels) - (rows - 1) * columns:
             axes.set_visible(False)
             continue
-        lowest = index + columns >= len(panels)
-        named = (lowest or not alike, index % columns == 0 or not alike)
-        image = draw_confusion(axes, panels[index], named)
+        named = (row == rows - 1 or not alike, column == 0 or not alike)
+        image = draw_confusion(axes, next(waiting), named)
     height = figure.bbox.height / figure.figure.dpi
     bar = figure.colorbar(
         image, ax=list(grid.flat), shrink=min(0.8, 2.5 / height), aspect=20, pad=0.01

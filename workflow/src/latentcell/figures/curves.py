@@ -71,6 +71,8 @@ def draw_accuracy_panels(
         axes.set_title(plain_lines(panels[index].title))
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("Epoch")
+        if index + columns >= len(panels):
+            axes.tick_params(labelbottom=True)
         if index % columns == 0:
             axes.set_ylabel("Accuracy (share of cells)")
 

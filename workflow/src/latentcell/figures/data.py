@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from latentcell.figures.confusion import ConfusionPanel, accuracy, sum_confusions
 from latentcell.figures.curves import CurvePanel
 from latentcell.figures.style import TypeStyle, type_styles
-from latentcell.io import read_cell_table
-from latentcell.names import ModelName, cells_size, pca_components, pca_name
+from latentcell.io import read_cell_table, read_obs
+from latentcell.names import cells_size, input_title, pca_name
 from latentcell.settings import Settings
 from latentcell.tables.collect import collect_histories
 
@@ -87,7 +87,8 @@ class FigureData:
         """The map of a representation in replicate 1: x, y, cell_type."""
         folder = self.folder / cells / "r1"
         table = read_cell_table(folder / "maps" / f"{representation}.csv")
-        types = read_obs(folder / "cells.h5ad")["cell_type"].astype(str)
+        # Of the data set: a generative model may have cells of its own.
+        types = read_obs(self.folder / "dataset.h5ad")["cell_type"].astype(str)
         return table.assign(cell_type=types.loc[table["barcode"]].to_numpy())
 
 
@@ -117,26 +118,6 @@ def job_files(settings: Settings, keys: Iterable[Key], stage: str, file: str) ->
         for cells, name in keys
         for replicate in settings.replicate_names()
     ]
-
-
-def input_title(name: str) -> str:
-    """A classifier's input in words."""
-    if name == "raw":
-        return "Raw counts"
-    if components := pca_components(name):
-        return f"PCA, k = {components}"
-    model = ModelName.parse(name)
-    return f"{model.kind.upper()} Z = {model.latent_dim}, H = {model.hidden_units}"
-
-
-def read_obs(path: Path) -> pd.DataFrame:
-    """The table of cells of an AnnData file, without its counts."""
-    import h5py
-    from anndata.io import read_elem
-
-    with h5py.File(path) as file:
-        obs: pd.DataFrame = read_elem(file["obs"])
-    return obs
 
 
 def umi_counts(path: Path) -> NDArray[np.float64]:

@@ -5,14 +5,15 @@ display is needed.
 """
 
 import colorsys
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from latentcell.io import atomic
+from latentcell.mark import SIMULATED, SIMULATION_NOTE, is_marking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +25,8 @@ DPI = 200
 # (blue, vermillion) of Okabe and Ito: apart for every kind of colour vision.
 SPLIT_COLOURS = {"training": "#0072B2", "validation": "#D55E00"}
 NEUTRAL = "#555555"
+# Across a figure of simulated cells, so often that a part that is cut out of it has it too.
+_STAMP, _STAMP_COLOUR, _STAMP_EVERY = f"{SIMULATED} CELLS", "#D55E00", 2.5
 _RC = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -162,6 +165,9 @@ def new_figure(width: float, height: float) -> "Figure":
 def save(figure: "Figure", stem: str | Path) -> list[Path]:
     """Write a figure as PDF, PNG (200 dpi) and SVG, whole and with the same bytes every time.
 
+    Where what is written bears the mark of simulated cells (`latentcell.mark`), it is across the
+    figure and in the files' titles.
+
     Parameters
     ----------
     figure : Figure
@@ -179,9 +185,37 @@ def save(figure: "Figure", stem: str | Path) -> list[Path]:
         # Laid out once: every format and every later writing gets the same positions.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        for suffix, metadata in _METADATA.items():
-            path = Path(f"{stem}.{suffix}")
-            with atomic(path) as temporary:
-                figure.savefig(temporary, format=suffix, metadata=metadata)
-            written.append(path)
+        title = {"Title": SIMULATION_NOTE} if is_marking() else {}
+        with _stamped(figure):
+            for suffix, metadata in _METADATA.items():
+                path = Path(f"{stem}.{suffix}")
+                with atomic(path) as temporary:
+                    figure.savefig(temporary, format=suffix, metadata=metadata | title)
+                written.append(path)
     return written
+
+
+@contextmanager
+def _stamped(figure: "Figure") -> Iterator[None]:
+    """Have the mark across a figure while it is written, where there is to be one."""
+    width, height = figure.get_size_inches()
+    rows = max(1, round(height / _STAMP_EVERY)) if is_marking() else 0
+    stamps = [
+        figure.text(
+            *(0.5, (row + 0.5) / rows, _STAMP),
+            ha="center",
+            va="center",
+            rotation=12,
+            size=min(6 * width, 30 * height),
+            color=_STAMP_COLOUR,
+            alpha=0.3,
+            zorder=1000,
+            gid=f"{SIMULATED}-{row + 1}",
+        )
+        for row in range(rows)
+    ]
+    try:
+        yield
+    finally:
+        for stamp in stamps:
+            stamp.remove()

@@ -24,10 +24,11 @@ class Stored(NamedTuple):
 def save(path: str | Path, tensors: dict[str, Tensor], description: dict[str, Any]) -> None:
     """Write tensors with their description, atomically.
 
-    Equal content gives equal bytes.
+    Equal content in the same order gives equal bytes.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(description, sort_keys=True, allow_nan=True)
+    # Not sorted: a history that is read again has its columns as they were.
+    text = json.dumps(description, allow_nan=True)
     with atomic(path) as temporary:
         save_file(contiguous, temporary, metadata={_KEY: text})
 

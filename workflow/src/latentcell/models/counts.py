@@ -48,6 +48,79 @@ class Batch:
     dense: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Which (cell, sample, cluster) are decoded: rows sorted by cell, each with its cell."""
+
+    cell: Tensor
+    """Cell of each row, int64, ascending, shape (R,)."""
+    starts: Tensor
+    """First row of each cell, int64, shape (B + 1,)."""
+    each: int | None = None
+    """Number of rows of every cell, where it is the same for all."""
+
+    @classmethod
+    def of(cls, cell: Tensor, cells: int) -> "Rows":
+        """Rows for a sorted vector of cells."""
+        edges = torch.arange(cells + 1, device=cell.device)
+        return cls(cell, torch.searchsorted(cell, edges))
+
+    @classmethod
+    def full(cls, cells: int, each: int, device: torch.device) -> "Rows":
+        """The same number of rows for every cell."""
+        starts = torch.arange(cells + 1, device=device) * each
+        cell = torch.arange(cells * each, device=device) // each
+        return cls(cell, starts, each)
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    def spread(self, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """For non-zeros of these cells (N,): every row of their cells, and which non-zero it is.
+
+        Returns
+        -------
+        row, entry : Tensor of shape (M,)
+        """
+        if self.each is not None:
+            row = cell[:, None] * self.each + torch.arange(self.each, device=cell.device)
+            entry = torch.arange(len(cell), device=cell.device)
+            return row.flatten(), entry[:, None].expand(-1, self.each).flatten()
+        first = self.starts[cell]
+        repeats = self.starts[cell + 1] - first
+        entry = torch.repeat_interleave(repeats)
+        shift = first - (torch.cumsum(repeats, 0) - repeats)
+        return torch.arange(len(entry), device=cell.device) + shift[entry], entry
+
+
+@dataclass(frozen=True)
+class Entries:
+    """The non-zero counts of some cells in a block of genes.
+
+    Attributes
+    ----------
+    cell, column, count : Tensor of shape (N,)
+        Cell (int64), gene within the block (int64) and count (float) of each.
+    rows : Rows
+        Each counts in all rows of its cell.
+    """
+
+    cell: Tensor
+    column: Tensor
+    count: Tensor
+    rows: Rows
+
+    def in_rows(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row, column and count once for each row; on the CPU in descending order of count."""
+        cell, column, count = self.cell, self.column, self.count
+        if not count.is_cuda:
+            # So that those above any bound are a prefix.
+            order = torch.argsort(count, descending=True, stable=True)
+            cell, column, count = cell[order], column[order], count[order]
+        row, entry = self.rows.spread(cell)
+        return row, column[entry], count[entry]
+
+
 class CountMatrix:
     """Counts of n cells and G genes in CSR form on a device, from which batches are gathered.
 

@@ -14,64 +14,24 @@ its chain rule subtracts. Each takes a pass of its own before the one that gives
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from latentcell.models.counts import Batch
+from latentcell.models.counts import Batch, Entries, Rows
 from latentcell.models.likelihoods import Likelihood
+from latentcell.models.products import layer_gradients, layer_outputs
+
+__all__ = ["OutputLayer", "Rows", "decode", "weighted_log_likelihood"]
 
 # Elements of one output in a block. On the CPU two float32 outputs and their scratch stay in the
 # cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
 BLOCK_ELEMENTS = 1 << 19
 CUDA_BLOCK_ELEMENTS = 1 << 26
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Which (cell, sample, cluster) are decoded: rows sorted by cell, each with its cell."""
-
-    cell: Tensor
-    """Cell of each row, int64, ascending, shape (R,)."""
-    starts: Tensor
-    """First row of each cell, int64, shape (B + 1,)."""
-    each: int | None = None
-    """Number of rows of every cell, where it is the same for all."""
-
-    @classmethod
-    def of(cls, cell: Tensor, cells: int) -> "Rows":
-        """Rows for a sorted vector of cells."""
-        edges = torch.arange(cells + 1, device=cell.device)
-        return cls(cell, torch.searchsorted(cell, edges))
-
-    @classmethod
-    def full(cls, cells: int, each: int, device: torch.device) -> "Rows":
-        """The same number of rows for every cell."""
-        starts = torch.arange(cells + 1, device=device) * each
-        cell = torch.arange(cells * each, device=device) // each
-        return cls(cell, starts, each)
-
-    def __len__(self) -> int:
-        return len(self.cell)
-
-    def spread(self, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """For non-zeros of these cells (N,): every row of their cells, and which non-zero it is.
-
-        Returns
-        -------
-        row, entry : Tensor of shape (M,)
-        """
-        if self.each is not None:
-            row = cell[:, None] * self.each + torch.arange(self.each, device=cell.device)
-            entry = torch.arange(len(cell), device=cell.device)
-            return row.flatten(), entry[:, None].expand(-1, self.each).flatten()
-        first = self.starts[cell]
-        repeats = self.starts[cell + 1] - first
-        entry = torch.repeat_interleave(repeats)
-        shift = first - (torch.cumsum(repeats, 0) - repeats)
-        return torch.arange(len(entry), device=cell.device) + shift[entry], entry
+# Where pruning leaves another number of rows in each step they are made up to one of few.
+LEAST_ROWS = 64
 
 
 class OutputLayer(NamedTuple):
@@ -119,6 +79,9 @@ def weighted_log_likelihood(
     per_row : Tensor of shape (R,)
         log P(x given row), nats, without gradient.
     """
+    if not torch.is_grad_enabled():  # The function below is asked for gradients even then.
+        per_row, _ = decode(hidden, None, layer, batch, rows, likelihood)
+        return torch.dot(row_weight, per_row), per_row
     total, per_row = _Pass.apply(hidden, row_weight, *layer, batch, rows, likelihood)  # type: ignore[no-untyped-call]
     return total, per_row
 
@@ -177,6 +140,29 @@ def decode(
         Of the weighted sum with respect to `hidden`, and the layer's weight and bias; empty
         without row weights.
     """
+    if hidden.is_cuda or rows.each is not None:
+        return _decode(hidden, row_weight, layer, batch, rows, likelihood)
+    # OneDNN compiles code for every shape and keeps it, some 6 MB for a number of rows.
+    number = len(rows)
+    step = max(LEAST_ROWS, 1 << max(0, number.bit_length() - 4))
+    more = (0, -number % step)
+    hidden = pad(hidden, (0, 0, *more))
+    if row_weight is not None:
+        row_weight = pad(row_weight, more)
+    rows = Rows(pad(rows.cell, more, value=batch.cells - 1), rows.starts)
+    per_row, gradients = _decode(hidden, row_weight, layer, batch, rows, likelihood)
+    return per_row[:number], (*(part[:number] for part in gradients[:1]), *gradients[1:])
+
+
+def _decode(
+    hidden: Tensor,
+    row_weight: Tensor | None,
+    layer: OutputLayer,
+    batch: Batch,
+    rows: Rows,
+    likelihood: Likelihood,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """See `decode`; rows beyond those of the last cell are there, but hold no counts."""
     blocks = _Blocks(hidden, layer, batch, rows, likelihood)
     per_row = batch.constant[rows.cell].double()
     if row_weight is None:
@@ -189,7 +175,7 @@ def decode(
         slope = torch.zeros_like(per_row)
         for block in blocks:
             slope += block.values()[1][likelihood.rate_output].sum(-1)
-    weighted = hidden * row_weight[:, None]
+    weighted = (hidden.t() * row_weight).contiguous().t()
     gradients = (
         torch.zeros_like(hidden),
         torch.empty_like(layer.weight),
@@ -213,12 +199,10 @@ def _accumulate(
     """Multiply the derivatives (outputs, R, width) of a block into the gradients."""
     d_hidden, d_weight, d_bias = gradients
     genes = slice(block.start, block.stop)
-    fixed = len(gradient) - len(d_weight)
     for output, derivative in enumerate(gradient):
         torch.mv(derivative.t(), row_weight, out=d_bias[output, genes])
-        if output >= fixed:
-            torch.mm(derivative.t(), weighted, out=d_weight[output - fixed, genes])
-            d_hidden.addmm_(derivative, block.weight[output - fixed])
+    decoded = gradient[len(gradient) - len(d_weight) :]
+    layer_gradients(decoded, weighted, block.weight, d_hidden, d_weight[:, genes])
 
 
 class _Blocks:
@@ -230,7 +214,8 @@ class _Blocks:
         self.hidden, self.layer, self.batch, self.rows = hidden, layer, batch, rows
         self.likelihood = likelihood
         elements = CUDA_BLOCK_ELEMENTS if hidden.is_cuda else BLOCK_ELEMENTS
-        self.width = max(16, min(batch.genes, elements // max(1, len(rows))))
+        # A multiple of the float32 numbers in an AVX-512 register.
+        self.width = min(batch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
         self.edges = self._edges()
         # Of each row, shape (R, 1); the rate's output plus the second is the log rate.
         self.log_library = batch.library[rows.cell, None].log()
@@ -270,15 +255,12 @@ class _Block:
         self.blocks, self.start, self.stop = blocks, start, stop
         self.weight = blocks.layer.weight[:, start:stop]
         batch = blocks.batch
-        self.count = batch.sorted_count[entries]
-        cell, gene = batch.sorted_cell[entries], batch.sorted_gene[entries]
-        if not self.count.is_cuda:
-            # In descending order, so that those above any bound are a prefix.
-            order = torch.argsort(self.count, descending=True, stable=True)
-            self.count, cell, gene = self.count[order], cell[order], gene[order]
-        self.row, entry = blocks.rows.spread(cell)
-        self.count = self.count[entry]
-        self.position = self.row * (stop - start) + (gene[entry] - start)
+        self.entries = Entries(
+            batch.sorted_cell[entries],
+            batch.sorted_gene[entries] - start,
+            batch.sorted_count[entries],
+            blocks.rows,
+        )
 
     def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log-likelihood of each row over these genes, and its derivatives by the outputs.
@@ -301,24 +283,12 @@ class _Block:
             outputs[rate] += self.blocks.log_scale
             if slope is not None:
                 fraction = (outputs[rate] - self.blocks.log_library).exp_()
-        flat = outputs.view(len(outputs), -1)
-        excess, d_excess = likelihood.excess(flat[:, self.position], self.count)
-        zeros, gradient = likelihood.zeros(outputs)
-        value = zeros.double().index_add_(0, self.row, excess.double())
-        gradient.view(len(outputs), -1).index_add_(1, self.position, d_excess)
+        value = likelihood.log_likelihood(outputs, self.entries)
         if fraction is not None and slope is not None and rate is not None:
-            gradient[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
-        return value, gradient
+            outputs[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
+        return value, outputs
 
 
 def _outputs(hidden: Tensor, layer: OutputLayer, start: int, stop: int) -> Tensor:
     """What the last layer gives for a block of genes, shape (outputs, R, width)."""
-    weight, bias = layer.weight[:, start:stop], layer.bias[:, None, start:stop]
-    fixed = len(bias) - len(weight)
-    if not fixed:
-        return torch.baddbmm(bias, hidden.expand(len(weight), -1, -1), weight.transpose(1, 2))
-    outputs = hidden.new_empty(len(bias), len(hidden), stop - start)
-    outputs[:fixed] = bias[:fixed]
-    for index in range(len(weight)):
-        torch.addmm(bias[fixed + index], hidden, weight[index].t(), out=outputs[fixed + index])
-    return outputs
+    return layer_outputs(hidden, layer.weight[:, start:stop], layer.bias[:, start:stop])

@@ -3,7 +3,8 @@
 A gene that no training cell expresses teaches nothing about how it varies, and one with a count or
 two hardly more. With the closed form such a gene has no weights at all: its counts follow one
 distribution, the same for every cell, at its mean or, for the genes never seen, at the mean that
-Good and Turing's rule gives to them. The reported bound is still over all genes.
+Good and Turing's rule gives to them. So do genes that are not among those chosen to be modelled.
+The reported bound is still over all genes.
 """
 
 from dataclasses import dataclass
@@ -31,17 +32,26 @@ class GeneModel:
     mean: np.ndarray
 
     @classmethod
-    def learn(cls, training: sp.csr_matrix, closed_form: bool, rare_below: int = 1) -> "GeneModel":
+    def learn(
+        cls,
+        training: sp.csr_matrix,
+        closed_form: bool,
+        rare_below: int = 1,
+        chosen: np.ndarray | None = None,
+    ) -> "GeneModel":
         """Learn the means, and which genes to model, from training cells (n, G).
 
         With the closed form, genes whose training cells have fewer counts than `rare_below` in
-        all are left out; at 1 these are the genes never seen.
+        all are left out; at 1 these are the genes never seen. So are those that are not among
+        the `chosen`, bool of shape (G,), where these are given.
         """
         total = np.asarray(training.sum(0), dtype=np.float64).ravel()
         seen = total > 0
         mean = np.where(seen, total, 0.0) / training.shape[0]
         mean[~seen] = unseen_mean(total, training.shape[0])
         modelled = total >= rare_below if closed_form else np.ones_like(seen)
+        if chosen is not None:
+            modelled &= chosen
         if not modelled.any():
             modelled = seen  # So few counts in all that every gene is rare.
         return cls(modelled, mean)

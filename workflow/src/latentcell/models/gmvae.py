@@ -5,8 +5,13 @@ Per cell, the evidence lower bound is
 .. math:: \sum_k q(y=k|x) \left[\log p(x|z_k) - \log\frac{q(z_k|x,k)}{p(z_k|k)}\right]
           - \mathrm{KL}(q(y|x) \| p(y)),
 
-with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. One small
-module per conditional distribution, named after it.
+with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. Of a cell whose
+label y is known it is that of the label's own component (Kingma et al. 2014, eq. 6),
+
+.. math:: \log p(x|z_y) - \log\frac{q(z_y|x,y)}{p(z_y|y)} + \log p(y),
+
+and :math:`\log q(y|x)` is maximised beside it. One small module per conditional distribution, named
+after it.
 """
 
 import math
@@ -15,10 +20,11 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, softplus
+from torch.nn.functional import log_softmax, one_hot, softplus
 
 from latentcell.models.counts import Batch
 from latentcell.models.engine import OutputLayer, Rows, decode, weighted_log_likelihood
+from latentcell.models.labels import UNKNOWN
 from latentcell.models.likelihoods import make_likelihood
 from latentcell.models.networks import (
     Dense,
@@ -121,6 +127,8 @@ class Objective:
         (cell, cluster) pairs with q(y given x) at or below it are not decoded; the expected
         log-likelihood is then the mean over the clusters that are. 0 decodes all of them (of
         probability above 0). On CUDA all are decoded, since counting them would stall the device.
+    label_weight : float
+        Weight of log q(y given x) of each cell whose label y is known.
     """
 
     kl_weight: float = 1.0
@@ -130,6 +138,7 @@ class Objective:
     importance_weighted: bool = False
     closed_form_kl: bool = False
     threshold: float = 0.0
+    label_weight: float = 0.0
 
     @property
     def samples(self) -> int:
@@ -141,7 +150,8 @@ class Bound(NamedTuple):
     """Terms of the bound for each cell of a batch, nats, and what it was made of.
 
     `objective` is the weighted sum that training maximises, a scalar mean over the cells. `elbo`
-    is enre - kl_z - kl_y, or more where it is the importance-weighted bound.
+    is enre - kl_z - kl_y, or more where it is the importance-weighted bound. Where the label is
+    known they are those of its component, and kl_y is -log p(y); q_y and latent are as ever.
     """
 
     objective: Tensor
@@ -346,7 +356,11 @@ class GMVAE(nn.Module):
         return self.q_y(batch, generator)  # type: ignore[no-any-return]
 
     def forward(
-        self, batch: Batch, generator: torch.Generator, how: Objective | None = None
+        self,
+        batch: Batch,
+        generator: torch.Generator,
+        how: Objective | None = None,
+        labels: Tensor | None = None,
     ) -> Bound:
         """Bound of a batch.
 
@@ -357,6 +371,9 @@ class GMVAE(nn.Module):
         generator : torch.Generator
             Draws the latent samples and the dropout; lies on the model's device.
         how : Objective, optional
+        labels : Tensor of int64, shape (B,), optional
+            Component that each cell is known to belong to, `UNKNOWN` where it is not; on the
+            model's device.
 
         Returns
         -------
@@ -373,25 +390,29 @@ class GMVAE(nn.Module):
             own = type(posterior)(*(part[:, None] for part in posterior))
             kl_z = own.log_density(z) - prior.log_density(z)
         kl_y = (q_y * (log_q_y - self.p_y())).sum(-1)
-        rows = _Decoded(self, batch, self.decoder(z, batch.covariates, generator), q_y, how)
+        known = None if labels is None else _Known(labels)
+        weight = q_y
+        if known is not None:
+            weight, kl_y = known.weight(q_y), known.kl_y(kl_y, self.p_y())
+        hidden = self.decoder(z, batch.covariates, generator)
+        rows = _Decoded(self, batch, hidden, weight, how, prune=known is not None)
         if how.importance_weighted and how.importance > 1:
             gain, elbo, enre = rows.importance_weighted(kl_z)
         else:
             gain, enre = rows.expected_log_likelihood()
-            gain = gain - how.kl_weight * (q_y * kl_z.mean(1)).sum(-1).mean()
-            elbo = enre - (q_y * kl_z.mean(1)).sum(-1)
-        penalty = kl_y.mean()
-        if how.free_nats > 0.0:
-            penalty = penalty.clamp_min(how.free_nats)
-        latent = (q_y[:, :, None] * posterior.mean).sum(1)
+            gain = gain - how.kl_weight * (weight * kl_z.mean(1)).sum(-1).mean()
+            elbo = enre - (weight * kl_z.mean(1)).sum(-1)
+        gain = gain - how.kl_weight * _penalty(kl_y, how.free_nats, known)
+        if known is not None:
+            gain = gain + how.label_weight * known.log_probability(log_q_y).mean()
         return Bound(
-            objective=gain - how.kl_weight * penalty,
+            objective=gain,
             elbo=elbo - kl_y,
             enre=enre,
-            kl_z=(q_y * kl_z.mean(1)).sum(-1),
+            kl_z=(weight * kl_z.mean(1)).sum(-1),
             kl_y=kl_y,
             q_y=q_y,
-            latent=latent,
+            latent=(q_y[:, :, None] * posterior.mean).sum(1),
         )
 
     def set_output_bias(self, mean: Tensor) -> None:
@@ -436,32 +457,77 @@ class GMVAE(nn.Module):
         return counts.view(cells, -1), latent, cluster
 
 
+class _Known:
+    """Which cells of a batch have a known label, and what it does to their terms.
+
+    All shapes are those of the batch, so that no step on CUDA waits for a count.
+    """
+
+    def __init__(self, labels: Tensor) -> None:
+        self.mask = labels != UNKNOWN
+        self.label = torch.where(self.mask, labels, 0)
+
+    def weight(self, q_y: Tensor) -> Tensor:
+        """What each component counts for (B, K): q(y given x), or the label's alone."""
+        alone = one_hot(self.label, q_y.shape[1]).to(q_y.dtype)
+        return torch.where(self.mask[:, None], alone, q_y)
+
+    def kl_y(self, kl_y: Tensor, log_p_y: Tensor) -> Tensor:
+        """KL(q(y given x) || p(y)) of each cell, or -log p(y), (B,)."""
+        return torch.where(self.mask, -log_p_y[self.label], kl_y)
+
+    def log_probability(self, log_q_y: Tensor) -> Tensor:
+        """Log q(y given x) of each cell with a label y, 0 of the others, (B,)."""
+        of_label = log_q_y.gather(1, self.label[:, None])[:, 0]
+        return torch.where(self.mask, of_label, 0.0)
+
+
+def _penalty(kl_y: Tensor, free_nats: float, known: _Known | None) -> Tensor:
+    """Mean of KL_y over the batch, up to the free nats free; where y is known, nothing is."""
+    if free_nats == 0.0:
+        return kl_y.mean()
+    if known is None:
+        return kl_y.mean().clamp_min(free_nats)
+    fixed = torch.where(known.mask, kl_y, 0.0).mean()
+    others = torch.where(known.mask, 0.0, kl_y).mean()
+    return fixed + torch.maximum(others, free_nats * (~known.mask).to(kl_y.dtype).mean())
+
+
 class _Decoded:
-    """The rows of a batch that are decoded, and their log-likelihoods."""
+    """The rows of a batch that are decoded, and their log-likelihoods.
+
+    With `prune` those of weight 0 are not, whatever the threshold.
+    """
 
     def __init__(
-        self, model: GMVAE, batch: Batch, hidden: Tensor, q_y: Tensor, how: Objective
+        self,
+        model: GMVAE,
+        batch: Batch,
+        hidden: Tensor,
+        weight: Tensor,
+        how: Objective,
+        prune: bool = False,
     ) -> None:
         self.layer, self.likelihood = model.decoder.layer, model.decoder.likelihood
-        self.batch, self.q_y, self.how = batch, q_y, how
-        self.grid = (batch.cells, how.samples, q_y.shape[1])
+        self.batch, self.how = batch, how
+        self.grid = (batch.cells, how.samples, weight.shape[1])
         self.flat: Tensor | None = None
-        weight = q_y
-        if how.threshold > 0.0 and not q_y.is_cuda:
+        if (prune or how.threshold > 0.0) and not weight.is_cuda:
             # The likeliest cluster is always kept, whatever the threshold.
-            kept = (q_y > how.threshold).scatter(1, q_y.argmax(1, keepdim=True), True)
-            weight = q_y * kept
-            weight = weight / weight.sum(1, keepdim=True)
+            kept = (weight > how.threshold).scatter(1, weight.argmax(1, keepdim=True), True)
+            if how.threshold > 0.0:
+                weight = weight * kept
+                weight = weight / weight.sum(1, keepdim=True)
             kept = kept[:, None, :].expand(self.grid)
             self.flat = torch.nonzero(kept.flatten()).flatten()
         self.weight = weight
         self.hidden = hidden.flatten(0, 2)
         if self.flat is None or len(self.flat) == math.prod(self.grid):
             self.flat = None
-            self.rows = Rows.full(batch.cells, how.samples * q_y.shape[1], q_y.device)
+            self.rows = Rows.full(batch.cells, math.prod(self.grid[1:]), weight.device)
         else:
             self.hidden = self.hidden[self.flat]
-            cell = self.flat // (how.samples * q_y.shape[1])
+            cell = self.flat // math.prod(self.grid[1:])
             self.rows = Rows.of(cell, batch.cells)
 
     def _take(self, values: Tensor) -> Tensor:

@@ -38,9 +38,16 @@ class Inputs:
 
     @classmethod
     def learn(
-        cls, training: sp.csr_matrix, settings: VaeSettings, batch: np.ndarray | None
+        cls,
+        training: sp.csr_matrix,
+        settings: VaeSettings,
+        batch: np.ndarray | None,
+        genes: np.ndarray | None = None,
     ) -> "Inputs":
-        """Learn from training cells (n, G) and, for batch correction, their batches (n,)."""
+        """Learn from training cells (n, G) and, for batch correction, their batches (n,).
+
+        Where genes (bool, shape (G,)) are given, no others have weights.
+        """
         batches: tuple[str, ...] = ()
         if settings.batch_correction:
             if batch is None:
@@ -48,8 +55,8 @@ class Inputs:
             batches = tuple(np.unique(batch).tolist())
         largest = float(training.sum(1).max()) if settings.count_sum_feature else None
         closed_form = settings.unexpressed_genes == "closed-form"
-        genes = GeneModel.learn(training, closed_form, settings.rare_below)
-        return cls(genes, settings.encoder_input, batches, largest)
+        model = GeneModel.learn(training, closed_form, settings.rare_below, genes)
+        return cls(model, settings.encoder_input, batches, largest)
 
     @property
     def covariates(self) -> int:

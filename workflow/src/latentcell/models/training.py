@@ -17,6 +17,7 @@ from latentcell.models.evaluation import Evaluation, evaluate
 from latentcell.models.genes import GeneModel
 from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates, Objective
 from latentcell.models.inputs import Inputs
+from latentcell.models.labels import Labels
 from latentcell.models.optimiser import Adam
 from latentcell.names import ModelName
 from latentcell.progress import Progress, say
@@ -34,6 +35,10 @@ class Trained:
     ----------
     seconds : list of float
         Duration of the training part of each epoch run here, without its evaluation.
+    types : tuple of str
+        Cell type of each component, where labels guided the training; else empty.
+    labelled : ndarray of int64
+        Row numbers of the training cells that showed their labels.
     """
 
     model: GMVAE
@@ -44,6 +49,8 @@ class Trained:
     best_epoch: int = 0
     epochs_trained: int = 0
     seconds: list[float] = field(default_factory=list)
+    types: tuple[str, ...] = ()
+    labelled: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
 
     def counts(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> CountMatrix:
         """Counts of cells (n, G), with their batches (n,), as the model takes them."""
@@ -115,6 +122,7 @@ def train(
     *,
     batch: np.ndarray | None = None,
     cell_types: np.ndarray | None = None,
+    genes: np.ndarray | None = None,
 ) -> Trained:
     """Train one model.
 
@@ -136,7 +144,11 @@ def train(
     batch : ndarray of str, shape (n,), optional
         Batch of each cell, for batch correction.
     cell_types : ndarray, shape (n,), optional
-        Type of each cell; those of training cells give an inferred p(y).
+        Type of each cell. Those of training cells give an inferred p(y); with `labelled_share` they
+        are known of that share of the training cells alone, and guide q(y given x). Those of
+        validation cells are measured against, those of test cells are not looked at.
+    genes : ndarray of bool, shape (G,), optional
+        Genes that may have weights; the others have one fixed distribution each.
 
     Returns
     -------
@@ -148,7 +160,7 @@ def train(
     InputError
         When a value ceases to be finite: the epoch, the step and what to try.
     """
-    loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types)
+    loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types, genes)
     if store is not None:
         loop.resume(store)
     progress = Progress(f"{name} on {len(loop.training):,} cells", settings.epochs)
@@ -177,21 +189,30 @@ class _Loop:
         seed: int,
         batch: np.ndarray | None = None,
         cell_types: np.ndarray | None = None,
+        genes: np.ndarray | None = None,
     ) -> None:
         self.settings, self.seed, self.name = settings, seed, name
         self.device = _device(settings)
         self.training = np.flatnonzero(split == "training")
         self.validation = np.flatnonzero(split == "validation")
         training_batch = None if batch is None else batch[self.training]
-        self.inputs = Inputs.learn(matrix[self.training], settings, training_batch)
+        self.inputs = Inputs.learn(matrix[self.training], settings, training_batch, genes)
         shape = _architecture(name, components, settings, self.inputs)
+        self.labels: Labels | None = None
+        if settings.labelled_share and shape.kind == "gmvae":
+            share = settings.labelled_share
+            self.labels = Labels.choose(cell_types, split, components, share, seed)
         probabilities = None
         if shape.cluster_prior == "inferred" and shape.kind == "gmvae":
-            probabilities = _shares(cell_types, self.training, components)
+            shown = self.training if self.labels is None else self.labels.cells
+            probabilities = _shares(cell_types, shown, components)
         self.model = self._new_model(shape, probabilities).to(self.device)
         likelihood = self.model.decoder.likelihood
         self.counts = self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
-        self.adam = Adam(self.model.parameters(), settings.learning_rate, maximise=True)
+        # Wide models' gradients are as large as they are; a GPU would rather have one kernel.
+        eager = self.device.type == "cpu"
+        parameters, rate = self.model.parameters(), settings.learning_rate
+        self.adam = Adam(parameters, rate, maximise=True, eager=eager)
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
@@ -226,16 +247,25 @@ class _Loop:
             threshold=settings.prune_below,
             kl_weight=settings.kl_weight * warm_up,
             free_nats=settings.free_nats * math.log(self.model.shape.components),
+            label_weight=self._label_weight(),
         )
+        shown = None if self.labels is None else torch.as_tensor(self.labels.shown)
         self.adam.learning_rate = settings.learning_rate * _schedule(settings, epoch)
         self.model.train()
         objectives = []
         for index in torch.split(cells, settings.batch_size):
-            bound = self.model(self.counts.rows(index), noise, how)
+            known = None if shown is None else shown[index].to(self.device)
+            bound = self.model(self.counts.rows(index), noise, how, known)
             bound.objective.backward()
             self.adam.step()
             objectives.append(bound.objective.detach())
         return torch.stack(objectives)
+
+    def _label_weight(self) -> float:
+        """Weight of a labelled cell's log q(y given x); few weigh together as much as many."""
+        if self.labels is None:
+            return 0.0
+        return self.settings.label_weight * len(self.training) / len(self.labels.cells)
 
     def _require_finite(self, objectives: Tensor, epoch: int) -> None:
         bad = torch.nonzero(~torch.isfinite(objectives)).flatten().tolist()
@@ -260,6 +290,9 @@ class _Loop:
             means = result.means()
             used = result.components_used()
             self.history.append({"epoch": epoch, "split": name, **means, "components_used": used})
+            if self.labels is not None:
+                accuracy = self.labels.accuracy(result.clusters, getattr(self, name))
+                self.history[-1]["accuracy"] = accuracy
         if not np.isfinite(means["elbo"]):
             raise InputError(
                 f"{self.name}: the validation ELBO is not finite after epoch {epoch}; "
@@ -267,7 +300,8 @@ class _Loop:
             )
         if means["elbo"] > self.best_elbo:
             self.best_epoch, self.best_elbo = epoch, means["elbo"]
-            self._keep_as_best()
+            if self.settings.keep == "best-validation":
+                self._keep_as_best()
 
     def _keep_as_best(self) -> None:
         """Copy the weights, into the memory of the last copy, so that never two are held."""
@@ -336,6 +370,7 @@ class _Loop:
             kept,
             self.epoch,
             self.seconds,
+            *((self.labels.types, self.labels.cells) if self.labels else ()),
         )
 
 
@@ -344,14 +379,20 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
     tensors = {f"model.{key}": value for key, value in trained.model.state_dict().items()}
     tensors["genes.modelled"] = torch.as_tensor(trained.inputs.genes.modelled)
     tensors["genes.mean"] = torch.as_tensor(trained.inputs.genes.mean)
+    settings = trained.settings
+    # What has no effect is not told, so that models without labels are what they always were.
+    unused = set() if settings.labelled_share else {"labelled_share", "label_weight"}
     description = {
         "architecture": asdict(trained.model.shape),
         "inputs": trained.inputs.describe(),
-        "settings": trained.settings.model_dump(),
+        "settings": settings.model_dump(exclude=unused),
         "seed": trained.seed,
         "best_epoch": trained.best_epoch,
         "epochs_trained": trained.epochs_trained,
     }
+    if trained.types:
+        description["types"] = list(trained.types)
+        tensors["labelled"] = torch.as_tensor(trained.labelled)
     return tensors, description
 
 
@@ -373,6 +414,8 @@ def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
         description["seed"],
         best_epoch=description["best_epoch"],
         epochs_trained=description["epochs_trained"],
+        types=tuple(description.get("types", ())),
+        labelled=tensors.get("labelled", torch.tensor([], dtype=torch.int64)).numpy(),
     )
 
 

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from latentcell.models.counts import Entries
+
 # Bound of scVAE on log rates and on log r, either way.
 LOG_BOUND = 10.0
 
@@ -75,6 +77,27 @@ class Likelihood(ABC):
         value : Tensor of shape (N,)
         gradient : Tensor of shape (outputs, N)
         """
+
+    def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
+        """Log-likelihood of each row over a block of genes, and the derivatives in place.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (outputs, R, G)
+            What the decoder's last layer gives; overwritten by the derivatives.
+        entries : Entries
+            The non-zero counts.
+
+        Returns
+        -------
+        Tensor of float64, shape (R,)
+            Without the terms of the counts alone, nats.
+        """
+        row, column, count = entries.in_rows()
+        excess, d_excess = self.excess(outputs[:, row, column], count)
+        value, gradient = self.zeros(outputs)
+        gradient[:, row, column] += d_excess  # Each place at most once.
+        return value.double().index_add_(0, row, excess.double())
 
     @abstractmethod
     def constant(self, count: Tensor) -> Tensor:

@@ -1,21 +1,25 @@
-"""The hot loop of the negative binomial as one Triton kernel, for CUDA devices.
+"""The hot loops of the negative binomial as single kernels of float32.
 
-PyTorch's own operations read and write the two outputs of the decoder a dozen times; this reads
-and writes them once. Triton comes with PyTorch's CUDA builds; without it the plain operations run.
+PyTorch's own operations read and write the two outputs of the decoder a dozen times; these read
+and write them once. On CUDA devices the zeros are one Triton kernel: Triton comes with PyTorch's
+CUDA builds, and without it the plain operations run. On CPUs zeros and counts are one Numba kernel.
 """
 
 import importlib.util
 from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
-# Genes that one program of the kernel holds at a time.
+from latentcell.models.counts import Entries
+
+# Genes that one program of the Triton kernel holds at a time.
 COLUMNS = 2048
 
 
-def usable(outputs: Tensor) -> bool:
-    """Whether the kernel takes these outputs."""
+def zeros_usable(outputs: Tensor) -> bool:
+    """Whether `zeros` takes these outputs."""
     return outputs.is_cuda and outputs.dtype == torch.float32 and _has_triton()
 
 
@@ -40,3 +44,42 @@ def zeros(outputs: Tensor, bound: float) -> Tensor:
     total = outputs.new_empty(rows)
     kernel[(rows,)](outputs[0], outputs[1], total, genes, bound, COLUMNS)
     return total
+
+
+def log_likelihood_usable(outputs: Tensor) -> bool:
+    """Whether `log_likelihood` takes these outputs: in memory with the rows first."""
+    single = outputs.device.type == "cpu" and outputs.dtype == torch.float32
+    return single and outputs.transpose(0, 1).is_contiguous()
+
+
+def log_likelihood(
+    outputs: Tensor, entries: Entries, size_factor: bool, bound: float, floor: float
+) -> Tensor:
+    """Log-likelihood of each row (R,) in float64, and the derivatives in place.
+
+    Parameters
+    ----------
+    outputs : float32 Tensor of shape (2, R, G) on the CPU, in memory (R, 2, G)
+        Log r, and the logit of p or the log mean; overwritten by the derivatives.
+    entries : Entries
+        The non-zero counts.
+    size_factor : bool
+        Whether output 1 is the log mean.
+    bound : float
+        Log r is clipped to [-bound, bound] and passes no gradient beyond.
+    floor : float
+        Log p is clipped to it from below at the counts, and passes no gradient beyond.
+    """
+    from latentcell.models.likelihoods import fused_numba
+
+    total = fused_numba.log_likelihood(
+        outputs.transpose(0, 1).numpy(),
+        entries.rows.starts.numpy(),
+        entries.cell.numpy(),
+        entries.column.numpy(),
+        entries.count.numpy(),
+        np.float32(size_factor),
+        np.float32(bound),
+        np.float32(floor),
+    )
+    return torch.from_numpy(total)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from latentcell.models.counts import Entries
 from latentcell.models.likelihoods import fused
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
@@ -58,9 +59,16 @@ class NegativeBinomial(Likelihood):
 
     def zeros(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """See `Likelihood.zeros`."""
-        if self.rate_output is None and fused.usable(outputs):
+        if self.rate_output is None and fused.zeros_usable(outputs):
             return fused.zeros(outputs, LOG_BOUND), outputs
         return super().zeros(outputs)
+
+    def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
+        """See `Likelihood.log_likelihood`."""
+        if fused.log_likelihood_usable(outputs):
+            has_size_factor = self.rate_output is not None
+            return fused.log_likelihood(outputs, entries, has_size_factor, LOG_BOUND, LOG_P_FLOOR)
+        return super().log_likelihood(outputs, entries)
 
     def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """See `Likelihood.excess`."""

@@ -1,0 +1,232 @@
+"""Time and peak memory of each step by the number of cells: docs/benchmarks.md.
+
+    [LATENTCELL_DATA=<folder of the deposit>] python bench/scale.py [--cells 1300 15000] [...]
+    python bench/scale.py --cost
+
+Cells are simulated from the deposited ones (`latentcell.data.rehearsal`). Each step runs in a
+process of its own, on one thread. Rows go to results/bench/scale.csv as they are done; those that
+are there are kept, so that a run that was stopped goes on. `--cost` runs nothing and says what a
+full run costs, computed from docs/results/.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scale_steps import MADE, NEEDS, STEPS
+
+from latentcell.io import write_text
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = ("step", "cells", "genes", "seconds", "cpu_seconds", "peak_mb")
+CELLS = (1_300, 15_000, 68_579, 500_000)
+FULL_SIZE = 68_579
+# The most cells on which a step is run unless it is named; others: the full size.
+LARGEST = {"import": 10**9, "subset": 10**9, "gmvae_exact_epoch": 15_000}
+TITLES = {
+    "import": "import of 10x's archive",
+    "subset": "subset and split",
+    "pca": "PCA, k = 100",
+    "gmvae_epoch": "GMVAE (10, 100), an epoch",
+    "gmvae_exact_epoch": "the same, exact, an epoch",
+    "ffnn_raw_epoch": "FFNN on raw counts, an epoch",
+    "ffnn_pca_epoch": "FFNN on 100 components, an epoch",
+    "tsne": "tSNE of 10 latents",
+}
+# At the full size: step, seconds, MB that it is to stay below (None: no aim).
+TARGETS: tuple[tuple[str, float | None, float | None], ...] = (
+    ("import", 240, 3_000),
+    ("pca", 180, 3_000),
+    ("gmvae_epoch", None, 3_000),
+    ("tsne", 600, None),
+)
+
+Row = dict[str, Any]
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
+    parser.add_argument("--steps", choices=STEPS, nargs="+")
+    parser.add_argument("--source", help="real cells to simulate from; the deposit, or the sample")
+    parser.add_argument("--out", type=Path, default=ROOT / "results/bench", help="folder")
+    parser.add_argument("--cost", action="store_true", help="only say what a full run costs")
+    return parser.parse_args(arguments)
+
+
+def main(options: argparse.Namespace) -> None:
+    path = options.out / "scale.csv"
+    for cells in options.cells:
+        for step in options.steps or steps_of(cells):
+            if not any(row["step"] == step and row["cells"] == cells for row in read_rows(path)):
+                row = measured(step, cells, options)
+                put(path, row)
+                print(
+                    f"{step}, {cells:,} cells: {row['seconds']} s, {row['peak_mb']} MB", flush=True
+                )
+    rows = read_rows(path)
+    draw(rows, path.with_suffix(".svg"))
+    write_text(path.with_suffix(".md"), report(rows))
+    print(report(rows), end="")
+
+
+def steps_of(cells: int) -> list[str]:
+    """What is run on so many cells unless steps are named."""
+    return [step for step in STEPS if cells <= LARGEST.get(step, FULL_SIZE)]
+
+
+def measured(step: str, cells: int, options: argparse.Namespace) -> Row:
+    """Run a step, and before it what it needs and is not there, which is not recorded."""
+    folder = options.out / f"scale-{cells}"
+    simulate(cells, folder, options.source)
+    prepare(step, folder)
+    found = run(step, folder)
+    return {"step": step} | {key: _rounded(value) for key, value in found.items()}
+
+
+def prepare(step: str, folder: Path) -> None:
+    """Make what a step reads, and before it what that needs, where it is not there."""
+    for need in NEEDS.get(step, ()):
+        if not (folder / MADE[need]).exists():
+            prepare(need, folder)
+            run(need, folder)
+
+
+def simulate(cells: int, folder: Path, source: str | None) -> None:
+    """Write 10x's archive of so many cells, where there is none."""
+    if list(folder.glob("*.tar.gz")):
+        return
+    command = [sys.executable, "-m", "latentcell.data.rehearsal", "--cells", str(cells)]
+    command += ["--out", str(folder), *(["--source", source] if source else [])]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def run(step: str, folder: Path) -> Row:
+    """A step in a process of its own, on one thread."""
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    command = [sys.executable, Path(__file__).with_name("scale_steps.py"), step, folder]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | one, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{step} in {folder} ended with status {done.returncode}")
+    found: Row = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _rounded(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.4g}")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows as they were written; numbers as numbers."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    whole, text = ("cells", "genes"), ("step",)
+    return [
+        {
+            key: value if key in text else int(value) if key in whole else float(value)
+            for key, value in row.items()
+        }
+        for row in rows
+    ]
+
+
+def put(path: Path, row: Row) -> None:
+    """Add a row, in the order of steps and cells."""
+    order = list(STEPS)
+    rows = sorted([*read_rows(path), row], key=lambda r: (order.index(r["step"]), r["cells"]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def slope(rows: list[Row], step: str, column: str) -> float | None:
+    """Exponent of a power of the number of cells, by least squares of logarithms."""
+    points = [(row["cells"], row[column]) for row in rows if row["step"] == step]
+    if len(points) < 2:
+        return None
+    cells, values = np.log(np.array(points, float)).T
+    return float(np.polyfit(cells, values, 1)[0])
+
+
+def report(rows: list[Row]) -> str:
+    """Seconds, memory and slopes of each step, and which aims hold, as Markdown."""
+    lines = ["| step | cells | seconds | of the processor | peak MB |", "| --- |" + " ---: |" * 4]
+    lines += [
+        f"| {TITLES[row['step']]} | {row['cells']:,} | {row['seconds']:.3g} "
+        f"| {row['cpu_seconds']:.3g} | {row['peak_mb']:,.0f} |"
+        for row in rows
+    ]
+    lines += ["", "| step | slope of the seconds | of the memory |", "| --- | ---: | ---: |"]
+    for step in dict.fromkeys(row["step"] for row in rows):
+        slopes = [slope(rows, step, column) for column in ("cpu_seconds", "peak_mb")]
+        shown = ["" if value is None else f"{value:.2f}" for value in slopes]
+        lines.append(f"| {TITLES[step]} | {shown[0]} | {shown[1]} |")
+    return "\n".join([*lines, "", *verdicts(rows)]) + "\n"
+
+
+def verdicts(rows: list[Row]) -> list[str]:
+    """A line for each aim that was measured."""
+    found = {row["step"]: row for row in rows if row["cells"] == FULL_SIZE}
+    lines = []
+    for step, seconds, mb in TARGETS:
+        for column, unit, limit in (("seconds", "s", seconds), ("peak_mb", "MB", mb)):
+            if step in found and limit is not None:
+                value = found[step][column]
+                held = "holds" if value < limit else "is missed"
+                lines.append(f"- {TITLES[step]}: {value:,.0f} of {limit:,.0f} {unit}, {held}")
+    return lines
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Seconds and memory against cells, both logarithmic."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    # Okabe and Ito's colours, and a marker each.
+    looks = zip(
+        ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999", "#CC79A7", "#56B4E9", "#000000"),
+        "os^D<vPX",
+        strict=True,
+    )
+    looks_of = dict(zip(STEPS, looks, strict=True))
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "latentcell", "font.size": 9}):
+        figure = Figure(figsize=(8, 3.8), layout="constrained")
+        panels = figure.subplots(1, 2)
+        columns = (("cpu_seconds", "seconds of the processor"), ("peak_mb", "peak memory (MB)"))
+        for axes, (column, label) in zip(panels, columns, strict=True):
+            for step, (color, marker) in looks_of.items():
+                points = [(row["cells"], row[column]) for row in rows if row["step"] == step]
+                if points:
+                    axes.loglog(*zip(*points, strict=True), marker, ls="-", color=color, ms=4)
+            axes.set(xlabel="cells (SIMULATED)", ylabel=label)
+            axes.grid(True, which="major", color="#DDDDDD", linewidth=0.6)
+        handles = panels[0].get_lines()
+        names = [TITLES[s] for s in looks_of if any(row["step"] == s for row in rows)]
+        figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    chosen = parse()
+    if chosen.cost:
+        from cost import cost_report
+
+        print(cost_report(ROOT / "docs/results"), end="")
+    else:
+        main(chosen)

@@ -1,0 +1,226 @@
+"""Do one step of the workflow on so many simulated cells, in a process of its own (see scale.py).
+
+    python bench/scale_steps.py STEP FOLDER
+
+FOLDER holds what earlier steps have made of the cells. The last line that is printed is a JSON
+object: cells, genes, seconds, cpu_seconds, peak_mb.
+"""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+
+from latentcell.data.importing import import_dataset
+from latentcell.io import read_obs, write_h5ad, write_rows
+from latentcell.job import limit_threads
+from latentcell.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
+
+# Cells from which two epochs of a classifier are enough to be timed.
+_MANY = 15_000
+_COMPONENTS, _LATENTS = 100, 10
+
+
+class Clock:
+    """Seconds since it was made or last read, of the wall and of this process."""
+
+    def __init__(self) -> None:
+        self.start = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float]:
+        return time.perf_counter(), time.process_time()
+
+    def read(self) -> dict[str, float]:
+        now = self._now()
+        wall, cpu = (end - begin for begin, end in zip(self.start, now, strict=True))
+        self.start = now
+        return {"seconds": wall, "cpu_seconds": cpu}
+
+
+class Epochs:
+    """Times every epoch of a training, as what would keep its checkpoints."""
+
+    seconds = 0.0
+
+    def __init__(self) -> None:
+        self.clock, self.times = Clock(), list[dict[str, float]]()
+
+    def load(self) -> None:
+        return None
+
+    def save(self, *_: Any) -> None:
+        self.times.append(self.clock.read())
+
+
+@contextmanager
+def simulated_cells_are_expected() -> Any:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*SIMULATED")
+        yield
+
+
+def import_(folder: Path) -> dict[str, Any]:
+    """10x's archive and its annotation to one AnnData file."""
+    (archive,) = folder.glob("*.tar.gz")
+    (labels,) = folder.glob("*.tsv")
+    own = DatasetSettings(name="rehearsal", path=str(archive), format="10x-mtx", labels=str(labels))
+    clock = Clock()
+    with simulated_cells_are_expected():
+        cells = import_dataset(own)
+    write_h5ad(folder / "dataset.h5ad", cells)
+    return about(cells) | clock.read()
+
+
+def subset(folder: Path) -> dict[str, Any]:
+    """Reading the table of cells, drawing all of its cells, splitting and writing them."""
+    from latentcell.data.split import split_cells
+    from latentcell.data.subset import draw_subset
+
+    clock = Clock()
+    obs = read_obs(folder / "dataset.h5ad")
+    rows = draw_subset(obs["cell_type"], "all", "stratified", 42)
+    obs = obs.iloc[rows].copy()
+    obs["split"] = split_cells(obs["cell_type"], SplitSettings(), 42)
+    write_rows(folder / "cells.h5ad", folder / "dataset.h5ad", rows, obs)
+    found = clock.read() | {"peak_mb": peak_mb()}
+    return about(read(folder, backed="r")) | found
+
+
+def pca(folder: Path) -> dict[str, Any]:
+    """Reading the cells, 100 principal components of training cells, scores of all."""
+    from latentcell.represent.pca import fit_pca
+
+    clock = Clock()
+    cells = read(folder)
+    limit_threads(1)
+    fitted = fit_pca(cells.X, cells.obs["split"], PcaSettings(components=[_COMPONENTS]))
+    scores = fitted.transform(cells.X)
+    found = about(cells) | clock.read()
+    np.save(folder / "scores.npy", scores)
+    return found
+
+
+def gmvae_epoch(folder: Path) -> dict[str, Any]:
+    """An epoch of the GMVAE (10, 100) with its evaluation: the second of two."""
+    found, trained = timed_epoch(folder, "latentcell")
+    # The latents are for the map.
+    np.save(folder / "latent.npy", trained.evaluate(read(folder).X).latent)
+    return found
+
+
+def gmvae_exact_epoch(folder: Path) -> dict[str, Any]:
+    """The same with every gene and every pair decoded, as scVAE does."""
+    return timed_epoch(folder, "scvae")[0]
+
+
+def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
+    from latentcell.models.training import train
+    from latentcell.names import ModelName
+    from latentcell.settings import VaeSettings
+
+    cells = read(folder)
+    limit_threads(1)
+    types = cells.obs["cell_type"].to_numpy(str)
+    settings, epochs = VaeSettings(preset=preset, epochs=2, device="cpu"), Epochs()
+    split = cells.obs["split"].to_numpy(str)
+    name = ModelName("gmvae", _LATENTS, 100)
+    trained = train(cells.X, split, name, len(set(types)), settings, 1, epochs)  # type: ignore[arg-type]
+    return about(cells) | epochs.times[1], trained
+
+
+def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
+    """An epoch of the classifier on raw counts, with its evaluation: the last."""
+    cells = read(folder)
+    return classified(cells, cells.X)
+
+
+def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
+    """The same on 100 principal components."""
+    return classified(read(folder), np.load(folder / "scores.npy"))
+
+
+def classified(cells: ad.AnnData, features: Any) -> dict[str, Any]:
+    from latentcell.classify.ffnn import train_ffnn
+
+    limit_threads(1)
+    types = cells.obs["cell_type"].cat
+    settings = FfnnSettings(epochs=2 if cells.n_obs >= _MANY else 5)
+    clock, times = Clock(), list[dict[str, float]]()
+    train_ffnn(
+        features,
+        types.codes,
+        cells.obs["split"],
+        list(types.categories),
+        settings,
+        seed=1,
+        progress=lambda *_: times.append(clock.read()),
+    )
+    return about(cells) | times[-1]
+
+
+def tsne(folder: Path) -> dict[str, Any]:
+    """A map of the ten latents, and reading what it is of."""
+    from latentcell.figures.maps import tsne as mapped
+    from latentcell.settings import TsneSettings
+
+    genes = about(read(folder, backed="r"))["genes"]
+    clock = Clock()
+    latent = np.load(folder / "latent.npy")
+    limit_threads(1)
+    mapped(latent, TsneSettings())
+    return {"cells": len(latent), "genes": genes, "peak_mb": peak_mb()} | clock.read()
+
+
+STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "import": import_,
+    "subset": subset,
+    "pca": pca,
+    "gmvae_epoch": gmvae_epoch,
+    "gmvae_exact_epoch": gmvae_exact_epoch,
+    "ffnn_raw_epoch": ffnn_raw_epoch,
+    "ffnn_pca_epoch": ffnn_pca_epoch,
+    "tsne": tsne,
+}
+# What a step reads that another has made.
+NEEDS = {
+    "subset": ("import",),
+    "pca": ("subset",),
+    "gmvae_epoch": ("subset",),
+    "gmvae_exact_epoch": ("subset",),
+    "ffnn_raw_epoch": ("subset",),
+    "ffnn_pca_epoch": ("pca",),
+    "tsne": ("gmvae_epoch",),
+}
+MADE = {
+    "import": "dataset.h5ad",
+    "subset": "cells.h5ad",
+    "pca": "scores.npy",
+    "gmvae_epoch": "latent.npy",
+}
+
+
+def read(folder: Path, **others: Any) -> ad.AnnData:
+    return ad.read_h5ad(folder / "cells.h5ad", **others)
+
+
+def about(cells: ad.AnnData) -> dict[str, Any]:
+    return {"cells": cells.n_obs, "genes": cells.n_vars, "peak_mb": peak_mb()}
+
+
+def peak_mb() -> float:
+    """Peak resident memory of this process alone, 10^6 bytes (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    step, place = sys.argv[1:]
+    print(json.dumps(STEPS[step](Path(place))))

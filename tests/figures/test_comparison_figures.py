@@ -1,0 +1,271 @@
+"""Figures of the comparison: what is in them, that it is labelled, that nothing overlaps."""
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from latentcell.figures import comparison as c
+from latentcell.figures.style import save
+
+GMVAE = "gmvae-z10-h100"
+INPUTS = ["raw", "pca-k50", GMVAE]
+TITLES = ["Raw counts", "PCA, k = 50", "GMVAE Z = 10, H = 100"]
+
+
+def curve_table() -> pd.DataFrame:
+    rows = [
+        {"input": name, "training_cells": cells, "accuracy_mean": mean}
+        | {"accuracy_low": mean - 0.03, "accuracy_high": mean + 0.03, "replicates": 5}
+        for shift, name in enumerate(INPUTS)
+        for cells, mean in ((100, 0.5 + 0.02 * shift), (400, 0.6), (1040, 0.65))
+    ]
+    return pd.DataFrame(rows)
+
+
+def ablations() -> pd.DataFrame:
+    titles = [
+        "First rows, no random sample",
+        "Softmax applied twice",
+        "Output biases start at zero",
+    ]
+    rows = [
+        {"base": base, "confounder": f"c{i}", "point": i, "title": title}
+        | {"measure": measure, "input": input, "effect": effect}
+        | {"low": effect - abs(effect) / 2, "high": effect + abs(effect) / 2}
+        for base in ("as-run", "controlled")
+        for i, title in reversed(list(enumerate(titles)))
+        for measure, input, effect in (
+            *(("accuracy", name, 0.01 * (i + 1)) for name in INPUTS),
+            ("macro_f1", GMVAE, 5.0),
+            ("elbo", GMVAE, (-2800.0, 3.0, -110.0)[i]),
+        )
+        if not (i == 2 and input == "raw")
+    ]
+    return pd.DataFrame(rows)
+
+
+def pairs() -> pd.DataFrame:
+    shares = [(0.71, 0.23, 0.06), (0.2, 0.8, 0.0), (0.003, 0.007, 0.99)]
+    columns = ["first_better", "equal", "second_better"]
+    table = pd.DataFrame(shares, columns=[f"probability_{column}" for column in columns])
+    names = pd.DataFrame(list(combinations(INPUTS, 2)), columns=["first", "second"])
+    return names.join(table).assign(note="")
+
+
+def detectable() -> pd.DataFrame:
+    cells = [20, 26, 130, 300, 3000]
+    return pd.DataFrame(
+        {
+            "design": ["independent"] * 5 + ["paired"] * 5,
+            "test_cells": cells * 2,
+            "detectable": [0.32, 0.29, 0.154, 0.104, 0.034, np.nan, np.nan, 0.113, 0.074, 0.023],
+        }
+    )
+
+
+def protocols() -> pd.DataFrame:
+    table = pd.DataFrame({"input": INPUTS, "published": [0.655, 0.569, np.nan]})
+    for shift, prefix in enumerate(("as_run", "as_stated", "controlled")):
+        mean = np.array([0.65, 0.6, 0.55]) + 0.01 * shift
+        table[f"{prefix}_mean"] = mean
+        table[f"{prefix}_low"], table[f"{prefix}_high"] = mean - 0.03, mean + 0.04
+    return table
+
+
+FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[], pd.DataFrame]]] = {
+    "learning_curve": (c.learning_curve_figure, curve_table),
+    "ablation": (c.ablation_figure, ablations),
+    "probability": (c.probability_figure, pairs),
+    "detectable": (c.detectable_figure, detectable),
+    "protocol": (c.protocol_figure, protocols),
+}
+
+
+def draw(name: str) -> Figure:
+    function, table = FIGURES[name]
+    return function(table())
+
+
+def written(figure: Figure) -> list[str]:
+    from matplotlib.text import Text
+
+    return [t.get_text() for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_drawn_labelled_and_reproducible(name: str, tmp_path: Path) -> None:
+    figure = draw(name)
+    assert figure.axes[0].get_xlabel()
+    assert figure.axes[0].get_ylabel()
+    assert 3.5 <= figure.get_figwidth() <= 7.2
+    first, second = save(figure, tmp_path / "a"), save(draw(name), tmp_path / "b")
+    for one, other in zip(first, second, strict=True):
+        assert one.stat().st_size > 2000
+        assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_two_texts_overlap_and_none_is_cut(name: str) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
+
+    figure = draw(name)
+    renderer: Any = FigureCanvasAgg(figure).get_renderer()
+    figure.draw_without_rendering()
+    # Ticks beyond the limits of an axis are there, and are not drawn.
+    hidden = {
+        id(tick.label1)
+        for axes in figure.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    }
+    found = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+    boxes = [(t.get_text(), t.get_window_extent(renderer)) for t in found if id(t) not in hidden]
+    assert len(boxes) > 8
+    for (one, box), (other, another) in combinations(boxes, 2):
+        assert not box.overlaps(another), (one, other)
+    for text, box in boxes:
+        assert box.x0 >= -1, text
+        assert box.x1 <= figure.bbox.width + 1, text
+    assert not any("…" in text for text, _ in boxes)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_empty_tables_say_so(name: str, tmp_path: Path) -> None:
+    function, table = FIGURES[name]
+    figure = function(table()[:0])
+    assert "nothing was run" in written(figure)
+    assert figure.axes[0].get_xlabel()
+    save(figure, tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["learning_curve", "ablation", "protocol"])
+def test_without_intervals_the_means_are_drawn(
+    name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    function, make = FIGURES[name]
+    table = make()
+    table.loc[:, [column for column in table if "low" in str(column) or "high" in str(column)]] = (
+        np.nan
+    )
+    save(function(table), tmp_path / name)
+    assert [str(w.message) for w in recwarn] == []
+
+
+def test_learning_curve_has_a_line_and_a_band_for_each_input() -> None:
+    figure = draw("learning_curve")
+    axes = figure.axes[0]
+    assert legend(figure) == TITLES
+    assert axes.get_xscale() == "log"
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["100", "400", "1,040"]
+    assert list(axes.lines[2].get_ydata()) == pytest.approx([0.54, 0.6, 0.65])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == pytest.approx(0.47)
+    assert len({line.get_color() for line in axes.lines}) == 3
+
+
+def marks(axes: Axes, base: int) -> tuple[list[float], list[float]]:
+    line = axes.containers[base].lines[0]  # type: ignore[attr-defined]
+    return list(line.get_xdata()), list(line.get_ydata())
+
+
+def test_ablation_has_a_row_a_confounder_and_a_mark_a_base() -> None:
+    figure = draw("ablation")
+    assert [axes.get_title() for axes in figure.axes] == [
+        "ELBO\nGMVAE Z = 10, H = 100",
+        *(f"Accuracy\n{title}" for title in TITLES),
+    ]
+    rows = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert rows == [
+        "First rows, no random sample",
+        "Softmax applied twice",
+        "Output biases start at zero",
+    ]
+    assert list(figure.axes[0].get_yticks()) == [0, -1, -2]
+    x, y = marks(figure.axes[2], 0)
+    # Points of accuracy, as-run above the row's middle; the table has the rows in reverse.
+    assert x == pytest.approx([3, 2, 1])
+    assert y == pytest.approx([-1.84, -0.84, 0.16])
+    assert marks(figure.axes[2], 1)[1] == pytest.approx([-2.16, -1.16, -0.16])
+    assert legend(figure) == ["from as run, by leaving it out", "from controlled, by adding it"]
+
+
+def test_ablation_scales_bounds_by_magnitude_and_accuracies_alike() -> None:
+    bound, *accuracies = draw("ablation").axes
+    assert bound.get_xscale() == "symlog"
+    assert marks(bound, 1)[0] == [-110.0, 3.0, -2800.0]
+    assert bound.get_xlim()[0] < -2800 - 1400
+    assert len({axes.get_xlim() for axes in accuracies}) == 1
+    low, high = accuracies[0].get_xlim()
+    assert low == -high < -4.5
+    # What was not run is a dash.
+    assert [t.get_text() for t in accuracies[0].texts] == ["–"]
+    assert [t.get_text() for t in accuracies[1].texts] == []
+
+
+def test_probabilities_fill_each_bar_and_small_ones_are_not_written() -> None:
+    axes = draw("probability").axes[0]
+    widths = [[bar.get_width() for bar in axes.patches[i : i + 3]] for i in (0, 3, 6)]
+    assert widths[0] == pytest.approx([71, 23, 6])
+    assert [sum(row) for row in widths] == pytest.approx([100] * 3)
+    assert [text.get_text() for text in axes.texts] == ["71", "23", "6", "20", "80", "99"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == [TITLES[0], TITLES[0], TITLES[1]]
+
+
+def test_pair_without_probabilities_says_why() -> None:
+    table = pairs()
+    table.loc[0, [column for column in table if "probability" in column]] = np.nan
+    table.loc[0, "note"] = "one replicate: no interval"
+    axes = c.probability_figure(table).axes[0]
+    assert axes.texts[0].get_text() == "one replicate: no interval"
+    assert len(axes.patches) == 6
+
+
+def test_detectable_differences_are_read_off_at_marked_numbers() -> None:
+    figure = draw("detectable")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.texts] == [
+        "29.0",
+        "15.4",
+        "10.4",
+        "11.3",
+        "7.4",
+        "none",
+    ]
+    assert axes.get_xscale() == "log"
+    ticks = [t.get_text() for t in axes.get_xticklabels()]
+    assert ticks == ["26", "130", "300", "3,000"]  # 20 is too near 26
+    assert len(legend(figure)) == 2
+
+
+def test_protocols_stand_beside_published_values() -> None:
+    figure = draw("protocol")
+    axes = figure.axes[0]
+    assert legend(figure) == ["as run", "as stated", "controlled", "published"]
+    x, y = marks(axes, 2)
+    assert x == pytest.approx([0.67, 0.62, 0.57])
+    assert y == pytest.approx([-0.22, -1.22, -2.22])
+    published = axes.lines[-1]
+    assert list(published.get_xdata())[:2] == [0.655, 0.569]
+    unpublished = c.protocol_figure(protocols().assign(published=np.nan))
+    assert legend(unpublished) == ["as run", "as stated", "controlled"]
+
+
+def test_inputs_of_a_kind_get_colours_of_their_own() -> None:
+    table = pd.concat(
+        [curve_table(), curve_table().query("input == 'raw'").assign(input="pca-k10")]
+    )
+    axes = c.learning_curve_figure(table).axes[0]
+    assert len({line.get_color() for line in axes.lines}) == 4

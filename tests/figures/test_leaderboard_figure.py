@@ -1,0 +1,72 @@
+"""Quality against cost: every pair is there, named, and within what accuracies can be."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from latentcell.figures.leaderboard import leaderboard_figure
+from latentcell.figures.style import save
+
+
+@pytest.fixture
+def table():
+    rows = [
+        ("hvg-pca-k50", "logistic", 0.71, 0.68, 0.74, 0.4),
+        ("scvi-z10", "ffnn", 0.65, -0.2, 1.4, 25.0),
+        ("hvg-pca-k50", "knn", 0.64, np.nan, np.nan, 0.2),
+        ("raw", "majority", 0.29, 0.28, 0.3, 0.0),
+    ]
+    columns = ["representation", "classifier", "accuracy_mean", "accuracy_low", "accuracy_high"]
+    return pd.DataFrame(rows, columns=[*columns, "seconds"])
+
+
+def points(axes):
+    lines = [line for line in axes.get_lines() if line.get_marker() not in ("None", None)]
+    return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])): line for line in lines}
+
+
+def test_each_pair_is_a_point_coloured_by_representation_and_marked_by_classifier(table):
+    (axes,) = leaderboard_figure(table).axes
+    found = points(axes)
+    assert set(found) == {(0.4, 0.71), (25.0, 0.65), (0.2, 0.64)}
+    first, other, same = (found[key] for key in ((0.4, 0.71), (25.0, 0.65), (0.2, 0.64)))
+    assert first.get_color() == same.get_color() != other.get_color()
+    assert len({line.get_marker() for line in found.values()}) == 3
+    assert axes.get_xscale() == "log"
+    assert "accuracy" in axes.get_ylabel()
+    assert "Seconds" in axes.get_xlabel()
+
+
+def test_intervals_stay_within_all_and_nothing(table):
+    (axes,) = leaderboard_figure(table).axes
+    heights = sorted(collection.get_segments()[0][:, 1].tolist() for collection in axes.collections)
+    assert heights == [[0.0, 1.0], [0.68, 0.74]]
+
+
+def test_the_best_are_named_and_the_floor_is_a_line(table):
+    figure = leaderboard_figure(table)
+    (axes,) = figure.axes
+    texts = [text.get_text() for text in axes.texts]
+    assert "1. hvg-pca-k50, logistic" in texts
+    assert "commonest type for every cell" in texts
+    floors = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert [float(line.get_ydata()[0]) for line in floors] == [0.29]
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["hvg-pca-k50", "scvi-z10", "ffnn", "knn", "logistic"]
+
+
+def test_many_pairs_have_colours_of_their_own_and_the_same_bytes(table, tmp_path):
+    many = pd.concat(
+        [table.assign(representation=f"nmf-k{k}", seconds=k / 10) for k in range(1, 12)],
+        ignore_index=True,
+    )
+    (axes,) = leaderboard_figure(many).axes
+    assert len({line.get_color() for line in points(axes).values()}) == 11
+    first = [path.read_bytes() for path in save(leaderboard_figure(many), tmp_path / "a")]
+    second = [path.read_bytes() for path in save(leaderboard_figure(many), tmp_path / "b")]
+    assert first == second
+
+
+def test_without_the_floor_and_with_no_time_at_all_it_is_drawn(table, tmp_path):
+    plain = table[table["classifier"] != "majority"].assign(seconds=[0.0, 25.0, 0.2])
+    assert len(save(leaderboard_figure(plain), tmp_path / "plain")) == 3

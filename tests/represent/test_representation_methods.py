@@ -1,0 +1,81 @@
+"""Every representation: learnt from training cells alone, the same for a cell whoever is beside."""
+
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from latentcell import methods as m
+from latentcell.fitting import Labelled, Options
+
+NAMES = [name.replace("<number>", "4") for name in m.known_methods("represent")]
+OPTIONS = Options(seed=2, epochs=3)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    rng = np.random.default_rng(5)
+    codes = rng.integers(0, 3, 150)
+    rates = rng.gamma(0.5, 2, size=(3, 60))
+    rates[:, 7] = 0
+    return sp.csr_matrix(rng.poisson(rates[codes]).astype(np.int32)), codes.astype(np.int64)
+
+
+def learnt(name, counts, codes):
+    method = m.representation(name)
+    missing = [library for library in method.uses if find_spec(library.split(".")[0]) is None]
+    if missing:
+        pytest.skip(f"{missing[0]} is not installed (requirements-methods.txt)")
+    return method.load()(Labelled(counts, codes), method.size, OPTIONS)
+
+
+def dense(features):
+    return features.toarray() if sp.issparse(features) else features
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cells_that_were_not_there_get_finite_features(name, cells):
+    counts, codes = cells
+    features = learnt(name, counts[:100], codes[:100])(counts)
+    assert sp.issparse(features) == (m.gives(name) == "log")
+    assert features.dtype == np.float32
+    assert features.shape == (150, 60 if name == "log" else 4)
+    assert np.isfinite(dense(features)).all()
+    assert (dense(features).std(0) > 0).sum() >= min(4, features.shape[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_cell_has_the_same_features_alone_and_among_others(name, cells):
+    counts, codes = cells
+    transform = learnt(name, counts[:100], codes[:100])
+    # Shares of topics, in percent, are iterated on: to the second digit after the point.
+    close = 0.02 if name.startswith("nmf") else 1e-4
+    np.testing.assert_allclose(
+        dense(transform(counts[120:122])), dense(transform(counts))[120:122], atol=close
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_gives_the_same_bits(name, cells):
+    counts, codes = cells
+    first, second = (learnt(name, counts[:100], codes[:100])(counts) for _ in range(2))
+    np.testing.assert_array_equal(dense(first), dense(second))
+
+
+def test_shares_of_topics_are_percent(cells):
+    counts, codes = cells
+    features = learnt("nmf-k4", counts[:100], codes[:100])(counts)
+    np.testing.assert_allclose(features.sum(1), 100, rtol=1e-4)
+    doubled = learnt("nmf-k4", counts[:100], codes[:100])(2 * counts)
+    np.testing.assert_allclose(doubled, features, atol=1.5)
+
+
+def test_types_teach_scanvi_and_not_scvi(cells):
+    counts, codes = cells
+    others = (codes + 1) % 3
+    others[::2] = codes[::2]
+    plain = [learnt("scvi-z4", counts[:100], c[:100])(counts) for c in (codes, others)]
+    taught = [learnt("scanvi-z4", counts[:100], c[:100])(counts) for c in (codes, others)]
+    np.testing.assert_array_equal(*plain)
+    assert np.abs(taught[0] - taught[1]).max() > 1e-3

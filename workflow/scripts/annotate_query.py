@@ -1,0 +1,19 @@
+"""Type the cells of a query with a bundle."""
+
+from pathlib import Path
+
+from latentcell.annotate.bundle import load_bundle
+from latentcell.annotate.files import annotate, write_annotation
+from latentcell.annotate.report import query_lines
+from latentcell.job import job
+
+with job(snakemake):
+    annotator = load_bundle(Path(snakemake.input.bundle[0]).parent)
+    cells, found = annotate(
+        annotator,
+        snakemake.input.query,
+        layer=snakemake.params.layer,
+        threads=snakemake.threads,
+    )
+    write_annotation(cells, found, annotator, snakemake.output[0])
+    print("\n".join(query_lines(found)))

@@ -1,0 +1,195 @@
+"""What types cells as a folder of safetensors, CSV and JSON, which needs no training data.
+
+``bundle.json`` says what the folder is, how everything was learnt and what was measured, and holds
+a SHA-256 of each other file and one of its own content. Nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from latentcell import __version__
+from latentcell.annotate.annotator import Annotator
+from latentcell.annotate.classifier import TypeClassifier
+from latentcell.annotate.density import Density
+from latentcell.errors import InputError
+from latentcell.io import read_json, write_csv, write_json
+from latentcell.provenance import file_digest
+from latentcell.settings import AnnotateSettings
+
+FORMAT, VERSION = "latentcell-annotator", 1
+ABOUT, GENES, CLASSIFIER, DENSITY = (
+    *("bundle.json", "genes.csv", "classifier.safetensors", "density.safetensors"),
+)
+
+
+def save_bundle(annotator: Annotator, folder: str | Path) -> None:
+    """Write a bundle, whole or not at all; equal content gives equal bytes.
+
+    Raises
+    ------
+    InputError
+        There is something else than a bundle under that name.
+    """
+    folder = Path(folder)
+    refuse_other(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        unfinished = Path(temporary) / folder.name
+        unfinished.mkdir()
+        _write(annotator, unfinished)
+        if folder.exists():
+            folder.rename(Path(temporary) / "former")
+        unfinished.rename(folder)
+
+
+def refuse_other(folder: str | Path) -> None:
+    """Raise `InputError` where a name is taken by something else than a bundle."""
+    folder = Path(folder)
+    if folder.is_dir() and (not any(folder.iterdir()) or (folder / ABOUT).is_file()):
+        return
+    if folder.exists():
+        raise InputError(
+            f"{folder}: expected a new folder or a bundle to be replaced, found something else: "
+            "choose another name"
+        )
+
+
+def _write(annotator: Annotator, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    genes = annotator.genes
+    write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
+    tensors = {name: np.ascontiguousarray(v) for name, v in annotator.classifier.tensors().items()}
+    save_file(tensors, folder / CLASSIFIER)
+    files = [GENES, CLASSIFIER]
+    if annotator.density is not None:
+        from latentcell.models.checkpoint import save
+
+        save(folder / DENSITY, *annotator.density.stored())
+        files.append(DENSITY)
+    about = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "latentcell": __version__,
+        "classifier": annotator.classifier.describe(),
+        "genes": len(genes),
+        "settings": annotator.settings.model_dump(mode="json", exclude={"query", "query_layer"}),
+        "reference": annotator.reference,
+        "sha256": {name: file_digest(folder / name) for name in files},
+    }
+    write_json(folder / ABOUT, about | {"digest": _digest(about)})
+
+
+def load_bundle(folder: str | Path) -> Annotator:
+    """Read a bundle.
+
+    Raises
+    ------
+    InputError
+        The folder is no bundle, one of another version, or a damaged one.
+    """
+    folder = Path(folder)
+    about = _read_about(folder)
+    for name, digest in about["sha256"].items():
+        # Names come from the file: only those that a bundle has are ever opened.
+        if name not in (GENES, CLASSIFIER, DENSITY) or not (folder / name).is_file():
+            raise _damaged(folder, f"found no {name} that belongs to it")
+        if file_digest(folder / name) != digest:
+            raise _damaged(folder, f"found {name} changed")
+    try:
+        return _restore(folder, about)
+    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+        raise _damaged(folder, f"found that its parts do not fit ({error})") from error
+
+
+def _damaged(folder: Path, found: str) -> InputError:
+    return InputError(
+        f"{folder}: expected a whole bundle, {found}: copy it once more, or make it again with "
+        "latentcell train"
+    )
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    path = folder / ABOUT
+    if not path.is_file():
+        raise InputError(
+            f"{folder}: expected a bundle, a folder with {ABOUT}, found none: make one with "
+            "latentcell train"
+        )
+    try:
+        about = read_json(path)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise _damaged(folder, f"found that {ABOUT} cannot be read ({error})") from None
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: expected the format {FORMAT}, found "
+            f"{about.get('format') if isinstance(about, dict) else type(about).__name__!r}: make "
+            "a bundle with latentcell train"
+        )
+    if about.get("format_version") != VERSION:
+        raise InputError(
+            f"{path}: expected version {VERSION} of the format, found "
+            f"{about.get('format_version')}, written by latentcell {about.get('latentcell')}: use "
+            "that version, or make the bundle again"
+        )
+    rest = {key: value for key, value in about.items() if key != "digest"}
+    if about.get("digest") != _digest(rest) or not isinstance(about.get("sha256"), dict):
+        raise _damaged(folder, f"found {ABOUT} changed")
+    return about
+
+
+def _digest(about: dict[str, Any]) -> str:
+    text = json.dumps(about, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
+    from safetensors.numpy import load_file
+
+    genes = pd.read_csv(folder / GENES, dtype=str, na_filter=False)
+    classifier = TypeClassifier.restore(load_file(folder / CLASSIFIER), about["classifier"])
+    _check_shapes(classifier, len(genes))
+    density = None
+    if DENSITY in about["sha256"]:
+        from latentcell.models.checkpoint import load
+
+        density = Density.restore(*load(folder / DENSITY))
+        if not len(density.usual) == len(density.trained.inputs.genes.modelled) == len(genes):
+            raise ValueError("the density has other genes")
+    return Annotator(
+        genes=pd.DataFrame({"symbol": genes["symbol"].to_numpy()}, index=genes["gene"].to_numpy()),
+        classifier=classifier,
+        density=density,
+        settings=AnnotateSettings.model_validate(about["settings"]),
+        reference=about["reference"],
+    )
+
+
+def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
+    """Whether the arrays belong to each other, and are numbers."""
+    representation = classifier.representation
+    components, variable = representation.pca.components.shape
+    expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
+        "coefficients": (classifier.coefficients, (len(classifier.types), components)),
+        "intercepts": (classifier.intercepts, (len(classifier.types),)),
+        "mean_counts": (classifier.mean_counts, (genes,)),
+        "spread": (classifier.spread, (components,)),
+        "importance": (classifier.importance, (variable,)),
+        "components": (representation.pca.components, (components, variable)),
+        "mean": (representation.pca.mean, (variable,)),
+        "genes": (representation.genes, (variable,)),
+    }
+    for name, (array, shape) in expected.items():
+        if array.shape != shape or not np.isfinite(array).all():
+            raise ValueError(f"{name} has the shape {array.shape}, not {shape}")
+    if representation.all_genes != genes or not (representation.genes >= 0).all():
+        raise ValueError("other genes")
+    if representation.genes.max() >= genes:
+        raise ValueError("other genes")

@@ -1,0 +1,1 @@
+"""Classifiers, a file each, found by name (`latentcell.methods`)."""

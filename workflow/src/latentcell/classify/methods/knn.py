@@ -1,0 +1,19 @@
+"""Nearest neighbours, their number chosen on validation cells."""
+
+from latentcell.classify.choosing import Predict, choose, probabilities
+from latentcell.fitting import Fitted, Labelled, Options
+
+TAKES = ("scores",)
+USES = ("sklearn.neighbors",)
+_NEIGHBOURS = (30, 15, 5)
+
+
+def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
+    """See `latentcell.fitting`."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    def learn(neighbours: int) -> Predict:
+        estimator = KNeighborsClassifier(min(neighbours, len(training.codes)))
+        return probabilities(estimator.fit(training.features, training.codes))
+
+    return choose([{"neighbours": number} for number in _NEIGHBOURS], learn, validation)

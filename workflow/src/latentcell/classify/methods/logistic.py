@@ -1,0 +1,19 @@
+"""Multinomial logistic regression with a ridge penalty, C chosen on validation cells."""
+
+from latentcell.classify.choosing import Predict, choose, probabilities
+from latentcell.fitting import Fitted, Labelled, Options
+
+TAKES = ("log", "scores")
+USES = ("sklearn.linear_model",)
+_C = (0.001, 0.01, 0.1, 1.0, 10.0)
+
+
+def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
+    """See `latentcell.fitting`."""
+    from sklearn.linear_model import LogisticRegression
+
+    def learn(C: float) -> Predict:
+        estimator = LogisticRegression(C=C, max_iter=2000)
+        return probabilities(estimator.fit(training.features, training.codes))
+
+    return choose([{"C": C} for C in _C], learn, validation)

@@ -1,0 +1,142 @@
+"""``latentcell check``: what a file of cells holds, and a configuration for it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from latentcell.data.finding import Column, Found
+    from latentcell.data.proposing import Choice
+
+SUMMARY = "say what a file of cells holds, and write a configuration for it"
+DESCRIPTION = """\
+Say what a file of cells holds: where counts lie, which column may be cell types or batches, how
+genes are called, what is wrong with it, how long a run takes; and end with a configuration for it.
+"""
+EPILOG = """\
+examples:
+  latentcell check mine.h5ad
+  latentcell check mine.h5ad --labels leiden --write-config mine.yaml
+  make run CONFIG=mine.yaml            tables, figures and a report, in a clone of the repository
+
+exit status: 1 where the file cannot be used as it is.
+"""
+# Types that are shown with their numbers of cells.
+_SHOWN = 15
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the subcommand takes."""
+    parser.add_argument("file", help="an .h5ad, 10x, Loom or text file, or a 10x folder")
+    parser.add_argument("--labels", metavar="COLUMN", help="the column of the cell types")
+    parser.add_argument(
+        "--write-config",
+        type=Path,
+        metavar="FILE",
+        help="write the configuration to this YAML file, not only to the terminal",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look, say, write."""
+    from latentcell.data.finding import find, label_column
+    from latentcell.data.proposing import choose, problems
+
+    found = find(options.file)
+    if options.labels is not None:
+        label_column(found.obs, options.labels, options.file)
+    choice = choose(found, options.labels)
+    for line in _describe(found, choice):
+        print(line)
+    wrong = problems(found, choice)
+    for sentence in wrong:
+        print(f"PROBLEM     {sentence}")
+    if found.counts is None or choice.labels is None:
+        return 1
+    _propose(found, choice, options, usable=not wrong)
+    return 1 if wrong else 0
+
+
+def _describe(found: "Found", choice: "Choice") -> list[str]:
+    from latentcell.data.naming import gene_naming, guess_species
+
+    cells, genes = len(found.obs), len(found.genes)
+    lines = [f"file        {found.path}: {found.format}, {cells:,} cells, {genes:,} genes"]
+    for matrix in found.matrices:
+        taken = "  <- taken" if matrix is found.counts else ""
+        lines.append(
+            f"values      {matrix.place}: {matrix.describe()}, {matrix.cells:,} x "
+            f"{matrix.genes:,}, {matrix.stored:,} not zero{taken}"
+        )
+    naming = gene_naming(map(str, found.genes.index))
+    alone = len(found.genes) == 0 or (found.genes.index == found.genes["symbol"]).all()
+    symbols = "" if alone else f", with symbols such as {found.genes['symbol'].iloc[0]}"
+    lines.append(
+        f"genes       {naming}{symbols}; species: "
+        f"{guess_species(found.genes) or 'cannot be told from the names'}"
+    )
+    if found.repeated_genes:
+        lines.append(f"            {found.repeated_genes:,} names occur again and are numbered")
+    lines += _describe_columns("labels", found.labels, choice.labels)
+    if choice.labels is not None:
+        lines += _describe_types(choice.labels)
+    lines += _describe_columns("batches", found.batches, choice.batch)
+    return lines
+
+
+def _describe_columns(what: str, columns: "list[Column]", taken: "Column | None") -> list[str]:
+    shown = [taken] if taken is not None else []
+    shown += [column for column in columns if taken is None or column.name != taken.name][:7]
+    lines = [f"{what:<11} none found"] if not shown else []
+    for column in shown:
+        sizes = column.sizes
+        gaps = f", {column.missing:,} cells without" if column.missing else ""
+        mark = "  <- taken" if column is taken else ""
+        lines.append(
+            f"{what:<11} {column.name}: {column.classes} groups of {sizes.min():,} to "
+            f"{sizes.max():,} cells{gaps}{mark}"
+        )
+    return lines
+
+
+def _describe_types(labels: "Column") -> list[str]:
+    from latentcell.data.proposing import small_types
+
+    width = max(len(str(name)) for name in labels.sizes.index[:_SHOWN])
+    lines = [f"            {name:<{width}} {n:>9,}" for name, n in labels.sizes[:_SHOWN].items()]
+    if labels.classes > _SHOWN:
+        lines.append(f"            and {labels.classes - _SHOWN} more")
+    return lines + [f"note        {sentence}" for sentence in small_types(labels)]
+
+
+def _propose(
+    found: "Found", choice: "Choice", options: argparse.Namespace, *, usable: bool
+) -> None:
+    from latentcell.cli.timing import annotating_minutes, run_minutes
+    from latentcell.data.proposing import propose
+    from latentcell.io import write_text
+
+    config = propose(found, choice)
+    print(
+        f"time        at most about {run_minutes(found, choice, config):,} minutes for the run "
+        f"below on this machine's cores, {annotating_minutes(found, choice):,} to learn from it "
+        "for latentcell annotate"
+    )
+    text = _as_yaml(found, config)
+    print(f"\n{text}")
+    path: Path | None = options.write_config
+    if path is not None:
+        write_text(path, text)
+        print(f"written     {path}")
+    if usable:
+        name = path or "mine.yaml"
+        print(f"next        make run CONFIG={name}      tables, figures and a report")
+        print(f"            latentcell annotate {found.path} query.h5ad -o typed.h5ad")
+
+
+def _as_yaml(found: "Found", config: dict[str, Any]) -> str:
+    import yaml
+
+    head = f"# A first run on {found.path.name}, proposed by latentcell check.\n"
+    head += "# All keys: config/README.md\n"
+    return head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)

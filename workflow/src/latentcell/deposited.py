@@ -1,0 +1,106 @@
+"""What the study's authors deposited of what they classified, and how often it is classified here.
+
+Without the libraries that reading takes, as the workflow asks for the names at every start.
+"""
+
+from dataclasses import dataclass
+
+from latentcell.data.sources import Source
+from latentcell.grouping import batches
+from latentcell.names import ModelName, cells_name, pca_name
+from latentcell.settings import DepositedSettings
+
+# scVAE kept this share of a subset for training and validation, and exported the latents of the
+# rest: not of the subset that the study says it classified.
+_SCVAE_FRACTION = 0.8
+_FIRST_SUBSET = 1300
+# Few enough that a job that was killed loses little, and that as many cores find work.
+_REPLICATES_A_PART = 5
+
+
+@dataclass(frozen=True)
+class Deposited:
+    """An input of the study's classifier, a row of its Table 5.
+
+    Attributes
+    ----------
+    kind
+        The study's word for it: ``raw``, ``PCA`` or ``scVAE``.
+    subset
+        Cells that the study gives for it.
+    cells
+        Cells that the file holds.
+    dim, hidden_units
+        Dimensions of the scores or latents, and hidden units of the model; None where there is no
+        such thing.
+    source
+        File of the scores or latents; None for the raw counts, which are a data set by themselves.
+    """
+
+    kind: str
+    subset: int
+    cells: int
+    dim: int | None = None
+    hidden_units: int | None = None
+    source: Source | None = None
+
+    @property
+    def name(self) -> str:
+        """Self-explaining name, such as ``gmvae-z10-h250-n1300``."""
+        what = "raw"
+        if self.dim is not None:
+            what = pca_name(self.dim)
+            if self.hidden_units is not None:
+                what = str(ModelName("gmvae", self.dim, self.hidden_units))
+        return f"{what}-{cells_name(self.subset)}"
+
+
+def _pca(dim: int, sha256: str) -> Deposited:
+    # Where they lie in the authors' repository is not known, so there is no address to ask.
+    source = Source(
+        name=f"subset{_FIRST_SUBSET}_pca{dim}.tsv.gz",
+        sha256=sha256,
+        folder="pbmc68k_study/pca_scores",
+    )
+    return Deposited("PCA", _FIRST_SUBSET, _FIRST_SUBSET, dim, source=source)
+
+
+def _latents(subset: int, dim: int, hidden_units: int, sha256: str) -> Deposited:
+    source = Source(
+        name=f"subset{subset}_lv{dim}_H{hidden_units}.tsv.gz",
+        sha256=sha256,
+        folder="pbmc68k_study/scvae_latents",
+    )
+    cells = subset - int(_SCVAE_FRACTION * subset)
+    return Deposited("scVAE", subset, cells, dim, hidden_units, source)
+
+
+_INPUTS = (
+    Deposited("raw", _FIRST_SUBSET, _FIRST_SUBSET),
+    _pca(10, "1f92fa28e480ae6e1e4919a164351cbf1ea7cc99b78a529976a14a518a6f60d0"),
+    _pca(25, "92fa0726cc8546a8ae1aff973bb529d15b4599468cee5e2c21872c89c0760524"),
+    _pca(50, "42067e50db68df7094a45fc25210b40d90f641d538306045275dcbf139e83b10"),
+    _pca(100, "3e0d4be264680105e6830ba174a5eca17e60793379088724b81279b7b9be9b68"),
+    _latents(1300, 10, 250, "a39e7055f8c5768aac826ce1381ae0a43de33ab29a30e13816da6e267628dcdf"),
+    _latents(1300, 25, 500, "eed413c511181f5427d47d5ab394d246de9c7c1690d42ad6dca93a196b2a0f4c"),
+    _latents(1300, 50, 250, "197a51058e7c41a10f569c9d30c6eb0b4e33f5ef30f546a80c0651c388b25cbb"),
+    _latents(1300, 100, 500, "84d1f10abe338809fa9019f01c25c66c2ab95d11bbe5ef64277e27a8ab126ad2"),
+    _latents(15000, 10, 250, "88fbdbbba9fa1f15f50138b9c68849ae71089489fac73a40fa2796d459c25d97"),
+    _latents(15000, 25, 500, "2f57e8db228a7dc4f18a4bad1f344f891a4dbb714a9bf778e62bcba8c176753a"),
+    _latents(15000, 50, 250, "405630c1550b0fe99d457896d9e4ba30f0aa44eea424436530744d615788cfa1"),
+    _latents(15000, 100, 500, "3a3526527abdd9db9afe2d51aca1188d629fbad4eab646448265c2d4a8fdaf20"),
+)
+# By name, in the order of Table 5.
+DEPOSITED: dict[str, Deposited] = {one.name: one for one in _INPUTS}
+
+
+def repeat_batches(settings: DepositedSettings) -> dict[str, list[list[int]]]:
+    """Replicates of the classifier on each input, from 1, in the parts that are stored together."""
+    return {
+        name: batches(range(1, _replicates(deposited, settings) + 1), _REPLICATES_A_PART)
+        for name, deposited in DEPOSITED.items()
+    }
+
+
+def _replicates(deposited: Deposited, settings: DepositedSettings) -> int:
+    return settings.raw_replicates if deposited.kind == "raw" else settings.replicates

@@ -1,0 +1,1 @@
+"""Whether a generative model helps where the types of few cells are known."""

@@ -1,0 +1,1 @@
+"""Representations times classifiers: jobs, measures, and what they cost, in one table."""

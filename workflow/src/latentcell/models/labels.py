@@ -1,0 +1,105 @@
+"""Which cells of a training show their labels, for models that learn from some of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latentcell.errors import InputError
+
+# In place of a label.
+UNKNOWN = -1
+# Keeps the drawing apart from what else is drawn with the same seed.
+_STREAM = 11
+
+
+def labelled_cells(
+    cell_types: NDArray[np.str_], candidates: NDArray[np.int64], share: float, seed: int
+) -> NDArray[np.int64]:
+    """Choose the cells that show their labels, a share of each type.
+
+    Of a type with n candidates round(share n) are chosen, and at least one: so that every type has
+    an example, rare types get more than their share. A smaller share's cells are among a larger
+    one's.
+
+    Parameters
+    ----------
+    cell_types
+        Type of each cell.
+    candidates
+        Row numbers of the cells to choose from, such as the training cells.
+    share
+        From 0, which chooses none, to 1.
+    seed
+        Of the drawing.
+
+    Returns
+    -------
+    ndarray of int64
+        Row numbers, ascending.
+    """
+    order = np.random.default_rng([_STREAM, seed]).permutation(candidates)
+    types, chosen = cell_types[order], []
+    for kind in np.unique(types) if share > 0 else []:
+        members = order[types == kind]
+        chosen.append(members[: max(1, round(share * len(members)))])
+    return np.sort(np.concatenate(chosen)) if chosen else np.array([], np.int64)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels that a training is shown; component k is the k-th type by name.
+
+    Attributes
+    ----------
+    types : tuple of str
+        All types, of which some may have no labelled cell.
+    shown : ndarray of int64, shape (n,)
+        Component of each labelled training cell, `UNKNOWN` of every other cell.
+    judged : ndarray of int64, shape (n,)
+        The same with that of validation cells, on which accuracy is measured and nothing else done.
+    """
+
+    types: tuple[str, ...]
+    shown: NDArray[np.int64]
+    judged: NDArray[np.int64]
+
+    @property
+    def cells(self) -> NDArray[np.int64]:
+        """Row numbers of the labelled cells."""
+        return np.flatnonzero(self.shown != UNKNOWN)
+
+    def accuracy(self, predicted: NDArray[np.int64], cells: NDArray[np.int64]) -> float:
+        """Share of right components among those of these cells that are judged."""
+        true = self.judged[cells]
+        return float((predicted == true)[true != UNKNOWN].mean())
+
+    @classmethod
+    def choose(
+        cls,
+        cell_types: NDArray[np.str_] | None,
+        split: NDArray[np.str_],
+        components: int,
+        share: float,
+        seed: int,
+    ) -> "Labels":
+        """Choose labelled cells among the training cells; see `labelled_cells`.
+
+        Raises
+        ------
+        InputError
+            If there are no types, or not one for each component.
+        """
+        if cell_types is None:
+            raise InputError("vae.labelled_share: expected cell types, found none")
+        types, codes = np.unique(cell_types, return_inverse=True)
+        if len(types) != components:
+            raise InputError(
+                f"vae.labelled_share: expected {components} cell types, one for each component, "
+                f"found {len(types)}"
+            )
+        cells = labelled_cells(cell_types, np.flatnonzero(split == "training"), share, seed)
+        shown = np.full(len(codes), UNKNOWN, np.int64)
+        shown[cells] = codes[cells]
+        judged = np.where(split == "validation", codes, shown)
+        return cls(tuple(map(str, types)), shown, judged.astype(np.int64))

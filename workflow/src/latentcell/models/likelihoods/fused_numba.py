@@ -1,0 +1,233 @@
+r"""The hot loops of the negative binomial for CPUs, in Numba; apart, since importing it is slow.
+
+PyTorch's own operations read and write the two outputs of the decoder a dozen times; here both
+are read once and overwritten by the derivatives. The loop over the zeros holds no branch and no
+call, so that LLVM turns it into vector instructions: exp and log1p are polynomials, to an ulp or
+two in float32.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from latentcell.models.likelihoods.negative_binomial import FACTORS
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Constants of float32: a plain literal would turn what it meets into float64.
+_HALF, _ONE, _TWO = np.float32(0.5), np.float32(1.0), np.float32(2.0)
+_ZERO = np.float32(0.0)
+_SHIFT = np.float32(3 << 22)
+# Below it exp is not a normal number any more.
+_LEAST = np.float32(-87.0)
+_LOG2_E = np.float32(1.44269504)
+# Log 2 in two parts, the first with zeros at its end (Cody and Waite 1980).
+_LOG_2_HIGH, _LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_E0, _E1, _E2, _E3, _E4 = (
+    np.float32(c)
+    for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 0.16666665459)
+)
+# Artanh(s) / s as a polynomial in s^2 up to 1/9, interpolated at Chebyshev's points: to 4e-9.
+_L0, _L1, _L2, _L3 = (np.float32(c) for c in (0.14078889, 0.13982578, 0.20012298, 0.33333161))
+
+
+def _jit(*flags: str) -> Callable[[F], F]:
+    """Compile, keeping the type, with these of LLVM's fast-math flags besides the harmless ones.
+
+    Never `nnan`: a log-likelihood that is not finite has to be seen. `reassoc` lets sums run in
+    vector lanes, but would undo the range reduction of exp. The error model of numpy, since
+    Python's check for division by zero keeps LLVM from making vectors.
+    """
+    options: dict[str, Any] = {
+        "cache": True,
+        "nogil": True,
+        "error_model": "numpy",
+        "fastmath": {"contract", "nsz", *flags},
+    }
+    return cast(Callable[[F], F], numba.njit(**options))
+
+
+@_jit()
+def _exp(x: np.float32) -> np.float32:
+    """Exp of x in [-87, 88], after Cephes: a power of 2 times a polynomial; NaN for NaN."""
+    # In the last bits of what is added to so large a number lies the nearest integer.
+    shifted = x * _LOG2_E + _SHIFT
+    n = shifted - _SHIFT
+    rest = x - n * _LOG_2_HIGH - n * _LOG_2_LOW
+    y = ((((_E0 * rest + _E1) * rest + _E2) * rest + _E3) * rest + _E4) * rest + _HALF
+    y = y * rest * rest + rest + _ONE
+    power = (np.float32(shifted).view(np.int32) + np.int32(127)) << np.int32(23)
+    result: np.float32 = y * np.int32(power).view(np.float32)
+    return result
+
+
+@_jit()
+def _softplus(x: np.float32) -> tuple[np.float32, np.float32]:
+    """Softplus of x, and its derivative, the logistic function, with one division for both."""
+    below = -abs(x)
+    e = _exp(_LEAST if below < _LEAST else below)
+    above, further = _ONE + e, _TWO + e
+    inverse = _ONE / (above * further)
+    # log(1 + e) = 2 artanh(e / (2 + e)), which has no cancellation.
+    s = e * above * inverse
+    z = s * s
+    log1p = _TWO * s * ((((_L0 * z + _L1) * z + _L2) * z + _L3) * z + _ONE)
+    share = further * inverse
+    return (x if x > _ZERO else _ZERO) + log1p, share if x > _ZERO else e * share
+
+
+@_jit()
+def _clip(x: np.float32, bound: np.float32) -> np.float32:
+    """X within [-bound, bound]; NaN for NaN."""
+    x = bound if x > bound else x
+    return -bound if x < -bound else x
+
+
+@_jit("reassoc")
+def _zeros_of_row(
+    log_r: Floats, logit: Floats, size_factor: np.float32, bound: np.float32
+) -> np.float32:
+    """Sum of log P(0) over the genes of a row; its derivatives in place of the two outputs."""
+    total = _ZERO
+    for g in range(log_r.size):
+        clipped = _clip(log_r[g], bound)
+        minus_r = -_exp(clipped)
+        rest, p = _softplus(logit[g] - size_factor * clipped)
+        value, slope = minus_r * rest, minus_r * p
+        total += value
+        log_r[g] = value - size_factor * slope if clipped == log_r[g] else _ZERO
+        logit[g] = slope
+    return total
+
+
+@_jit()
+def _stirling(z: float) -> tuple[float, float]:
+    """See `negative_binomial._stirling`."""
+    log_z, inverse = math.log(z), 1.0 / z
+    square = inverse * inverse
+    series = 1 / 12 - square * (1 / 360 - square * (1 / 1260 - square * (1 / 1680 - square / 1188)))
+    slope = 1 / 12 - square * (1 / 120 - square * (1 / 252 - square * (1 / 240 - square / 132)))
+    return (z - 0.5) * log_z - z + inverse * series, log_z - 0.5 * inverse - square * slope
+
+
+@_jit()
+def _more_factors(log_r: np.float32, count: np.float32) -> tuple[np.float32, np.float32]:
+    """Log of (r + 1) ... (r + x - 1), and its derivative by log r.
+
+    See `negative_binomial._by_factors`.
+    """
+    r = _exp(log_r)
+    product, slope = _ONE, _ZERO
+    for j in range(1, min(int(count), FACTORS)):
+        factor = r + np.float32(j)
+        slope = slope * factor + product
+        product *= factor
+    value, gradient = np.float32(math.log(product)), slope * r / product
+    if count > FACTORS:
+        # Not by float(), which leaves float32 as it is.
+        precise = np.float64(r)
+        high, high_slope = _stirling(np.float64(count) + precise)
+        low, low_slope = _stirling(precise + FACTORS)
+        value += np.float32(high - low)
+        gradient += np.float32(precise * (high_slope - low_slope))
+    return value, gradient
+
+
+@_jit()
+def _excess(
+    log_r: Floats,
+    logit: Floats,
+    count: Floats,
+    more: Floats,
+    d_more: Floats,
+    size_factor: np.float32,
+    bound: np.float32,
+    floor: np.float32,
+) -> None:
+    """Excess of each count in place of `more`, its derivatives in place of the outputs."""
+    for i in range(log_r.size):
+        clipped = _clip(log_r[i], bound)
+        minus_log_p, rest = _softplus(size_factor * clipped - logit[i])
+        free = minus_log_p < -floor
+        d_logit = count[i] * rest if free else _ZERO
+        # Nothing is less than NaN, which stays.
+        minus_log_p = -floor if minus_log_p >= -floor else minus_log_p
+        more[i] += clipped - count[i] * minus_log_p
+        d_log_r = _ONE + d_more[i] - size_factor * d_logit
+        log_r[i] = d_log_r if clipped == log_r[i] else _ZERO
+        logit[i] = d_logit
+
+
+@_jit()
+def _gather(
+    outputs: Floats,
+    starts: Integers,
+    cell: Integers,
+    column: Integers,
+    count: Floats,
+    bound: np.float32,
+) -> Floats:
+    """For each count in each row of its cell: outputs, count, and what its further factors give."""
+    size = 0
+    for i in range(cell.size):
+        size += starts[cell[i] + 1] - starts[cell[i]]
+    parts = np.zeros((5, size), np.float32)
+    entry = 0
+    for i in range(cell.size):
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            log_r = outputs[row, 0, column[i]]
+            parts[0, entry], parts[1, entry] = log_r, outputs[row, 1, column[i]]
+            parts[2, entry] = count[i]
+            if count[i] > _ONE:
+                parts[3, entry], parts[4, entry] = _more_factors(_clip(log_r, bound), count[i])
+            entry += 1
+    return parts
+
+
+@_jit()
+def log_likelihood(
+    outputs: Floats,
+    starts: Integers,
+    cell: Integers,
+    column: Integers,
+    count: Floats,
+    size_factor: np.float32,
+    bound: np.float32,
+    floor: np.float32,
+) -> NDArray[np.float64]:
+    """Log-likelihood of each row (R,) over a block of genes, and the derivatives in place.
+
+    Parameters
+    ----------
+    outputs
+        Log r, and the logit of p or the log mean, of each row (R x 2 x width); overwritten.
+    starts
+        First row of each cell, and the number of rows.
+    cell, column, count
+        Of each non-zero count in the block.
+    size_factor
+        1 where output 1 is the log mean, 0 where it is the logit of p.
+    bound
+        Log r is clipped to [-bound, bound].
+    floor
+        Log p is clipped to it from below.
+    """
+    parts = _gather(outputs, starts, cell, column, count, bound)
+    _excess(parts[0], parts[1], parts[2], parts[3], parts[4], size_factor, bound, floor)
+    total = np.empty(outputs.shape[0], np.float64)
+    for row in range(total.size):
+        total[row] = _zeros_of_row(outputs[row, 0], outputs[row, 1], size_factor, bound)
+    entry = 0
+    for i in range(cell.size):
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            total[row] += parts[3, entry]
+            outputs[row, 0, column[i]] += parts[0, entry]
+            outputs[row, 1, column[i]] += parts[1, entry]
+            entry += 1
+    return total

@@ -1,0 +1,393 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const $ = (id) => document.getElementById(id);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const MOST_LISTED = 200;
+
+  // Text takes the colour of the page around it; no expression is compiled, which the policy forbids.
+  const options = (width) => ({
+    mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: { disableDefaultStyle: true },
+    config: {
+      // Charts are images with a text of their own.
+      mark: { aria: false }, background: null, font: "system-ui, 'DejaVu Sans', sans-serif",
+      view: { stroke: null },
+      axis: {
+        aria: false,
+        labelColor: "currentColor", titleColor: "currentColor", tickColor: "currentColor", domainColor: "currentColor",
+        gridColor: dark.matches ? "#333a43" : "#e3e6ea", labelFontSize: 12, titleFontSize: 12, titleFontWeight: 500,
+      },
+      axisY: { labelLimit: Math.max(165, 0.42 * width) },
+      legend: { aria: false, labelColor: "currentColor", labelFontSize: 12, symbolSize: 80 },
+    },
+  });
+
+  const draw = (element, spec) => vegaEmbed(element, spec, options(element.clientWidth));
+
+  // The map ------------------------------------------------------------------------------------
+  const state = { map: data.maps[0], hidden: new Set(), picked: null, find: "", x: [0, 1], y: [0, 1] };
+  let view = null;
+
+  const fill = (select, items, keep) => {
+    select.replaceChildren(...items.map(({ name, title }) => new Option(title, name)));
+    if (items.some(({ name }) => name === keep)) select.value = keep;
+  };
+  const representation = () => state.map.representations.find(({ name }) => name === $("representation").value);
+  const input = () => state.map.inputs.find(({ name }) => name === $("input").value);
+  const shade = (look) => (dark.matches ? look.dark : look.light);
+
+  const looks = () => {
+    const by = $("colour").value;
+    if (by === "umi") return [];
+    return data.looks[by === "predicted" ? "type" : by];
+  };
+
+  const cellOf = (index) => {
+    const { map } = state;
+    const made = input();
+    const predicted = made.predicted[index];
+    return {
+      barcode: map.barcodes[index],
+      type: map.types[map.type[index]],
+      split: made.split[index] === null ? "none" : data.looks.split[made.split[index]].name,
+      predicted: predicted === null ? "none" : map.types[predicted],
+      right: predicted === null ? null : predicted === map.type[index],
+      probability: made.probability[index],
+      umi: map.umi[index],
+    };
+  };
+
+  const groupOf = (cell) => {
+    switch ($("colour").value) {
+      case "type": return cell.type;
+      case "predicted": return cell.predicted;
+      case "error": return cell.right === null ? "none" : cell.right ? "right" : "wrong";
+      case "split": return cell.split;
+      default: return "";
+    }
+  };
+
+  const isPicked = (cell) =>
+    state.find ? cell.barcode.toLowerCase().includes(state.find)
+      : state.picked && cell.split === "test" && cell.type === state.picked.type && cell.predicted === state.picked.predicted;
+
+  const picking = () => Boolean(state.find || state.picked);
+
+  const rows = () => {
+    const { x, y } = representation();
+    const show = $("show").value;
+    const some = picking();
+    const found = [];
+    for (let index = 0; index < x.length; index++) {
+      if (x[index] === null) continue;
+      const cell = cellOf(index);
+      if (show !== "all" && cell.split !== show) continue;
+      const group = groupOf(cell);
+      if (group === "none" || state.hidden.has(group)) continue;
+      const selected = some && isPicked(cell);
+      found.push({ ...cell, x: x[index], y: y[index], group, selected, faded: some && !selected });
+    }
+    // What is picked out lies on top.
+    return some ? found.sort((a, b) => a.selected - b.selected) : found;
+  };
+
+  const extent = (values) => {
+    let low = Infinity, high = -Infinity;
+    for (const value of values) if (value !== null) { low = Math.min(low, value); high = Math.max(high, value); }
+    const margin = 0.04 * (high - low || 1);
+    return [low - margin, high + margin];
+  };
+
+  const size = () => {
+    const width = Math.max(240, $("map").clientWidth);
+    return [width, Math.min(width, 620)];
+  };
+
+  const whole = () => { const { x, y } = representation(); state.x = extent(x); state.y = extent(y); };
+
+  const tell = () => { $("map").dataset.x = state.x.join(","); $("map").dataset.y = state.y.join(","); };
+
+  // However many events come, a frame is drawn once.
+  let waiting = 0;
+  const place = () => {
+    tell();
+    waiting ||= requestAnimationFrame(() => {
+      waiting = 0;
+      view.signal("xdomain", state.x).signal("ydomain", state.y).runAsync();
+    });
+  };
+
+  const update = () => {
+    const shown = rows();
+    const known = looks();
+    view.signal("names", known.map(({ name }) => name))
+      .signal("colours", known.map(shade))
+      .signal("paths", known.map(({ path }) => path))
+      .signal("continuous", $("colour").value === "umi")
+      .signal("counts", [Math.max(1, Math.min(...state.map.umi)), Math.max(2, ...state.map.umi)])
+      .signal("area", Math.min(70, Math.max(12, 30000 / Math.max(1, state.map.barcodes.length))))
+      .signal("ring", dark.matches ? "#ffffff" : "#000000")
+      .signal("xdomain", state.x).signal("ydomain", state.y)
+      .data("cells", shown).runAsync();
+    tell();
+    $("map").dataset.shown = shown.length;
+    $("map").dataset.picked = shown.filter(({ selected }) => selected).length;
+    $("map").dataset.colour = $("colour").value;
+    $("map-title").textContent = `Map: ${representation().title}, ${state.map.title}`;
+    $("map-status").textContent = `${shown.length.toLocaleString("en")} cells on the map. ${state.map.shown}`;
+    legend();
+    list();
+    matrix();
+  };
+
+  const legend = () => {
+    if ($("colour").value === "umi") {
+      const scale = document.createElement("div");
+      scale.className = "scale";
+      const bar = document.createElement("i");
+      bar.style.background = "linear-gradient(90deg, #440154, #3b528b, #21918c, #5ec962, #fde725)"; // viridis
+      const ends = document.createElement("span");
+      for (const end of [Math.min(...state.map.umi), Math.max(...state.map.umi)]) {
+        const label = document.createElement("span");
+        label.textContent = `${end.toLocaleString("en")} UMIs`;
+        ends.append(label);
+      }
+      scale.append(bar, ends);
+      $("legend").replaceChildren(scale);
+      return;
+    }
+    const focused = document.activeElement?.dataset?.group;
+    $("legend").replaceChildren(...looks().map((look) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.group = look.name;
+      button.setAttribute("aria-pressed", String(!state.hidden.has(look.name)));
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("viewBox", "-1.1 -1.1 2.2 2.2");
+      svg.setAttribute("aria-hidden", "true");
+      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("d", look.path);
+      path.setAttribute("fill", shade(look));
+      svg.append(path);
+      button.append(svg, look.name);
+      button.addEventListener("click", () => {
+        if (!state.hidden.delete(look.name)) state.hidden.add(look.name);
+        update();
+      });
+      return button;
+    }));
+    if (focused !== undefined) $("legend").querySelector(`[data-group="${CSS.escape(focused)}"]`)?.focus();
+  };
+
+  const list = () => {
+    $("list").hidden = $("clear").hidden = !picking();
+    if (!picking()) {
+      $("list-status").textContent = "None: choose a number in the confusion matrix, or type a part of a barcode.";
+      return;
+    }
+    const cells = state.map.barcodes.map((_, index) => cellOf(index)).filter(isPicked);
+    const most = cells.length > MOST_LISTED ? `, the first ${MOST_LISTED} of them listed` : "";
+    const what = state.find ? `whose barcode holds "${state.find}"`
+      : `of type ${state.picked.type}, predicted as ${state.picked.predicted}`;
+    $("list-status").textContent = `${cells.length} ${state.find ? "" : "test "}cells ${what} (${input().title})${most}.`;
+    $("list").querySelector("tbody").replaceChildren(...cells.slice(0, MOST_LISTED).map((cell) => {
+      const row = document.createElement("tr");
+      const head = document.createElement("th");
+      head.scope = "row";
+      head.textContent = cell.barcode;
+      row.append(head);
+      for (const [text, kind] of [[cell.type], [cell.predicted], [cell.probability, "number"], [cell.split], [cell.umi, "number"]]) {
+        const field = document.createElement("td");
+        field.textContent = text === null ? "" : text;
+        if (kind) field.className = kind;
+        row.append(field);
+      }
+      return row;
+    }));
+  };
+
+  const matrix = () => {
+    for (const part of document.querySelectorAll(".matrix")) {
+      part.hidden = part.dataset.cells !== state.map.cells || part.dataset.input !== $("input").value;
+    }
+    for (const button of document.querySelectorAll(".matrix button")) {
+      const { picked } = state;
+      const chosen = picked && button.dataset.true === picked.type && button.dataset.predicted === picked.predicted;
+      button.setAttribute("aria-pressed", String(Boolean(chosen)));
+    }
+  };
+
+  const chooseSubset = () => {
+    state.map = data.maps.find(({ cells }) => cells === $("subset").value);
+    fill($("representation"), state.map.representations, $("representation").value);
+    fill($("input"), state.map.inputs, $("input").value);
+    whole();
+  };
+
+  const zoom = (factor, at = [0.5, 0.5]) => {
+    const scaled = ([low, high], share) => {
+      const centre = low + share * (high - low);
+      return [centre + (low - centre) * factor, centre + (high - centre) * factor];
+    };
+    state.x = scaled(state.x, at[0]);
+    state.y = scaled(state.y, 1 - at[1]);
+    place();
+  };
+
+  const move = (right, up) => {
+    const moved = ([low, high], share) => [low + share * (high - low), high + share * (high - low)];
+    state.x = moved(state.x, right);
+    state.y = moved(state.y, up);
+    place();
+  };
+
+  const shareOf = (event) => {
+    const box = $("map").getBoundingClientRect();
+    return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+
+  const listenToMap = () => {
+    const map = $("map");
+    const keys = {
+      ArrowLeft: () => move(-0.1, 0), ArrowRight: () => move(0.1, 0), ArrowUp: () => move(0, 0.1), ArrowDown: () => move(0, -0.1),
+      "+": () => zoom(0.8), "=": () => zoom(0.8), "-": () => zoom(1.25), 0: () => { whole(); place(); },
+    };
+    map.addEventListener("keydown", (event) => {
+      const act = !event.ctrlKey && !event.metaKey && keys[event.key];
+      if (act) { event.preventDefault(); act(); }
+    });
+    // Only where the map has the focus: who scrolls the page must not be held up.
+    map.addEventListener("wheel", (event) => {
+      if (document.activeElement !== map && !event.ctrlKey) return;
+      event.preventDefault();
+      zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, shareOf(event));
+    }, { passive: false });
+    const pointers = new Map();
+    const apart = () => { const [a, b] = [...pointers.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]); };
+    map.addEventListener("pointerdown", (event) => {
+      map.focus({ preventScroll: true });
+      pointers.set(event.pointerId, shareOf(event));
+      map.setPointerCapture(event.pointerId);
+      map.classList.add("dragging");
+    });
+    map.addEventListener("pointermove", (event) => {
+      const before = pointers.get(event.pointerId);
+      if (!before) return;
+      const now = shareOf(event);
+      if (pointers.size === 1) {
+        pointers.set(event.pointerId, now);
+        move(before[0] - now[0], now[1] - before[1]);
+      } else if (pointers.size === 2) {
+        const was = apart();
+        pointers.set(event.pointerId, now);
+        const middle = [...pointers.values()].reduce((a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2]);
+        zoom(was / Math.max(apart(), 0.01), middle);
+      }
+    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      map.addEventListener(name, (event) => {
+        pointers.delete(event.pointerId);
+        map.classList.remove("dragging");
+      });
+    }
+    $("zoom-in").addEventListener("click", () => zoom(0.7));
+    $("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
+    $("zoom-reset").addEventListener("click", () => { whole(); place(); });
+  };
+
+  const clear = () => { state.picked = null; state.find = $("find").value = ""; };
+
+  const listenToControls = () => {
+    for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+    $("subset").addEventListener("change", () => { clear(); chooseSubset(); update(); });
+    $("representation").addEventListener("change", () => { whole(); update(); });
+    $("input").addEventListener("change", update);
+    $("colour").addEventListener("change", () => { state.hidden.clear(); update(); });
+    $("show").addEventListener("change", update);
+    $("find").addEventListener("input", () => {
+      state.find = $("find").value.trim().toLowerCase();
+      state.picked = null;
+      update();
+    });
+    $("clear").addEventListener("click", () => { clear(); update(); $("find").focus(); });
+    for (const button of document.querySelectorAll(".matrix button")) {
+      button.addEventListener("click", () => {
+        const again = button.getAttribute("aria-pressed") === "true";
+        clear();
+        if (!again) state.picked = { type: button.dataset.true, predicted: button.dataset.predicted };
+        update();
+      });
+    }
+    addEventListener("resize", () => {
+      const [width, height] = size();
+      view.width(width).height(height).runAsync();
+    });
+  };
+
+  const startMap = async () => {
+    fill($("subset"), data.maps.map(({ cells, title }) => ({ name: cells, title })));
+    chooseSubset();
+    const [width, height] = size();
+    const spec = { ...data.map, width, height };
+    ({ view } = await vegaEmbed($("map"), spec, { ...options(width), mode: "vega", renderer: "canvas" }));
+    listenToMap();
+    listenToControls();
+    update();
+  };
+
+  // Learning curves ----------------------------------------------------------------------------
+  const curveSpec = (curve) => ({
+    $schema: "https://vega.github.io/schema/vega-lite/v6.json",
+    width: "container", height: 300,
+    data: {
+      values: curve.lines.flatMap(({ split, replicate, epochs, values }) =>
+        epochs.map((epoch, index) => ({ split, replicate, epoch, value: values[index] }))),
+    },
+    mark: { type: "line", clip: true, point: curve.lines.every(({ epochs }) => epochs.length === 1) },
+    encoding: {
+      x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false } },
+      y: {
+        field: "value", type: "quantitative", title: curve.measure,
+        scale: curve.limits ? { domain: curve.limits } : { zero: false },
+      },
+      color: {
+        field: "split", title: null, legend: { orient: "bottom" },
+        scale: { domain: ["training", "validation"], range: ["#0072B2", "#D55E00"] },
+      },
+      strokeDash: { field: "split", title: null, legend: { orient: "bottom" }, scale: { domain: ["training", "validation"], range: [[1, 0], [5, 3]] } },
+      detail: { field: "replicate" },
+      tooltip: ["split", "replicate", "epoch", "value"].map((field) => ({ field })),
+    },
+  });
+
+  const drawCurve = () => {
+    const curve = data.curves[Number($("curve").value)];
+    const replicates = new Set(curve.lines.map(({ replicate }) => replicate)).size;
+    $("curve-title").textContent = `${curve.measure}: ${curve.title}`;
+    $("curve-summary").textContent =
+      `Training cells solid, validation cells dashed, a line for each of ${replicates} replicate(s).`
+      + (curve.limits ? " First epochs that would squeeze the rest are cut off." : "");
+    return draw($("curve-chart"), curveSpec(curve));
+  };
+
+  const chooseStage = () => {
+    const items = data.curves.map((curve, index) => ({ ...curve, name: String(index) }));
+    fill($("curve"), items.filter(({ stage }) => stage === $("stage").value));
+    return drawCurve();
+  };
+
+  const charts = () => Promise.all([...document.querySelectorAll("[data-chart]")].map((element) =>
+    draw(element, structuredClone(data.charts[element.dataset.chart]))));
+
+  // Printed pages show what is folded, and light colours.
+  const folded = new Set();
+  addEventListener("beforeprint", () => {
+    for (const part of document.querySelectorAll("details:not([open])")) { part.open = true; folded.add(part); }
+  });
+  addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); });
+
+  $("stage").addEventListener("change", chooseStage);
+  $("curve").addEventListener("change", drawCurve);
+  dark.addEventListener("change", () => { charts(); drawCurve(); update(); });
+  Promise.all([charts(), chooseStage(), startMap()]).then(() => { document.documentElement.dataset.ready = "yes"; });
+})();

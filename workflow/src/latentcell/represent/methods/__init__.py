@@ -1,0 +1,1 @@
+"""Representations, a file each, found by name (`latentcell.methods`)."""

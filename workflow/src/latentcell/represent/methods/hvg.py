@@ -1,0 +1,19 @@
+"""The most variable genes of training cells, log-normalised."""
+
+from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.represent.normalise import log_normalise
+from latentcell.represent.variable import variable_genes
+
+SIZE = "g"
+GIVES = "log"
+USES = ("scanpy",)
+
+
+def fit(training: Labelled, size: int, options: Options) -> Transform:
+    """See `latentcell.fitting`."""
+    genes = variable_genes(log_normalise(training.features), size)
+
+    def transform(counts: Counts) -> Features:
+        return log_normalise(counts)[:, genes]
+
+    return transform

@@ -1,0 +1,16 @@
+"""Principal components of the 2,000 most variable genes, log-normalised, centred, not scaled."""
+
+import numpy as np
+
+from latentcell.fitting import Labelled, Options, Transform
+from latentcell.represent.hvg_pca import HvgPca
+
+SIZE = "k"
+GIVES = "scores"
+USES = ("scanpy",)
+
+
+def fit(training: Labelled, size: int, options: Options) -> Transform:
+    """See `latentcell.fitting`."""
+    everyone = np.ones(len(training.codes), bool)
+    return HvgPca.fit(training.features, everyone, components=size, seed=options.seed).transform

@@ -1,0 +1,48 @@
+"""Non-negative matrix factorisation with the Kullback-Leibler loss: a Poisson topic model.
+
+On the counts of the 2,000 most variable genes; features are the shares, in percent, that each
+factor has in the cell's expected counts, so that they do not follow the cell's sum.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.represent.normalise import log_normalise
+from latentcell.represent.variable import variable_genes
+
+SIZE = "k"
+GIVES = "scores"
+USES = ("scanpy", "sklearn.decomposition")
+_GENES = 2000
+_TOLERANCE, _ITERATIONS = 1e-7, 2000
+
+
+def fit(training: Labelled, size: int, options: Options) -> Transform:
+    """See `latentcell.fitting`."""
+    from sklearn.decomposition import NMF
+
+    genes = variable_genes(log_normalise(training.features), _GENES)
+
+    def chosen(counts: Counts) -> sp.csr_matrix:
+        return sp.csr_matrix(counts[:, genes], dtype=np.float64)
+
+    model = NMF(
+        size,
+        init="nndsvda",
+        solver="mu",
+        beta_loss="kullback-leibler",
+        max_iter=300,
+        random_state=options.seed,
+    ).fit(chosen(training.features))
+    expected = model.components_.sum(1)
+    # Cells are iterated on together: on and on, so that each comes to where it would alone.
+    model.set_params(tol=_TOLERANCE, max_iter=_ITERATIONS)
+
+    def transform(counts: Counts) -> Features:
+        parts = model.transform(chosen(counts)) * expected
+        # A cell without any of these genes has no shares.
+        shares = 100 * parts / np.maximum(parts.sum(1, keepdims=True), 1e-12)
+        return np.asarray(shares, np.float32)
+
+    return transform

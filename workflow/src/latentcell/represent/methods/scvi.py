@@ -1,0 +1,13 @@
+"""scVI: a variational autoencoder with a negative binomial, by scvi-tools."""
+
+from latentcell.fitting import Labelled, Options, Transform
+from latentcell.represent.scvi_models import latent_means, train_scvi
+
+SIZE = "z"
+GIVES = "scores"
+USES = ("scvi", "scanpy")
+
+
+def fit(training: Labelled, size: int, options: Options) -> Transform:
+    """See `latentcell.fitting`."""
+    return latent_means(*train_scvi(training, size, options))

@@ -1,0 +1,86 @@
+"""What the representations by scvi-tools share: cells in its form, quiet and seeded training."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.represent.normalise import log_normalise
+from latentcell.represent.variable import variable_genes
+
+GENES = 2000
+LABELS = "cell_type"
+UNKNOWN = "unknown"
+_BATCH = 128
+
+
+def train_scvi(training: Labelled, size: int, options: Options) -> tuple[Any, NDArray[np.int64]]:
+    """Train scVI on all training cells, in 2,000 variable genes; the model and these genes.
+
+    Negative binomial, one hidden layer of 128 units (the library's defaults but for the first); no
+    cell is held back, since nothing is chosen.
+    """
+    import scvi
+
+    scvi.settings.seed = options.seed
+    genes = variable_genes(log_normalise(training.features), GENES)
+    cells = as_cells(training.features[:, genes], training.codes.astype(str))
+    with quietly():
+        scvi.model.SCVI.setup_anndata(cells)
+        model = scvi.model.SCVI(cells, n_latent=size, gene_likelihood="nb")
+        model.train(max_epochs=options.epochs, **training_arguments(len(training.codes)))
+    return model, genes
+
+
+def latent_means(model: Any, genes: NDArray[np.int64]) -> Transform:
+    """The function from counts to the means of the latents."""
+
+    def transform(counts: Counts) -> Features:
+        cells = as_cells(counts[:, genes], np.full(counts.shape[0], UNKNOWN))
+        with quietly():
+            return np.asarray(model.get_latent_representation(cells), np.float32)
+
+    return transform
+
+
+def as_cells(counts: Counts, labels: NDArray[np.str_]) -> Any:
+    """Counts and labels as scvi-tools takes them."""
+    import anndata as ad
+    import pandas as pd
+
+    obs = pd.DataFrame({LABELS: labels}, index=[f"cell{i}" for i in range(counts.shape[0])])
+    return ad.AnnData(sp.csr_matrix(counts, dtype=np.float32), obs=obs)
+
+
+def training_arguments(cells: int) -> dict[str, Any]:
+    """How a model of the library is trained here."""
+    return {
+        "train_size": 1.0,
+        # A last batch of one cell would break batch normalisation.
+        "batch_size": _BATCH + (cells % _BATCH == 1),
+        "accelerator": "cpu",
+        "enable_progress_bar": False,
+        "logger": False,
+    }
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without advice on hardware and loggers."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "scvi")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

@@ -1,0 +1,44 @@
+"""Which genes vary most among cells."""
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from latentcell.represent.normalise import log_normalise
+
+Sparse = sp.csr_matrix | sp.csr_array
+
+
+def chosen_genes(training: Sparse, number: int | None) -> NDArray[np.bool_] | None:
+    """Which genes vary most among training cells (counts, CSR), bool (G,); None: all are wanted."""
+    if number is None:
+        return None
+    chosen = np.zeros(training.shape[1], bool)
+    chosen[variable_genes(log_normalise(training), number)] = True
+    return chosen
+
+
+def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
+    """The genes with the largest normalised dispersion, by scanpy; columns, ascending.
+
+    Satija et al. (2015), "Spatial reconstruction of single-cell gene expression data", Nature
+    Biotechnology 33, 495-502: the ratio of variance and mean, standardised among genes of similar
+    mean.
+
+    Parameters
+    ----------
+    normalised
+        Log-normalised counts of the cells to learn from.
+    number
+        Genes at most.
+    """
+    import anndata as ad
+    import scanpy as sc
+
+    seen = np.flatnonzero(np.asarray((normalised > 0).sum(0)).ravel())
+    if len(seen) <= number:
+        return np.asarray(seen, np.int64)
+    cells = ad.AnnData(sp.csr_matrix(normalised)[:, seen])
+    table = sc.pp.highly_variable_genes(cells, n_top_genes=number, flavor="seurat", inplace=False)
+    chosen = seen[table["highly_variable"].to_numpy(bool)]
+    return np.asarray(chosen, np.int64)

@@ -1,0 +1,1 @@
+"""Trainings as parts of a job: what each reads, what it writes, and what it depends on."""
