@@ -19,7 +19,8 @@ from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
 from latentcell.errors import InputError
-from latentcell.io import read_json, write_csv, write_json
+from latentcell.io import atomic, read_json, write_csv, write_json
+from latentcell.mark import mark_json
 from latentcell.provenance import file_digest
 from latentcell.settings import AnnotateSettings
 
@@ -67,7 +68,8 @@ def _write(annotator: Annotator, folder: Path) -> None:
     genes = annotator.genes
     write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
     tensors = {name: np.ascontiguousarray(v) for name, v in annotator.classifier.tensors().items()}
-    save_file(tensors, folder / CLASSIFIER)
+    with atomic(folder / CLASSIFIER) as unfinished:
+        save_file(tensors, unfinished)
     files = [GENES, CLASSIFIER]
     if annotator.density is not None:
         from latentcell.models.checkpoint import save
@@ -84,7 +86,8 @@ def _write(annotator: Annotator, folder: Path) -> None:
         "reference": annotator.reference,
         "sha256": {name: file_digest(folder / name) for name in files},
     }
-    write_json(folder / ABOUT, about | {"digest": _digest(about)})
+    # The mark of simulated cells, which `write_json` sets, is part of what the digest is of.
+    write_json(folder / ABOUT, about | {"digest": _digest(mark_json(about))})
 
 
 def load_bundle(folder: str | Path) -> Annotator:

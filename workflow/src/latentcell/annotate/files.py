@@ -155,7 +155,10 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
     adata = adata.copy()
     for name in annotation.cells:
         if name in adata.obs:
-            adata.obs[f"{name}{_BEFORE}"] = adata.obs[name]
+            former = f"{name}{_BEFORE}"
+            while former in adata.obs:  # Cells that have been typed twice already.
+                former += _BEFORE
+            adata.obs[former] = adata.obs[name]
         adata.obs[name] = annotation.cells[name].to_numpy()
         if isinstance(annotation.cells[name].dtype, pd.CategoricalDtype):
             kept = annotation.cells[name].cat.categories

@@ -75,7 +75,8 @@ def run(options: argparse.Namespace) -> int:
     _refuse_nonsense(options)
     query = options.files[-1]
     output: Path = options.output or Path(query).with_name(f"{_stem(query)}.typed.h5ad")
-    refuse_existing_file(output, options.files)
+    for end in (".h5ad", ".csv", ".json"):
+        refuse_existing_file(output.with_suffix(end), options.files)
     from latentcell.annotate.files import annotate, write_annotation
     from latentcell.annotate.report import query_lines, reference_lines
 

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentcell.cli.options import refuse_existing_file
+
 if TYPE_CHECKING:
     from latentcell.data.finding import Column, Found
     from latentcell.data.proposing import Choice
@@ -42,6 +44,8 @@ def run(options: argparse.Namespace) -> int:
     from latentcell.data.finding import find, label_column
     from latentcell.data.proposing import choose, problems
 
+    if options.write_config is not None:
+        refuse_existing_file(options.write_config, [options.file], "--write-config")
     found = find(options.file)
     if options.labels is not None:
         label_column(found.obs, options.labels, options.file)

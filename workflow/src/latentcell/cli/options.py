@@ -49,11 +49,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def refuse_existing_file(path: Path, inputs: list[str]) -> None:
+def refuse_existing_file(path: Path, inputs: list[str], option: str = "-o") -> None:
     """Refuse to write over what is read; raises `InputError`."""
     for name in inputs:
         if path.exists() and path.resolve() == Path(name).resolve():
             raise InputError(
                 f"{path}: expected another name for the result than for what it is made from: "
-                "choose one with -o"
+                f"choose one with {option}"
             )
