@@ -156,7 +156,7 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
     for name in annotation.cells:
         if name in adata.obs:
             former = f"{name}{_BEFORE}"
-            while former in adata.obs:  # Cells that have been typed twice already.
+            while former in adata.obs:  # The cells have been typed before.
                 former += _BEFORE
             adata.obs[former] = adata.obs[name]
         adata.obs[name] = annotation.cells[name].to_numpy()

@@ -9,6 +9,7 @@ from latentcell.cli.options import (
     add_reference_options,
     available_cores,
     positive,
+    refuse_absent,
     refuse_existing_file,
 )
 
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Learn or load, type, write, and say what came of it."""
     _refuse_nonsense(options)
+    refuse_absent(options.files)
     query = options.files[-1]
     output: Path = options.output or Path(query).with_name(f"{_stem(query)}.typed.h5ad")
     for end in (".h5ad", ".csv", ".json"):

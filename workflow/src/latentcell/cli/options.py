@@ -49,6 +49,13 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def refuse_absent(files: list[str]) -> None:
+    """Refuse names of nothing before anything is learnt; raises `InputError`."""
+    for name in files:
+        if not Path(name).exists():
+            raise InputError(f"{name}: expected a file of cells, found none: check the name")
+
+
 def refuse_existing_file(path: Path, inputs: list[str], option: str = "-o") -> None:
     """Refuse to write over what is read; raises `InputError`."""
     for name in inputs:

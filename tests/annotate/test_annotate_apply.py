@@ -1,0 +1,324 @@
+"""Typing a query: missing genes, unassigned and novel cells, the files that are written."""
+
+import json
+from dataclasses import replace
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
+from latentcell.annotate.apply import UNASSIGNED
+from latentcell.annotate.files import add_to, read_query, read_reference
+from latentcell.annotate.report import query_lines, reference_lines
+from latentcell.errors import InputError
+from latentcell.settings import AnnotateSettings
+
+SETTINGS = AnnotateSettings(
+    **{"variable_genes": 60, "components": 8, "penalties": [0.1, 1.0], "latent_dim": 2},
+    **{"hidden_units": 8, "epochs": 8, "early_stopping": 2, "learning_rate": 0.02},
+)
+COLUMNS = [
+    *("cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
+    *("cell_type_second_probability", "novelty_score", "novel"),
+]
+
+
+@pytest.fixture(scope="module")
+def reference(simulate, tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "my reference.h5ad"
+    adata = simulate([60, 40, 20], genes=60, depth=400, seed=1)
+    adata.layers["counts"] = adata.X.copy()
+    adata.X.data = np.log1p(adata.X.data)
+    adata.obs.loc[adata.obs_names[:1], "cell_type"] = "nan"  # It has no type.
+    adata.write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def learnt(reference):
+    return train(reference, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def simple(learnt):
+    """The same without a density."""
+    return replace(learnt, density=None)
+
+
+@pytest.fixture
+def query(simulate):
+    return simulate([20, 20, 20], genes=60, depth=400, seed=2)
+
+
+def typed(annotator, query, **options):
+    return annotate_cells(annotator, sp.csr_matrix(query.X), query.var, **options)
+
+
+def agreement(found, query):
+    return (found.cells["cell_type_first"].to_numpy() == query.obs["cell_type"].to_numpy()).mean()
+
+
+def test_cells_without_type_are_left_out_and_the_name_is_made_safe(learnt, reference):
+    cells = learnt.reference["cells"]
+    assert sum(cells.values()) == 119
+    assert learnt.reference["dataset"] == "own-my-reference"
+    assert read_reference(reference).n_obs == 119
+    assert read_reference(reference, "cell_type", "counts").n_obs == 119
+
+
+def test_a_reference_without_counts_is_refused(reference, tmp_path):
+    adata = ad.read_h5ad(reference)
+    del adata.layers["counts"]
+    adata.write_h5ad(tmp_path / "logs.h5ad")
+    with pytest.raises(InputError, match=r"expected raw counts.*found X: log-transformed values"):
+        read_reference(tmp_path / "logs.h5ad")
+    with pytest.raises(InputError, match=r"expected raw counts.*found X: log-transformed values"):
+        read_query(tmp_path / "logs.h5ad")
+    with pytest.raises(InputError, match="expected the column 'kind' with cell types"):
+        read_reference(reference, "kind")
+    with pytest.raises(InputError, match=r"expected raw counts \(whole numbers\), found"):
+        read_reference(reference, layer="X")
+
+
+def test_a_name_without_letters_is_a_name(simulate, tmp_path):
+    simulate([5, 5], genes=60).write_h5ad(tmp_path / "___.h5ad")
+    assert read_reference(tmp_path / "___.h5ad").uns["dataset"] == "own"
+
+
+def test_training_stores_a_bundle(simulate, tmp_path, query):
+    cells = simulate([30, 30], genes=60, depth=400)
+    annotator = train(
+        cells, SETTINGS.model_copy(update={"density": False}), bundle=tmp_path / "model"
+    )
+    query.write_h5ad(tmp_path / "query.h5ad")
+    wanted = annotate(annotator, tmp_path / "query.h5ad")[1]
+    found = annotate(tmp_path / "model", tmp_path / "query.h5ad")[1]
+    pd.testing.assert_frame_equal(found.cells, wanted.cells)
+
+
+def test_cells_get_types_and_probabilities(learnt, query):
+    found = typed(learnt, query)
+    cells = found.cells
+    assert list(cells) == COLUMNS
+    assert agreement(found, query) > 0.9
+    np.testing.assert_allclose(found.probabilities.sum(1), 1.0, rtol=1e-5)
+    ordered = np.sort(found.probabilities, axis=1)[:, ::-1]
+    np.testing.assert_allclose(cells["cell_type_probability"], ordered[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(cells["cell_type_second_probability"], ordered[:, 1], rtol=1e-6)
+    assert (cells["cell_type_first"].astype(str) != cells["cell_type_second"].astype(str)).all()
+    assert found.types == ("type 000", "type 001", "type 002")
+    assert found.representations["X_hvg_pca"].shape == (60, 8)
+    assert found.representations["X_gmvae"].shape == (60, 2)
+    assert found.report["mean_probability"] == pytest.approx(cells["cell_type_probability"].mean())
+    assert sum(found.report["types"].values()) == found.report["cells"] == 60
+
+
+def test_below_the_threshold_no_type_is_given(simple, query):
+    probability = typed(simple, query).cells["cell_type_probability"]
+    threshold = float(probability.median())
+    strict = replace(simple, classifier=replace(simple.classifier, threshold=threshold))
+    found = typed(strict, query)
+    below = (probability < threshold).to_numpy()
+    assert 0 < below.sum() < 60
+    np.testing.assert_array_equal(found.cells["cell_type"] == UNASSIGNED, below)
+    given = found.cells.loc[~below]
+    assert (given["cell_type"].astype(str) == given["cell_type_first"].astype(str)).all()
+    assert found.report["unassigned"] == {"cells": below.sum(), "threshold": threshold}
+    assert found.report["types"][UNASSIGNED] == below.sum()
+    assert set(found.representations) == {"X_hvg_pca"}
+    assert "novel" not in found.report
+
+
+def test_empty_cells_are_unassigned_and_not_novel(learnt, query):
+    query.X = sp.csr_matrix(sp.diags((np.arange(60) >= 3).astype(np.float32)) @ query.X)
+    query.X.eliminate_zeros()
+    found = typed(learnt, query)
+    assert (found.cells["cell_type"][:3] == UNASSIGNED).all()
+    assert not found.cells["novel"][:3].any()
+    assert found.report["empty_cells"] == 3
+    assert any("3 cells have no counts: unassigned" in line for line in query_lines(found))
+
+
+def test_cells_of_a_strange_kind_are_novel(learnt, query):
+    strange = query.copy()
+    strange.X = sp.csr_matrix(query.X[:, ::-1] * 3)
+    usual, found = typed(learnt, query), typed(learnt, strange)
+    assert found.cells["novel"].mean() > 0.9 > 0.5 > usual.cells["novel"].mean()
+    report = found.report["novel"]
+    assert report["cells"] == found.cells["novel"].sum()
+    assert report["limit"] == learnt.density.limit
+    assert report["expected_share"] == 0.01
+    nats = [one["nats_per_cell"] for one in report["unexplained_genes"]]
+    assert len(nats) == 10
+    assert nats == sorted(nats, reverse=True)
+    assert nats[-1] > 0
+    lines = query_lines(found)
+    assert any(report["unexplained_genes"][0]["gene"] in line for line in lines)
+    assert any("another chemistry, batch or species is likelier" in line for line in lines)
+
+
+def test_no_novel_cells_have_no_genes(learnt, query):
+    tolerant = replace(learnt, density=replace(learnt.density, limit=1e9))
+    found = typed(tolerant, query)
+    assert found.report["novel"]["cells"] == 0
+    assert found.report["novel"]["unexplained_genes"] == []
+    assert not any("WARNING" in line for line in query_lines(found))
+
+
+def test_missing_genes_are_reported(learnt, query):
+    whole = typed(learnt, query).report["genes"]
+    assert (whole["matched_by"], whole["matched"], whole["missing"]) == ("identifiers", 60, 0)
+    assert whole["most_important_missing"] == []
+    assert whole["importance_missing"] == 0
+
+    classifier = learnt.classifier
+    worst = classifier.representation.genes[np.argsort(-classifier.importance)[:12]]
+    lacking = query[:, np.setdiff1d(np.arange(60), worst)]
+    found = typed(learnt, lacking)
+    genes = found.report["genes"]
+    assert (genes["matched"], genes["missing"], genes["query"]) == (48, 12, 48)
+    assert genes["variable_missing"] == 12
+    assert genes["variable_missing_share"] == pytest.approx(0.2)
+    assert genes["importance_missing"] == pytest.approx(np.sort(classifier.importance)[-12:].sum())
+    share = classifier.mean_counts[worst].sum() / classifier.mean_counts.sum()
+    assert genes["counts_missing"] == pytest.approx(share)
+    named = [one["gene"] for one in genes["most_important_missing"]]
+    assert named == [f"GENE{gene}A" for gene in worst[:10]]
+    lines = query_lines(found)
+    assert lines[1].startswith("genes       48 of the reference's 60 found, by identifiers")
+    assert named[0] in lines[2]
+    assert "much of what tells types apart is missing" in lines[3]
+
+
+def test_genes_are_found_by_symbol_and_in_any_order(simple, query):
+    wanted = typed(simple, query)
+    shuffled = query[:, np.random.default_rng(0).permutation(60)].copy()
+    shuffled.var.index = shuffled.var["symbol"].to_numpy()
+    found = typed(simple, shuffled)
+    assert found.report["genes"]["matched_by"] == "symbols"
+    np.testing.assert_allclose(found.probabilities, wanted.probabilities, rtol=1e-5)
+
+
+def test_too_few_common_genes_are_refused(simple, query):
+    foreign = query.copy()
+    foreign.var = pd.DataFrame({"symbol": [f"other{n}" for n in range(60)]})
+    foreign.var.index = foreign.var["symbol"].to_numpy()
+    with pytest.raises(InputError, match=r"mine: expected genes of the reference, such as ENSG0"):
+        typed(simple, foreign, source="mine")
+    fewer = replace(simple.classifier.representation, genes=np.arange(5))
+    importance = np.full(5, 0.2)
+    classifier = replace(simple.classifier, representation=fewer, importance=importance)
+    with pytest.raises(InputError, match=r"some of the 5 variable genes.*none among 50 genes"):
+        typed(replace(simple, classifier=classifier), query[:, 10:])
+
+
+def test_results_do_not_depend_on_threads_or_pieces(learnt, simulate):
+    query = simulate([400, 300], genes=60, depth=400, seed=3)  # More than are typed together.
+    one, two = typed(learnt, query), typed(learnt, query, threads=2)
+    pd.testing.assert_frame_equal(one.cells, two.cells)
+    assert len(one.cells) == 700
+    last = typed(learnt, query[650:])
+    np.testing.assert_allclose(last.probabilities, one.probabilities[650:], rtol=1e-5)
+
+
+def test_files_are_written_and_read_again(learnt, query, tmp_path):
+    query.layers["counts"] = query.X.copy()
+    query.X.data = np.log1p(query.X.data)
+    query.obsm["X_mine"] = np.ones((60, 2))
+    query.write_h5ad(tmp_path / "query.h5ad")
+    adata, found = annotate(learnt, tmp_path / "query.h5ad")
+    paths = write_annotation(adata, found, learnt, tmp_path / "results/typed.h5ad")
+    assert [path.name for path in paths] == ["typed.h5ad", "typed.csv", "typed.json"]
+
+    again = ad.read_h5ad(paths[0])
+    assert list(again.obs) == [*query.obs, "cell_type_before", *COLUMNS[1:]]
+    assert (again.obs["cell_type_before"] == query.obs["cell_type"]).all()
+    assert list(again.obs["cell_type"].cat.categories) == [*found.types, UNASSIGNED]
+    np.testing.assert_array_equal(again.obs["novel"], found.cells["novel"])
+    assert set(again.obsm) == {"X_mine", "X_hvg_pca", "X_gmvae", "X_cell_type_probabilities"}
+    np.testing.assert_array_equal(again.obsm["X_cell_type_probabilities"], found.probabilities)
+    assert list(again.uns["latentcell"]["types"]) == list(found.types)
+    assert again.uns["latentcell"]["reference"] == "own-my-reference"
+    assert again.uns["latentcell"]["threshold"] == learnt.classifier.threshold
+    assert "simulated" not in again.uns["latentcell"]
+    np.testing.assert_allclose(again.X.toarray(), query.X.toarray())  # All else is as it was.
+
+    table = pd.read_csv(paths[1])
+    assert list(table) == ["barcode", *COLUMNS]
+    assert list(table["barcode"]) == list(query.obs_names)
+    assert list(table["cell_type"]) == list(found.cells["cell_type"])
+    np.testing.assert_allclose(table["novelty_score"], found.cells["novelty_score"], rtol=1e-8)
+
+    report = json.loads(paths[2].read_text())
+    assert set(report) == {"reference", "classifier", "query"}
+    assert report["query"]["genes"]["matched"] == 60
+    assert report["classifier"]["types"] == list(found.types)
+    assert report["reference"]["test"] == learnt.reference["test"]
+
+
+def test_what_was_there_is_kept_however_often_cells_are_typed(simple, query):
+    once = add_to(query, typed(simple, query), simple)
+    twice = add_to(once, typed(simple, once), simple)
+    assert list(query.obs) == ["cell_type", "donor"]  # The query itself is left alone.
+    assert (twice.obs["cell_type_before"] == query.obs["cell_type"]).all()
+    former = twice.obs["cell_type_before_before"].astype(str)
+    assert (former == once.obs["cell_type"].astype(str)).all()
+
+
+def test_cells_of_other_formats_are_typed(simple, query, tmp_path):
+    counts = pd.DataFrame(query.X.toarray().astype(int), query.obs_names, query.var_names)
+    counts.to_csv(tmp_path / "query.tsv", sep="\t")
+    adata, found = annotate(simple, tmp_path / "query.tsv")
+    assert list(adata.obs_names) == list(query.obs_names)
+    np.testing.assert_allclose(found.probabilities, typed(simple, query).probabilities, rtol=1e-5)
+
+
+def test_what_comes_of_simulated_cells_says_so(simple, query):
+    marked = replace(simple, reference=simple.reference | {"simulated": "SIMULATED cells"})
+    adata = add_to(query, typed(marked, query), marked)
+    assert adata.uns["latentcell"]["simulated"] == "SIMULATED cells"
+    assert "WARNING     SIMULATED cells" in reference_lines(marked)
+
+
+def test_the_reference_is_described(learnt, simple):
+    cells = learnt.reference["cells"]
+    lines = reference_lines(learnt)
+    assert lines[0] == (
+        f"reference   own-my-reference: 3 types, {cells['training']} training, "
+        f"{cells['validation']} validation and {cells['test']} test cells"
+    )
+    assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[1]
+    assert lines[4].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
+    assert reference_lines(simple) == lines[:4]
+
+
+def test_what_is_unknown_or_rare_is_said(simple):
+    test = simple.reference["test"] | {"accuracy_assigned": None, "macro_f1": None}
+    sizes = simple.reference["cells_of_types"] | {"type 002": 4, "type 001": 5}
+    about = simple.reference | {"test": test, "cells_of_types": sizes}
+    lines = reference_lines(replace(simple, reference=about))
+    assert lines[1].endswith("macro-F1 unknown")
+    assert "unknown of them rightly" in lines[3]
+    assert lines[4] == "note        fewer than 5 training cells, so hardly ever found: type 002"
+
+
+def test_types_are_listed_with_their_shares(simple, query):
+    found = typed(simple, query)
+    lines = query_lines(found)
+    assert lines[0] == "query       60 cells"
+    name, number = next(iter(found.report["types"].items()))
+    assert f"            {name:<10} {number:>9,} {number / 60:7.1%}" in lines
+
+
+def test_a_bundle_and_its_maker_write_the_same(learnt, query, tmp_path):
+    save_bundle(learnt, tmp_path / "model")
+    query.write_h5ad(tmp_path / "query.h5ad")
+    written = []
+    for name, source in (("a", learnt), ("b", tmp_path / "model")):
+        adata, found = annotate(source, tmp_path / "query.h5ad")
+        paths = write_annotation(adata, found, learnt, tmp_path / name / "typed.h5ad")
+        written.append([path.read_bytes() for path in paths[1:]])
+    assert written[0] == written[1]

@@ -1,0 +1,460 @@
+"""The command ``latentcell``: what it says, what it writes, its exit status."""
+
+import json
+import runpy
+import warnings
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import yaml
+
+from latentcell import __version__
+from latentcell.annotate import load_bundle
+from latentcell.cli import COMMANDS, main
+from latentcell.cli.annotate import _stem
+from latentcell.cli.options import available_cores
+from latentcell.settings import Settings
+
+
+def simulated(sizes, seed, genes=60):
+    """Cells of types that differ in a third of their genes."""
+    rng = np.random.default_rng(seed)
+    codes = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
+    profiles = np.tile(np.random.default_rng(99).lognormal(0.5, 0.8, genes), (len(sizes), 1))
+    for code, profile in enumerate(profiles):
+        profile[code :: len(sizes)] *= 4
+    obs = pd.DataFrame(
+        {
+            "cell_type": [f"type {code}" for code in codes],
+            "donor": [f"donor {number}" for number in rng.integers(2, size=len(codes))],
+        },
+        index=[f"cell-{seed}-{number}" for number in range(len(codes))],
+    )
+    symbols = [f"GENE{gene}A" for gene in range(genes)]
+    var = pd.DataFrame({"symbol": symbols}, index=[f"ENSG{gene:011d}" for gene in range(genes)])
+    counts = sp.csr_matrix(rng.poisson(profiles[codes]).astype(np.float32))
+    return ad.AnnData(counts, obs=obs, var=var)
+
+
+@pytest.fixture(autouse=True)
+def usual_warnings(monkeypatch):
+    """The command changes how warnings are shown, for the process that is its own."""
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A reference, a query, and a bundle that `latentcell train` has made, without a density."""
+    folder = tmp_path_factory.mktemp("command")
+    simulated([60, 40, 20], 1).write_h5ad(folder / "reference.h5ad")
+    query = simulated([15, 15, 15], 2)
+    query.obs = query.obs.drop(columns="cell_type")
+    query.write_h5ad(folder / "query.h5ad")
+    bundle = str(folder / "model")
+    assert main(["train", str(folder / "reference.h5ad"), "--bundle", bundle, "--no-density"]) == 0
+    return folder
+
+
+def called(capsys, *arguments):
+    """Exit status, output and error output of a command."""
+    capsys.readouterr()
+    try:
+        status = main(list(map(str, arguments)))
+    except SystemExit as stop:
+        status = stop.code
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+def refused(capsys, *arguments):
+    """The one sentence with which a file or value is refused."""
+    status, out, err = called(capsys, *arguments)
+    assert (status, out) == (1, "")
+    assert err.startswith("latentcell: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def misunderstood(capsys, *arguments):
+    """The one sentence with which a command is refused."""
+    status, out, err = called(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("latentcell: ")
+    assert err.endswith(" --help\n")
+    return err
+
+
+def test_help_names_the_commands(capsys):
+    status, out, err = called(capsys, "--help")
+    assert (status, err) == (0, "")
+    assert out.startswith("usage: latentcell")
+    assert all(f"    {name} " in out for name in COMMANDS)
+    assert "exit status: 0 done, 1 a file or value that cannot be used" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("check", ["--labels COLUMN", "--write-config FILE"]),
+        ("train", ["--bundle FOLDER", "--labels COLUMN", "--seed N", "--no-density"]),
+        ("annotate", ["--output FILE", "--query-layer NAME", "--threads N", "--no-density"]),
+    ],
+)
+def test_help_of_a_command(capsys, name, options):
+    status, out, _ = called(capsys, name, "--help")
+    assert status == 0
+    assert out.startswith(f"usage: latentcell {name}")
+    assert all(option in out for option in options)
+    assert f"  latentcell {name} " in out.split("examples:")[1]
+
+
+def test_version(capsys):
+    assert called(capsys, "--version") == (0, f"latentcell {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "arguments are required: COMMAND"),
+        (["type"], "invalid choice: 'type'"),
+        (["check"], "arguments are required: file: see latentcell check --help"),
+        (["train", "a.h5ad"], "arguments are required: --bundle: see latentcell train --help"),
+        (["train", "a.h5ad", "--bundle", "b", "--seed", "-1"], "expected"),
+        (["train", "a.h5ad", "--bundle", "b", "--seed", "x"], "number below 2^31, found 'x'"),
+        (["train", "a.h5ad", "--bundle", "b", "--seed", "2147483648"], "number below 2^31"),
+        (["annotate", "a", "b", "--threads", "0"], "number of at least 1, found '0'"),
+        (["annotate", "a"], "or --bundle and a query, found one file"),
+        (["annotate", "a", "b", "c"], "expected a reference and a query, found 3 files"),
+        (["annotate", "a", "--bundle", "b", "--labels", "c"], "--labels is for a reference"),
+        (["annotate", "a", "--bundle", "b", "--layer", "c"], "there is --query-layer"),
+        (["annotate", "a", "--bundle", "b", "--seed", "0"], "--seed is for a reference"),
+        (["annotate", "a", "b", "-o", "c.csv"], "-o: expected a name that ends in .h5ad, found c"),
+    ],
+)
+def test_commands_that_cannot_be_understood(capsys, arguments, said):
+    assert said in misunderstood(capsys, *arguments)
+
+
+def test_training_says_how_well_it_went(capsys, files, tmp_path):
+    bundle = tmp_path / "model"
+    arguments = ["train", files / "reference.h5ad", "--bundle", bundle, "--no-density"]
+    status, out, _ = called(capsys, *arguments)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == (
+        "reference   own-reference: 3 types, 96 training, 12 validation and 12 test cells"
+    )
+    assert lines[-2:] == [
+        f"bundle      {bundle}",
+        f"next        latentcell annotate --bundle {bundle} query.h5ad -o typed.h5ad",
+    ]
+    assert not any(line.startswith("novel") for line in lines)
+    for path in (files / "model").iterdir():  # The same once more.
+        assert (bundle / path.name).read_bytes() == path.read_bytes()
+
+
+def test_training_with_another_seed_and_a_density(capsys, files, tmp_path, monkeypatch):
+    from latentcell.annotate import files as steps
+
+    train, asked = steps.train, []
+
+    def quickly(reference, settings, **rest):
+        asked.append(settings)
+        few = {"epochs": 1, "hidden_units": 8, "latent_dim": 2}
+        return train(reference, settings.model_copy(update=few), **rest)
+
+    monkeypatch.setattr(steps, "train", quickly)
+    bundle = tmp_path / "model"
+    arguments = ["train", files / "reference.h5ad", "--bundle", bundle, "--seed", 0]
+    status, out, _ = called(capsys, *arguments, "--labels", "donor", "--layer", "X")
+    assert status == 0
+    assert asked[0].seed == 0
+    assert asked[0].density
+    assert "\nnovel       more than " in out
+    again = load_bundle(bundle)
+    assert again.classifier.types == ("donor 0", "donor 1")
+    assert again.density is not None
+    assert again.settings.seed == 0
+
+    result = tmp_path / "typed.h5ad"
+    query = files / "query.h5ad"
+    assert called(capsys, "annotate", "--bundle", bundle, query, "-o", result)[0] == 0
+    assert "novel" in ad.read_h5ad(result).obs
+    arguments = ["annotate", "--bundle", bundle, query, "-o", result, "--no-density"]
+    assert called(capsys, *arguments)[0] == 0
+    assert "novel" not in ad.read_h5ad(result).obs
+
+
+def test_training_refuses_bad_references(capsys, files, tmp_path):
+    arguments = ["--bundle", tmp_path / "model", "--no-density"]
+    absent = refused(capsys, "train", tmp_path / "absent.h5ad", *arguments)
+    assert "absent.h5ad: expected a file of cells, found none: check the name" in absent
+    (tmp_path / "broken.h5ad").write_text("broken")
+    broken = refused(capsys, "train", tmp_path / "broken.h5ad", *arguments)
+    assert "broken.h5ad: expected a whole file in the format h5ad" in broken
+    (tmp_path / "cells.xlsx").touch()
+    other = refused(capsys, "train", tmp_path / "cells.xlsx", *arguments)
+    assert "expected a name that ends in one of .h5ad" in other
+    said = refused(capsys, "train", files / "reference.h5ad", *arguments, "--labels", "kind")
+    assert "expected the column 'kind' with cell types (--labels), found the columns" in said
+    assert "donor" in said
+    nameless = refused(capsys, "train", files / "query.h5ad", *arguments)
+    assert "expected a column of cell types" in nameless
+    assert not (tmp_path / "model").exists()
+
+
+def test_training_does_not_replace_what_is_no_bundle(capsys, files, tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    for command in (
+        ["train", files / "reference.h5ad"],
+        ["annotate", files / "reference.h5ad", files / "query.h5ad", "-o", tmp_path / "a.h5ad"],
+    ):
+        said = refused(capsys, *command, "--bundle", tmp_path, "--no-density")
+        assert "expected a new folder or a bundle to be replaced, found something else" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_annotating_by_a_bundle(capsys, files, tmp_path):
+    result = tmp_path / "new/typed.h5ad"
+    status, out, _ = called(
+        capsys, "annotate", "--bundle", files / "model", files / "query.h5ad", "-o", result
+    )
+    assert status == 0
+    assert out.startswith("reference   own-reference: 3 types")
+    assert "\nquery       45 cells\ngenes       60 of the reference's 60 found" in out
+    ends = (".h5ad", ".csv", ".json")
+    written = [str(result.with_suffix(end)) for end in ends]
+    assert out.endswith("\n\nwritten     " + "\n            ".join(written) + "\n")
+    assert sorted(path.suffix for path in result.parent.iterdir()) == sorted(ends)
+    table = pd.read_csv(result.with_suffix(".csv"))
+    assert list(table) == [
+        *("barcode", "cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
+        "cell_type_second_probability",
+    ]
+    obs = ad.read_h5ad(result).obs
+    assert list(obs) == ["donor", *table.columns[1:]]
+    assert list(obs.index) == list(table["barcode"])
+    right = simulated([15, 15, 15], 2).obs["cell_type"]
+    assert (table["cell_type_first"].to_numpy() == right.to_numpy()).mean() > 0.9
+    assert json.loads(result.with_suffix(".json").read_text())["query"]["cells"] == 45
+
+
+def test_annotating_by_a_reference_gives_the_same(capsys, files, tmp_path):
+    """Without a name for the result it lies beside the query."""
+    query = tmp_path / "mine.h5ad"
+    query.write_bytes((files / "query.h5ad").read_bytes())
+    rest = ["--threads", "1", "--no-density", "--bundle", tmp_path / "model"]
+    assert called(capsys, "annotate", files / "reference.h5ad", query, *rest)[0] == 0
+    assert (tmp_path / "mine.typed.json").is_file()
+    assert load_bundle(tmp_path / "model").density is None
+    again = tmp_path / "again.h5ad"
+    arguments = ["annotate", query, "--bundle", files / "model", "-o", again, "--query-layer", "X"]
+    assert called(capsys, *arguments)[0] == 0
+    wanted = (tmp_path / "mine.typed.csv").read_bytes()
+    assert again.with_suffix(".csv").read_bytes() == wanted
+    nothing = [query, "-o", tmp_path / "third.h5ad", "--no-density"]
+    assert called(capsys, "annotate", files / "reference.h5ad", *nothing)[0] == 0
+    assert (tmp_path / "third.csv").read_bytes() == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "stem"),
+    [("a/b.h5ad", "b"), ("b.tsv.gz", "b"), ("b.tar.gz", "b"), ("folder/b", "b"), ("b.x", "b.x")],
+)
+def test_the_stem_of_a_query(query, stem):
+    assert _stem(query) == stem
+
+
+def test_annotating_refuses_bad_files(capsys, files, tmp_path):
+    result, query = tmp_path / "typed.h5ad", files / "query.h5ad"
+    model = ["--bundle", files / "model", "-o", result]
+    none = refused(capsys, "annotate", query, "--bundle", tmp_path / "none", "-o", result)
+    assert "expected a bundle, a folder with bundle.json, found none" in none
+    absent = tmp_path / "absent.h5ad"
+    for command in (
+        ["annotate", absent, *model],
+        ["annotate", files / "reference.h5ad", absent, "--bundle", tmp_path / "new"],
+    ):
+        said = refused(capsys, *command)
+        assert f"{absent}: expected a file of cells, found none: check the name" in said
+    assert not (tmp_path / "new").exists()  # Nothing was learnt in vain.
+    said = refused(capsys, "annotate", query, *model, "--query-layer", "logs")
+    assert "logs" in said
+    foreign = simulated([5, 5], 3)
+    foreign.var = pd.DataFrame(index=[f"other{number}" for number in range(60)])
+    foreign.write_h5ad(tmp_path / "foreign.h5ad")
+    said = refused(capsys, "annotate", tmp_path / "foreign.h5ad", *model)
+    assert "foreign.h5ad: expected genes of the reference, such as ENSG00000000000" in said
+    logs = ad.read_h5ad(query)
+    logs.X.data = np.log1p(logs.X.data)
+    logs.write_h5ad(tmp_path / "logs.h5ad")
+    said = refused(capsys, "annotate", tmp_path / "logs.h5ad", *model)
+    assert "expected raw counts (whole numbers) in X, raw or a layer, found X: log-tran" in said
+    assert not result.exists()
+
+
+def test_what_is_read_is_not_written_over(capsys, files, tmp_path):
+    query = files / "query.h5ad"
+    before = query.read_bytes()
+    said = refused(capsys, "annotate", query, "--bundle", files / "model", "-o", query)
+    assert "expected another name for the result than for what it is made from" in said
+    assert said.endswith("choose one with -o\n")
+    assert query.read_bytes() == before
+    # The table of the result would have the name of the query.
+    table = tmp_path / "cells.csv"
+    adata = ad.read_h5ad(query)
+    pd.DataFrame(adata.X.toarray(), adata.obs_names, adata.var_names).to_csv(table)
+    before = table.read_bytes()
+    result = tmp_path / "cells.h5ad"
+    said = refused(capsys, "annotate", table, "--bundle", files / "model", "-o", result)
+    assert "cells.csv: expected another name" in said
+    assert table.read_bytes() == before
+    assert not result.exists()
+
+
+def test_where_nothing_can_be_written(capsys, files, tmp_path):
+    (tmp_path / "file").touch()
+    result = tmp_path / "file/typed.h5ad"
+    arguments = ["annotate", files / "query.h5ad", "--bundle", files / "model", "-o", result]
+    said = refused(capsys, *arguments)
+    assert f"latentcell: {tmp_path / 'file'}" in said
+    assert said.endswith(": check name, rights and space\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (OSError(28, "No space left on device"), 1, "a file: expected to read or write it, found"),
+        (KeyboardInterrupt(), 130, "stopped; nothing unfinished was left under a final name"),
+    ],
+)
+def test_what_comes_between(capsys, monkeypatch, error, status, said):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr("latentcell.data.finding.find", fail)
+    found = called(capsys, "check", "a.h5ad")
+    assert found[:2] == (status, "")
+    assert found[2].startswith(f"latentcell: {said}")
+
+
+def test_warnings_are_lines(capsys, monkeypatch):
+    def warn(path):
+        warnings.warn("odd", UserWarning, stacklevel=1)
+        warnings.warn("old", FutureWarning, stacklevel=1)
+        shown.append(warnings.formatwarning("odd", UserWarning, "file.py", 1))
+        raise KeyboardInterrupt
+
+    shown = []
+    monkeypatch.setattr("latentcell.data.finding.find", warn)
+    with pytest.warns(UserWarning, match="odd"):
+        assert called(capsys, "check", "a.h5ad")[0] == 130
+    assert shown == ["latentcell: note: odd\n"]
+
+
+def test_checking_a_file(capsys, files, tmp_path):
+    path, config = files / "reference.h5ad", tmp_path / "mine.yaml"
+    status, out, _ = called(capsys, "check", path, "--write-config", config)
+    assert status == 0
+    lines = out.splitlines()
+    assert lines[0] == f"file        {path}: h5ad, 120 cells, 60 genes"
+    assert lines[1].startswith("values      X: counts (whole numbers up to ")
+    assert lines[1].endswith("not zero  <- taken")
+    assert lines[2].startswith("genes       Ensembl identifiers, with symbols such as GENE0A; spec")
+    assert "labels      cell_type: 3 groups of 20 to 60 cells  <- taken" in lines
+    assert "            type 0        60" in lines
+    assert any(line.startswith("batches     donor: 2 groups of ") for line in lines)
+    assert any(line.startswith("time        at most about ") for line in lines)
+    assert f"written     {config}" in lines
+    assert f"next        make run CONFIG={config}      tables, figures and a report" in lines
+    text = config.read_text()
+    assert text in out
+    settings = Settings.model_validate(yaml.safe_load(text))
+    assert settings.dataset.path == str(path.resolve())
+    assert settings.dataset.label_column == "cell_type"
+    assert settings.dataset.batch_column == "donor"
+
+
+def test_checking_with_another_column_writes_nothing_unasked(capsys, files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = called(capsys, "check", files / "reference.h5ad", "--labels", "donor")
+    assert status == 0
+    assert "label_column: donor" in out
+    assert "batch_column" not in out
+    assert out.count("<- taken") == 2  # Counts and labels.
+    assert "make run CONFIG=mine.yaml" in out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checking_does_not_write_over_the_cells(capsys, files):
+    path = files / "reference.h5ad"
+    before = path.read_bytes()
+    said = refused(capsys, "check", path, "--write-config", path)
+    assert said.endswith("choose one with --write-config\n")
+    assert path.read_bytes() == before
+
+
+def test_checking_refuses_bad_files(capsys, files, tmp_path):
+    said = refused(capsys, "check", tmp_path / "absent.h5ad")
+    assert "absent.h5ad: expected a file of cells, found none" in said
+    (tmp_path / "empty.h5ad").touch()
+    assert "found an empty file" in refused(capsys, "check", tmp_path / "empty.h5ad")
+    said = refused(capsys, "check", files / "reference.h5ad", "--labels", "kind")
+    assert "expected the column 'kind' with cell types (--labels)" in said
+
+
+def test_checking_a_file_without_counts_or_types(capsys, files, tmp_path):
+    adata = ad.read_h5ad(files / "query.h5ad")
+    adata.obs = adata.obs.drop(columns="donor")
+    adata.X.data = np.log1p(adata.X.data)
+    adata.write_h5ad(tmp_path / "logs.h5ad")
+    status, out, err = called(capsys, "check", tmp_path / "logs.h5ad")
+    assert (status, err) == (1, "")
+    assert "labels      none found" in out
+    problems = [line for line in out.splitlines() if line.startswith("PROBLEM     ")]
+    assert len(problems) == 2
+    assert "expected raw counts (whole numbers) in X, raw or a layer" in problems[0]
+    assert "no column of obs looks like cell types" in problems[1]
+    assert "time  " not in out
+
+
+def test_checking_a_file_that_needs_mending(capsys, tmp_path):
+    """A configuration is proposed, but not that it be run."""
+    cells = simulated([4] * 17, 5)
+    cells.X = sp.csr_matrix(sp.diags((np.arange(68) >= 2).astype(np.float32)) @ cells.X)
+    cells.obs.loc[cells.obs_names[:3], "cell_type"] = ""
+    cells.var = pd.DataFrame(index=["TP53", "TP53", *(f"GENE{number}A" for number in range(58))])
+    cells.layers["logs"] = cells.X.log1p()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cells.write_h5ad(tmp_path / "mine.h5ad")
+    status, out, _ = called(capsys, "check", tmp_path / "mine.h5ad")
+    assert status == 1
+    lines = out.splitlines()
+    assert any(line.startswith("values      logs: log-transformed values") for line in lines)
+    assert "            1 names occur again and are numbered" in lines
+    assert any("cell_type: 17 groups" in line and "3 cells without" in line for line in lines)
+    assert "            and 2 more" in lines
+    assert any(line.startswith("note        fewer than 10 cells") for line in lines)
+    assert "PROBLEM     2 cells have no counts" in out
+    assert "unlabelled: leave-out" in out
+    assert "next  " not in out
+
+
+def test_cores_are_those_that_may_be_used(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert available_cores() == 3
+    monkeypatch.delattr("os.sched_getaffinity")
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    assert available_cores() == 1
+
+
+def test_the_module_is_the_command(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["latentcell", "--version"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("latentcell.cli", run_name="__main__")
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"latentcell {__version__}\n"
