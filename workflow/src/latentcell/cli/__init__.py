@@ -15,7 +15,7 @@ from typing import NoReturn
 from latentcell import __version__
 from latentcell.errors import InputError
 
-COMMANDS = ("check", "train", "annotate")
+COMMANDS = ("run", "check", "train", "annotate", "report", "bench")
 
 _EPILOG = """\
 from a file to typed cells:
@@ -24,7 +24,8 @@ from a file to typed cells:
 
 from a file to tables, figures and a report:
   latentcell check mine.h5ad --write-config mine.yaml
-  make run CONFIG=mine.yaml                            in a clone of the repository
+  latentcell run mine.yaml --estimate                  how long it would take
+  latentcell run mine.yaml                             in a clone of the repository
 
 exit status: 0 done, 1 a file or value that cannot be used (one sentence says which),
 2 a command that cannot be understood.
@@ -43,7 +44,8 @@ def parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     whole = _Parser(
         prog="latentcell",
-        description="Type single cells from a labelled reference, and look into files of cells.",
+        description="Does a learnt latent make the classification of single cells better? Run the "
+        "workflow that tells, look into files of cells, and type cells from a labelled reference.",
         epilog=_EPILOG,
         formatter_class=formatter,
     )

@@ -4,8 +4,8 @@ import argparse
 
 SUMMARY = "time the engine or the steps of a run on this machine"
 DESCRIPTION = """\
-Time the engine beside plain implementations, or each step of a run by the number of cells, and write
-a table to results/bench/ of the clone. Other work on the machine shows in the seconds.
+Time the engine beside plain implementations, or each step of a run by the number of cells, and
+write a table to results/bench/ of the clone. Other work on the machine shows in the seconds.
 """
 EPILOG = """\
 examples:
@@ -24,6 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Start the script in bench/."""
-    from latentcell.cli.clone import clone, script
+    from latentcell.cli.clone import clone, start
 
-    return script(clone(), f"bench/{options.what}.py", options.rest)
+    return 1 if start(clone(), [f"bench/{options.what}.py", *options.rest]) else 0

@@ -37,13 +37,13 @@ def config_file(text: str | None, root: Path) -> Path:
     return path.resolve()
 
 
-def start(root: Path, module: str, arguments: Sequence[str]) -> int:
-    """Run a Python module in the clone; its exit status."""
-    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=root).returncode
+def start(root: Path, arguments: Sequence[str]) -> int:
+    """Run this Python with such arguments in the clone; its exit status."""
+    return subprocess.run([sys.executable, *arguments], cwd=root, check=False).returncode
 
 
 def snakemake(root: Path, config: Path, targets: Sequence[str], options: Sequence[str]) -> int:
     """Run the workflow with a configuration; 0, or 1 where something failed."""
     # Targets come first: behind --configfile they would be taken for configurations.
-    status = start(root, "snakemake", [*targets, *options, "--configfile", str(config)])
-    return 1 if status else 0
+    given = ["-m", "snakemake", *targets, *options, "--configfile", str(config)]
+    return 1 if start(root, given) else 0

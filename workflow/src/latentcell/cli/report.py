@@ -6,8 +6,8 @@ from latentcell.cli.options import positive
 
 SUMMARY = "bring the answer and the report of a run up to date"
 DESCRIPTION = """\
-Bring answer.html, the page to explore, and report.html, tables and figures with captions, of a run up
-to date. What they show and is not there yet is computed first; see latentcell run --estimate.
+Bring answer.html, the page to explore, and report.html, tables and figures with captions, of a run
+up to date. What they show and is not there yet is computed first; see latentcell run --estimate.
 """
 EPILOG = """\
 examples:

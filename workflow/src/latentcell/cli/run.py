@@ -6,8 +6,8 @@ from latentcell.cli.options import positive
 
 SUMMARY = "run the workflow with a configuration, or say how long it would take"
 DESCRIPTION = """\
-Run the workflow with a configuration: tables, figures, the answer and the report, in results/ of the
-clone. What is there and up to date is not made again; a run that was stopped goes on.
+Run the workflow with a configuration: tables, figures, the answer and the report, in results/ of
+the clone. What is there and up to date is not made again; a run that was stopped goes on.
 """
 EPILOG = """\
 examples:
