@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study setup test test-cluster test-report lint format schema study-checks bench bench-scale docs clean help
+.PHONY: run study setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs clean help
 
 run: setup  ## run the workflow on CONFIG (default: the embedded sample)
 	@$(SNAKEMAKE) --quiet rules
@@ -31,6 +31,9 @@ test: setup lint  ## style, types and the whole test suite
 
 test-cluster: setup  ## the workflow on a real Slurm, which is installed and started (root, apt-get)
 	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
+
+test-faults: setup  ## kill runs, fill disks, and thousands of generated inputs (docs/robustness.md)
+	LATENTCELL_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
 test-report: setup  ## the page of a run in a real browser, which is installed where there is none
 	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt

@@ -1,4 +1,4 @@
-"""How many cases are generated: a few in every run of the tests, all of them by `make test-faults`."""
+"""How many cases are generated: a few whenever tests run, all of them by `make test-faults`."""
 
 import os
 

@@ -104,6 +104,6 @@ def test_any_text_is_a_configuration_or_refused(tmp_path, text):
 def test_tags_of_yaml_are_not_obeyed(tmp_path, monkeypatch, text):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(text)
-    with pytest.raises(InputError, match="mine.yaml"):
+    with pytest.raises(InputError, match=r"mine\.yaml"):
         load_settings("mine.yaml")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]

@@ -4,9 +4,9 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 from latentcell.errors import InputError
 from latentcell.mark import any_bears_mark, marking
@@ -16,8 +16,9 @@ from latentcell.mark import any_bears_mark, marking
 def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
     """Run a rule's work: output and tracebacks into its log, threads as granted or as given.
 
-    An `InputError` ends the script with status 1 and its sentence on the terminal; anything else
-    is a fault of ours, and keeps its traceback. What comes of simulated cells is marked as such.
+    An `InputError`, or a disk that is full, broken or closed to us, ends the script with status 1
+    and a sentence on the terminal; anything else is a fault of ours, and keeps its traceback. What
+    comes of simulated cells is marked as such.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +29,27 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
             with marking(any_bears_mark(snakemake.input)):
                 yield
         except InputError as error:
-            print(f"latentcell: {error}", file=log)
-            print(f"latentcell: {error}", file=sys.__stderr__, flush=True)
-            sys.exit(1)
+            _end(str(error), log)
+        except OSError as error:
+            # The log may lie on the very disk that is full.
+            with suppress(OSError):
+                traceback.print_exc(file=log)
+            where = error.filename or next(iter(snakemake.output), "a file")
+            _end(
+                f"{where}: expected to read or write it, found: {error.strerror or error}: make "
+                "room or mend its rights and run again; what is finished stays",
+                log,
+            )
         except Exception:
             traceback.print_exc(file=log)
             raise
+
+
+def _end(sentence: str, log: TextIO) -> NoReturn:
+    with suppress(OSError):
+        print(f"latentcell: {sentence}", file=log)
+    print(f"latentcell: {sentence}", file=sys.__stderr__, flush=True)
+    sys.exit(1)
 
 
 def limit_threads(threads: int) -> None:

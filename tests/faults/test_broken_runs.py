@@ -1,0 +1,214 @@
+"""Runs that are killed, doubled or have no room: the same bytes in the end, or a sentence."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
+TINY = {
+    "run": "tiny",
+    "subset": {"sizes": [150], "seed": 5},
+    "grid": [{"latent_dim": 2, "hidden_units": [6, 8]}],
+    "vae": {"epochs": 30, "learning_rate": 0.01},
+    "pca": {"components": [2, 4]},
+    "ffnn": {"epochs": 2, "hidden_units": 16},
+}
+# A script dies once, at a moment of its own, in whatever it is just doing.
+DYING = """
+import os, pathlib, random, signal, threading
+
+mark = pathlib.Path(f"killed-{snakemake.rule}")
+if not mark.exists():
+    mark.touch()
+    after = random.Random(snakemake.rule).uniform(0, 1.5)
+    threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+"""
+KILLS = 20
+
+pytestmark = [
+    pytest.mark.workflow,
+    pytest.mark.skipif(
+        "LATENTCELL_FAULTS" not in os.environ, reason="takes minutes: make test-faults"
+    ),
+]
+
+
+def clone(folder):
+    folder.mkdir(exist_ok=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    return folder
+
+
+def command(*targets, cores=2):
+    start = [sys.executable, "-m", "snakemake", *targets, "--cores", str(cores)]
+    return [*start, "--rerun-incomplete", "--configfile", "tiny.yaml"]
+
+
+def run(folder, *targets, cores=2):
+    return subprocess.run(
+        command(*targets, cores=cores), cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def started(folder, log):
+    with (folder / log).open("w") as file:
+        return subprocess.Popen(
+            command(), cwd=folder, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def kill(process):
+    """End a run with all its jobs, as a power cut does."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def unlocked(folder):
+    """What Snakemake asks for after such an end: run once with --unlock."""
+    assert run(folder, "--unlock").returncode == 0
+    return folder
+
+
+def tables(folder):
+    found = sorted((folder / "results/tiny/tables").iterdir())
+    return {path.name: path.read_bytes() for path in found}
+
+
+def left_over(folder):
+    names = [path for path in (folder / "results").rglob("*") if path.name != ".reuse"]
+    return [path for path in names if path.name.startswith((".", "unfinished-"))]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = clone(tmp_path_factory.mktemp("undisturbed"))
+    begun = time.monotonic()
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tables(folder), time.monotonic() - begun
+
+
+def test_killed_at_random_moments(undisturbed, tmp_path):
+    folder = clone(tmp_path / "killed")
+    moments, killed = random.Random(7), 0
+    while killed < KILLS:
+        process = started(folder, "log")
+        try:
+            process.wait(moments.uniform(2, undisturbed[1] / 2))
+        except subprocess.TimeoutExpired:
+            kill(process)
+            killed += 1
+            unlocked(folder)
+        else:
+            assert process.returncode == 0, (folder / "log").read_text()
+            shutil.rmtree(folder / "results/tiny")
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tables(folder) == undisturbed[0]
+    assert not left_over(folder)
+
+
+def test_every_rule_is_killed_once(undisturbed, tmp_path):
+    folder = clone(tmp_path / "dying")
+    for script in (folder / "workflow/scripts").glob("*.py"):
+        script.write_text(DYING + script.read_text())
+    for _ in range(30):
+        done = run(folder)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    killed = {path.name.removeprefix("killed-") for path in folder.glob("killed-*")}
+    assert {"import_dataset", "draw_cells", "fit_pca", "table3", "write_answer"} <= killed
+    assert tables(folder) == undisturbed[0]
+    assert not left_over(folder)
+
+
+def test_two_runs_in_one_folder(undisturbed, tmp_path):
+    folder = clone(tmp_path / "two")
+    both = [started(folder, log) for log in ("first", "second")]
+    codes = [process.wait(timeout=600) for process in both]
+    said = [(folder / log).read_text() for log in ("first", "second")]
+    assert 0 in codes, said
+    for code, text in zip(codes, said, strict=True):
+        assert code == 0 or "Directory cannot be locked" in text, text
+    assert tables(folder) == undisturbed[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that puts a disk of so many MB under a folder."""
+    if os.getuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    mounted = []
+
+    def mount(folder, megabytes):
+        folder.mkdir(parents=True)
+        options = f"size={megabytes}m"
+        made = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "none", folder],
+            capture_output=True,
+            check=False,
+        )
+        if made.returncode:
+            pytest.skip("no small disk can be mounted here")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("megabytes", [1, 2, 3, 4, 5])
+def test_a_full_disk_is_named_and_then_room_is_made(undisturbed, tmp_path, small_disk, megabytes):
+    folder = clone(tmp_path / "full")
+    small_disk(folder / "results", megabytes)
+    done = run(folder)
+    if done.returncode == 0:
+        pytest.fail(f"{megabytes} MB were enough, so that nothing was tried")
+    said = done.stdout + done.stderr
+    assert "No space left on device" in said, said
+    subprocess.run(["mount", "-o", "remount,size=400m", folder / "results"], check=True)
+    again = run(folder)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert tables(folder) == undisturbed[0]
+    assert not left_over(folder)
+
+
+def test_a_disk_that_is_only_read(undisturbed, tmp_path, small_disk):
+    folder = clone(tmp_path / "closed")
+    small_disk(folder / "results", 400)
+    subprocess.run(["mount", "-o", "remount,ro", folder / "results"], check=True)
+    done = run(folder)
+    assert done.returncode != 0
+    assert "Read-only file system" in done.stdout + done.stderr
+    subprocess.run(["mount", "-o", "remount,rw", folder / "results"], check=True)
+    assert run(folder).returncode == 0
+    assert tables(folder) == undisturbed[0]
+
+
+def test_files_from_the_future_and_the_past_change_nothing(undisturbed, tmp_path):
+    folder = clone(tmp_path / "clock")
+    assert run(folder).returncode == 0
+    moments = random.Random(3)
+    for path in (folder / "results").rglob("*"):
+        if path.is_file():
+            when = time.time() + moments.choice([-1, 1]) * moments.uniform(0, 30 * 86400)
+            os.utime(path, (when, when))
+    done = run(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert tables(folder) == undisturbed[0]
