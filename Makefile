@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs clean help
+.PHONY: run study setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs audit licences clean help
 
 run: setup  ## run the workflow on CONFIG (default: the embedded sample)
 	@$(SNAKEMAKE) --quiet rules
@@ -71,6 +71,20 @@ docs: build/docs/.ready  ## the documentation as a site in build/site; fails on 
 build/docs/.ready: requirements-docs.txt
 	$(PYTHON) -m venv build/docs
 	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
+	@touch $@
+
+audit: build/audit/.ready  ## known weaknesses of the pinned dependencies (asks PyPI)
+	build/audit/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
+	build/audit/bin/pip-audit --requirement requirements-methods.txt --no-deps --disable-pip
+
+licences: setup build/audit/.ready  ## write docs/licences.md anew
+	{ printf '# Licences\n\nOf what `make setup` installs, pinned in `requirements.txt`; `make licences` writes this page.\n\n'; \
+	  build/audit/bin/pip-licenses --python $(BIN)/python --format=markdown --from=mixed --ignore-packages latentcell \
+	  | grep -Ev '^(\| +\|| )' | sed -E 's/ +\|/ |/g; s/-{4,}/---/g'; } > docs/licences.md
+
+build/audit/.ready: requirements-audit.txt
+	$(PYTHON) -m venv build/audit
+	build/audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
 	@touch $@
 
 clean:  ## remove what runs have made, but not downloads
