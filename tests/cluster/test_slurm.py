@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-import yaml
-from test_submitting import COPIED, ROOT
+
+from repository import copy_workflow
 
 TINY = {
     "run": "tiny",
@@ -61,13 +61,7 @@ def slurm():
 
 
 def clone(folder):
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    copy_workflow(folder, TINY)
     # A checkpoint after each epoch, as these take no half a minute.
     module = folder / "workflow/src/latentcell/models/checkpoint.py"
     text = module.read_text()

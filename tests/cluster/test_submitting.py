@@ -1,16 +1,13 @@
 """What is asked of any cluster: memory, minutes and cores on the lines that send jobs."""
 
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
+from repository import copy_workflow
+
 TINY = {
     "run": "tiny",
     "subset": {"sizes": [150]},
@@ -30,13 +27,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("submitting")]
 
 
 def submitted(folder, *arguments):
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    copy_workflow(folder, TINY)
     (folder / "submit.sh").write_text(SUBMIT)
     asked = "{rule} {resources.mem_mb} {resources.runtime} {threads} {resources.gpu}"
     command = [sys.executable, "-m", "snakemake", TARGET]

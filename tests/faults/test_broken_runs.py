@@ -7,13 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
+from repository import copy_workflow
+
 TINY = {
     "run": "tiny",
     "subset": {"sizes": [150], "seed": 5},
@@ -43,15 +41,7 @@ pytestmark = [
 
 
 def clone(folder):
-    folder.mkdir(exist_ok=True)
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    return folder
+    return copy_workflow(folder, TINY)
 
 
 def command(*targets, cores=2):

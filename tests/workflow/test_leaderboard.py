@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import ROOT, clone, snakemake
+from test_workflow import clone, snakemake
+
+from repository import ROOT
 
 RANKED = {
     "replicates": 2,

@@ -1,18 +1,16 @@
 """The whole workflow on a few real cells, in a copy of the repository."""
 
 import re
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import anndata as ad
 import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
+from repository import copy_workflow
+
 TINY = {
     "run": "tiny",
     "subset": {"sizes": [150, 250], "seed": 5},
@@ -29,14 +27,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 
 def clone(folder, config=None):
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | (config or {})))
-    return folder
+    return copy_workflow(folder, TINY | (config or {}))
 
 
 def snakemake(folder, *arguments, cores=2):

@@ -1,0 +1,22 @@
+"""A copy of what a run needs of the repository, in a folder of its own."""
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+_COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
+
+
+def copy_workflow(folder, config):
+    """Copy the workflow, with `config` beside it as tiny.yaml; gives the folder."""
+    folder.mkdir(exist_ok=True)
+    for name in _COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / name)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
+    return folder
