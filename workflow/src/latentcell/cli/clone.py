@@ -42,8 +42,14 @@ def start(root: Path, arguments: Sequence[str]) -> int:
     return subprocess.run([sys.executable, *arguments], cwd=root, check=False).returncode
 
 
-def snakemake(root: Path, config: Path, targets: Sequence[str], options: Sequence[str]) -> int:
-    """Run the workflow with a configuration; 0, or 1 where something failed."""
+def snakemake(
+    root: Path,
+    config: Path,
+    targets: Sequence[str],
+    cores: int | None,
+    options: Sequence[str] = (),
+) -> int:
+    """Run the workflow on so many cores (None: all); 0, or 1 where something failed."""
     # Targets come first: behind --configfile they would be taken for configurations.
-    given = ["-m", "snakemake", *targets, *options, "--configfile", str(config)]
-    return 1 if start(root, given) else 0
+    given = ["-m", "snakemake", *targets, "--cores", str(cores or "all"), "--quiet", "rules"]
+    return 1 if start(root, [*given, *options, "--configfile", str(config)]) else 0

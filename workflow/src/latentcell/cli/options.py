@@ -44,6 +44,16 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Which configuration the workflow is run with, and on how many cores."""
+    parser.add_argument(
+        "config", nargs="?", help="a configuration (default: config/config.yaml of the clone)"
+    )
+    parser.add_argument(
+        "--cores", type=positive, metavar="N", help="cores to use (default: all there are)"
+    )
+
+
 def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

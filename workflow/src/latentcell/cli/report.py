@@ -2,7 +2,7 @@
 
 import argparse
 
-from latentcell.cli.options import positive
+from latentcell.cli.options import add_run_options
 
 SUMMARY = "bring the answer and the report of a run up to date"
 DESCRIPTION = """\
@@ -18,12 +18,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the subcommand takes."""
-    parser.add_argument(
-        "config", nargs="?", help="a configuration (default: config/config.yaml of the clone)"
-    )
-    parser.add_argument(
-        "--cores", type=positive, metavar="N", help="cores to use (default: all there are)"
-    )
+    add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,8 +29,7 @@ def run(options: argparse.Namespace) -> int:
     root = clone()
     config = config_file(options.config, root)
     name = load_settings(config).run
-    given = ["--cores", str(options.cores or "all"), "--quiet", "rules"]
-    status = snakemake(root, config, ["answer", "report"], given)
+    status = snakemake(root, config, ["answer", "report"], options.cores)
     if status == 0:
         for page in ("answer", "report"):
             print(f"{page:<8} {root / 'results' / name / page}.html")

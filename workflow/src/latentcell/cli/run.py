@@ -2,7 +2,7 @@
 
 import argparse
 
-from latentcell.cli.options import positive
+from latentcell.cli.options import add_run_options
 
 SUMMARY = "run the workflow with a configuration, or say how long it would take"
 DESCRIPTION = """\
@@ -22,12 +22,7 @@ exit status: 1 where a job failed (its log is named) or the configuration cannot
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What the subcommand takes."""
-    parser.add_argument(
-        "config", nargs="?", help="a configuration (default: config/config.yaml of the clone)"
-    )
-    parser.add_argument(
-        "--cores", type=positive, metavar="N", help="cores to use (default: all there are)"
-    )
+    add_run_options(parser)
     parser.add_argument(
         "--target",
         action="append",
@@ -56,8 +51,8 @@ def run(options: argparse.Namespace) -> int:
 
         print("\n".join(estimate_lines(settings, root, options.cores)))
         return 0
-    given = ["--cores", str(options.cores or "all"), "--quiet", "rules"]
-    status = snakemake(root, config, options.target, given + ["-n"] * options.dry_run)
+    given = ["-n"] * options.dry_run
+    status = snakemake(root, config, options.target, options.cores, given)
     if status == 0 and not options.dry_run and not options.target:
         from latentcell.where import places
 
