@@ -126,3 +126,11 @@ def test_no_lower_module_imports_a_higher_one():
         for path in [*(package / name).rglob("*.py"), *package.glob(f"{name}.py")]:
             used = re.findall(r"from latentcell\.(\w+)", path.read_text())
             assert not set(used) & set(order[rank + 1 :]), path
+
+
+@pytest.mark.xdist_group("grouped")
+def test_groups_of_tests_stay_on_one_worker(request):
+    """With pytest 9.2.0 pytest-xdist 3.8.0 drops the groups: each worker builds every fixture."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("the tests are not distributed by group (--dist loadgroup)")
+    assert request.node.nodeid.endswith("@grouped")
