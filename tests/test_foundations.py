@@ -153,7 +153,7 @@ def test_digests_of_files_and_texts(tmp_path):
 
 def fake_snakemake(tmp_path, threads=1):
     log = str(tmp_path / "logs" / "rule.log")
-    return SimpleNamespace(log=[log], threads=threads, input=[])
+    return SimpleNamespace(log=[log], threads=threads, input=[], output=[])
 
 
 def test_a_job_logs_and_keeps_to_its_threads(tmp_path):

@@ -152,7 +152,7 @@ def test_what_others_call_simulated_is_not_ours(tmp_path, value):
 def test_a_job_hands_the_mark_of_any_input_on(marked, plain, tmp_path, suffix):
     def run(inputs: list[Path], name: str) -> Path:
         log = str(tmp_path / "rule.log")
-        with job(SimpleNamespace(log=[log], threads=1, input=list(map(str, inputs)))):
+        with job(SimpleNamespace(log=[log], threads=1, input=list(map(str, inputs)), output=[])):
             write_csv(tmp_path / name, FRAME)
         return tmp_path / name
 

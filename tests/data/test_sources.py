@@ -8,9 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from latentcell.data import sources
+from latentcell.data import opening, sources
 from latentcell.data.sources import SOURCES, Source, content_digest, fetch, fetch_source
 from latentcell.errors import InputError
+from latentcell.progress import Progress
 
 CONTENT = b"barcode\tcelltype\nAAAC-1\tB\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -23,12 +24,24 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/missing":
             self.send_error(404)
             return
+        if self.path == "/mute":
+            self.server.asleep.wait()
+            return
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("Location", "/plain")
+            self.end_headers()
+            return
         body = {"/html": HTML, "/packed": gzip.compress(CONTENT)}.get(self.path, CONTENT)
+        if self.path in ("/stuck", "/endless", "/large"):
+            body = bytes(2_500_000)
         flaky = self.path == "/flaky" and self.server.asked.count("/flaky") < 3
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body[:5] if self.path == "/cut" or flaky else body)
+        self.wfile.write(body[:5] if self.path in ("/cut", "/stuck") or flaky else body)
+        if self.path == "/stuck":
+            self.server.asleep.wait()
 
     def log_message(self, *arguments):
         pass
@@ -37,9 +50,10 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
+        server.asked, server.asleep = [], threading.Event()
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
+        server.asleep.set()
         server.shutdown()
 
 
@@ -96,6 +110,64 @@ def test_truncated_download_leaves_nothing(tmp_path, address):
     with pytest.raises(InputError, match=r"expected the file types\.tsv .*could not be downloaded"):
         fetch_source(a_source(f"{address}/cut"), "study", tmp_path)
     assert list((tmp_path / "study").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["mute", "stuck"])
+def test_server_that_hangs_is_given_up(tmp_path, monkeypatch, server, address, path):
+    """It takes the request and says nothing, or stops in the middle."""
+    monkeypatch.setattr(sources, "_TIMEOUT", 0.2)
+    with pytest.raises(InputError, match=f"/{path} could not be downloaded"):
+        fetch_source(a_source(f"{address}/{path}"), "study", tmp_path)
+    assert server.asked == [f"/{path}"] * 3
+    assert list((tmp_path / "study").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("limits", "found"),
+    [
+        ({"_PATIENCE": 0.0, "_SLOWEST": 1e15}, "less than .* bytes a second"),
+        ({"_MOST_BYTES": 2**20}, "more than 1,048,576 bytes"),
+    ],
+)
+def test_download_that_would_not_end_is_given_up(tmp_path, monkeypatch, address, limits, found):
+    for name, value in limits.items():
+        monkeypatch.setattr(sources, name, value)
+    with pytest.raises(InputError, match=found):
+        fetch_source(a_source(f"{address}/endless"), "study", tmp_path)
+    assert list((tmp_path / "study").iterdir()) == []
+
+
+def test_slow_start_is_no_fault(tmp_path, monkeypatch, address):
+    """What counts is told before the end; pooch moves the bar once more when all has come."""
+    monkeypatch.setattr(sources, "_MOST_BYTES", 2_500_000 + 1024)
+    large = replace(
+        a_source(f"{address}/large"), sha256=hashlib.sha256(bytes(2_500_000)).hexdigest()
+    )
+    assert fetch_source(large, "study", tmp_path).stat().st_size == 2_500_000
+
+
+def test_progress_is_told_where_it_is_wanted(tmp_path, monkeypatch, address, capsys):
+    monkeypatch.setattr(sources, "Progress", lambda name, total: Progress(name, total, every=0))
+    large = replace(
+        a_source(f"{address}/large"), sha256=hashlib.sha256(bytes(2_500_000)).hexdigest()
+    )
+    fetch_source(large, "study", tmp_path / "quiet")
+    assert capsys.readouterr().err == ""
+    fetch_source(large, "study", tmp_path, progress=True)
+    assert capsys.readouterr().err == "types.tsv: 1 of 2, MB\ntypes.tsv: 2 of 2, MB\n"
+
+
+def test_redirect_is_followed(tmp_path, server, address):
+    path = fetch_source(a_source(f"{address}/moved"), "study", tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert server.asked == ["/moved", "/plain"]
+
+
+def test_bomb_is_hashed_as_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_HARMLESS", 1000)
+    path = tmp_path / "bomb.gz"
+    path.write_bytes(gzip.compress(bytes(10**7)))
+    assert content_digest(path, unpacked=True) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_html_is_set_aside(tmp_path, address):

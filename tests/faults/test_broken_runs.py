@@ -191,6 +191,40 @@ def test_a_disk_that_is_only_read(undisturbed, tmp_path, small_disk):
     assert tables(folder) == undisturbed[0]
 
 
+def spoil(path, moments):
+    """Flip a bit or cut the end off, and let the time be as it was."""
+    content, times = bytearray(path.read_bytes()), path.stat()
+    place = moments.randrange(len(content))
+    if moments.random() < 0.5:
+        content[place] ^= 1 << moments.randrange(8)
+    else:
+        del content[place:]
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_spoilt_results_are_found_and_made_anew(undisturbed, tmp_path):
+    """A file of each kind a round; at first, as between steps, the tables are not yet there."""
+    folder = clone(tmp_path / "spoilt")
+    assert run(folder, "results/tiny/choice.json").returncode == 0
+    moments = random.Random(11)
+    for _ in range(4):
+        lines = sorted((folder / "results/tiny/checksums").rglob("*.sha256"))
+        made = [folder / line.read_text().split("  ")[1].strip() for line in lines]
+        kinds = {}
+        for path in moments.sample(made, len(made)):
+            kinds.setdefault(path.name, path)
+        for path in kinds.values():
+            spoil(path, moments)
+        done = run(folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+        for path in kinds.values():
+            name = path.relative_to(folder)
+            assert f"{name}: expected the bytes that its job wrote, found others" in done.stderr
+        assert tables(folder) == undisturbed[0]
+        assert not run(folder, "--dry-run", "--quiet").stderr.count("expected the bytes")
+
+
 def test_files_from_the_future_and_the_past_change_nothing(undisturbed, tmp_path):
     folder = clone(tmp_path / "clock")
     assert run(folder).returncode == 0

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 # The package is found in its folder, installed or not, here and in the scripts of every job.
 SOURCE = f"{workflow.basedir}/workflow/src"
 sys.path.insert(0, SOURCE)
+from latentcell.checksums import name_changed, set_changed_aside
 from latentcell.job import export_source
 from latentcell.deposited import DEPOSITED, repeat_batches
 from latentcell.errors import InputError
@@ -63,6 +64,15 @@ REPLICATES = settings.replicate_names()
 ALL_REPLICATES = sorted(
     {*REPLICATES, *(r for v in COMPARISON.variants for _, r in v.files())}
 )
+
+# What was changed since it was written is made anew, which Snakemake by itself does not see to.
+if workflow.is_main_process:
+    look = name_changed if workflow.output_settings.dryrun else set_changed_aside
+    try:
+        for sentence in look(RUN):
+            print(f"latentcell: {sentence}", file=sys.stderr)
+    except OSError as error:
+        sys.exit(f"latentcell: {error.filename}: {error.strerror}, found as results were checked")
 
 # Captions of the report say so where the cells are simulated.
 if bears_mark(f"results/{RUN}/dataset.h5ad"):

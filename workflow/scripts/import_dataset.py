@@ -9,4 +9,5 @@ from latentcell.settings import DatasetSettings
 
 with job(snakemake):
     settings = DatasetSettings.model_validate(snakemake.params.settings)
-    write_h5ad(snakemake.output[0], import_dataset(settings, Path(snakemake.params.resources)))
+    resources = Path(snakemake.params.resources)
+    write_h5ad(snakemake.output[0], import_dataset(settings, resources, progress=True))

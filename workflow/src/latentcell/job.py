@@ -8,6 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from latentcell.checksums import forget, record, require_intact
 from latentcell.errors import InputError
 from latentcell.mark import any_bears_mark, marking
 
@@ -18,7 +19,8 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
 
     An `InputError`, or a disk that is full, broken or closed to us, ends the script with status 1
     and a sentence on the terminal; anything else is a fault of ours, and keeps its traceback. What
-    comes of simulated cells is marked as such.
+    comes of simulated cells is marked as such. Inputs are held against the digests of those that
+    wrote them, and the digests of outputs are written down.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,8 +28,11 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
     with log, redirect_stdout(log), redirect_stderr(log):
         try:
             limit_threads(threads or snakemake.threads)
+            require_intact(snakemake.input)
+            forget(snakemake.output)
             with marking(any_bears_mark(snakemake.input)):
                 yield
+            record(snakemake.output)
         except InputError as error:
             _end(str(error), log)
         except OSError as error:

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentcell.data.checks import missing_labels
-from latentcell.data.opening import broken_files_named
+from latentcell.data.opening import broken_files_named, refuse_swelling
 from latentcell.data.readers import detect_format, gene_table, read_counts
 from latentcell.errors import InputError
 from latentcell.settings import DatasetSettings
@@ -302,6 +302,7 @@ def _look_into_h5ad(path: Path) -> tuple[list[Matrix], pd.DataFrame, pd.DataFram
     ):
         # Notes on old layouts and odd names are of no use to whoever only wants to look.
         warnings.simplefilter("ignore")
+        refuse_swelling(path)
         obs, var = read_elem(file["obs"]), read_elem(file["var"])
         places = {"X": file["X"]} if "X" in file else {}
         if "raw" in file and "X" in file["raw"]:

@@ -38,7 +38,7 @@ def import_dataset(
     resources
         Folder for downloads.
     progress
-        Whether to draw a progress bar while downloading.
+        Whether to tell how far a download has come.
 
     Returns
     -------

@@ -20,7 +20,13 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from latentcell.data.checks import gene_frame
-from latentcell.data.opening import broken_files_named, open_bytes, unpacking
+from latentcell.data.opening import (
+    broken_files_named,
+    lines_of,
+    open_bytes,
+    refuse_swelling,
+    unpacking,
+)
 from latentcell.data.tables import read_table
 from latentcell.errors import InputError
 from latentcell.settings import DatasetSettings
@@ -32,6 +38,7 @@ _SUFFIXES = {
     "loom": (".loom",),
     "table": (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz"),
 }
+_HDF5 = ("h5ad", "10x-h5", "loom")
 # The three files of a 10x folder, by what they hold.
 _TENX_FILES = {
     "matrix": ("matrix.mtx",),
@@ -49,7 +56,7 @@ _SYMBOL_COLUMNS = (
     *("symbol", "feature_name", "gene_symbol", "gene_symbols", "gene_name", "gene_names"),
     "gene_short_name",
 )
-# Text of a matrix that is taken at a time, and the longest line of its head.
+# Text of a matrix that is taken at a time, and its longest line.
 _MARKET_TEXT = 2**24
 _MARKET_LINE = 2**16
 
@@ -75,6 +82,8 @@ def read_counts(settings: DatasetSettings) -> anndata.AnnData:
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: expected counts, found an empty file")
     with broken_files_named(path, kind):
+        if kind in _HDF5:
+            refuse_swelling(path)
         return _READERS[kind](path, settings)
 
 
@@ -216,7 +225,7 @@ def read_genes(path: Path) -> pd.DataFrame:
 def _read_10x_members(path: Path, roles: tuple[str, ...]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     # In one pass, as the archive is half a gigabyte unpacked and gzip cannot skip.
-    with tarfile.open(path, "r|*") as archive:
+    with open_bytes(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|*") as archive:
         for member in archive:
             _refuse_unsafe(member, path)
             role = _role_of(member.name)
@@ -268,7 +277,7 @@ class _ReadOnce:
 def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
     if role == "matrix":
         return _read_market(stream)
-    return [line.decode().rstrip("\r\n").split("\t") for line in stream if line.strip()]
+    return [line.decode().rstrip("\r\n").split("\t") for line in lines_of(stream) if line.strip()]
 
 
 def _read_market(stream: IO[bytes]) -> sparse.csr_matrix:
@@ -305,6 +314,8 @@ def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(_MARKET_TEXT):
         text, newline, rest = (rest + chunk).rpartition(b"\n")
+        if len(rest) > _MARKET_LINE:
+            raise ValueError(f"a line of more than {_MARKET_LINE:,} bytes")
         yield _without_blank_lines(text + newline)
     yield _without_blank_lines(rest + b"\n")
 

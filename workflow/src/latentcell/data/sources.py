@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import sys
 import time
 import warnings
 import zlib
@@ -16,6 +15,7 @@ import pooch
 from latentcell.data.opening import is_gzip, open_bytes
 from latentcell.errors import InputError
 from latentcell.io import atomic
+from latentcell.progress import Progress
 
 DATA_VARIABLE = "LATENTCELL_DATA"
 _DEPOSIT = "https://raw.githubusercontent.com/laurasansc/02456_scVAE"
@@ -23,7 +23,12 @@ _TENX = "https://cf.10xgenomics.com/samples/cell-exp/1.1.0/fresh_68k_pbmc_donor_
 _PAPER = "https://raw.githubusercontent.com/10XGenomics/single-cell-3prime-paper/master"
 _ATTEMPTS = 3
 _PAUSE = 1.0
-_TIMEOUT = 30
+# Seconds of silence, and after how many a whole download is to have come at so many bytes each.
+_TIMEOUT = 30.0
+_PATIENCE = 60.0
+_SLOWEST = 1000
+_MOST_BYTES = 2**31
+_MEGABYTE = 1e6
 _CHUNK = 2**20
 
 
@@ -140,7 +145,7 @@ def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Pa
     resources
         Folder for downloads.
     progress
-        Whether to draw a progress bar.
+        Whether to tell how far a download has come.
 
     Returns
     -------
@@ -234,17 +239,59 @@ def _set_aside(path: Path, digest: str, resources: Path) -> str:
     return f"{remark} and was renamed to {wrong.name}"
 
 
+class _Watch:
+    """What pooch moves as a progress bar; it also ends a download that would never end."""
+
+    def __init__(self, name: str, shown: bool) -> None:
+        self.total = 0  # set by pooch; 0 where the server does not tell
+        self._name, self._shown = name, shown
+        self._begun, self._bytes = time.monotonic(), 0
+        self._progress: Progress | None = None
+        self._ended = False
+
+    def update(self, number: int) -> None:
+        """So many more bytes have come."""
+        if self._ended:
+            return
+        before, self._bytes = self._bytes, self._bytes + number
+        if self._bytes > _MOST_BYTES:
+            raise OSError(f"more than {_MOST_BYTES:,} bytes")
+        seconds = time.monotonic() - self._begun
+        if seconds > _PATIENCE and self._bytes < _SLOWEST * seconds:
+            raise OSError(f"less than {_SLOWEST:,} bytes a second")
+        if self._shown and self.total and self._bytes // _MEGABYTE > before // _MEGABYTE:
+            self._show()
+
+    def _show(self) -> None:
+        here, whole = int(self._bytes / _MEGABYTE), int(self.total / _MEGABYTE)
+        if self._progress is None:
+            self._progress = Progress(self._name, max(1, whole))
+        self._progress.report(here, "MB")
+
+    def reset(self) -> None:
+        """All has come; what pooch counts from here on is for bars."""
+        self._ended = True
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _in_words(error: OSError) -> str:
+    """What libraries raise by its name, what is raised here by what it says."""
+    return str(error) if type(error) is OSError else type(error).__name__
+
+
 class _WrongContentError(Exception):
     """What came is not what was asked for, such as a login page."""
 
 
 def _download(source: Source, url: str, target: Path, progress: bool) -> str | None:
     """Download to a temporary name, check, rename; returns what went wrong, if anything."""
-    bar = progress and sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(progressbar=bar, timeout=_TIMEOUT)
     reason = ""
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt * _PAUSE)
+        watch = _Watch(source.name, progress)
+        downloader = pooch.HTTPDownloader(progressbar=watch, timeout=_TIMEOUT)
         try:
             with atomic(target) as temporary:
                 downloader(url, str(temporary), None)
@@ -253,7 +300,7 @@ def _download(source: Source, url: str, target: Path, progress: bool) -> str | N
         except _WrongContentError as error:
             return str(error)
         except OSError as error:  # which every exception of requests is
-            reason = f"{url} could not be downloaded ({type(error).__name__})"
+            reason = f"{url} could not be downloaded ({_in_words(error)})"
             if getattr(error, "response", None) is not None:
                 break  # the server has answered: asking again would not change its mind
     return reason

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from latentcell.data.checks import gene_frame
-from latentcell.data.opening import broken_files_named, open_bytes
+from latentcell.data.opening import broken_files_named, lines_of, open_bytes
 from latentcell.errors import InputError
 
 _CELL_TYPE_COLUMNS = ("cell_type", "celltype", "cell_types", "celltypes", "label", "labels")
@@ -157,7 +157,7 @@ def _cell_type_column(
 def _lines(path: Path) -> Iterator[bytes]:
     """Lines of a file, packed or not, without their ends; blank ones are left out."""
     with broken_files_named(path, "table"), open_bytes(path) as stream:
-        for line in stream:
+        for line in lines_of(stream):
             if stripped := line.rstrip(b"\r\n"):
                 yield stripped
 
