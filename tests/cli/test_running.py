@@ -13,7 +13,7 @@ import yaml
 from latentcell.cli import clone as places
 from latentcell.cli import main
 from latentcell.cli.timing import estimate_lines
-from latentcell.settings import parse_settings
+from latentcell.settings import load_settings, parse_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -123,6 +123,35 @@ def test_what_takes_longer_is_foretold_to_take_longer(tmp_path):
     assert total(dataset={"name": "pbmc68k"}, subset={"sizes": ["all"]}) > 5 * base
 
 
+@pytest.mark.parametrize(
+    ("config", "target", "step"),
+    [
+        ("comparison.yaml", "comparison", "as-run: models"),
+        ("leaderboard.yaml", "leaderboard", "leaderboard: scvi-z10"),
+        ("few-labels.yaml", "few_labels", "few labels: gmvae-z10-h100"),
+    ],
+)
+def test_what_is_asked_for_beside_the_tables_is_foretold(tmp_path, config, target, step):
+    lines = estimate_lines(load_settings(ROOT / "config" / config), tmp_path, 2)
+    (total,) = [line for line in lines if line.startswith(f"target {target}, beside all")]
+    assert any(line.startswith(step) for line in lines)
+    above = lines[: lines.index(total)]
+    rows = above[len(above) - above[::-1].index("") :]
+    hours = [float(row.split()[-1]) for row in rows]
+    assert float(total.split()[-1]) == pytest.approx(sum(hours), abs=0.005 * (len(rows) + 1))
+    minutes = int(lines[lines.index(total) + 1].split()[3].replace(",", ""))
+    assert minutes == pytest.approx(float(total.split()[-1]) * 30, abs=1.3)
+
+
+def test_replicates_of_the_comparison_add_up(tmp_path):
+    def hours(replicates):
+        config = {"comparison": {"protocols": ["as-run"], "protocol_replicates": replicates}}
+        lines = estimate_lines(parse_settings(config), tmp_path, 1)
+        return next(float(line.split()[-1]) for line in lines if line.startswith("target"))
+
+    assert hours(200) == pytest.approx(2 * hours(100), rel=0.02)
+
+
 def test_an_estimate_runs_nothing_and_goes_by_the_file(started, capsys, tmp_path):
     rng = np.random.default_rng(0)
     obs = pd.DataFrame({"cell_type": ["B", "T"] * 60}, index=[f"c{i}" for i in range(120)])
@@ -139,7 +168,8 @@ def test_an_estimate_runs_nothing_and_goes_by_the_file(started, capsys, tmp_path
     assert main(["run", str(tmp_path / "mine.yaml"), "--estimate", "--cores", "2"]) == 0
     said = capsys.readouterr().out
     assert "on 2 cores" in said
-    assert "not in this: leaderboard" in said
+    assert "target leaderboard, beside all" in said
+    assert "target comparison" not in said
     assert "all: classifier on raw" in said
     assert not started["commands"]
     cells.X = np.log1p(cells.X / 3)

@@ -2,9 +2,12 @@
 
 from math import ceil
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from latentcell.cli.options import available_cores
+from latentcell.leaderboard.demand import ranking, representing
+from latentcell.methods import is_existing
 from latentcell.names import cells_name
 from latentcell.resources import (
     Size,
@@ -17,6 +20,7 @@ from latentcell.resources import (
     training,
 )
 from latentcell.settings import AnnotateSettings, Settings
+from latentcell.variants import comparison, is_latent
 
 if TYPE_CHECKING:
     from latentcell.data.finding import Found
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 # Starting Python and its libraries for the jobs that are small: tables, figures, the report.
 _SMALL_JOBS_SECONDS = 120
 _USUAL_TYPES = 11
+# Its name, how often it is done, and the seconds that it takes at most.
+Step = tuple[str, int, float]
 
 
 def _size(found: "Found", choice: "Choice") -> Size:
@@ -36,16 +42,8 @@ def _size(found: "Found", choice: "Choice") -> Size:
 
 def run_minutes(found: "Found", choice: "Choice", config: dict[str, Any]) -> int:
     """Minutes of a run with a configuration."""
-    settings = Settings.model_validate(config)
-    size = _size(found, choice).of(settings.subset.sizes[0])
-    seconds = sum(
-        training([str(model)], size, settings.vae, 1, False).seconds for model in settings.models()
-    )
-    seconds += principal_components(size).seconds
-    inputs = [*settings.baseline_inputs(), *map(str, settings.models())]
-    seconds += sum(classifying([one], size, settings.ffnn, 1).seconds for one in inputs)
-    at_once = min(available_cores(), settings.replicates)
-    return ceil((_SMALL_JOBS_SECONDS + seconds * settings.replicates / at_once) / 60)
+    steps = _steps(Settings.model_validate(config), _size(found, choice))
+    return _minutes(_SMALL_JOBS_SECONDS + _seconds(steps), available_cores())
 
 
 def annotating_minutes(found: "Found", choice: "Choice") -> int:
@@ -67,26 +65,36 @@ def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[st
     """
     data = _data_size(settings, root)
     cores = cores or available_cores()
-    lines = [f"{'step':<34}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
-    total = float(_SMALL_JOBS_SECONDS)
-    for step, times, seconds in _steps(settings, data):
-        total += times * seconds
-        lines.append(f"{step:<34}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}")
-    lines.append(f"{'all, with tables and figures':<55}{total / 3600:>18.2f}")
+    steps = _steps(settings, data)
+    total = _SMALL_JOBS_SECONDS + _seconds(steps)
+    lines = [f"{'step':<44}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
+    lines += map(_line, steps)
+    lines.append(f"{'all, with tables and figures':<65}{total / 3600:>18.2f}")
     lines.append(
-        f"at most about {ceil(total / 60 / cores):,} minutes on {cores} cores, if all can be busy"
+        f"at most about {_minutes(total, cores):,} minutes on {cores} cores, if all can be busy"
     )
-    beyond = [
-        name
-        for name, asked in (
-            ("comparison", settings.comparison.protocols or settings.comparison.ablations),
-            ("leaderboard", settings.leaderboard.representations),
-        )
-        if asked
-    ]
-    if beyond:
-        lines.append(f"beside it, and not in this: {', '.join(beyond)}")
+    for target, steps in _beyond(settings, data).items():
+        seconds = _seconds(steps)
+        lines += [
+            "",
+            *map(_line, steps),
+            f"{f'target {target}, beside all':<65}{seconds / 3600:>18.2f}",
+        ]
+        lines.append(f"at most about {_minutes(seconds, cores):,} minutes more")
     return lines
+
+
+def _seconds(steps: list[Step]) -> float:
+    return sum(times * seconds for _, times, seconds in steps)
+
+
+def _minutes(seconds: float, cores: int) -> int:
+    return ceil(seconds / cores / 60)
+
+
+def _line(step: Step) -> str:
+    name, times, seconds = step
+    return f"{name:<44}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}"
 
 
 def _data_size(settings: Settings, root: Path) -> Size:
@@ -107,7 +115,7 @@ def _data_size(settings: Settings, root: Path) -> Size:
     return Size(found.counts.cells, found.counts.genes, found.counts.stored, types)
 
 
-def _steps(settings: Settings, data: Size) -> list[tuple[str, int, float]]:
+def _steps(settings: Settings, data: Size) -> list[Step]:
     """Each step with how often it is done and the seconds that it takes at most."""
     steps = []
     models = list(map(str, settings.models()))
@@ -128,6 +136,64 @@ def _steps(settings: Settings, data: Size) -> list[tuple[str, int, float]]:
         ]
         steps.append((f"{name}: maps", len(chosen) + 1, mapping(cells).seconds))
     return [(step, times * settings.replicates, seconds) for step, times, seconds in steps]
+
+
+def _beyond(settings: Settings, data: Size) -> dict[str, list[Step]]:
+    """The same of what is made only where it is asked for, by its target."""
+    targets = {
+        "comparison": _compared(settings, data),
+        "leaderboard": _ranked(settings, data),
+        "few_labels": _few_labels(settings, data),
+    }
+    return {target: steps for target, steps in targets.items() if steps}
+
+
+def _compared(settings: Settings, data: Size) -> list[Step]:
+    """Trainings of each variant that it shares with none before it."""
+    variants = comparison(settings)
+    steps: list[Step] = []
+    for variant in variants.variants[1:]:
+        asked = variant.settings
+        cells = data.of(asked.subset.sizes[0])
+        trained = [name for name, _ in variants.made_in(variant, "vae") if is_latent(name)]
+        models = [training([name], cells, asked.vae, 1, False).seconds for name in trained]
+        classifiers = [
+            classifying([name], cells, asked.ffnn, 1).seconds
+            for name, _ in variants.made_in(variant, "ffnn")
+        ]
+        for kind, seconds in (("models", models), ("classifiers", classifiers)):
+            if seconds:
+                steps.append((f"{variant.name}: {kind}", len(seconds), fmean(seconds)))
+    return steps
+
+
+def _ranked(settings: Settings, data: Size) -> list[Step]:
+    """What the leaderboard learns beyond the run, and all its classifiers."""
+    wanted = settings.leaderboard
+    cells = data.of(settings.subset.sizes[0])
+    steps: list[Step] = []
+    for name in wanted.representations:
+        times = wanted.replicates_of(name, settings.replicates)
+        if not is_existing(name):
+            steps.append((f"leaderboard: {name}", times, representing(cells).seconds))
+        steps.append((f"leaderboard: classifiers on {name}", times, ranking(cells).seconds))
+    return steps
+
+
+def _few_labels(settings: Settings, data: Size) -> list[Step]:
+    """A guided model for each share of the labels, and the classifiers beside them."""
+    wanted = settings.few_labels
+    cells = data.of(settings.subset.sizes[0])
+    times = min(wanted.replicates or settings.replicates, settings.replicates)
+    number = len(wanted.shares) * times
+    if not number:
+        return []
+    guided = training([wanted.model], cells, settings.vae, 1, False).seconds
+    classified = classifying(["raw"], cells, settings.ffnn, 1).seconds
+    return [
+        (f"few labels: {wanted.model}", number, guided),
+        ("few labels: classifiers", number, classified),
+    ]
 
 
 def _widest(settings: Settings) -> list[str]:
