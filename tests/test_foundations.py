@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -64,6 +65,48 @@ def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+DYING = """
+import os, signal, sys
+from latentcell.io import atomic
+
+with atomic(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_has_left_is_swept(tmp_path):
+    path = tmp_path / "a.b.txt"
+    died = subprocess.run([sys.executable, "-c", DYING, path], check=False)
+    assert died.returncode == -9
+    (left,) = tmp_path.iterdir()
+    assert left.read_text() == "half"
+    files.sweep(
+        [tmp_path / "a.txt", tmp_path / "b.txt", tmp_path / "a.b.csv", tmp_path / "no/a.txt"]
+    )
+    assert left.exists()
+    with files.atomic(path) as living:
+        files.sweep([path])
+        assert living.exists()
+    files.sweep([path, path])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_another_machine_writes_is_swept_when_it_is_old(tmp_path, monkeypatch):
+    path, left = tmp_path / "a.txt", tmp_path / ".a-other-4194305-abcd_123.txt"
+    left.write_text("half")
+    files.sweep([path])
+    assert left.exists()
+    with monkeypatch.context() as there:
+        there.setattr(files, "_machine", lambda: "other")
+        files.sweep([path])  # No process there has that number.
+    assert not left.exists()
+    left.write_text("half")
+    os.utime(left, (1, 1))
+    files.sweep([path])
+    assert not left.exists()
 
 
 def test_written_files_have_the_usual_permissions(tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from latentcell.errors import InputError
-from latentcell.io import write_text
+from latentcell.io import sweep, write_text
 from latentcell.provenance import file_digest
 
 _FOLDER = "checksums"
@@ -27,8 +27,10 @@ def forget(paths: Iterable[str | Path]) -> None:
     paths : iterable of path
         Relative to the working directory; those outside ``results/<run>/`` are left out.
     """
-    for line in filter(None, map(_line_of, paths)):
+    lines = list(filter(None, map(_line_of, paths)))
+    for line in lines:
         line.unlink(missing_ok=True)
+    sweep(lines)
 
 
 def record(paths: Iterable[str | Path]) -> None:

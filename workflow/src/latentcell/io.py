@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
+import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +24,23 @@ if TYPE_CHECKING:
 FLOAT_FORMAT = "%.9g"
 # Rows of counts that are read at a time.
 _BLOCK = 10_000
+# What no living writer of another machine leaves untouched for so long.
+_STALE_SECONDS = 3600
 
 
 @contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well.
 
-    A killed or failing writer leaves nothing under the final name.
+    A killed or failing writer leaves nothing under the final name; what a killed one leaves beside
+    it, `sweep` takes away.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+        dir=target.parent,
+        prefix=f".{target.stem}-{_machine()}-{os.getpid()}-",
+        suffix=target.suffix,
     )
     os.close(handle)
     temporary = Path(name)
@@ -41,6 +50,45 @@ def atomic(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(paths: Iterable[str | Path]) -> None:
+    """Delete what killed writers of files have left beside them.
+
+    A writer on this machine is known to be dead when its process is not there. Of others, which a
+    scheduler may have given up while they go on, only what is an hour old is taken.
+    """
+    for path in map(Path, paths):
+        name = re.compile(rf"\.{re.escape(path.stem)}-(\w+)-(\d+)-\w+{re.escape(path.suffix)}")
+        for beside in path.parent.glob(f".*{path.suffix}"):
+            found = name.fullmatch(beside.name)
+            if found and _is_left(beside, *found.groups()):
+                beside.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, machine: str, process: str) -> bool:
+    if machine == _machine():
+        return not _is_running(int(process))
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # Another user's.
+    return True
+
+
+@cache
+def _machine() -> str:
+    """A name of this machine that fits into that of a file."""
+    return re.sub(r"\W", "_", socket.gethostname())[:40]
 
 
 def umask() -> int:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TextIO
 
 from latentcell.checksums import forget, record, require_intact
 from latentcell.errors import InputError
+from latentcell.io import sweep
 from latentcell.mark import any_bears_mark, marking
 
 
@@ -30,6 +31,7 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
             limit_threads(threads or snakemake.threads)
             require_intact(snakemake.input)
             forget(snakemake.output)
+            sweep(snakemake.output)
             with marking(any_bears_mark(snakemake.input)):
                 yield
             record(snakemake.output)
