@@ -132,6 +132,26 @@ def finished(slurm, tmp_path_factory):
     return folder, here, jobs()
 
 
+@pytest.mark.skipif(
+    "LATENTCELL_FAULTS" not in os.environ, reason="takes minutes: LATENTCELL_FAULTS=1"
+)
+def test_the_default_run_has_the_same_tables(slurm, tmp_path):
+    options = {
+        "there": ["--profile", "profiles/slurm", "--latency-wait", "10"],
+        "here": ["--cores", "2"],
+    }
+    tables = {}
+    for name, option in options.items():
+        folder = copy_workflow(tmp_path / name, {})
+        command = [sys.executable, "-m", "snakemake", *option]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = (folder / "results/sample/tables").iterdir()
+        tables[name] = {path.name: path.read_bytes() for path in found}
+    assert len(tables["here"]) >= 12
+    assert tables["there"] == tables["here"]
+
+
 def told(job):
     return re.sub("^rule_", "", job["Comment"])
 
