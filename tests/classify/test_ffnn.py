@@ -276,7 +276,7 @@ def test_refuses_other_files(tmp_path, content):
 def test_refuses_another_format(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({"x": np.zeros(1)}, path, metadata={"latentcell": '{"format": "other"}'})
-    with pytest.raises(InputError, match="found: 'other'"):
+    with pytest.raises(InputError, match="found: the format 'other'"):
         load_ffnn(path)
 
 

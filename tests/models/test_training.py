@@ -131,9 +131,13 @@ def test_files_of_others_are_refused(tmp_path):
 
     save_file({"a": torch.ones(1)}, tmp_path / "foreign.safetensors")
     (tmp_path / "text.safetensors").write_text("no")
-    with pytest.raises(InputError, match=r"foreign\.safetensors: expected a file of latentcell"):
+    with pytest.raises(
+        InputError, match=r"foreign\.safetensors: expected a model written by latentcell"
+    ):
         load(tmp_path / "foreign.safetensors")
-    with pytest.raises(InputError, match=r"text\.safetensors: expected a safetensors file"):
+    with pytest.raises(
+        InputError, match=r"text\.safetensors: expected a model written by latentcell"
+    ):
         load(tmp_path / "text.safetensors")
     with pytest.raises(InputError, match=r"absent\.safetensors"):
         load(tmp_path / "absent.safetensors")

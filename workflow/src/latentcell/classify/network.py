@@ -1,6 +1,5 @@
 """The classifier's weights: initialisation, prediction, and their file."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,13 +7,11 @@ from typing import Any, Self
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from latentcell.classify import kernels
 from latentcell.errors import InputError
-from latentcell.io import atomic
 from latentcell.settings import FfnnSettings
+from latentcell.tensors import read_tensors, unfit, write_arrays
 
 Floats = NDArray[np.float32]
 Features = sp.csr_matrix | sp.csr_array | NDArray[Any]
@@ -212,13 +209,7 @@ class Ffnn:
             "output.weight": self.network.second,
             "output.bias": self.network.second_bias,
         }
-        # A single metadata key: the order of several is not the same from run to run.
-        with atomic(path) as temporary:
-            save_file(
-                {name: np.ascontiguousarray(value) for name, value in tensors.items()},
-                temporary,
-                metadata={"latentcell": json.dumps(about)},
-            )
+        write_arrays(path, tensors, about)
 
 
 def load_ffnn(path: str | Path) -> Ffnn:
@@ -229,16 +220,12 @@ def load_ffnn(path: str | Path) -> Ffnn:
     InputError
         If the file cannot be read or holds no such classifier.
     """
+    what = "a classifier"
+    tensors, about = read_tensors(path, what, _FORMAT)
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["latentcell"])
-            if about["format"] != _FORMAT:
-                raise KeyError(about["format"])
-            names = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
-            network = Network(*(file.get_tensor(name) for name in names))
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{path}: expected a classifier written by latentcell, found: {error}"
-        ) from None
-    settings = FfnnSettings.model_validate(about["settings"])
-    return Ffnn(network, about["classes"], settings, about["seed"], about["epoch"])
+        names = ("hidden.weight", "hidden.bias", "output.weight", "output.bias")
+        network = Network(*(tensors[name] for name in names))
+        settings = FfnnSettings.model_validate(about["settings"])
+        return Ffnn(network, about["classes"], settings, about["seed"], about["epoch"])
+    except (KeyError, ValueError) as error:
+        raise unfit(path, what, error) from None

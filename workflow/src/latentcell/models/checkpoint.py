@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from latentcell.errors import InputError
 from latentcell.io import atomic
-
-_KEY = "latentcell"
+from latentcell.tensors import KEY, read_tensors
 
 
 class Stored(NamedTuple):
@@ -30,20 +28,12 @@ def save(path: str | Path, tensors: dict[str, Tensor], description: dict[str, An
     # Not sorted: a history that is read again has its columns as they were.
     text = json.dumps(description, allow_nan=True)
     with atomic(path) as temporary:
-        save_file(contiguous, temporary, metadata={_KEY: text})
+        save_file(contiguous, temporary, metadata={KEY: text})
 
 
 def load(path: str | Path) -> Stored:
     """Read what `save` wrote; raises `InputError` where the file is not of this kind."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if _KEY not in metadata:
-                raise InputError(f"{path}: expected a file of latentcell, found another's")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Stored(tensors, json.loads(metadata[_KEY]))
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: expected a safetensors file, found: {error}") from None
+    return Stored(*read_tensors(path, "a model", framework="pt"))
 
 
 def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -83,7 +73,7 @@ class CheckpointStore:
             stored = load(self.path)
         except InputError:
             return None
-        return stored if stored.description["identity"] == self.identity else None
+        return stored if stored.description.get("identity") == self.identity else None
 
     def remove(self) -> None:
         """Delete the checkpoint, the training being over."""

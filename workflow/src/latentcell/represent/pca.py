@@ -7,7 +7,6 @@ singular vectors u of Z are the eigenvectors of Z Z', found from that n x n matr
 small and by Lanczos iteration above; the components are Z' u / |Z' u|.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,13 +16,11 @@ import pandas as pd
 import scipy.linalg
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from latentcell.errors import InputError
-from latentcell.io import atomic
 from latentcell.settings import PcaSettings
+from latentcell.tensors import read_tensors, unfit, write_arrays
 
 Sparse = sp.csr_matrix | sp.csr_array
 Doubles = NDArray[np.float64]
@@ -80,14 +77,12 @@ class Pca:
         """Write a safetensors file, the settings in its metadata, atomically."""
         about = {"format": _FORMAT, "settings": self.settings.model_dump(mode="json")}
         tensors: dict[str, NDArray[Any]] = {
-            "components": np.ascontiguousarray(self.components),
+            "components": self.components,
             "mean": self.mean,
             "scale": self.scale,
             "explained_variance_ratio": self.explained_variance_ratio,
         }
-        # A single metadata key: the order of several is not the same from run to run.
-        with atomic(path) as temporary:
-            save_file(tensors, temporary, metadata={"latentcell": json.dumps(about)})
+        write_arrays(path, tensors, about)
 
 
 def load_pca(path: str | Path) -> Pca:
@@ -98,16 +93,14 @@ def load_pca(path: str | Path) -> Pca:
     InputError
         If the file cannot be read or holds something else.
     """
+    what = "a PCA"
+    tensors, about = read_tensors(path, what, _FORMAT)
     try:
-        with safe_open(str(path), framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["latentcell"])
-            if about["format"] != _FORMAT:
-                raise KeyError(about["format"])
-            names = ("components", "mean", "scale", "explained_variance_ratio")
-            components, mean, scale, ratio = (file.get_tensor(name) for name in names)
-    except (OSError, SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise InputError(f"{path}: expected a PCA written by latentcell, found: {error}") from None
-    return Pca(components, mean, scale, ratio, PcaSettings.model_validate(about["settings"]))
+        names = ("components", "mean", "scale", "explained_variance_ratio")
+        components, mean, scale, ratio = (tensors[name] for name in names)
+        return Pca(components, mean, scale, ratio, PcaSettings.model_validate(about["settings"]))
+    except (KeyError, ValueError) as error:
+        raise unfit(path, what, error) from None
 
 
 def fit_pca(
