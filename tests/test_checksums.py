@@ -9,7 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from latentcell.checksums import forget, name_changed, record, require_intact, set_changed_aside
+from latentcell.checksums import (
+    forget,
+    name_changed,
+    record,
+    require_intact,
+    set_changed_aside,
+    times_set_aside,
+)
 from latentcell.errors import InputError
 from latentcell.job import job
 
@@ -70,11 +77,26 @@ def test_what_was_changed_is_named_then_set_aside(spoil):
         f"{CELLS}: expected the bytes that its job wrote, found others: it will be made anew"
     ]
     (sentence,) = set_changed_aside("mine")
-    assert "it lies in results/mine/changed/n10/r1 now" in sentence
-    assert not Path(CELLS).exists()
-    assert not LINE.exists()
+    assert "they lie in results/mine/changed/n10/r1 now" in sentence
     assert Path("results/mine/changed/n10/r1/cells.h5ad").read_bytes() == spoilt
-    assert set_changed_aside("mine") == name_changed("mine") == []
+    assert Path(CELLS).stat().st_mtime == 0
+    assert Path(TABLE).stat().st_mtime > 0
+    # Until its job has made it anew, it is no good.
+    assert len(name_changed("mine")) == 1
+    with pytest.raises(InputError):
+        require_intact([CELLS])
+
+
+def test_it_is_known_how_often_a_file_was_set_aside():
+    assert times_set_aside("mine") == times_set_aside("never-run") == {}
+    for times in (1, 2):
+        flip(CELLS)
+        set_changed_aside("mine")
+        assert times_set_aside("mine") == {CELLS: times}
+        Path(CELLS).write_text("made anew")
+        record([CELLS])
+    assert name_changed("mine") == []
+    assert times_set_aside("mine") == {CELLS: 2}
 
 
 def test_a_line_that_was_changed_makes_its_file_anew():

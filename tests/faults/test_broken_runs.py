@@ -191,6 +191,13 @@ def test_a_disk_that_is_only_read(undisturbed, tmp_path, small_disk):
     assert tables(folder) == undisturbed[0]
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = clone(tmp_path_factory.mktemp("finished"))
+    assert run(folder).returncode == 0
+    return folder
+
+
 def spoil(path, moments):
     """Flip a bit or cut the end off, and let the time be as it was."""
     content, times = bytearray(path.read_bytes()), path.stat()
@@ -221,8 +228,33 @@ def test_spoilt_results_are_found_and_made_anew(undisturbed, tmp_path):
         for path in kinds.values():
             name = path.relative_to(folder)
             assert f"{name}: expected the bytes that its job wrote, found others" in done.stderr
+            assert path.stat().st_mtime > 0, name
         assert tables(folder) == undisturbed[0]
-        assert not run(folder, "--dry-run", "--quiet").stderr.count("expected the bytes")
+        again = run(folder, "--dry-run")
+        assert "Nothing to be done" in again.stdout + again.stderr
+        assert "expected the bytes" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("dataset.h5ad", "config.yaml", "choice.json", "n150/r1/cells.h5ad"),
+        *("n150/r1/vae/gmvae-z2-h8/history.csv", "n150/r1/ffnn/raw/model.safetensors"),
+        *("tables/table4.tex", "answer.html"),
+    ],
+)
+def test_a_spoilt_file_alone_is_made_anew(finished, name):
+    """Though all that was made from it is there, or nothing is made from it."""
+    path = finished / "results/tiny" / name
+    before = path.read_bytes()
+    spoil(path, random.Random(name))
+    said = run(finished, "--dry-run").stderr
+    assert f"{name}: expected the bytes that its job wrote, found others: it will be made" in said
+    assert path.read_bytes() != before
+    done = run(finished)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert path.read_bytes() == before
+    assert "Nothing to be done" in run(finished).stderr
 
 
 def test_files_from_the_future_and_the_past_change_nothing(undisturbed, tmp_path):

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 # The package is found in its folder, installed or not, here and in the scripts of every job.
 SOURCE = f"{workflow.basedir}/workflow/src"
 sys.path.insert(0, SOURCE)
-from latentcell.checksums import name_changed, set_changed_aside
+from latentcell.checksums import name_changed, set_changed_aside, times_set_aside
 from latentcell.job import export_source
 from latentcell.deposited import DEPOSITED, repeat_batches
 from latentcell.errors import InputError
@@ -72,7 +72,10 @@ if workflow.is_main_process:
         for sentence in look(RUN):
             print(f"latentcell: {sentence}", file=sys.stderr)
     except OSError as error:
-        sys.exit(f"latentcell: {error.filename}: {error.strerror}, found as results were checked")
+        sys.exit(
+            f"latentcell: {error.filename}: {error.strerror}, found as results were checked"
+        )
+SET_ASIDE = times_set_aside(RUN)
 
 # Captions of the report say so where the cells are simulated.
 if bears_mark(f"results/{RUN}/dataset.h5ad"):
@@ -96,6 +99,18 @@ wildcard_constraints:
 def code_of(script):
     """Digest of a script and of the modules that it imports."""
     return code_digest(f"{SCRIPTS}/{script}")
+
+
+def times_aside(output):
+    """The function that tells how often the output of a job without inputs was set aside.
+
+    As a parameter it has the job run again; other jobs do as their output is older than an input.
+    """
+
+    def times(wildcards):
+        return SET_ASIDE.get(output.format(**wildcards), 0)
+
+    return times
 
 
 def assets_digest():

@@ -4,8 +4,14 @@ Of ``results/<run>/n1300/r1/cells.h5ad`` it stands in
 ``results/<run>/checksums/n1300/r1/cells.h5ad.sha256``, as a line that ``sha256sum --check`` reads.
 A job takes the lines of its outputs away before it begins and writes them when it has ended well,
 so that none is ever of an older file. Files without a line are taken as they are.
+
+Snakemake makes no file again that is merely missing, where all that was made from it is there, but
+one that is older than its inputs. So a file that changed stays in its place with the oldest of
+times; for jobs without inputs it counts how often that was done (`times_set_aside`).
 """
 
+import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +23,7 @@ _FOLDER = "checksums"
 _SUFFIX = ".sha256"
 _RESULTS = "results"
 _ASIDE = "changed"
+_TIMES = ".times"
 
 
 def forget(paths: Iterable[str | Path]) -> None:
@@ -70,7 +77,7 @@ def require_intact(paths: Iterable[str | Path]) -> None:
 
 
 def set_changed_aside(run: str) -> list[str]:
-    """Move all files of a run that have changed to its folder ``changed``, to be made anew.
+    """Copy all files of a run that have changed to its folder ``changed``, and have them made anew.
 
     Parameters
     ----------
@@ -80,17 +87,30 @@ def set_changed_aside(run: str) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each file, which says where it lies now.
+        A sentence for each file, which says where a copy lies.
     """
     sentences = []
+    home = Path(_RESULTS, run)
     for path, line in _changed(run):
-        home = Path(_RESULTS, run)
         aside = home / _ASIDE / path.relative_to(home)
         aside.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(aside)
-        line.unlink(missing_ok=True)
-        sentences.append(f"{_sentence(path)}: it lies in {aside.parent} now, and is made anew")
+        shutil.copyfile(path, aside)
+        times = _times_of(line)
+        write_text(times, f"{_number_in(times) + 1}\n")
+        # Older than whatever it was made from: Snakemake runs its job again.
+        os.utime(path, (0, 0))
+        sentences.append(f"{_sentence(path)}: they lie in {aside.parent} now, and it is made anew")
     return sentences
+
+
+def times_set_aside(run: str) -> dict[str, int]:
+    """How often files of a run were set aside, by path; those that never were are not in it."""
+    home = Path(_RESULTS, run)
+    found = {}
+    for times in (home / _FOLDER).rglob(f"*{_TIMES}"):
+        path = home / times.relative_to(home / _FOLDER).with_suffix("")
+        found[path.as_posix()] = _number_in(times)
+    return found
 
 
 def name_changed(run: str) -> list[str]:
@@ -128,6 +148,17 @@ def _digest_in(line: Path) -> str | None:
         return line.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
     except FileNotFoundError:
         return None
+
+
+def _times_of(line: Path) -> Path:
+    return line.with_suffix(_TIMES)
+
+
+def _number_in(times: Path) -> int:
+    try:
+        return int(times.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _line_of(path: str | Path) -> Path | None:

@@ -126,12 +126,14 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
     components = [number for number in _COMPONENTS if number <= most] or [max(1, most)]
     config["pca"] = {"components": components}
     config["leaderboard"] = {
+        # Raw counts for naive Bayes, and for the floor, which stands beside them.
         "representations": [
+            "raw",
             *(f"pca-k{number}" for number in components[-1:]),
             "gmvae-z10-h100",
             f"hvg-pca-k{components[-1]}",
         ],
-        "classifiers": ["majority", "logistic"],
+        "classifiers": ["majority", "naive-bayes", "logistic"],
     }
     Settings.model_validate(config)
     return config
