@@ -32,6 +32,7 @@ include: "workflow/rules/annotate.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/finish.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/integrity.smk"
 
 
 localrules:

@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 # The package is found in its folder, installed or not, here and in the scripts of every job.
 SOURCE = f"{workflow.basedir}/workflow/src"
 sys.path.insert(0, SOURCE)
-from latentcell.checksums import name_changed, set_changed_aside, times_set_aside
+from latentcell.checksums import name_changed, set_changed_aside
 from latentcell.job import export_source
 from latentcell.deposited import DEPOSITED, repeat_batches
 from latentcell.errors import InputError
@@ -75,7 +75,6 @@ if workflow.is_main_process:
         sys.exit(
             f"latentcell: {error.filename}: {error.strerror}, found as results were checked"
         )
-SET_ASIDE = times_set_aside(RUN)
 
 # Captions of the report say so where the cells are simulated.
 if bears_mark(f"results/{RUN}/dataset.h5ad"):
@@ -99,18 +98,6 @@ wildcard_constraints:
 def code_of(script):
     """Digest of a script and of the modules that it imports."""
     return code_digest(f"{SCRIPTS}/{script}")
-
-
-def times_aside(output):
-    """The function that tells how often the output of a job without inputs was set aside.
-
-    As a parameter it has the job run again; other jobs do as their output is older than an input.
-    """
-
-    def times(wildcards):
-        return SET_ASIDE.get(output.format(**wildcards), 0)
-
-    return times
 
 
 def assets_digest():
@@ -181,7 +168,11 @@ def deposit_files():
 
 def chosen_models():
     """Names of the models that were chosen; known only when the checkpoint has run."""
-    return read_json(checkpoints.choose_models.get(run=RUN).output[0])["models"]
+    path = checkpoints.choose_models.get(run=RUN).output[0]
+    try:
+        return read_json(path)["models"]
+    except (ValueError, LookupError, TypeError) as error:
+        raise WorkflowError(f"{path}: expected the chosen models, found {error}")
 
 
 def own_files():

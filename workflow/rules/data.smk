@@ -22,7 +22,6 @@ rule import_dataset:
     params:
         settings=part("dataset"),
         resources="resources",
-        aside=times_aside(f"results/{RUN}/dataset.h5ad"),
         code=code_of("import_dataset.py"),
     script:
         "../scripts/import_dataset.py"

@@ -34,7 +34,6 @@ rule import_deposited:
         **small_needs(),
     params:
         resources="resources",
-        aside=times_aside("results/{run}/deposit/{deposited}/features.h5ad"),
         code=code_of("import_deposited.py"),
     script:
         "../scripts/import_deposited.py"

@@ -51,7 +51,6 @@ rule store_config:
         **small_needs(),
     params:
         settings=settings.model_dump(mode="json"),
-        aside=times_aside("results/{run}/config.yaml"),
         code=code_of("store_config.py"),
     script:
         "../scripts/store_config.py"

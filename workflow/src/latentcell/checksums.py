@@ -5,13 +5,10 @@ Of ``results/<run>/n1300/r1/cells.h5ad`` it stands in
 A job takes the lines of its outputs away before it begins and writes them when it has ended well,
 so that none is ever of an older file. Files without a line are taken as they are.
 
-Snakemake makes no file again that is merely missing, where all that was made from it is there, but
-one that is older than its inputs. So a file that changed stays in its place with the oldest of
-times; for jobs without inputs it counts how often that was done (`times_set_aside`).
+Snakemake makes no file again that is merely missing, where all that was made from it is there. So
+it is counted how often a file was set aside (`times_set_aside`): its job depends on that too.
 """
 
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -77,7 +74,7 @@ def require_intact(paths: Iterable[str | Path]) -> None:
 
 
 def set_changed_aside(run: str) -> list[str]:
-    """Copy all files of a run that have changed to its folder ``changed``, and have them made anew.
+    """Move all files of a run that have changed to its folder ``changed``, to be made anew.
 
     Parameters
     ----------
@@ -87,19 +84,18 @@ def set_changed_aside(run: str) -> list[str]:
     Returns
     -------
     list of str
-        A sentence for each file, which says where a copy lies.
+        A sentence for each file, which says where it lies now.
     """
     sentences = []
     home = Path(_RESULTS, run)
     for path, line in _changed(run):
         aside = home / _ASIDE / path.relative_to(home)
         aside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, aside)
         times = _times_of(line)
         write_text(times, f"{_number_in(times) + 1}\n")
-        # Older than whatever it was made from: Snakemake runs its job again.
-        os.utime(path, (0, 0))
-        sentences.append(f"{_sentence(path)}: they lie in {aside.parent} now, and it is made anew")
+        path.replace(aside)
+        line.unlink(missing_ok=True)
+        sentences.append(f"{_sentence(path)}: it lies in {aside.parent} now, and is made anew")
     return sentences
 
 

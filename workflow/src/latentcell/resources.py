@@ -23,6 +23,7 @@ seconds were measured (docs/benchmarks.md), the memory of the host was not.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
@@ -114,7 +115,9 @@ def dataset_size(imported: str | Path, settings: DatasetSettings) -> Size:
     """Size of the data set: read from the imported file, or, where there is none yet, a guess."""
     path = Path(imported)
     if path.exists():
-        return _size(path, path.stat().st_mtime_ns)
+        # A file that is damaged is named, and made anew, by others.
+        with suppress(OSError, KeyError):
+            return _size(path, path.stat().st_mtime_ns)
     return BUILT_IN.get(settings.name, BUILT_IN["pbmc68k"])
 
 
