@@ -33,6 +33,11 @@ if snakemake.rule == "{SLOW}" and not pathlib.Path("slept").exists():
     pathlib.Path("slept").touch()
     time.sleep(300)
 """
+# This Slurm keeps no accounts, by which jobs are followed elsewhere.
+NO_ACCOUNTING = [
+    *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
+    *("--slurm-status-command", "squeue"),
+]
 SHORT = f"{SLOW}:runtime=1 if attempt == 1 else 5"
 
 pytestmark = [
@@ -112,8 +117,7 @@ def finished(slurm, tmp_path_factory):
     run = started(
         folder,
         *("--profile", "profiles/slurm", "--workflow-profile", "profiles/gpu"),
-        *("--set-resources", SHORT, "--slurm-init-seconds-before-status-checks", "1"),
-        *("--latency-wait", "10", "--slurm-status-command", "squeue"),
+        *("--set-resources", SHORT, *NO_ACCOUNTING),
     )
     here = clone(tmp_path_factory.mktemp("here"))
     beside = started(here, "--cores", "1")
@@ -137,7 +141,7 @@ def finished(slurm, tmp_path_factory):
 )
 def test_the_default_run_has_the_same_tables(slurm, tmp_path):
     options = {
-        "there": ["--profile", "profiles/slurm", "--latency-wait", "10"],
+        "there": ["--profile", "profiles/slurm", *NO_ACCOUNTING],
         "here": ["--cores", "2"],
     }
     tables = {}
