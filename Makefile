@@ -7,16 +7,19 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs audit licences clean help
+.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs audit licences clean help
 
-run: setup  ## run the workflow on CONFIG (default: the embedded sample)
+run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy)
 	@$(SNAKEMAKE) --quiet rules
-	@$(BIN)/python -m latentcell.where $(CONFIG)
+	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
 
-study: setup  ## the controlled comparison and the authors' own data (config/comparison.yaml, long)
+study: setup  ## run the controlled comparison, and Table 5 on the authors' own data (a night)
 	@$(BIN)/snakemake study --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
-setup: $(READY)  ## create .venv with exactly pinned dependencies
+verify: setup  ## name the result files of CONFIG's run that changed since they were written
+	@$(BIN)/latentcell verify $(CONFIG)
+
+setup: $(READY)  ## create .venv with pinned dependencies
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -26,37 +29,37 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-test: setup lint  ## style, types and the whole test suite
+test: setup lint  ## check style and types, and run the test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
 
-test-cluster: setup  ## the workflow on a real Slurm, which is installed and started (root, apt-get)
+test-cluster: setup  ## test the workflow on Slurm, which is installed and started (root, apt-get)
 	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
 
-test-faults: setup  ## kill runs, fill disks, and thousands of generated inputs (docs/robustness.md)
+test-faults: setup  ## test killed runs, full disks and thousands of generated inputs (docs/robustness.md)
 	LATENTCELL_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
-test-report: setup  ## the page of a run in a real browser, which is installed where there is none
+test-report: setup  ## test answer.html in a browser, which is installed if there is none
 	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt
 	command -v chromium chromium-browser google-chrome > /dev/null || $(BIN)/python -m playwright install chromium \
 		|| { apt-get update -qq && apt-get install -qq --yes chromium; }
 	LATENTCELL_BROWSER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/report
 
-lint: setup  ## ruff, mypy, snakefmt and snakemake's own lint
+lint: setup  ## run ruff, mypy, snakefmt and snakemake --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakefmt --check Snakefile workflow/Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 
-format: setup  ## bring the style in order
+format: setup  ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/snakefmt Snakefile workflow/rules
+	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
-schema: setup  ## write the schema and the table of keys anew from the settings
-	$(BIN)/python -m latentcell.schema
+schema: setup  ## write the JSON schema and config/README.md from the settings
+	$(BIN)/python -m latentcell.config.schema
 
-study-checks: setup  ## measure what docs/study-checks.md states (needs the deposit)
+study-checks: setup  ## measure the numbers of docs/study-checks.md (needs the deposit)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
 
 bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
@@ -65,7 +68,7 @@ bench: setup  ## time the engine beside plain implementations (docs/benchmarks.m
 bench-scale: setup  ## time and memory of each step by the number of cells (docs/benchmarks.md)
 	$(BIN)/python bench/scale.py $(BENCH)
 
-docs: build/docs/.ready  ## the documentation as a site in build/site; fails on a broken link
+docs: build/docs/.ready  ## build the documentation in build/site; fails on a broken link
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=workflow/src build/docs/bin/mkdocs build --strict --quiet
 
 build/docs/.ready: requirements-docs.txt
@@ -73,11 +76,11 @@ build/docs/.ready: requirements-docs.txt
 	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
 	@touch $@
 
-audit: build/audit/.ready  ## known weaknesses of the pinned dependencies (asks PyPI)
+audit: build/audit/.ready  ## list known weaknesses of the pinned dependencies (asks PyPI)
 	build/audit/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
 	build/audit/bin/pip-audit --requirement requirements-methods.txt --no-deps --disable-pip
 
-licences: setup build/audit/.ready  ## write docs/licences.md anew
+licences: setup build/audit/.ready  ## write docs/licences.md
 	{ printf '# Licences\n\nOf what `make setup` installs, pinned in `requirements.txt`; `make licences` writes this page.\n\n'; \
 	  build/audit/bin/pip-licenses --python $(BIN)/python --format=markdown --from=mixed --ignore-packages latentcell \
 	  | grep -Ev '^(\| +\|| )' | sed -E 's/ +\|/ |/g; s/-{4,}/---/g'; } > docs/licences.md
@@ -87,7 +90,7 @@ build/audit/.ready: requirements-audit.txt
 	build/audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
 	@touch $@
 
-clean:  ## remove what runs have made, but not downloads
+clean:  ## delete all results of runs, but no downloads
 	find results -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets

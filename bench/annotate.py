@@ -1,8 +1,8 @@
-"""Typing cells with `latentcell.annotate`, measured on the deposited cells (docs/your-data.md).
+"""Benchmark `latentcell.annotate` on the deposited cells: docs/your-data.md.
 
-LATENTCELL_DATA=... python bench/annotate.py splits     ten splits: scores and calibration
-LATENTCELL_DATA=... python bench/annotate.py unseen     each type left out of the reference
-LATENTCELL_DATA=... python bench/annotate.py missing    queries that lack some of the genes
+LATENTCELL_DATA=... python bench/annotate.py splits     scores and calibration on ten splits
+LATENTCELL_DATA=... python bench/annotate.py unseen     each type removed from the reference
+LATENTCELL_DATA=... python bench/annotate.py missing    queries with missing genes
 """
 
 import argparse
@@ -17,23 +17,23 @@ from latentcell.annotate.apply import annotate_cells
 from latentcell.annotate.calibration import expected_calibration_error, reliability, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
+from latentcell.config.settings import AnnotateSettings, DatasetSettings, SplitSettings
 from latentcell.data.importing import import_dataset
 from latentcell.data.split import split_cells
 from latentcell.evaluate.metrics import split_scores
-from latentcell.io import write_csv
-from latentcell.job import limit_threads
-from latentcell.settings import AnnotateSettings, DatasetSettings, SplitSettings
+from latentcell.runtime.io import write_csv
+from latentcell.runtime.job import limit_threads
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 CELLS = 1300
 SPLITS = range(1, 11)
-# Types of fewer cells say nothing of a rate.
+# Types with fewer cells are skipped, as rates would be unreliable.
 LEAST = 30
 SHARES_MISSING = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 def cells():
-    """The deposited cells that the study used."""
+    """Deposited cells of the study."""
     return import_dataset(DatasetSettings(name="pbmc68k-study"))[:CELLS].copy()
 
 
@@ -42,7 +42,7 @@ def split_of(types, seed):
 
 
 def splits(adata):
-    """Scores of test cells on each split, and the calibration of all of them together."""
+    """Scores of test cells on each split, and calibration over all splits."""
     types, rows, kept = adata.obs["cell_type"].to_numpy(str), [], []
     for seed in SPLITS:
         parts = split_of(types, seed)
@@ -71,7 +71,7 @@ def splits(adata):
 
 
 def unseen(adata):
-    """How well the cells of a type are told from the others by a density that never saw it."""
+    """Detection of the cells of a type by models that were trained without the type."""
     types, rows = adata.obs["cell_type"].to_numpy(str), []
     for left in sorted(set(types)):
         own = types == left
@@ -83,7 +83,7 @@ def unseen(adata):
         fitted = TypeClassifier.fit(adata.X, types, parts, AnnotateSettings())
         surprise = row_sums(density.explain(adata.X)[0])
         surest = fitted.probabilities(fitted.features(adata.X)).max(1)
-        # The bound with what a line through its logarithmic count sum explains taken off.
+        # Residual of the ELBO after regression on the logarithmic count sum.
         bound = density.trained.evaluate(adata.X).elbo
         sums = np.asarray(adata.X.sum(1), float).ravel()
         terms = np.vander(np.log(sums), 3)
@@ -108,7 +108,7 @@ def unseen(adata):
 
 
 def missing(adata):
-    """Accuracy and flags of test cells where genes are missing at random."""
+    """Accuracy and flags of test cells with genes missing at random."""
     types, rows = adata.obs["cell_type"].to_numpy(str), []
     annotator = learn(adata, AnnotateSettings(), SplitSettings(seed=1))
     test = split_of(types, 1) == "test"

@@ -1,8 +1,8 @@
-"""The deposited cells for the benchmarks, and larger sets simulated from them.
+"""Deposited cells for the benchmarks, and larger sets simulated from them.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/cells.py cells.npz
 
-writes the first 1,300 as one small file; elsewhere LATENTCELL_CELLS=cells.npz is enough.
+writes the first 1,300 cells as a small file, for use with LATENTCELL_CELLS=cells.npz.
 """
 
 import os
@@ -14,29 +14,29 @@ import scipy.sparse as sp
 
 
 class Cells(NamedTuple):
-    """Counts (n x G), and the type of each cell."""
+    """Counts (n x G) and types of cells."""
 
     counts: sp.csr_matrix
     types: np.ndarray
 
 
 def study_cells() -> Cells:
-    """The first 1,300 of the deposited cells, all 32,738 genes."""
+    """First 1,300 deposited cells with all 32,738 genes."""
     if "LATENTCELL_CELLS" in os.environ:
         stored = np.load(os.environ["LATENTCELL_CELLS"], allow_pickle=False)
         parts = (stored["data"], stored["indices"].astype(np.int32), stored["indptr"])
         return Cells(sp.csr_matrix(parts, shape=tuple(stored["shape"])), stored["types"])
+    from latentcell.config.settings import DatasetSettings
     from latentcell.data.importing import import_dataset
-    from latentcell.settings import DatasetSettings
 
     study = import_dataset(DatasetSettings(name="pbmc68k-study"))[:1300]
     return Cells(sp.csr_matrix(study.X), study.obs["cell_type"].to_numpy(str))
 
 
 def simulated_cells(number: int, seed: int = 0) -> Cells:
-    """Cells of the study's shape and sparsity: Poisson draws around mixtures of two real cells.
+    """Simulate cells by Poisson draws around mixtures of two real cells.
 
-    Both come from one type, nine parts of the one and one of the other.
+    Both cells have the same type; their weights are 0.9 and 0.1.
     """
     real = study_cells()
     rng = np.random.default_rng(seed)

@@ -1,8 +1,8 @@
-"""What the study costs on all 68,579 cells, computed from what was measured: docs/cluster.md.
+"""Estimate the cost of the study on all 68,579 cells from measurements: docs/cluster.md.
 
-`python bench/scale.py --cost` prints it. Seconds at 1,300 and 15,000 cells come from scale.csv,
-between the measured sizes along a power law; how those of models grow with the hidden units comes
-from engine.csv, in a straight line beyond 500; seconds on a GPU come from gpu_speed.csv.
+`python bench/scale.py --cost` prints the estimate. Seconds by number of cells come from scale.csv,
+interpolated by a power law. The growth with the number of hidden units comes from engine.csv,
+extrapolated linearly beyond 500. Seconds on a GPU come from gpu_speed.csv.
 """
 
 import csv
@@ -13,7 +13,7 @@ import numpy as np
 
 FULL_SIZE, SMALL, LARGE = 68_579, 1_300, 15_000
 EPOCHS = 100
-# As config/study.yaml: 16 models on the smaller subset, of which four are trained on the larger.
+# As in config/study.yaml: 16 models on the smaller subset, four of them on the larger.
 SMALL_MODELS = tuple((z, h) for z in (10, 25, 50, 100) for h in (100, 250, 500, 1000))
 LARGE_MODELS = ((10, 250), (25, 500), (50, 250), (100, 500))
 PCA_INPUTS = LATENT_INPUTS = 4
@@ -31,7 +31,7 @@ class Curves:
 
 
 def read_curves(folder: Path) -> Curves:
-    """Read the three tables; seconds of the processor where others shared the machine."""
+    """Read the three tables; CPU seconds for steps."""
     steps: dict[str, dict[int, float]] = {}
     for row in _rows(folder / "scale.csv"):
         steps.setdefault(row["step"], {})[int(row["cells"])] = float(row["cpu_seconds"])
@@ -54,7 +54,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def seconds_at(points: dict[int, float], cells: int) -> float:
-    """Along a power law between two measured sizes, and beyond the last two."""
+    """Interpolate or extrapolate seconds by a power law."""
     if cells in points:
         return points[cells]
     sizes = sorted(points)
@@ -65,7 +65,7 @@ def seconds_at(points: dict[int, float], cells: int) -> float:
 
 
 def widened(points: dict[int, float], hidden_units: int) -> float:
-    """How much longer than with the fewest hidden units; in straight lines."""
+    """Ratio of seconds to those with the fewest hidden units, by linear interpolation."""
     units = sorted(points)
     seconds = [points[unit] for unit in units]
     slope = (seconds[-1] - seconds[-2]) / (units[-1] - units[-2])
@@ -75,14 +75,14 @@ def widened(points: dict[int, float], hidden_units: int) -> float:
 
 
 def training(curves: Curves, cells: int, hidden_units: int, *, exact: bool) -> float:
-    """Seconds of the processor of a model."""
+    """CPU seconds of a model."""
     step, kind = ("gmvae_exact_epoch", "exact") if exact else ("gmvae_epoch", "fast")
     epoch = seconds_at(curves.steps[step], cells) * widened(curves.widths[kind], hidden_units)
     return EPOCHS * epoch
 
 
 def gpu_training(curves: Curves, cells: int, hidden_units: int) -> float:
-    """Seconds of a GPU that a model has alone; beyond 500 units as with 500."""
+    """Seconds of a model on a GPU of its own; more than 500 units count as 500."""
     points = curves.gpu[cells]
     return EPOCHS * float(
         np.interp(hidden_units, sorted(points), [points[h] for h in sorted(points)])
@@ -90,14 +90,14 @@ def gpu_training(curves: Curves, cells: int, hidden_units: int) -> float:
 
 
 def classifying(curves: Curves, cells: int) -> float:
-    """Seconds of raw counts, of all components and latents, each as if it had 100 features."""
+    """Seconds of classifiers on raw counts, components and latents (as with 100 features)."""
     steps = curves.steps
     raw, features = (seconds_at(steps[f"ffnn_{kind}_epoch"], cells) for kind in ("raw", "pca"))
     return EPOCHS * (raw + (PCA_INPUTS + LATENT_INPUTS) * features)
 
 
 def models(curves: Curves, device: str) -> tuple[float, float]:
-    """Seconds of all models on the smaller and on the larger subset."""
+    """Seconds of all models on the smaller and the larger subset."""
 
     def seconds(cells: int, hidden_units: int) -> float:
         if device == "gpu":
@@ -109,9 +109,9 @@ def models(curves: Curves, device: str) -> tuple[float, float]:
 
 
 def others(curves: Curves, replicates: int) -> dict[str, float]:
-    """Seconds of the processor of all but the models."""
+    """CPU seconds of all steps but the models."""
     steps = curves.steps
-    # Each reads the whole data set; the first replicate alone has maps.
+    # Each replicate reads the whole data set; only the first has maps.
     drawing = 2 * replicates * seconds_at(steps["subset"], FULL_SIZE)
     components = sum(seconds_at(steps["pca"], cells) for cells in (SMALL, LARGE))
     classifiers = sum(classifying(curves, cells) for cells in (SMALL, LARGE))
@@ -126,7 +126,7 @@ def others(curves: Curves, replicates: int) -> dict[str, float]:
 
 
 def cost_report(folder: Path) -> str:
-    """Hours of the study on all 68,579 cells by replicates, as a Markdown table."""
+    """Hours of the study on all 68,579 cells, as a Markdown table."""
     curves = read_curves(folder)
     heads = " | ".join(f"{n} replicate{'s' if n > 1 else ''}" for n in REPLICATES)
     lines = [

@@ -1,10 +1,10 @@
-"""Time the engine beside a plain implementation of the same model: docs/benchmarks.md.
+"""Benchmark the engine against a plain implementation of the same model: docs/benchmarks.md.
 
     [LATENTCELL_DATA=<folder of the deposit>] python bench/engine.py [--device cuda] [...]
 
-Each implementation and shape runs in a process of its own, so that its peak memory is its own.
-Rows go to results/bench/engine.csv as they are done, in place of older ones of the same key;
-ratios to engine.md and the machine's rate of matrix products to machine.json beside it.
+Each implementation and shape runs in a separate process, to measure its peak memory. Rows are
+written to results/bench/engine.csv one by one and replace older rows with the same key. Ratios are
+written to engine.md, and the machine's rate of matrix products to machine.json.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from latentcell.io import read_json, write_json, write_text
+from latentcell.runtime.io import read_json, write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 IMPLEMENTATIONS = ("plain", "exact", "fast", "scvi")
@@ -45,17 +45,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--shapes", type=shape_of, metavar="ZxH", **several)
     parser.add_argument("--cells", type=int, **several)
-    parser.add_argument("--genes", type=int, help="of simulated counts")
+    parser.add_argument("--genes", type=int, help="number of genes of simulated counts")
     parser.add_argument("--components", type=int)
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--plain-steps", type=int, default=2, help="timed, after one of warm-up")
+    parser.add_argument("--plain-steps", type=int, default=2, help="timed steps after a warm-up")
     parser.add_argument(
         "--scvi-python",
         default=sys.executable,
-        help="interpreter that has scvi-tools (bench/requirements.txt)",
+        help="interpreter with scvi-tools (bench/requirements.txt)",
     )
     parser.add_argument("--out", type=Path, help="folder, default results/bench")
-    parser.add_argument("--quick", action="store_true", help="tiny counts: does it all run?")
+    parser.add_argument("--quick", action="store_true", help="smoke test on tiny counts")
     options = parser.parse_args(arguments)
     full = {
         "shapes": [(10, 100), (50, 250), (100, 500)],
@@ -82,7 +82,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def measure(task: Row, python: str) -> Row | None:
-    """Run one task in a process of its own; None where it fails."""
+    """Run a task in a separate process; None if it fails."""
     threads = str(task["threads"])
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
     source = os.pathsep.join(filter(None, [str(ROOT / "workflow/src"), os.getenv("PYTHONPATH")]))
@@ -118,7 +118,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def put(path: Path, row: Row) -> None:
-    """Add a row, in place of one with the same key; atomically."""
+    """Add a row, or replace the row with the same key, atomically."""
     rows = [other for other in read_rows(path) if key(other) != key(row)]
     rows.append({name: row[name] for name in COLUMNS})
     rows.sort(key=order)
@@ -136,7 +136,7 @@ def order(row: Row) -> tuple[Any, ...]:
 
 
 def comparison(rows: list[Row], rates: Row) -> list[Row]:
-    """Ratios of seconds an epoch for each shape, and the share of the machine's matrix rate."""
+    """Ratios of seconds per epoch for each shape, and share of the machine's matrix rate."""
     shapes: dict[tuple[str, ...], dict[str, float]] = {}
     for row in rows:
         seconds = shapes.setdefault(key(row)[1:], {})
@@ -160,14 +160,14 @@ def comparison(rows: list[Row], rates: Row) -> list[Row]:
 
 
 def epoch_flops(entry: Row, components: int) -> float:
-    """Of the three products that dense outputs need: 6 R (outputs G) H, R = cells x K."""
+    """Operations of the three products of dense outputs: 6 R (outputs G) H, R = cells x K."""
     both = int(0.8 * int(entry["cells"]))
     rows = int(0.8 * both) * components
     return 6.0 * rows * OUTPUTS * int(entry["genes"]) * int(entry["hidden_units"])
 
 
 def markdown(table: list[Row]) -> str:
-    """The comparison as a table, seconds an epoch and their ratios."""
+    """Format the comparison as a Markdown table."""
     names = list(table[0])
     lines = ["| " + " | ".join(names) + " |", "| " + " | ".join(["---"] * len(names)) + " |"]
     for entry in table:
@@ -178,7 +178,7 @@ def markdown(table: list[Row]) -> str:
 
 
 def tasks(options: argparse.Namespace) -> list[Row]:
-    """Everything asked for, the implementations of one shape side by side."""
+    """List all tasks, grouped by shape."""
     common = {
         name: getattr(options, name)
         for name in ("device", "threads", "genes", "components", "epochs", "plain_steps")

@@ -1,9 +1,9 @@
-"""Follow scVAE's own learning curve with the preset `scvae`, over three seeds.
+"""Compare the preset `scvae` with scVAE's own learning curve, for three seeds.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/faithful.py [--epochs 100] [--out FILE]
 
-GMVAE, Z = 10, H = 100, K = 11, first 1,300 cells, scVAE's split. Writes true means over validation
-cells for the epochs at which scVAE's own are known, and their ratio.
+GMVAE with Z = 10, H = 100, K = 11 on the first 1,300 cells and scVAE's split. Writes true means
+over validation cells for the known epochs of scVAE, and their ratio.
 """
 
 import argparse
@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from cells import study_cells
 
+from latentcell.config.names import ModelName
+from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.models.training import train
-from latentcell.names import ModelName
-from latentcell.settings import SplitSettings, VaeSettings
 
 # Validation ELBO of scVAE itself, true means, one run (docs/study-checks.md).
 SCVAE = {

@@ -1,13 +1,12 @@
-"""Three ways to train the classifier: how fast, and how far from plain Adam.
+"""Compare speed and results of three ways to train the classifier.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/ffnn.py [--device cuda]
 
-`adam` is PyTorch's, `lazy-adam` the default on the CPU, `stacked` trains the networks of all seeds
-at once. Each seed has its own split, order and start. On raw counts and on 50 principal components,
-which stand for all small inputs; on the deposited 1,300 cells where
-LATENTCELL_DATA (or LATENTCELL_CELLS) is set, else on the sample. Writes
-docs/results/ffnn_optimisers.csv: the rows of a device take the place of those of an earlier run.
-On the CPU with one thread.
+`adam` is PyTorch's, `lazy-adam` is the default on the CPU, `stacked` trains the networks of all
+seeds at once. Each seed has its own split, order of cells and initial weights. Inputs are raw
+counts and 50 principal components of the deposited 1,300 cells (with LATENTCELL_DATA or
+LATENTCELL_CELLS) or of the sample. Writes docs/results/ffnn_optimisers.csv and replaces older rows
+of the same device. Uses one thread on the CPU.
 """
 
 import argparse
@@ -23,11 +22,11 @@ import pandas as pd
 from cells import Cells, study_cells
 
 from latentcell.classify.ffnn import FfnnResult, Task, train_ffnn_many
+from latentcell.config.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
 from latentcell.data.split import split_cells
-from latentcell.io import write_csv
-from latentcell.job import limit_threads
 from latentcell.represent.pca import fit_pca
-from latentcell.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
+from latentcell.runtime.io import write_csv
+from latentcell.runtime.job import limit_threads
 
 TABLE = Path(__file__).parents[1] / "docs/results/ffnn_optimisers.csv"
 
@@ -46,7 +45,7 @@ def make_tasks(cells: Cells, input: str, seeds: int) -> list[Task]:
     features = cells.counts
     if input == "pca-k50":
         standing = np.full(len(types), "training")
-        features = fit_pca(features, standing, PcaSettings(components=[50])).transform(features)
+        features = fit_pca(features, standing, 50, PcaSettings()).transform(features)
     tasks = []
     for seed in range(seeds):
         split = np.asarray(split_cells(pd.Series(types), SplitSettings(), seed), dtype=str)
@@ -55,7 +54,7 @@ def make_tasks(cells: Cells, input: str, seeds: int) -> list[Task]:
 
 
 class Clock:
-    """Seconds an epoch, its evaluation included; the first epoch, which compiles, left out."""
+    """Median seconds per epoch with evaluation, without the first epoch (compilation)."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -88,7 +87,7 @@ def compare(
     results: list[tuple[FfnnResult, float]],
     references: list[tuple[FfnnResult, float]],
 ) -> Iterator[dict[str, Any]]:
-    """A row a seed: test cells beside those of plain Adam on the same device."""
+    """Yield a row per seed, compared with plain Adam on the same device."""
     for task, (result, seconds), (reference, _) in zip(tasks, results, references, strict=True):
         test = task.split == "test"
         mine, theirs = result.probabilities[test], reference.probabilities[test]

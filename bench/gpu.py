@@ -1,4 +1,4 @@
-"""What the engine does on a CUDA device: the kernel, agreement with the CPU, seconds and memory.
+"""Benchmark the engine on a CUDA device: kernel, agreement with the CPU, seconds and memory.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/gpu.py [PART ...]
 
@@ -17,11 +17,12 @@ import pandas as pd
 import torch
 from cells import simulated_cells, study_cells
 
+from latentcell.config.names import ModelName
+from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
-from latentcell.models.likelihoods import NegativeBinomial, fused
+from latentcell.models.likelihoods import fused
+from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
 from latentcell.models.training import train
-from latentcell.names import ModelName
-from latentcell.settings import SplitSettings, VaeSettings
 
 K = 11
 
@@ -39,7 +40,7 @@ def seconds_of(call: Any, repeats: int = 20) -> float:
 
 
 def kernel() -> list[dict[str, Any]]:
-    """The Triton kernel against PyTorch's operations, on the study's step."""
+    """Compare the Triton kernel with PyTorch's operations at the size of the study."""
     likelihood = NegativeBinomial()
     generator = torch.Generator("cuda").manual_seed(0)
     outputs = 4.0 * torch.randn(2, 100 * K, 32_738, generator=generator, device="cuda")
@@ -66,7 +67,7 @@ def kernel() -> list[dict[str, Any]]:
 
 
 def agreement() -> list[dict[str, Any]]:
-    """The same model's bound on the same cells and noise, by device and precision."""
+    """Compare the ELBO of the same model and cells by device and precision."""
     cells = study_cells()
     split = np.asarray(split_cells(cells.types, SplitSettings(method="scvae"), 42))
     rows = []
@@ -92,7 +93,7 @@ def agreement() -> list[dict[str, Any]]:
 
 
 def speed() -> list[dict[str, Any]]:
-    """Seconds of the training part of an epoch, and of 100 with their evaluations."""
+    """Measure seconds of the training part of an epoch, and of epochs with evaluation."""
     rows = []
     for number, epochs in ((1300, 100), (15_000, 6), (68_579, 2)):
         cells = study_cells() if number == 1300 else simulated_cells(number)
@@ -126,7 +127,7 @@ def speed() -> list[dict[str, Any]]:
 
 
 def table3_model(sizes: tuple[int, int]) -> dict[str, Any]:
-    """One model of Table 3."""
+    """Train one model of Table 3."""
     cells = study_cells()
     split = np.asarray(split_cells(cells.types, SplitSettings(method="scvae"), 42))
     settings = VaeSettings(preset="scvae", device="cuda", precision="tf32")
@@ -138,7 +139,7 @@ def table3_model(sizes: tuple[int, int]) -> dict[str, Any]:
 
 
 def table3(processes: int = 8) -> list[dict[str, Any]]:
-    """All 16 models of the study's Table 3 on 1,300 cells, 100 epochs, in processes that share."""
+    """Train all 16 models of the study's Table 3 in processes that share the GPU."""
     sizes = [(z, h) for z in (10, 25, 50, 100) for h in (100, 250, 500, 1000)]
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(processes) as pool:

@@ -1,9 +1,9 @@
-"""What the study's classifier makes of principal components of variable genes, on the same splits.
+"""Train the study's classifier on principal components of variable genes.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/linear.py
 
-Counts to 10,000 a cell, log1p, the 2,000 genes of the largest variance in training cells, 50
-components not scaled, all learnt from training cells; stratified splits 1 to 5.
+Counts are normalised to 10,000 per cell and log1p-transformed. 50 unscaled components of the 2,000
+genes with the largest variance are fitted to training cells, for stratified splits 1 to 5.
 """
 
 import numpy as np
@@ -13,8 +13,8 @@ from cells import study_cells
 from sklearn.decomposition import PCA
 
 from latentcell.classify.ffnn import train_ffnn
+from latentcell.config.settings import FfnnSettings, SplitSettings
 from latentcell.data.split import split_cells
-from latentcell.settings import FfnnSettings, SplitSettings
 
 
 def main() -> None:

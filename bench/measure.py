@@ -1,8 +1,8 @@
-"""Measure one implementation at one shape, in a process of its own (see engine.py).
+"""Measure one implementation and shape in this process (see engine.py).
 
     python bench/measure.py '{"implementation": "fast", ...}'
 
-The last line that it prints is a JSON object with what was measured.
+The last line of the output is a JSON object with the measurements.
 """
 
 import importlib.util
@@ -25,12 +25,12 @@ import torch
 ROOT = Path(__file__).parents[1]
 STUDY_CELLS, STUDY_GENES = 1_300, 32_738
 BATCH, LEARNING_RATE = 100, 1e-4
-# How many gene blocks the matrix product's rate is taken over.
+# Number of gene blocks for the rate of matrix products.
 BLOCKS = 24
 
 
 def counts_of(task: dict[str, Any]) -> tuple[sp.csr_matrix, str]:
-    """Counts of the asked shape, and where they come from."""
+    """Counts of the given shape, and their source."""
     from simulated import simulate
 
     shape = (task["cells"], task["genes"])
@@ -44,9 +44,9 @@ def counts_of(task: dict[str, Any]) -> tuple[sp.csr_matrix, str]:
 
 
 def split_of(cells: int) -> np.ndarray:
-    """The split that scVAE makes: 832 / 208 / 260 of 1,300."""
+    """Split of scVAE: 832 / 208 / 260 of 1,300 cells."""
+    from latentcell.config.settings import SplitSettings
     from latentcell.data.split import split_cells
-    from latentcell.settings import SplitSettings
 
     return np.asarray(split_cells(np.zeros(cells), SplitSettings(method="scvae"), 42), dtype=str)
 
@@ -57,7 +57,7 @@ def peak_mb(device: str) -> float:
         return torch.cuda.max_memory_allocated() / 1e6
     status = Path("/proc/self/status")
     if status.exists():
-        # ru_maxrss would count the process that started this one, too.
+        # ru_maxrss would include the parent process.
         lines = status.read_text().splitlines()
         return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024 / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -70,10 +70,10 @@ def wait(device: str) -> None:
 
 
 def trained(task: dict[str, Any], counts: sp.csr_matrix, **settings: Any) -> dict[str, Any]:
-    """The project's own training: median epoch after the first, and the test cells' bound."""
+    """Train with the engine: median seconds per epoch after the first, and test ELBO."""
+    from latentcell.config.names import ModelName
+    from latentcell.config.settings import VaeSettings
     from latentcell.models.training import train
-    from latentcell.names import ModelName
-    from latentcell.settings import VaeSettings
 
     split = split_of(counts.shape[0])
     vae = VaeSettings(
@@ -86,7 +86,7 @@ def trained(task: dict[str, Any], counts: sp.csr_matrix, **settings: Any) -> dic
     )
     name = ModelName("gmvae", task["latent_dim"], task["hidden_units"])
     result = train(counts, split, name, task["components"], vae, seed=1)
-    # Of training alone: the evaluation of the test cells comes after.
+    # Peak of training, before the evaluation of test cells.
     peak = peak_mb(task["device"])
     test = result.evaluate(sp.csr_matrix(counts[split == "test"])).means()["elbo"]
     seconds = statistics.median(result.seconds[1:] or result.seconds)
@@ -102,7 +102,7 @@ def fast(task: dict[str, Any], counts: sp.csr_matrix) -> dict[str, Any]:
 
 
 def reference() -> ModuleType:
-    """The model written plainly, which the tests hold the engine against."""
+    """Import the plain implementation of the model from the tests."""
     path = ROOT / "tests/models/reference.py"
     spec = importlib.util.spec_from_file_location("reference", path)
     assert spec is not None
@@ -113,9 +113,9 @@ def reference() -> ModuleType:
 
 
 def plain(task: dict[str, Any], counts: sp.csr_matrix) -> dict[str, Any]:
-    """Dense outputs, log-gamma of every entry, autograd, a loop over K: a few steps, scaled.
+    """Time a few steps with dense outputs, log-gamma of all entries, autograd, and a loop over K.
 
-    An epoch is its full batches at the median step, and its last, smaller batch.
+    The epoch is extrapolated: full minibatches at the median time, and the last, smaller minibatch.
     """
     from latentcell.models.genes import GeneModel
     from latentcell.models.gmvae import GMVAE, Architecture
@@ -161,13 +161,13 @@ def plain(task: dict[str, Any], counts: sp.csr_matrix) -> dict[str, Any]:
 
 
 def scvi(task: dict[str, Any], counts: sp.csr_matrix) -> dict[str, Any]:
-    """scvi-tools' SCVI at the same widths; its model is a VAE without a mixture."""
+    """Time SCVI of scvi-tools with the same widths; its model is a VAE without mixture."""
     import anndata as ad
     from lightning.pytorch.callbacks import Callback
     from scvi.model import SCVI
 
     class Clock(Callback):
-        """Duration of every training epoch."""
+        """Durations of the training epochs."""
 
         def __init__(self) -> None:
             self.start, self.seconds = 0.0, list[float]()
@@ -207,7 +207,7 @@ def scvi(task: dict[str, Any], counts: sp.csr_matrix) -> dict[str, Any]:
 
 
 def machine(task: dict[str, Any]) -> dict[str, Any]:
-    """Rate of the pass's three matrix products at the shapes of its blocks, GFLOP/s, float32."""
+    """Rate of the three matrix products of the engine at its block sizes (GFLOP/s, float32)."""
     from latentcell.models import engine, products
 
     device, hidden_units = task["device"], task["hidden_units"]
@@ -250,7 +250,7 @@ IMPLEMENTATIONS: dict[str, Callable[[dict[str, Any], sp.csr_matrix], dict[str, A
 
 
 def measured(task: dict[str, Any]) -> dict[str, Any]:
-    """What a task asks for, with the flops of an epoch at the least that dense outputs need."""
+    """Run a task and describe the machine."""
     torch.manual_seed(0)
     torch.set_num_threads(task["threads"])
     name = torch.cuda.get_device_name() if task["device"] == "cuda" else processor()

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 mpl.use("svg")
 mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "latentcell", "font.size": 9})
 DOCS = Path(__file__).parents[1] / "docs"
-# Okabe and Ito's colours, told apart by colour-blind readers.
+# Colours of Okabe and Ito, distinct for all kinds of colour vision.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#999999"
 
 
@@ -23,7 +23,7 @@ def save(figure: plt.Figure, name: str) -> None:
 
 
 def blocks() -> None:
-    """What one step of the pass reads, holds and writes."""
+    """Draw the data flow of one block of the engine."""
     figure, axes = plt.subplots(figsize=(7.2, 2.9))
     axes.set(xlim=(0, 100), ylim=(0, 44))
     axes.axis("off")
@@ -49,7 +49,7 @@ def blocks() -> None:
 
 
 def faithful() -> None:
-    """Validation ELBO of the preset `scvae` beside scVAE's own."""
+    """Draw the validation ELBO of the preset `scvae` and of scVAE."""
     table = pd.read_csv(DOCS / "results/faithful.csv")
     figure, axes = plt.subplots(figsize=(5.2, 3.2))
     for index, (seed, part) in enumerate(table.groupby("seed")):
@@ -64,7 +64,7 @@ def faithful() -> None:
 
 
 def seconds() -> None:
-    """Seconds of an epoch by implementation and shape."""
+    """Draw the seconds per epoch by implementation and shape."""
     path = DOCS / "results/engine.csv"
     if not path.exists():
         return

@@ -1,10 +1,10 @@
-"""What each setting of the GMVAE is worth for ELBO, clusters and classification.
+"""Compare settings of the GMVAE by ELBO, clusters and classification.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/recommend.py [VARIANT ...]
 
-Each variant is trained on stratified splits of the first 1,300 cells (1,040 / 130 / 130); its
-latents are classified by the study's network with cross entropy on logits. The preset
-`recommended` is what does best on validation cells; test cells are reported beside them.
+Each variant is trained on stratified splits of the first 1,300 cells (1,040 / 130 / 130). Its
+latents are classified by the study's network with cross entropy on logits. The preset `recommended`
+is the best variant on validation cells; scores on test cells are reported too.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from cells import study_cells
 
+from latentcell.config.names import ModelName
+from latentcell.config.settings import FfnnSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
-from latentcell.names import ModelName
-from latentcell.settings import FfnnSettings, SplitSettings, VaeSettings
 
 FIRST = {"learning_rate": 1e-3, "batch_norm_momentum": 0.1, "prune_below": 0.0}
 LOG = FIRST | {"encoder_input": "log-normalised"}
@@ -69,7 +69,7 @@ VARIANTS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
 
 
 def measure(task: tuple[str, int, int, str]) -> dict[str, Any]:
-    """Train, classify and measure one variant on one split."""
+    """Train and evaluate one variant on one split."""
     import torch
 
     from latentcell.classify.ffnn import train_ffnn

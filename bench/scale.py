@@ -1,12 +1,12 @@
-"""Time and peak memory of each step by the number of cells: docs/benchmarks.md.
+"""Measure seconds and peak memory of each step by number of cells: docs/benchmarks.md.
 
     [LATENTCELL_DATA=<folder of the deposit>] python bench/scale.py [--cells 1300 15000] [...]
     python bench/scale.py --cost
 
 Cells are simulated from the deposited ones (`latentcell.data.rehearsal`). Each step runs in a
-process of its own, on one thread. Rows go to results/bench/scale.csv as they are done; those that
-are there are kept, so that a run that was stopped goes on. `--cost` runs nothing and says what a
-full run costs, computed from docs/results/.
+separate process with one thread. Rows are written to results/bench/scale.csv one by one; existing
+rows are kept, so that an interrupted benchmark can be resumed. `--cost` only prints the estimated
+cost of a full run, computed from docs/results/.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 from scale_steps import MADE, NEEDS, STEPS
 
-from latentcell.io import write_text
+from latentcell.runtime.io import write_text
 
 ROOT = Path(__file__).parents[1]
 COLUMNS = ("step", "cells", "genes", "seconds", "cpu_seconds", "peak_mb")
 CELLS = (1_300, 15_000, 68_579, 500_000)
 FULL_SIZE = 68_579
-# The most cells on which a step is run unless it is named; others: the full size.
+# Largest number of cells of a step in default benchmarks; other steps: the full size.
 LARGEST = {"import": 10**9, "subset": 10**9, "gmvae_exact_epoch": 15_000}
 TITLES = {
     "import": "import of 10x's archive",
@@ -40,7 +40,7 @@ TITLES = {
     "ffnn_pca_epoch": "FFNN on 100 components, an epoch",
     "tsne": "tSNE of 10 latents",
 }
-# At the full size: step, seconds, MB that it is to stay below (None: no aim).
+# Targets at the full size: step, seconds, MB (None: no target).
 TARGETS: tuple[tuple[str, float | None, float | None], ...] = (
     ("import", 240, 3_000),
     ("pca", 180, 3_000),
@@ -57,9 +57,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--cells", type=int, nargs="+", default=CELLS)
     parser.add_argument("--steps", choices=STEPS, nargs="+")
-    parser.add_argument("--source", help="real cells to simulate from; the deposit, or the sample")
+    parser.add_argument(
+        "--source", help="real cells to simulate from, by default the deposit or the sample"
+    )
     parser.add_argument("--out", type=Path, default=ROOT / "results/bench", help="folder")
-    parser.add_argument("--cost", action="store_true", help="only say what a full run costs")
+    parser.add_argument(
+        "--cost", action="store_true", help="only print the estimated cost of a full run"
+    )
     return parser.parse_args(arguments)
 
 
@@ -80,12 +84,12 @@ def main(options: argparse.Namespace) -> None:
 
 
 def steps_of(cells: int) -> list[str]:
-    """What is run on so many cells unless steps are named."""
+    """Default steps for a number of cells."""
     return [step for step in STEPS if cells <= LARGEST.get(step, FULL_SIZE)]
 
 
 def measured(step: str, cells: int, options: argparse.Namespace) -> Row:
-    """Run a step, and before it what it needs and is not there, which is not recorded."""
+    """Run and measure a step, after its missing requirements."""
     folder = options.out / f"scale-{cells}"
     simulate(cells, folder, options.source)
     prepare(step, folder)
@@ -94,7 +98,7 @@ def measured(step: str, cells: int, options: argparse.Namespace) -> Row:
 
 
 def prepare(step: str, folder: Path) -> None:
-    """Make what a step reads, and before it what that needs, where it is not there."""
+    """Run the missing requirements of a step."""
     for need in NEEDS.get(step, ()):
         if not (folder / MADE[need]).exists():
             prepare(need, folder)
@@ -102,7 +106,7 @@ def prepare(step: str, folder: Path) -> None:
 
 
 def simulate(cells: int, folder: Path, source: str | None) -> None:
-    """Write 10x's archive of so many cells, where there is none."""
+    """Write a simulated 10x archive, if there is none."""
     if list(folder.glob("*.tar.gz")):
         return
     command = [sys.executable, "-m", "latentcell.data.rehearsal", "--cells", str(cells)]
@@ -111,7 +115,7 @@ def simulate(cells: int, folder: Path, source: str | None) -> None:
 
 
 def run(step: str, folder: Path) -> Row:
-    """A step in a process of its own, on one thread."""
+    """Run a step in a separate process with one thread."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     command = [sys.executable, Path(__file__).with_name("scale_steps.py"), step, folder]
     done = subprocess.run(
@@ -128,7 +132,7 @@ def _rounded(value: float) -> float:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows as they were written; numbers as numbers."""
+    """Read the written rows."""
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -144,7 +148,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def put(path: Path, row: Row) -> None:
-    """Add a row, in the order of steps and cells."""
+    """Add a row; rows are sorted by step and number of cells."""
     order = list(STEPS)
     rows = sorted([*read_rows(path), row], key=lambda r: (order.index(r["step"]), r["cells"]))
     text = io.StringIO()
@@ -155,7 +159,7 @@ def put(path: Path, row: Row) -> None:
 
 
 def slope(rows: list[Row], step: str, column: str) -> float | None:
-    """Exponent of a power of the number of cells, by least squares of logarithms."""
+    """Exponent of a power law in the number of cells, by least squares of logarithms."""
     points = [(row["cells"], row[column]) for row in rows if row["step"] == step]
     if len(points) < 2:
         return None
@@ -164,7 +168,7 @@ def slope(rows: list[Row], step: str, column: str) -> float | None:
 
 
 def report(rows: list[Row]) -> str:
-    """Seconds, memory and slopes of each step, and which aims hold, as Markdown."""
+    """Format seconds, memory, slopes and targets of the steps as Markdown."""
     lines = ["| step | cells | seconds | of the processor | peak MB |", "| --- |" + " ---: |" * 4]
     lines += [
         f"| {TITLES[row['step']]} | {row['cells']:,} | {row['seconds']:.3g} "
@@ -180,7 +184,7 @@ def report(rows: list[Row]) -> str:
 
 
 def verdicts(rows: list[Row]) -> list[str]:
-    """A line for each aim that was measured."""
+    """One line for each measured target."""
     found = {row["step"]: row for row in rows if row["cells"] == FULL_SIZE}
     lines = []
     for step, seconds, mb in TARGETS:
@@ -193,11 +197,11 @@ def verdicts(rows: list[Row]) -> list[str]:
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Seconds and memory against cells, both logarithmic."""
+    """Draw seconds and memory by number of cells, on logarithmic axes."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Okabe and Ito's colours, and a marker each.
+    # Colours of Okabe and Ito, with markers.
     looks = zip(
         ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999", "#CC79A7", "#56B4E9", "#000000"),
         "os^D<vPX",

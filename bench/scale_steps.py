@@ -1,9 +1,9 @@
-"""Do one step of the workflow on so many simulated cells, in a process of its own (see scale.py).
+"""Run one step of the workflow on simulated cells (see scale.py).
 
     python bench/scale_steps.py STEP FOLDER
 
-FOLDER holds what earlier steps have made of the cells. The last line that is printed is a JSON
-object: cells, genes, seconds, cpu_seconds, peak_mb.
+FOLDER has the results of earlier steps. The last line of the output is a JSON object: cells, genes,
+seconds, cpu_seconds, peak_mb.
 """
 
 import json
@@ -18,18 +18,18 @@ from typing import Any
 import anndata as ad
 import numpy as np
 
+from latentcell.config.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
 from latentcell.data.importing import import_dataset
-from latentcell.io import read_obs, write_h5ad, write_rows
-from latentcell.job import limit_threads
-from latentcell.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
+from latentcell.runtime.io import read_obs, write_h5ad, write_rows
+from latentcell.runtime.job import limit_threads
 
-# Cells from which two epochs of a classifier are enough to be timed.
+# Number of cells from which two epochs of a classifier are enough for timing.
 _MANY = 15_000
 _COMPONENTS, _LATENTS = 100, 10
 
 
 class Clock:
-    """Seconds since it was made or last read, of the wall and of this process."""
+    """Wall-clock and CPU seconds since the start or the last reading."""
 
     def __init__(self) -> None:
         self.start = self._now()
@@ -46,7 +46,7 @@ class Clock:
 
 
 class Epochs:
-    """Times every epoch of a training, as what would keep its checkpoints."""
+    """Store of checkpoints that only measures the seconds of each epoch."""
 
     seconds = 0.0
 
@@ -68,7 +68,7 @@ def simulated_cells_are_expected() -> Any:
 
 
 def import_(folder: Path) -> dict[str, Any]:
-    """10x's archive and its annotation to one AnnData file."""
+    """Import a 10x archive and its annotation."""
     (archive,) = folder.glob("*.tar.gz")
     (labels,) = folder.glob("*.tsv")
     own = DatasetSettings(name="rehearsal", path=str(archive), format="10x-mtx", labels=str(labels))
@@ -80,7 +80,7 @@ def import_(folder: Path) -> dict[str, Any]:
 
 
 def subset(folder: Path) -> dict[str, Any]:
-    """Reading the table of cells, drawing all of its cells, splitting and writing them."""
+    """Read, draw, split and write all cells."""
     from latentcell.data.split import split_cells
     from latentcell.data.subset import draw_subset
 
@@ -95,13 +95,13 @@ def subset(folder: Path) -> dict[str, Any]:
 
 
 def pca(folder: Path) -> dict[str, Any]:
-    """Reading the cells, 100 principal components of training cells, scores of all."""
+    """Fit 100 principal components to training cells and transform all cells."""
     from latentcell.represent.pca import fit_pca
 
     clock = Clock()
     cells = read(folder)
     limit_threads(1)
-    fitted = fit_pca(cells.X, cells.obs["split"], PcaSettings(components=[_COMPONENTS]))
+    fitted = fit_pca(cells.X, cells.obs["split"], _COMPONENTS, PcaSettings())
     scores = fitted.transform(cells.X)
     found = about(cells) | clock.read()
     np.save(folder / "scores.npy", scores)
@@ -109,22 +109,22 @@ def pca(folder: Path) -> dict[str, Any]:
 
 
 def gmvae_epoch(folder: Path) -> dict[str, Any]:
-    """An epoch of the GMVAE (10, 100) with its evaluation: the second of two."""
+    """Second epoch of the GMVAE (10, 100), with evaluation."""
     found, trained = timed_epoch(folder, "latentcell")
-    # The latents are for the map.
+    # Latents for the step tsne.
     np.save(folder / "latent.npy", trained.evaluate(read(folder).X).latent)
     return found
 
 
 def gmvae_exact_epoch(folder: Path) -> dict[str, Any]:
-    """The same with every gene and every pair decoded, as scVAE does."""
+    """Second epoch of the GMVAE with the preset `scvae`, which decodes all genes and pairs."""
     return timed_epoch(folder, "scvae")[0]
 
 
 def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
+    from latentcell.config.names import ModelName
+    from latentcell.config.settings import VaeSettings
     from latentcell.models.training import train
-    from latentcell.names import ModelName
-    from latentcell.settings import VaeSettings
 
     cells = read(folder)
     limit_threads(1)
@@ -137,13 +137,13 @@ def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
 
 
 def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
-    """An epoch of the classifier on raw counts, with its evaluation: the last."""
+    """Last epoch of the classifier on raw counts, with evaluation."""
     cells = read(folder)
     return classified(cells, cells.X)
 
 
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
-    """The same on 100 principal components."""
+    """Last epoch of the classifier on 100 principal components, with evaluation."""
     return classified(read(folder), np.load(folder / "scores.npy"))
 
 
@@ -167,9 +167,9 @@ def classified(cells: ad.AnnData, features: Any) -> dict[str, Any]:
 
 
 def tsne(folder: Path) -> dict[str, Any]:
-    """A map of the ten latents, and reading what it is of."""
+    """tSNE map of ten latents."""
+    from latentcell.config.settings import TsneSettings
     from latentcell.figures.maps import tsne as mapped
-    from latentcell.settings import TsneSettings
 
     genes = about(read(folder, backed="r"))["genes"]
     clock = Clock()
@@ -189,7 +189,7 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "ffnn_pca_epoch": ffnn_pca_epoch,
     "tsne": tsne,
 }
-# What a step reads that another has made.
+# Steps whose results a step reads.
 NEEDS = {
     "subset": ("import",),
     "pca": ("subset",),
@@ -216,7 +216,7 @@ def about(cells: ad.AnnData) -> dict[str, Any]:
 
 
 def peak_mb() -> float:
-    """Peak resident memory of this process alone, 10^6 bytes (Linux)."""
+    """Peak resident memory of this process in 10^6 bytes (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024 / 1e6
 

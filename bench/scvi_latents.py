@@ -1,10 +1,10 @@
-"""What the study's classifier makes of scVI's latents, on the splits of recommend.py.
+"""Train the study's classifier on latents of scVI, on the splits of recommend.py.
 
     LATENTCELL_DATA=<folder of the deposit> <python with scvi-tools> bench/scvi_latents.py
 
-`scvi.model.SCVI` of scvi-tools (bench/requirements.txt), one hidden layer of 128, negative
-binomial, its own learning rate of 1e-3, on the genes that training cells express; learnt from
-training cells alone, 100 epochs. The classifier is the study's, with cross entropy on logits.
+`scvi.model.SCVI` of scvi-tools (bench/requirements.txt) has one hidden layer of 128 units, a
+negative binomial likelihood and its default learning rate of 1e-3. It is trained for 100 epochs on
+training cells and the genes they express. The classifier has cross entropy on logits.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from cells import study_cells
 from scvi.model import SCVI
 
 from latentcell.classify.ffnn import train_ffnn
+from latentcell.config.settings import FfnnSettings, SplitSettings
 from latentcell.data.split import split_cells
-from latentcell.settings import FfnnSettings, SplitSettings
 
 
 def latents(counts: sp.csr_matrix, training: np.ndarray, dim: int, epochs: int) -> np.ndarray:
-    """Latent means of all cells under a model of the training cells."""
+    """Latent means of all cells by a model of the training cells."""
     seen = np.asarray(counts[training].sum(0)).ravel() > 0
     cells = ad.AnnData(sp.csr_matrix(counts[:, seen], dtype=np.float32))
     known = cells[training].copy()

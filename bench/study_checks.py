@@ -1,8 +1,8 @@
-"""Measure on the deposited 1,300 cells what docs/study-checks.md states.
+"""Measure the results of docs/study-checks.md on the deposited 1,300 cells.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/study_checks.py {pca,ffnn,gmvae}
 
-Writes docs/results/*.csv and, for gmvae, the figure of the README. One thread.
+Writes docs/results/*.csv and, for gmvae, the figure of the README. Uses one thread.
 """
 
 import sys
@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from latentcell.data.importing import import_dataset
-from latentcell.data.split import split_cells
-from latentcell.io import write_csv
-from latentcell.job import limit_threads
-from latentcell.names import ModelName
-from latentcell.settings import (
+from latentcell.config.names import ModelName
+from latentcell.config.settings import (
     DatasetSettings,
     FfnnSettings,
     PcaSettings,
     SplitSettings,
     VaeSettings,
 )
+from latentcell.data.importing import import_dataset
+from latentcell.data.split import split_cells
+from latentcell.runtime.io import write_csv
+from latentcell.runtime.job import limit_threads
 
 DOCS = Path(__file__).parents[1] / "docs"
 AS_THE_STUDY = FfnnSettings(loss="double-softmax", keep="last", shuffle=False, drop_last=True)
@@ -40,8 +40,8 @@ def cells() -> ad.AnnData:
 def pca(study: ad.AnnData) -> None:
     from latentcell.represent.pca import fit_pca, variance_table
 
-    fitted = fit_pca(study.X, ["training"] * 1300, PcaSettings(fit_on="all"))
-    table = variance_table(fitted)
+    fitted = fit_pca(study.X, ["training"] * 1300, 100, PcaSettings(fit_on="all"))
+    table = variance_table(fitted.explained_variance_ratio)
     table = table[table["k"].isin([10, 25, 50, 100])]
     write_csv(DOCS / "results/pca_variance_study.csv", table)
     print(table.to_string(index=False))
@@ -53,9 +53,8 @@ def ffnn(study: ad.AnnData) -> None:
     from latentcell.represent.pca import fit_pca
 
     types = study.obs["cell_type"].cat
-    scores = fit_pca(
-        study.X, ["training"] * 1300, PcaSettings(components=[10], fit_on="all")
-    ).transform(study.X)
+    fitted = fit_pca(study.X, ["training"] * 1300, 10, PcaSettings(fit_on="all"))
+    scores = fitted.transform(study.X)
     rows = []
     for name, features in (("pca-k10", scores), ("raw", study.X)):
         for seed in range(10):
@@ -85,7 +84,7 @@ def gmvae(study: ad.AnnData) -> None:
     ways = {
         "zero, as scVAE": as_scvae,
         "means, all genes": as_scvae | {"output_bias": "means"},
-        # The default of the day: weights for every gene seen, pairs above one in a thousand.
+        # The default at the time: weights for all expressed genes, pairs above one in a thousand.
         "means, default engine": {"rare_below": 1, "prune_below": 0.001},
     }
     rows = []

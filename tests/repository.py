@@ -6,6 +6,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+# The configuration that CI runs, in which each test changes what it is about.
+TINY = yaml.safe_load((ROOT / ".test/config/config.yaml").read_text(encoding="utf-8"))
 _COPIED = ("Snakefile", "workflow", "config", "profiles", "envs")
 
 

@@ -1,4 +1,4 @@
-"""Typing a query: missing genes, unassigned and novel cells, the files that are written."""
+"""Annotation of a query: missing genes, unassigned and novel cells, written files."""
 
 import json
 from dataclasses import replace
@@ -13,8 +13,8 @@ from latentcell.annotate import annotate, annotate_cells, save_bundle, train, wr
 from latentcell.annotate.apply import UNASSIGNED
 from latentcell.annotate.files import add_to, read_query, read_reference
 from latentcell.annotate.report import query_lines, reference_lines
-from latentcell.errors import InputError
-from latentcell.settings import AnnotateSettings
+from latentcell.config.settings import AnnotateSettings
+from latentcell.runtime.errors import InputError
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 60, "components": 8, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -32,7 +32,7 @@ def reference(simulate, tmp_path_factory):
     adata = simulate([60, 40, 20], genes=60, depth=400, seed=1)
     adata.layers["counts"] = adata.X.copy()
     adata.X.data = np.log1p(adata.X.data)
-    adata.obs.loc[adata.obs_names[:1], "cell_type"] = "nan"  # It has no type.
+    adata.obs.loc[adata.obs_names[:1], "cell_type"] = "nan"  # The cell has no type.
     adata.write_h5ad(path)
     return path
 
@@ -44,7 +44,7 @@ def learnt(reference):
 
 @pytest.fixture(scope="module")
 def simple(learnt):
-    """The same without a density."""
+    """The same annotator without a density model."""
     return replace(learnt, density=None)
 
 
@@ -157,7 +157,7 @@ def test_cells_of_a_strange_kind_are_novel(learnt, query):
     assert nats[-1] > 0
     lines = query_lines(found)
     assert any(report["unexplained_genes"][0]["gene"] in line for line in lines)
-    assert any("another chemistry, batch or species is likelier" in line for line in lines)
+    assert any("suggest another chemistry, batch or species" in line for line in lines)
 
 
 def test_no_novel_cells_have_no_genes(learnt, query):
@@ -190,7 +190,7 @@ def test_missing_genes_are_reported(learnt, query):
     lines = query_lines(found)
     assert lines[1].startswith("genes       48 of the reference's 60 found, by identifiers")
     assert named[0] in lines[2]
-    assert "much of what tells types apart is missing" in lines[3]
+    assert "genes that distinguish the types are missing" in lines[3]
 
 
 def test_genes_are_found_by_symbol_and_in_any_order(simple, query):
@@ -216,7 +216,7 @@ def test_too_few_common_genes_are_refused(simple, query):
 
 
 def test_results_do_not_depend_on_threads_or_pieces(learnt, simulate):
-    query = simulate([400, 300], genes=60, depth=400, seed=3)  # More than are typed together.
+    query = simulate([400, 300], genes=60, depth=400, seed=3)  # More than are annotated together.
     one, two = typed(learnt, query), typed(learnt, query, threads=2)
     pd.testing.assert_frame_equal(one.cells, two.cells)
     assert len(one.cells) == 700
@@ -244,7 +244,7 @@ def test_files_are_written_and_read_again(learnt, query, tmp_path):
     assert again.uns["latentcell"]["reference"] == "own-my-reference"
     assert again.uns["latentcell"]["threshold"] == learnt.classifier.threshold
     assert "simulated" not in again.uns["latentcell"]
-    np.testing.assert_allclose(again.X.toarray(), query.X.toarray())  # All else is as it was.
+    np.testing.assert_allclose(again.X.toarray(), query.X.toarray())  # The rest is unchanged.
 
     table = pd.read_csv(paths[1])
     assert list(table) == ["barcode", *COLUMNS]
@@ -301,8 +301,8 @@ def test_what_is_unknown_or_rare_is_said(simple):
     about = simple.reference | {"test": test, "cells_of_types": sizes}
     lines = reference_lines(replace(simple, reference=about))
     assert lines[1].endswith("macro-F1 unknown")
-    assert "unknown of them rightly" in lines[3]
-    assert lines[4] == "note        fewer than 5 training cells, so hardly ever found: type 002"
+    assert "unknown of them correctly" in lines[3]
+    assert lines[4] == "note        fewer than 5 training cells, so rarely predicted: type 002"
 
 
 def test_types_are_listed_with_their_shares(simple, query):

@@ -1,4 +1,4 @@
-"""Bundles: they type cells without the reference, and foreign or changed ones are refused."""
+"""Bundles: they annotate cells without the reference; foreign or changed ones are refused."""
 
 import json
 import shutil
@@ -12,9 +12,9 @@ import scipy.sparse as sp
 import latentcell.annotate
 from latentcell.annotate import annotate_cells, learn, load_bundle, save_bundle
 from latentcell.annotate.bundle import _digest
-from latentcell.errors import InputError
-from latentcell.mark import bears_mark, marking
-from latentcell.settings import AnnotateSettings
+from latentcell.config.settings import AnnotateSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.mark import bears_mark, marking
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 60, "components": 8, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -36,7 +36,7 @@ def stored(learnt, tmp_path_factory):
 
 @pytest.fixture
 def copied(stored, tmp_path):
-    """A bundle that may be damaged."""
+    """A copy of a bundle, to be damaged."""
     return shutil.copytree(stored, tmp_path / "model")
 
 
@@ -46,7 +46,7 @@ def query(simulate):
 
 
 def rewrite(folder, **changes):
-    """Change what `bundle.json` says, with a digest that fits what it says then."""
+    """Change the content of `bundle.json`, with a matching digest."""
     path = folder / "bundle.json"
     about = json.loads(path.read_text()) | changes
     about.pop("digest")
@@ -95,7 +95,7 @@ def test_a_bundle_without_density_has_no_file_of_it(learnt, tmp_path):
 
 
 def test_a_bundle_of_simulated_cells_can_be_read(learnt, tmp_path):
-    """What a job of a rehearsal writes has a mark, which is no damage."""
+    """The mark of simulated cells is not taken for damage."""
     with marking(True):
         save_bundle(learnt, tmp_path / "model")
     assert bears_mark(tmp_path / "model/bundle.json")
@@ -128,10 +128,10 @@ def test_a_changed_file_is_refused(copied, name):
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match=f"expected a whole bundle, found {name} changed: copy"):
+    with pytest.raises(InputError, match=f"expected an intact bundle, found {name} changed: copy"):
         load_bundle(copied)
     path.unlink()
-    with pytest.raises(InputError, match=f"found no {name} that belongs to it"):
+    with pytest.raises(InputError, match=f"found no bundle file {name}"):
         load_bundle(copied)
 
 
@@ -144,7 +144,7 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", r"found that bundle\.json cannot be read"),
+        ("{", r"found an unreadable bundle\.json"),
         ("[1]", "expected the format latentcell-annotator, found 'list'"),
         ('{"format": "another"}', "expected the format latentcell-annotator, found 'another'"),
         (
@@ -172,13 +172,13 @@ def test_no_other_files_are_opened(copied):
     digests = json.loads((copied / "bundle.json").read_text())["sha256"]
     (copied.parent / "secret").write_text("secret")
     rewrite(copied, sha256=digests | {"../secret": "0"})
-    with pytest.raises(InputError, match=r"found no \.\./secret that belongs to it"):
+    with pytest.raises(InputError, match=r"found no bundle file \.\./secret"):
         load_bundle(copied)
 
 
 def swap_genes(folder, change):
-    """Replace the table of genes by a changed one, with digests that fit."""
-    from latentcell.provenance import file_digest
+    """Replace the table of genes by a changed one, with matching digests."""
+    from latentcell.runtime.provenance import file_digest
 
     genes = pd.read_csv(folder / "genes.csv", dtype=str)
     change(genes).to_csv(folder / "genes.csv", index=False)
@@ -192,7 +192,7 @@ def test_parts_that_do_not_fit_are_refused(copied):
     with pytest.raises(InputError, match=r"do not fit \(coefficients has the shape \(3, 8\), not"):
         load_bundle(copied)
     rewrite(copied, classifier={"types": about["types"]})
-    with pytest.raises(InputError, match=r"found that its parts do not fit \('noise'\)"):
+    with pytest.raises(InputError, match=r"found parts that do not fit \('noise'\)"):
         load_bundle(copied)
     rewrite(copied, classifier=about)
     load_bundle(copied)
@@ -212,7 +212,7 @@ def test_parts_that_do_not_fit_are_refused(copied):
 def test_arrays_that_are_nonsense_are_refused(copied, name, change, said):
     from safetensors.numpy import load_file, save_file
 
-    from latentcell.provenance import file_digest
+    from latentcell.runtime.provenance import file_digest
 
     path = copied / "classifier.safetensors"
     tensors = load_file(path)
@@ -233,7 +233,7 @@ def test_a_density_of_other_genes_is_refused(copied, simulate, tmp_path):
     )
     key = "density.safetensors"
     rewrite(copied, sha256=mine | {key: theirs[key]})
-    with pytest.raises(InputError, match="the density has other genes"):
+    with pytest.raises(InputError, match="the density model has other genes"):
         load_bundle(copied)
 
 

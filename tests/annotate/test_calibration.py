@@ -1,4 +1,4 @@
-"""Temperatures, calibration errors and the threshold of what is given a type."""
+"""Temperatures, calibration errors and the threshold of assigned cells."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from latentcell.annotate.calibration import (
 
 
 def drawn(cells, types, sharpness, seed=0):
-    """Logits and types that are drawn by the probabilities of these logits."""
+    """Draw logits, and types by the probabilities of these logits."""
     rng = np.random.default_rng(seed)
     logits = sharpness * rng.normal(size=(cells, types))
     codes = np.array([rng.choice(types, p=row) for row in scipy_softmax(logits, axis=1)])

@@ -1,4 +1,4 @@
-"""The classifier: what it learns from, missing genes, what is stored of it."""
+"""The classifier: training, missing genes, storage."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ import scipy.sparse as sp
 from sklearn.linear_model import LogisticRegression
 
 from latentcell.annotate.classifier import TypeClassifier, codes_of
+from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
-from latentcell.errors import InputError
-from latentcell.settings import AnnotateSettings, SplitSettings
+from latentcell.runtime.errors import InputError
 
 SETTINGS = AnnotateSettings(variable_genes=150, components=10, density=False)
 

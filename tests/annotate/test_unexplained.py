@@ -1,4 +1,4 @@
-"""Counts that a model cannot explain, and cells that are flagged for them."""
+"""Unexplained counts of a model, and cells flagged as novel."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from scipy.stats import norm, poisson
 from sklearn.metrics import roc_auc_score
 
 from latentcell.annotate.density import Density, row_sums, upper_limit
+from latentcell.config.names import ModelName
+from latentcell.config.settings import AnnotateSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.models import unexplained
 from latentcell.models.training import train
-from latentcell.names import ModelName
-from latentcell.settings import AnnotateSettings, SplitSettings, VaeSettings
 
 SETTINGS = AnnotateSettings(
     latent_dim=4, hidden_units=16, epochs=15, learning_rate=0.01, density_cells=300
@@ -20,7 +20,7 @@ SETTINGS = AnnotateSettings(
 
 @pytest.fixture(scope="module")
 def reference(simulate):
-    """Four types, of which the density never sees the last."""
+    """Four types; the density model never sees the last."""
     adata = simulate([120, 100, 80, 60], seed=4)
     types = adata.obs["cell_type"].to_numpy(str)
     known = types != "type 003"
@@ -74,7 +74,7 @@ def test_what_is_expected_adds_up_and_surprise_is_scipys(reference, density, mon
     wanted = np.clip(np.minimum(surprise, unexplained.MOST) - unexplained.LIMIT, 0, None)
     wanted[counts.data <= expected.data] = 0
     np.testing.assert_allclose(result.sum(), wanted.sum(), rtol=1e-5)
-    # Nothing but non-zero counts is in `expected`; a dense cell shows that shares sum to one.
+    # `expected` holds non-zero counts only; a dense cell shows that shares sum to one.
     full = sp.csr_matrix(np.ones((1, counts.shape[1]), np.int32))
     unexplained.explain(density.trained, full)
     assert seen["expected"].sum() == pytest.approx(full.sum(), rel=0.02)
@@ -120,6 +120,6 @@ def test_limits_of_many_cells_are_their_quantile_and_of_few_a_log_normals():
     assert np.median(found) == pytest.approx(true, rel=0.1)
     few = np.expm1(rng.normal(3, 0.5, 100).clip(0))
     spoilt = few.copy()
-    spoilt[:2] = 1e5  # two cells of another kind
+    spoilt[:2] = 1e5  # two cells of another type
     assert upper_limit(spoilt, 0.01) < 1.5 * upper_limit(few, 0.01)
     assert upper_limit(np.zeros(50), 0.01) == 0.0

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from scipy.special import softmax
 
 from latentcell.classify.choosing import calibrated, choose, decisions, seen_columns
-from latentcell.fitting import Fitted, Labelled
+from latentcell.config.fitting import Fitted, Labelled
 
 
 def cells(codes):

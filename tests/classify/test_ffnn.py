@@ -14,8 +14,8 @@ from torch import nn
 from latentcell.classify import network as network_module
 from latentcell.classify.ffnn import Task, train_ffnn, train_ffnn_many
 from latentcell.classify.network import Network, as_csr, load_ffnn
-from latentcell.errors import InputError
-from latentcell.settings import FfnnSettings
+from latentcell.config.settings import FfnnSettings
+from latentcell.runtime.errors import InputError
 
 CLASSES = ["B", "NK", "T"]
 OPTIMISERS = ["lazy-adam", "adam"]
@@ -47,7 +47,7 @@ def train(cells=None, seed=5, progress=None, **changes):
 
 
 def plain_pytorch(features, codes, split, chosen, seed, order):
-    """The same network over all genes, by the book; losses at each epoch's end and weights."""
+    """Train the same network on all genes by plain PyTorch; return losses per epoch and weights."""
     start = Network.initial(features.shape[1], chosen.hidden_units, len(CLASSES), seed)
     hidden = nn.Linear(features.shape[1], chosen.hidden_units)
     output = nn.Linear(chosen.hidden_units, len(CLASSES))
@@ -381,7 +381,7 @@ def test_initial_weights_are_xaviers_and_the_seeds():
 
 
 def many_tasks():
-    """Networks with cells, features, classes and numbers of batches of their own."""
+    """Networks that differ in cells, features, classes and numbers of minibatches."""
     tasks = []
     for seed, cells in ((0, 70), (1, 83), (2, 61)):
         features, codes, split = make_cells(cells, seed=seed)
@@ -455,7 +455,7 @@ def test_an_epoch_on_cuda_does_not_wait_for_the_device():
             found.append(len(caught))
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    # What there is comes before the first step or after the last, however many there are.
+    # The device is synchronised before the first or after the last step, whatever their number.
     one_step, ten_steps = found
     assert one_step == ten_steps
 

@@ -9,12 +9,12 @@ BETA1, BETA2, EPSILON = kernels.BETA1, kernels.BETA2, kernels.EPSILON
 
 
 def compiled_and_python(kernel):
-    """A kernel as it runs, and as Python reads it."""
+    """A compiled kernel and its Python function."""
     return [kernel, kernel.py_func]
 
 
 def adam_without_gradient(weight, m, v, step, number):
-    """Adam in float64, one step at a time."""
+    """Apply Adam in float64, one step at a time."""
     for _ in range(number):
         step += 1
         m, v = BETA1 * m, BETA2 * v
@@ -132,7 +132,7 @@ def test_weighted_rows(product):
 
 
 def tiny_training(train_window, double):
-    """Three steps on two genes, and what they leave."""
+    """Train three steps on two genes; return the state."""
     rng = np.random.default_rng(3)
     layers = [
         rng.normal(size=shape).astype(np.float32) * 0.3

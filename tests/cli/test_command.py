@@ -1,4 +1,4 @@
-"""The command ``latentcell``: what it says, what it writes, its exit status."""
+"""The command ``latentcell``: output, files and exit status."""
 
 import json
 import runpy
@@ -16,7 +16,7 @@ from latentcell.annotate import load_bundle
 from latentcell.cli import COMMANDS, main
 from latentcell.cli.annotate import _stem
 from latentcell.cli.options import available_cores
-from latentcell.settings import Settings
+from latentcell.config.settings import Settings
 
 
 def simulated(sizes, seed, genes=60):
@@ -41,7 +41,7 @@ def simulated(sizes, seed, genes=60):
 
 @pytest.fixture(autouse=True)
 def usual_warnings(monkeypatch):
-    """The command changes how warnings are shown, for the process that is its own."""
+    """Restore the format of warnings, which the command changes for its process."""
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
 
 
@@ -59,7 +59,7 @@ def files(tmp_path_factory):
 
 
 def called(capsys, *arguments):
-    """Exit status, output and error output of a command."""
+    """Return exit status, output and error output of a command."""
     capsys.readouterr()
     try:
         status = main(list(map(str, arguments)))
@@ -70,7 +70,7 @@ def called(capsys, *arguments):
 
 
 def refused(capsys, *arguments):
-    """The one sentence with which a file or value is refused."""
+    """Return the message with which a file or value is refused."""
     status, out, err = called(capsys, *arguments)
     assert (status, out) == (1, "")
     assert err.startswith("latentcell: ")
@@ -79,7 +79,7 @@ def refused(capsys, *arguments):
 
 
 def misunderstood(capsys, *arguments):
-    """The one sentence with which a command is refused."""
+    """Return the message with which a command is refused."""
     status, out, err = called(capsys, *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("latentcell: ")
@@ -99,6 +99,7 @@ def test_help_names_the_commands(capsys):
     ("name", "options"),
     [
         ("check", ["--labels COLUMN", "--write-config FILE"]),
+        ("verify", ["CONFIG_OR_RUN", "--repair"]),
         ("train", ["--bundle FOLDER", "--labels COLUMN", "--seed N", "--no-density"]),
         ("annotate", ["--output FILE", "--query-layer NAME", "--threads N", "--no-density"]),
     ],
@@ -129,7 +130,7 @@ def test_version(capsys):
         (["annotate", "a"], "or --bundle and a query, found one file"),
         (["annotate", "a", "b", "c"], "expected a reference and a query, found 3 files"),
         (["annotate", "a", "--bundle", "b", "--labels", "c"], "--labels is for a reference"),
-        (["annotate", "a", "--bundle", "b", "--layer", "c"], "there is --query-layer"),
+        (["annotate", "a", "--bundle", "b", "--layer", "c"], "use --query-layer"),
         (["annotate", "a", "--bundle", "b", "--seed", "0"], "--seed is for a reference"),
         (["annotate", "a", "b", "-o", "c.csv"], "-o: expected a name that ends in .h5ad, found c"),
     ],
@@ -152,7 +153,7 @@ def test_training_says_how_well_it_went(capsys, files, tmp_path):
         f"next        latentcell annotate --bundle {bundle} query.h5ad -o typed.h5ad",
     ]
     assert not any(line.startswith("novel") for line in lines)
-    for path in (files / "model").iterdir():  # The same once more.
+    for path in (files / "model").iterdir():  # The same again.
         assert (bundle / path.name).read_bytes() == path.read_bytes()
 
 
@@ -213,7 +214,7 @@ def test_training_does_not_replace_what_is_no_bundle(capsys, files, tmp_path):
         ["annotate", files / "reference.h5ad", files / "query.h5ad", "-o", tmp_path / "a.h5ad"],
     ):
         said = refused(capsys, *command, "--bundle", tmp_path, "--no-density")
-        assert "expected a new folder or a bundle to be replaced, found something else" in said
+        assert "expected a new folder or a bundle to replace, found something else" in said
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -243,7 +244,7 @@ def test_annotating_by_a_bundle(capsys, files, tmp_path):
 
 
 def test_annotating_by_a_reference_gives_the_same(capsys, files, tmp_path):
-    """Without a name for the result it lies beside the query."""
+    """Without a name, the result is written beside the query."""
     query = tmp_path / "mine.h5ad"
     query.write_bytes((files / "query.h5ad").read_bytes())
     rest = ["--threads", "1", "--no-density", "--bundle", tmp_path / "model"]
@@ -280,7 +281,7 @@ def test_annotating_refuses_bad_files(capsys, files, tmp_path):
     ):
         said = refused(capsys, *command)
         assert f"{absent}: expected a file of cells, found none: check the name" in said
-    assert not (tmp_path / "new").exists()  # Nothing was learnt in vain.
+    assert not (tmp_path / "new").exists()  # Refused before the training.
     said = refused(capsys, "annotate", query, *model, "--query-layer", "logs")
     assert "logs" in said
     foreign = simulated([5, 5], 3)
@@ -300,10 +301,10 @@ def test_what_is_read_is_not_written_over(capsys, files, tmp_path):
     query = files / "query.h5ad"
     before = query.read_bytes()
     said = refused(capsys, "annotate", query, "--bundle", files / "model", "-o", query)
-    assert "expected another name for the result than for what it is made from" in said
+    assert "expected another name for the result than for its input" in said
     assert said.endswith("choose one with -o\n")
     assert query.read_bytes() == before
-    # The table of the result would have the name of the query.
+    # The table of the result would overwrite the query.
     table = tmp_path / "cells.csv"
     adata = ad.read_h5ad(query)
     pd.DataFrame(adata.X.toarray(), adata.obs_names, adata.var_names).to_csv(table)
@@ -321,14 +322,14 @@ def test_where_nothing_can_be_written(capsys, files, tmp_path):
     arguments = ["annotate", files / "query.h5ad", "--bundle", files / "model", "-o", result]
     said = refused(capsys, *arguments)
     assert f"latentcell: {tmp_path / 'file'}" in said
-    assert said.endswith(": check name, rights and space\n")
+    assert said.endswith(": check name, permissions and disk space\n")
 
 
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
         (OSError(28, "No space left on device"), 1, "a file: expected to read or write it, found"),
-        (KeyboardInterrupt(), 130, "stopped; nothing unfinished was left under a final name"),
+        (KeyboardInterrupt(), 130, "stopped; no unfinished file is left under a final name"),
     ],
 )
 def test_what_comes_between(capsys, monkeypatch, error, status, said):
@@ -373,9 +374,10 @@ def test_checking_a_file(capsys, files, tmp_path):
     text = config.read_text()
     assert text in out
     settings = Settings.model_validate(yaml.safe_load(text))
-    assert settings.dataset.path == str(path.resolve())
-    assert settings.dataset.label_column == "cell_type"
-    assert settings.dataset.batch_column == "donor"
+    (dataset,) = settings.datasets
+    assert dataset.path == str(path.resolve())
+    assert dataset.label_column == "cell_type"
+    assert dataset.batch_column == "donor"
 
 
 def test_checking_with_another_column_writes_nothing_unasked(capsys, files, tmp_path, monkeypatch):
@@ -422,7 +424,7 @@ def test_checking_a_file_without_counts_or_types(capsys, files, tmp_path):
 
 
 def test_checking_a_file_that_needs_mending(capsys, tmp_path):
-    """A configuration is proposed, but not that it be run."""
+    """A configuration is proposed, but no command to run it."""
     cells = simulated([4] * 17, 5)
     cells.X = sp.csr_matrix(sp.diags((np.arange(68) >= 2).astype(np.float32)) @ cells.X)
     cells.obs.loc[cells.obs_names[:3], "cell_type"] = ""
@@ -435,7 +437,7 @@ def test_checking_a_file_that_needs_mending(capsys, tmp_path):
     assert status == 1
     lines = out.splitlines()
     assert any(line.startswith("values      logs: log-transformed values") for line in lines)
-    assert "            1 names occur again and are numbered" in lines
+    assert "            1 repeated names are numbered" in lines
     assert any("cell_type: 17 groups" in line and "3 cells without" in line for line in lines)
     assert "            and 2 more" in lines
     assert any(line.startswith("note        fewer than 10 cells") for line in lines)

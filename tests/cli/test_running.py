@@ -13,14 +13,14 @@ import yaml
 from latentcell.cli import clone as places
 from latentcell.cli import main
 from latentcell.cli.timing import estimate_lines
-from latentcell.settings import load_settings, parse_settings
+from latentcell.config.settings import load_settings, parse_settings
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """Commands that would be run, and the status that they end with."""
+    """Record the commands that would be run, and set their exit status."""
     seen = {"commands": [], "status": 0}
 
     def run(command, cwd, check):
@@ -52,7 +52,7 @@ def test_a_run_starts_the_workflow_and_says_where_things_lie(started, capsys):
     (command,) = started["commands"]
     assert command[:3] == [sys.executable, "-m", "snakemake"]
     assert command[command.index("--cores") + 1] == "3"
-    # Targets would be taken for configurations behind it.
+    # After --configfile, targets would be taken for configurations.
     assert command[-2:] == ["--configfile", str(ROOT / "config/study-deposit.yaml")]
     assert "answer   results/study-deposit/answer.html" in capsys.readouterr().out
 
@@ -109,47 +109,90 @@ def test_configurations_that_cannot_be_used(started, capsys, tmp_path, command, 
     assert not started["commands"]
 
 
+def hours(config, folder):
+    """Return the core hours of each step and their total."""
+    lines = estimate_lines(config, folder, 2)
+    rows = [line.split() for line in lines[1:-2]]
+    steps = {" ".join(words[:-3]): float(words[-1]) for words in rows}
+    assert len(steps) == len(rows), "a step has two lines"
+    assert lines[-2].startswith("all, with tables and figures")
+    total = float(lines[-2].split()[-1])
+    minutes = int(lines[-1].split()[3].replace(",", ""))
+    assert minutes == pytest.approx(total * 30, abs=1.3)
+    small = 120 / 3600
+    assert total == pytest.approx(sum(steps.values()) + small, abs=0.005 * (len(steps) + 1))
+    return steps, total
+
+
 def test_what_takes_longer_is_foretold_to_take_longer(tmp_path):
     def total(**changes):
-        config = {"dataset": {"name": "pbmc68k-study"}, "subset": {"sizes": [1300]}} | changes
-        lines = estimate_lines(parse_settings(config), tmp_path, 1)
-        (line,) = [line for line in lines if line.startswith("all, with")]
-        return float(line.split()[-1])
+        config = {"datasets": ["pbmc68k-study"], "subset": {"sizes": [1300]}} | changes
+        return hours(parse_settings(config), tmp_path)[1]
 
     base = total()
     assert total(replicates=4) > 1.5 * base
     assert total(vae={"epochs": 500}) > base
-    assert total(grid=[{"latent_dim": 10, "hidden_units": [500, 1000]}]) > base
-    assert total(dataset={"name": "pbmc68k"}, subset={"sizes": ["all"]}) > 5 * base
+    wide = [{"latent_dim": 10, "hidden_units": [500, 1000]}]
+    assert total(grid={"models": wide}) > base
+    many = {"models": [{"latent_dim": 10, "hidden_units": list(range(20, 40))}]}
+    assert total(grid=many, choice={"classified": "all"}) > total(grid=many)
+    assert total(grid={"classifiers": ["ffnn", "knn"]}) > base
+    assert total(grid={"representations": ["raw"]}) < base
+    assert total(datasets=["pbmc68k"], subset={"sizes": ["all"]}) > 5 * base
+    both = total(datasets=["pbmc68k-study", "pbmc68k"])
+    small = 120 / 3600
+    assert both == pytest.approx(base + total(datasets=["pbmc68k"]) - small, abs=0.02)
 
 
 @pytest.mark.parametrize(
-    ("config", "target", "step"),
+    ("config", "steps"),
     [
-        ("comparison.yaml", "comparison", "as-run: models"),
-        ("leaderboard.yaml", "leaderboard", "leaderboard: scvi-z10"),
-        ("few-labels.yaml", "few_labels", "few labels: gmvae-z10-h100"),
+        ("comparison.yaml", ["as-run: models", "controlled-train100: classifiers"]),
+        ("leaderboard.yaml", ["n1300: scvi-z10", "n1300: other classifiers on scvi-z10"]),
+        ("few-labels.yaml", ["n1300: semi-gmvae-z10-h100", "labelled-0.05: classifiers"]),
+        ("config.yaml", ["n350: gmvae-z5-h32", "all: ffnn on pca-k25"]),
     ],
 )
-def test_what_is_asked_for_beside_the_tables_is_foretold(tmp_path, config, target, step):
-    lines = estimate_lines(load_settings(ROOT / "config" / config), tmp_path, 2)
-    (total,) = [line for line in lines if line.startswith(f"target {target}, beside all")]
-    assert any(line.startswith(step) for line in lines)
-    above = lines[: lines.index(total)]
-    rows = above[len(above) - above[::-1].index("") :]
-    hours = [float(row.split()[-1]) for row in rows]
-    assert float(total.split()[-1]) == pytest.approx(sum(hours), abs=0.005 * (len(rows) + 1))
-    minutes = int(lines[lines.index(total) + 1].split()[3].replace(",", ""))
-    assert minutes == pytest.approx(float(total.split()[-1]) * 30, abs=1.3)
+def test_every_step_of_a_configuration_is_foretold(tmp_path, config, steps):
+    found, _ = hours(load_settings(ROOT / "config" / config), tmp_path)
+    assert set(steps) <= set(found)
+
+
+def test_what_variants_share_is_counted_once(tmp_path):
+    """Fewer labels change a semi-supervised model and no other."""
+    settings = load_settings(ROOT / "config/few-labels.yaml")
+    lines = estimate_lines(settings, tmp_path, 2)
+    times = {line.split(": ")[0]: line.split()[-3] for line in lines if ": models" in line}
+    assert times == {f"labelled-{share}": "5" for share in (0.01, 0.05, 0.1, 0.25, 0.5)}
+    config = {"comparison": {"protocols": ["controlled"]}, "protocol": "controlled"}
+    assert not any("controlled" in step for step in hours(parse_settings(config), tmp_path)[0])
+    alone = parse_settings(config | {"protocol": None, "jobs": {"reuse": False}})
+    assert "controlled: representations" in hours(alone, tmp_path)[0]
+
+
+def test_several_data_sets_are_told_apart(tmp_path):
+    config = {"datasets": ["pbmc68k-sample", "pbmc68k-study"]}
+    steps, _ = hours(parse_settings(config), tmp_path)
+    for name in config["datasets"]:
+        assert f"{name} all: gmvae-z10-h100" in steps
+        assert f"{name} all: ffnn on pca-k50" in steps
 
 
 def test_replicates_of_the_comparison_add_up(tmp_path):
-    def hours(replicates):
+    def added(replicates):
         config = {"comparison": {"protocols": ["as-run"], "protocol_replicates": replicates}}
-        lines = estimate_lines(parse_settings(config), tmp_path, 1)
-        return next(float(line.split()[-1]) for line in lines if line.startswith("target"))
+        steps, _ = hours(parse_settings(config), tmp_path)
+        return sum(hours for step, hours in steps.items() if step.startswith("as-run: "))
 
-    assert hours(200) == pytest.approx(2 * hours(100), rel=0.02)
+    assert added(200) == pytest.approx(2 * added(100), rel=0.02)
+
+
+def test_fewer_replicates_of_a_representation_are_fewer(tmp_path):
+    grid = {"representations": ["raw", "log"], "replicates": {"log": 2}}
+    lines = estimate_lines(parse_settings({"replicates": 5, "grid": grid}), tmp_path, 1)
+    times = {" ".join(line.split()[:-3]): line.split()[-3] for line in lines[1:-2]}
+    assert (times["all: ffnn on raw"], times["all: ffnn on log"]) == ("5", "2")
+    assert times["all: log"] == "2"
 
 
 def test_an_estimate_runs_nothing_and_goes_by_the_file(started, capsys, tmp_path):
@@ -161,18 +204,35 @@ def test_an_estimate_runs_nothing_and_goes_by_the_file(started, capsys, tmp_path
     cells.write_h5ad(path)
     config = {
         "run": "never-run",
-        "dataset": {"name": "mine", "path": str(path), "label_column": "cell_type"},
-        "leaderboard": {"representations": ["log"], "classifiers": ["logistic"]},
+        "datasets": [{"name": "mine", "path": str(path), "label_column": "cell_type"}],
+        "grid": {"representations": ["raw", "log"], "classifiers": ["ffnn", "logistic"]},
     }
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config))
     assert main(["run", str(tmp_path / "mine.yaml"), "--estimate", "--cores", "2"]) == 0
     said = capsys.readouterr().out
     assert "on 2 cores" in said
-    assert "target leaderboard, beside all" in said
-    assert "target comparison" not in said
-    assert "all: classifier on raw" in said
+    assert "all: ffnn on raw" in said
+    assert "all: other classifiers on log" in said
+    assert "other classifiers on raw" not in said  # Logistic regression takes no raw counts.
     assert not started["commands"]
     cells.X = np.log1p(cells.X / 3)
     cells.write_h5ad(path)
     assert main(["run", str(tmp_path / "mine.yaml"), "--estimate"]) == 1
     assert "log-transformed" in capsys.readouterr().err
+
+
+def test_data_sets_of_the_clones_table_are_known_wherever_one_stands(
+    started, capsys, tmp_path, monkeypatch
+):
+    """The table of the clone is used, not one in the working directory."""
+    (tmp_path / "clone/config").mkdir(parents=True)
+    (tmp_path / "clone/config/datasets.tsv").write_text(
+        "name\tsource\nmine\thttps://x.org/y.h5ad\n"
+    )
+    (tmp_path / "mine.yaml").write_text("datasets: [mine]\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "mine.yaml", "--estimate"]) == 1
+    assert "'mine' is not built in" in capsys.readouterr().err
+    monkeypatch.setattr(places, "clone", lambda: tmp_path / "clone")
+    assert main(["run", "mine.yaml", "--estimate"]) == 0
+    assert "all: gmvae-z10-h100" in capsys.readouterr().out

@@ -7,38 +7,41 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from repository import copy_workflow
+from repository import TINY, copy_workflow
 
-TINY = {
-    "run": "tiny",
+# Hidden units of a model: its job is cancelled, runs out of time, is preempted.
+KILLED, SLOW, PREEMPTED = UNITS = ("6", "8", "10")
+SMALL = TINY | {
     "subset": {"sizes": [150], "seed": 5},
-    "grid": [{"latent_dim": 2, "hidden_units": [6, 8, 10]}],
+    "grid": {
+        "representations": ["raw", "pca-k2"],
+        "models": [{"latent_dim": 2, "hidden_units": list(map(int, UNITS))}],
+    },
     "vae": {"epochs": 300, "learning_rate": 0.01},
-    "pca": {"components": [2, 4]},
-    "ffnn": {"epochs": 2, "hidden_units": 16},
-    "jobs": {"models_per_job": 1},
 }
-KILLED, SLOW, PREEMPTED = (f"train_vae_batch{number}" for number in (1, 2, 3))
-UNITS = {KILLED: 6, SLOW: 8, PREEMPTED: 10}
-# The first try of the slow rule has a minute, and takes longer.
+CELLS = "results/tiny/pbmc68k-sample/n150/r1"
+TABLES = [f"results/tiny/tables/{name}.csv" for name in ("table3", "table5")]
+# The first try of the slow model has a minute, and takes longer.
 SLEEP = f"""
 import os, pathlib, time
 
-pathlib.Path(f"gpu-{{snakemake.rule}}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
-if snakemake.rule == "{SLOW}" and not pathlib.Path("slept").exists():
+units = snakemake.wildcards.hidden_units
+pathlib.Path(f"gpu-{{units}}").write_text(os.environ.get("CUDA_VISIBLE_DEVICES", "none"))
+if units == "{SLOW}" and not pathlib.Path("slept").exists():
     pathlib.Path("slept").touch()
     time.sleep(300)
 """
+SHORT = f"train_vae:runtime=1 if wildcards.hidden_units == '{SLOW}' and attempt == 1 else 5"
 # This Slurm keeps no accounts, by which jobs are followed elsewhere.
 NO_ACCOUNTING = [
     *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"),
     *("--slurm-status-command", "squeue"),
 ]
-SHORT = f"{SLOW}:runtime=1 if attempt == 1 else 5"
 
 pytestmark = [
     pytest.mark.workflow,
@@ -66,7 +69,7 @@ def slurm():
 
 
 def clone(folder):
-    copy_workflow(folder, TINY)
+    copy_workflow(folder, SMALL)
     # A checkpoint after each epoch, as these take no half a minute.
     module = folder / "workflow/src/latentcell/models/checkpoint.py"
     text = module.read_text()
@@ -76,7 +79,7 @@ def clone(folder):
 
 
 def started(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "tables", *arguments]
+    command = [sys.executable, "-m", "snakemake", *TABLES, *arguments]
     command += ["--configfile", "tiny.yaml"]
     log = (folder / "snakemake.log").open("w")
     return subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
@@ -91,20 +94,27 @@ def jobs():
     return sorted((job for job in found if "JobId" in job), key=lambda job: int(job["JobId"]))
 
 
-def of_rule(rule):
-    return [job for job in jobs() if re.match(f"rule_{rule}(_wildcards.*)?$", job["Comment"])]
+def told(job):
+    """Rule of a job, as Slurm was told."""
+    return re.sub("^rule_|_wildcards_.*", "", job["Comment"])
+
+
+def of_model(units, known):
+    """Jobs that train the model of so many hidden units, the oldest first."""
+    name = f"rule_train_vae_wildcards_.*_gmvae_2_{units}$"
+    return [job for job in known if re.match(name, job["Comment"])]
 
 
 def interrupt_once_they_have_checkpoints(folder, run):
     """Cancel one training that is on its way, and have another requeued, as preemption does."""
     commands = {KILLED: ["scancel"], PREEMPTED: ["scontrol", "requeue"]}
-    until = time.monotonic() + 180
+    until = time.monotonic() + 400
     while commands and time.monotonic() < until and run.poll() is None:
-        for rule in list(commands):
-            model = folder / f"results/tiny/n150/r1/vae/gmvae-z2-h{UNITS[rule]}"
+        for units in list(commands):
+            model = folder / CELLS / f"gmvae-z2-h{units}"
             if list(model.glob("unfinished-*/checkpoint.safetensors")):
-                (job,) = of_rule(rule)
-                subprocess.run([*commands.pop(rule), job["JobId"]], check=True)
+                (job,) = of_model(units, jobs())
+                subprocess.run([*commands.pop(units), job["JobId"]], check=True)
         time.sleep(0.2)
     assert not commands, (folder / "snakemake.log").read_text()
 
@@ -123,7 +133,7 @@ def finished(slurm, tmp_path_factory):
     beside = started(here, "--cores", "1")
     try:
         interrupt_once_they_have_checkpoints(folder, run)
-        codes = [process.wait(timeout=400) for process in (run, beside)]
+        codes = [process.wait(timeout=900) for process in (run, beside)]
         # Slurm sees the end of a job a little later than Snakemake.
         time.sleep(1)
     finally:
@@ -156,56 +166,54 @@ def test_the_default_run_has_the_same_tables(slurm, tmp_path):
     assert tables["there"] == tables["here"]
 
 
-def told(job):
-    return re.sub("^rule_", "", job["Comment"])
-
-
 def test_tables_are_the_same_bytes_as_on_one_machine(finished):
     there, here = (
         {path.name: path.read_bytes() for path in (folder / "results/tiny/tables").iterdir()}
         for folder in finished[:2]
     )
-    assert len(here) == 12
+    assert len(here) == 2 * 3
     assert there == here
 
 
-def test_models_are_the_same_bytes_as_on_one_machine(finished):
+def test_the_grid_has_the_same_bytes_as_on_one_machine(finished):
     there, here = (
         {
-            str(path.relative_to(folder)): path.read_bytes()
-            for path in folder.glob("results/tiny/n150/r1/vae/*/*")
+            str(path.relative_to(folder / CELLS)): path.read_bytes()
+            for path in (folder / CELLS).rglob("*")
+            if path.is_file() and path.name != "cost.json"
         }
         for folder in finished[:2]
     )
-    assert len(here) == 3 * 4
+    # Cells, three models, two representations, a classifier on these and on the chosen model.
+    assert len(here) == 1 + 3 * 4 + 2 * 2 + 3 * 4
     assert there == here
 
 
-def went_on_after(folder, rule):
+def went_on_after(folder, units):
     """Epoch after which the last try of a training went on; None where it began anew."""
-    log = folder / f"results/tiny/logs/n150/train_vae/{rule.removeprefix('train_vae_')}.log"
-    found = re.search(rf"gmvae-z2-h{UNITS[rule]}: goes on after epoch (\d+)", log.read_text())
+    log = folder / f"results/tiny/logs/pbmc68k-sample/n150/r1/gmvae-z2-h{units}.log"
+    found = re.search(rf"gmvae-z2-h{units}: goes on after epoch (\d+)", log.read_text())
     return int(found[1]) if found else None
 
 
 def test_a_cancelled_training_goes_on_from_its_checkpoint(finished):
     folder, here, known = finished
-    killed, again = (job for job in known if told(job) == KILLED)
+    killed, again = of_model(KILLED, known)
     assert (killed["JobState"], again["JobState"]) == ("CANCELLED", "COMPLETED")
-    assert 1 <= went_on_after(folder, KILLED) < TINY["vae"]["epochs"]
+    assert 1 <= went_on_after(folder, KILLED) < SMALL["vae"]["epochs"]
     assert went_on_after(here, KILLED) is None
     assert megabytes(again) > megabytes(killed) > 1000
 
 
 def test_a_preempted_training_goes_on_under_its_own_number(finished):
     folder, _, known = finished
-    (job,) = (job for job in known if told(job) == PREEMPTED)
+    (job,) = of_model(PREEMPTED, known)
     assert (job["JobState"], job["Restarts"]) == ("COMPLETED", "1")
-    assert 1 <= went_on_after(folder, PREEMPTED) < TINY["vae"]["epochs"]
+    assert 1 <= went_on_after(folder, PREEMPTED) < SMALL["vae"]["epochs"]
 
 
 def test_a_job_out_of_time_is_sent_again_with_more(finished):
-    first, again = (job for job in finished[2] if told(job) == SLOW)
+    first, again = of_model(SLOW, finished[2])
     assert (first["JobState"], again["JobState"]) == ("TIMEOUT", "COMPLETED")
     assert (first["TimeLimit"], again["TimeLimit"]) == ("00:01:00", "00:05:00")
     assert megabytes(again) > megabytes(first)
@@ -217,27 +225,31 @@ def megabytes(job):
 
 
 def test_those_that_train_models_ask_for_a_gpu_and_no_others(finished):
+    folder, _, known = finished
     asking = [
-        told(job)
-        for job in finished[2]
-        if "gres/gpu" in job.get("TresPerJob", "").replace(":", "/")
+        job["JobId"] for job in known if "gres/gpu" in job.get("TresPerJob", "").replace(":", "/")
     ]
-    assert sorted(asking) == [KILLED, KILLED, SLOW, SLOW, PREEMPTED]
-    seen = [(finished[0] / f"gpu-{rule}").read_text() for rule in UNITS]
-    assert set(seen) <= {"0", "1", "2"}
+    assert asking == [job["JobId"] for job in known if told(job) == "train_vae"]
+    assert len(asking) == 3 + 2
+    assert {(folder / f"gpu-{units}").read_text() for units in UNITS} <= {"0", "1", "2"}
 
 
-def test_small_jobs_go_together(finished):
-    names = [told(job) for job in finished[2]]
-    assert len(names) <= 14, names
-    grouped = ("table3", "pca_variance", "draw_cells", "fit_pca")
-    assert not [name for name in names if name.startswith(grouped)]
+def test_nothing_else_is_sent_and_nothing_twice(finished):
+    assert Counter(map(told, finished[2])) == {
+        "import_dataset": 1,
+        "subsample": 1,
+        "train_vae": 3 + 2,
+        "represent": 2,
+        "classify": 3,
+        "collect_records": 2,
+        "write_table": 2,
+    }
 
 
 def test_neither_locks_nor_halves_are_left(finished):
     folder = finished[0]
     assert not list((folder / "results").rglob("unfinished-*"))
-    hidden = [path.name for path in (folder / "results").rglob(".*")]
-    assert hidden == [".reuse"]
+    hidden = {path.name for path in (folder / "results").rglob(".*")}
+    assert hidden == {".reuse", ".locks"}
     assert not list((folder / ".snakemake").glob("locks/*"))
     assert not [path for path in folder.rglob("*") if path.suffix in (".lock", ".lck")]

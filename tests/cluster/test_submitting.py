@@ -5,21 +5,23 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
-from repository import copy_workflow
+from repository import ROOT, copy_workflow
 
 TINY = {
     "run": "tiny",
     "subset": {"sizes": [150]},
-    "grid": [{"latent_dim": 2, "hidden_units": [6, 8, 10]}],
+    "grid": {"models": [{"latent_dim": 2, "hidden_units": [6, 8]}]},
     "vae": {"epochs": 2},
-    "jobs": {"models_per_job": 2},
+    "jobs": {"pool_models": True, "reuse": False},
 }
-TARGET = "results/tiny/n150/r1/vae/gmvae-z2-h6/metrics.json"
+FOLDER = "results/tiny/pbmc68k-sample/n150/r1"
+MODELS = ("gmvae-z2-h6", "gmvae-z2-h8")
 # Notes what it is asked for, and refuses the first model; else runs the job at once.
 SUBMIT = """#!/bin/sh
 echo "$1 mem=$2 minutes=$3 threads=$4 gpu=$5" >> submitted
-case $1 in train_vae*) [ -e refused ] || { touch refused; exit 1; } ;; esac
+case $1 in train_*) [ -e refused ] || { touch refused; exit 1; } ;; esac
 sh "$6" > "job-$1.log" 2>&1
 """
 
@@ -30,7 +32,8 @@ def submitted(folder, *arguments):
     copy_workflow(folder, TINY)
     (folder / "submit.sh").write_text(SUBMIT)
     asked = "{rule} {resources.mem_mb} {resources.runtime} {threads} {resources.gpu}"
-    command = [sys.executable, "-m", "snakemake", TARGET]
+    targets = [f"{FOLDER}/{name}/metrics.json" for name in MODELS]
+    command = [sys.executable, "-m", "snakemake", *targets]
     command += ["--executor", "cluster-generic", "--jobs", "2", "--latency-wait", "10"]
     command += ["--seconds-between-status-checks", "1"]
     command += ["--cluster-generic-submit-cmd", f"sh submit.sh {asked}"]
@@ -46,15 +49,40 @@ def submitted(folder, *arguments):
 
 
 def test_every_job_says_what_it_needs_and_more_when_tried_again(tmp_path):
-    jobs = submitted(tmp_path, "--cores", "2", "--resources", "gpu=1")
+    jobs = submitted(tmp_path, "--cores", "2", "--max-threads", "2", "--resources", "gpu=1")
     assert [job[0] for job in jobs] == [
-        *("import_dataset", "draw_cells", "train_vae_batch1", "train_vae_batch1")
+        *("import_dataset", "subsample", "train_pool", "train_pool", "train_vae", "train_vae")
     ]
-    (_, *imported), (_, *drawn), (_, *refused), (_, *again) = jobs
+    (_, *imported), (_, *drawn), (_, *refused), (_, *again), *models = jobs
     assert all(500 < memory < 1000 for memory, *_ in (imported, drawn))
     assert all(1 <= minutes < 10 for _, minutes, *_ in (imported, drawn, refused))
     assert again[0] > refused[0] > drawn[0] + 2 * 600
     assert again[1] == 2 * refused[1]
-    # A core for each of the two models, though there are as many such jobs as cores.
+    # A core for each of the two models that are trained at once.
     assert [job[2] for job in (imported, drawn, refused, again)] == [1, 1, 2, 2]
     assert [job[3] for job in (imported, drawn, refused, again)] == [0, 0, 1, 1]
+    # Their own jobs take what the pool has trained, and need no GPU.
+    assert [(threads, gpu) for _, _, _, threads, gpu in models] == [(1, 0)] * 2
+    pool = (tmp_path / "results/tiny/logs/pbmc68k-sample/n150/r1/pool-cells.log").read_text()
+    for name in MODELS:
+        assert f"{name} | {name} on 120 cells: 2 of 2, validation ELBO" in pool
+        log = tmp_path / f"results/tiny/logs/pbmc68k-sample/n150/r1/{name}.log"
+        assert "ELBO" not in log.read_text()
+    assert not list(tmp_path.rglob("unfinished-*"))
+
+
+def test_profiles_name_rules_that_there_are():
+    rules = set()
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        rules |= set(re.findall(r"^(?:rule|checkpoint) (\w+):", path.read_text(), flags=re.M))
+    profiles = {
+        path.parent.name: yaml.safe_load(path.read_text())
+        for path in (ROOT / "profiles").glob("*/config.yaml")
+    }
+    assert set(profiles) == {"default", "gpu", "slurm", "workstation"}
+    groups = dict(entry.split("=") for entry in profiles["slurm"]["groups"])
+    components = {entry.split("=")[0] for entry in profiles["slurm"]["group-components"]}
+    assert set(groups) <= rules
+    assert set(groups.values()) == components
+    # Snakemake sends a group twice where a checkpoint ends while it runs and changes it.
+    assert set(groups) == {"import_deposited"}

@@ -1,4 +1,4 @@
-"""Files that are small where they lie and fill memory where they are read."""
+"""Files that are small on disk and would exhaust memory when they are read."""
 
 import gzip
 import io
@@ -9,12 +9,12 @@ import h5py
 import numpy as np
 import pytest
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data import opening, readers
 from latentcell.data.finding import find
 from latentcell.data.opening import open_bytes, refuse_swelling
 from latentcell.data.readers import read_counts
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
 MATRIX = b"%%MatrixMarket matrix coordinate integer general\n1 2 1\n"
 TENX = {"barcodes.tsv": b"c1\nc2\n", "genes.tsv": b"g1\tA\n", "matrix.mtx": MATRIX + b"1 1 1\n"}
@@ -27,7 +27,7 @@ def read(path):
 
 @pytest.fixture
 def low(monkeypatch):
-    """What is harmless, so that bombs can be small."""
+    """Lower the limits, so that the files of a test can be small."""
     monkeypatch.setattr(opening, "_HARMLESS", 10**5)
 
 
@@ -94,7 +94,7 @@ def test_archive_that_swells_in_what_is_not_read(low, tmp_path):
 
 
 def test_line_without_end(tmp_path):
-    """As it is by default; memory holds a line of the longest, not the file."""
+    """With the default limits; memory holds the longest line, not the file."""
     path = packed_table(tmp_path / "line.tsv.gz", bytes(3 * opening._LONGEST_LINE))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"line\.tsv\.gz: .*a line of more than 67,108,864 bytes"):
@@ -113,7 +113,7 @@ def test_matrix_without_a_line_end(tmp_path, monkeypatch):
 @pytest.mark.parametrize("chunks", [True, None])
 @pytest.mark.parametrize("name", ["cells.h5ad", "cells.h5", "cells.loom"])
 def test_hdf5_of_nothing(tmp_path, name, chunks):
-    """Terabytes that no disk holds, as HDF5 writes what was never filled."""
+    """Arrays of terabytes that take no disk space, since HDF5 does not store unwritten chunks."""
     path = tmp_path / name
     with h5py.File(path, "w") as file:
         for place in ("X", "matrix/data"):

@@ -1,4 +1,4 @@
-"""Refusals of what are no counts, and their messages."""
+"""Refusals of values that are not counts, and their messages."""
 
 import anndata
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, gene_frame
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 COUNTS = np.array([[1, 0, 2], [0, 3, 0]], dtype=np.float32)
 
@@ -107,7 +107,7 @@ def test_genes_without_symbols_go_by_identifier():
 
 
 def test_repeated_symbols_are_numbered_with_a_warning():
-    with pytest.warns(UserWarning, match="x: 1 gene names occur again .* the first being S"):
+    with pytest.warns(UserWarning, match="x: 1 repeated gene names were numbered, .* S"):
         frame = gene_frame(None, ["S", "T", "S"], "x")
     assert frame.index.tolist() == ["S", "T", "S-1"]
     assert frame["symbol"].tolist() == ["S", "T", "S"]

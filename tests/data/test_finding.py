@@ -1,4 +1,4 @@
-"""Looking into files of cells, and what is proposed for them."""
+"""Inspection of files of cells, and configurations proposed for them."""
 
 import anndata as ad
 import numpy as np
@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings, parse_settings
 from latentcell.data import finding
 from latentcell.data.finding import counts_layer, find, label_column
 from latentcell.data.importing import import_dataset
 from latentcell.data.proposing import choose, problems, propose, small_types
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings, parse_settings
+from latentcell.runtime.errors import InputError
 
 COUNTS = np.random.default_rng(0).poisson(1.5, (60, 20)).astype(np.float32) + 1
 SYMBOLS, IDENTIFIERS = list("abcdefghijklmnopqrst"), [f"ENSG{i:011d}" for i in range(20)]
@@ -101,11 +101,12 @@ def test_cells_without_a_type_are_counted_and_left_out_of_a_run(tmp_path):
     assert found.labels[0].missing == 36
     assert found.labels[0].sizes.to_dict() == {"B": 12, "T": 12}
     settings = parse_settings(propose(found, choose(found, None)))
-    assert settings.dataset.unlabelled == "leave-out"
+    (dataset,) = settings.datasets
+    assert dataset.unlabelled == "leave-out"
     with pytest.warns(UserWarning, match="36 cells without a type are left out"):
-        assert import_dataset(settings.dataset).n_obs == 24
+        assert import_dataset(dataset).n_obs == 24
     with pytest.raises(InputError, match="unlabelled: leave-out"):
-        import_dataset(settings.dataset.model_copy(update={"unlabelled": "refuse"}))
+        import_dataset(dataset.model_copy(update={"unlabelled": "refuse"}))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_small_types_are_named(tmp_path):
     found = find(file(tmp_path, obs={"cell_type": types}))
     assert small_types(found.labels[0]) == [
         "fewer than 3 cells, so not in all of training, validation and test: d (1)",
-        "fewer than 10 cells, so that what comes of them is luck: c (4)",
+        "fewer than 10 cells, so their results are unreliable: c (4)",
     ]
 
 
@@ -152,11 +153,20 @@ def test_the_proposal_is_a_valid_configuration_that_imports(tmp_path):
     found = find(path)
     settings = parse_settings(propose(found, choose(found, "kind")))
     assert settings.run == "pbmc68k-own"
-    assert settings.dataset.layer == "umi"
-    assert settings.pca.components == [10]  # of 20 genes
-    adata = import_dataset(settings.dataset)
+    (dataset,) = settings.datasets
+    assert (dataset.name, dataset.layer) == ("pbmc68k-own", "umi")
+    assert settings.pca_components() == [10]  # of 20 genes
+    assert settings.representations() == ["raw", "pca-k10", "hvg-pca-k10", "gmvae-z10-h100"]
+    assert settings.grid.classifiers == ["ffnn", "majority", "naive-bayes", "logistic"]
+    adata = import_dataset(dataset)
     assert adata.obs["batch"].nunique() == 2
     assert (adata.X.toarray() == COUNTS).all()
+
+
+def test_the_name_of_a_file_is_no_folder_of_a_run(tmp_path):
+    found = find(file(tmp_path, obs={"cell_type": ["B", "T"] * 30}, name="tables.h5ad"))
+    settings = parse_settings(propose(found, choose(found, None)))
+    assert settings.dataset_names() == ["tables-own"]
 
 
 def test_large_data_and_many_types_are_cut_down():

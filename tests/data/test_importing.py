@@ -1,4 +1,4 @@
-"""Whole data sets in the one layout."""
+"""Import of whole data sets into one layout."""
 
 import gzip
 import hashlib
@@ -6,7 +6,11 @@ import importlib.util
 import io
 import os
 import tarfile
+import threading
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import anndata
 import numpy as np
@@ -15,12 +19,12 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings, parse_settings
 from latentcell.data import importing, sources
 from latentcell.data.importing import import_dataset, recover_counts
 from latentcell.data.sources import SOURCES
 from latentcell.data.tables import read_cell_types
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
 COUNTS = np.array([[0, 1, 2], [3, 0, 0], [0, 0, 4], [1, 1, 1]])
 CELLS = ["AA-1", "CC-1", "GG-1", "TT-1"]
@@ -99,7 +103,7 @@ def test_labels_file_without_some_cells_is_refused(tmp_path):
 
 def test_absent_labels_file_is_refused(tmp_path):
     settings = DatasetSettings(name="own", path=own_file(tmp_path), labels="nowhere.tsv")
-    with pytest.raises(InputError, match=r"dataset\.labels: expected a file, found no nowhere"):
+    with pytest.raises(InputError, match=r"datasets\.labels: expected a file, found no nowhere"):
         import_dataset(settings)
 
 
@@ -115,6 +119,145 @@ def test_repeated_barcode_is_refused(tmp_path):
     path = own_file(tmp_path, cells=["AA-1", "CC-1", "AA-1", "TT-1"])
     with pytest.raises(InputError, match=r"own\.h5ad: expected every barcode once, found AA-1"):
         import_dataset(DatasetSettings(name="own", path=path, label_column="kind"))
+
+
+# Rows of the user in the table, and addresses
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """Address of own.h5ad on a server; served while the file exists in the folder of the server."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(sources.DATA_VARIABLE, raising=False)
+    monkeypatch.setattr(sources, "_PAUSE", 0.0)
+    served = tmp_path / "served"
+    served.mkdir()
+    own_file(served)
+    handler = partial(QuietHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments):
+        pass
+
+
+def row(source, sha256=""):
+    folder = Path("config")
+    folder.mkdir(exist_ok=True)
+    (folder / "datasets.tsv").write_text(
+        f"name\tsource\tsha256\tlabel_column\tlicence\nmine\t{source}\t{sha256}\tkind\tCC0\n"
+    )
+    return parse_settings({"datasets": ["mine"]}).dataset("mine")
+
+
+def sha256_of(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_a_row_of_the_table_is_imported(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = own_file(tmp_path)
+    for sha256 in ("", sha256_of(path)):
+        adata = import_dataset(row("own.h5ad", sha256))
+        assert_in_layout(adata, "mine")
+        assert adata.obs["cell_type"].tolist() == TYPES
+    assert not (tmp_path / "resources").exists()
+
+
+def test_a_file_of_another_sha256_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = sha256_of(own_file(tmp_path))
+    said = f"^own.h5ad: expected the SHA-256 {'0' * 64}, found {found}$"
+    with pytest.raises(InputError, match=said):
+        import_dataset(row("own.h5ad", "0" * 64))
+    with pytest.raises(InputError, match="expected a file, which has a SHA-256, found a folder"):
+        import_dataset(row(".", "0" * 64))
+    with pytest.raises(InputError, match=r"datasets\.path: expected a file .* no absent\.h5ad"):
+        import_dataset(row("absent.h5ad", "0" * 64))
+
+
+def test_a_download_is_recorded_and_held_to(served, tmp_path):
+    settings = row(f"{served}/own.h5ad")
+    adata = import_dataset(settings)
+    assert_in_layout(adata, "mine")
+    path, record = Path("resources/mine/own.h5ad"), Path("resources/mine.sha256")
+    first = path.read_bytes()
+    assert record.read_text() == f"{sha256_of(path)}  mine/own.h5ad\n"
+    # A file with the right content is used without network access.
+    (tmp_path / "served/own.h5ad").rename(tmp_path / "served/away.h5ad")
+    assert (import_dataset(settings).X != adata.X).nnz == 0
+    # Another file under the same address is refused, and so is a local one.
+    own_file(tmp_path / "served", types=["a", "b", "a", "b"])
+    path.write_bytes((tmp_path / "served/own.h5ad").read_bytes())
+    said = r"gave the wrong content .* \(or delete resources/mine\.sha256, the record of the first"
+    with pytest.raises(InputError, match=said) as caught:
+        import_dataset(settings)
+    assert "\n" not in str(caught.value)
+    assert not path.exists()
+    assert record.read_text().startswith(hashlib.sha256(first).hexdigest())
+    # The right file is used again once it is available.
+    (tmp_path / "served/away.h5ad").replace(tmp_path / "served/own.h5ad")
+    import_dataset(settings)
+    assert path.read_bytes() == first
+
+
+def test_a_download_has_the_sha256_of_its_row(served, tmp_path):
+    right = sha256_of(tmp_path / "served/own.h5ad")
+    import_dataset(row(f"{served}/own.h5ad?download=1", right))
+    assert sha256_of("resources/mine/own.h5ad") == right
+    assert not Path("resources/mine.sha256").exists()
+    with pytest.raises(InputError, match=f"sha256 of its file: {'0' * 64}") as caught:
+        import_dataset(row(f"{served}/own.h5ad", "0" * 64))
+    assert "or delete" not in str(caught.value)
+
+
+def test_a_download_that_cannot_be_read_is_not_recorded(served, tmp_path):
+    (tmp_path / "served/own.h5ad").write_text("<html>please log in</html>")
+    with pytest.raises(InputError, match=r"^resources/mine/own\.h5ad: expected a whole file"):
+        import_dataset(row(f"{served}/own.h5ad"))
+    assert not Path("resources/mine.sha256").exists()
+    with pytest.raises(InputError, match=r"absent\.h5ad: .*found none .*could not be downloaded"):
+        import_dataset(row(f"{served}/absent.h5ad"))
+
+
+def test_a_record_that_is_none_is_refused(served):
+    settings = row(f"{served}/own.h5ad")
+    Path("resources").mkdir()
+    Path("resources/mine.sha256").write_text("yesterday\n")
+    with pytest.raises(
+        InputError, match=r"^resources/mine\.sha256: expected a SHA-256 .*yesterday"
+    ):
+        import_dataset(settings)
+
+
+def test_files_of_the_same_name_elsewhere_are_left_alone(served, tmp_path, monkeypatch):
+    others = [tmp_path / "resources/own.h5ad", tmp_path / "given/own.h5ad"]
+    for other in others:
+        other.parent.mkdir()
+        other.write_bytes(b"of another data set")
+    monkeypatch.setenv(sources.DATA_VARIABLE, str(tmp_path / "given"))
+    import_dataset(row(f"{served}/own.h5ad", sha256_of(tmp_path / "served/own.h5ad")))
+    assert [other.read_bytes() for other in others] == [b"of another data set"] * 2
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org", "https://example.org/a/", "http://x/.."]
+)
+def test_an_address_ends_in_the_name_of_a_file(address):
+    with pytest.raises(InputError, match="expected an address that ends in a file name"):
+        parse_settings({"datasets": [{"name": "mine", "path": address}]})
+
+
+def test_a_table_that_says_otherwise_of_a_built_in_data_set_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/datasets.tsv").write_text("name\tsource\npbmc68k-sample\tmine.h5ad\n")
+    with pytest.raises(InputError, match=r"row 2, column source: expected .* built-in data set"):
+        import_dataset(DatasetSettings())
 
 
 # The sample that comes with scanpy
@@ -143,7 +286,7 @@ def test_recovered_counts_are_those_that_were_logged():
 
 def test_values_of_other_origin_are_not_recovered():
     logged = sparse.csr_matrix(np.array([[0.5, 1.234]]))
-    with pytest.raises(InputError, match=r"x: expected whole numbers .* found 2 values"):
+    with pytest.raises(InputError, match=r"x: expected whole numbers .* found 2 other values"):
         recover_counts(logged, np.array([9000.0]), "x")
 
 
@@ -161,7 +304,7 @@ def test_sample_without_its_file(monkeypatch):
 
 def test_other_version_of_the_sample_is_warned_about(monkeypatch):
     monkeypatch.setattr(importing, "SAMPLE_SHA256", "0" * 64)
-    with pytest.warns(UserWarning, match="another version"):
+    with pytest.warns(UserWarning, match="differs from the version known"):
         assert import_dataset(DatasetSettings()).n_obs == 700
 
 

@@ -1,4 +1,4 @@
-"""What genes are called, and which of two files are the same."""
+"""Names of genes, and matching of the genes of two files."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from scipy import sparse
 
 from latentcell.data.naming import gene_naming, guess_species, match_genes, stable_id
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 
 def genes(ids, symbols=None):

@@ -1,4 +1,4 @@
-"""Each format gives back what was written, and refuses what is broken."""
+"""Readers: each returns what was written in its format and refuses broken files."""
 
 import gzip
 import io
@@ -12,6 +12,7 @@ import pytest
 from scipy import io as scipy_io
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data import readers
 from latentcell.data.readers import (
     detect_format,
@@ -20,8 +21,7 @@ from latentcell.data.readers import (
     read_counts,
     read_genes,
 )
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
 GENERATOR = np.random.default_rng(0)
 COUNTS = GENERATOR.poisson(0.7, (6, 4)).astype(np.int32) + np.eye(6, 4, dtype=np.int32)
@@ -147,7 +147,7 @@ def test_10x_folder_with_repeated_identifier(tmp_path):
         read_counts(settings(write_folder(tmp_path / "data", files)))
 
 
-# Matrices by pieces of a few bytes: each line, and each cut within one, comes to the same
+# Matrices read in pieces of a few bytes: every cut, also within a line, gives the same
 
 
 def market_lines():
@@ -489,7 +489,7 @@ def test_loom_main_matrix(tmp_path):
 
 def test_loom_with_symbols_only(tmp_path):
     path = write_loom(tmp_path / "a.loom", genes=("Gene",))
-    with pytest.warns(UserWarning, match="1 gene names occur again"):
+    with pytest.warns(UserWarning, match="1 repeated gene names were numbered"):
         adata = read_counts(settings(path, layer="spliced"))
     assert_as_written(adata, ids=["A", "B", "B-1", "C"])
 
@@ -547,7 +547,7 @@ def test_given_format_wins(tmp_path):
 
 
 def test_absent_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"dataset\.path: expected a file or folder, found no "):
+    with pytest.raises(InputError, match=r"datasets\.path: expected a file or folder, found no "):
         read_counts(settings(tmp_path / "a.h5ad"))
 
 

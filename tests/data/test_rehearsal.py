@@ -1,4 +1,4 @@
-"""Simulated cells are like the real ones, lie in 10x's files, and always say what they are."""
+"""Simulated cells: similar to real ones, in the formats of 10x, and always marked."""
 
 import csv
 import gzip
@@ -14,13 +14,13 @@ import pytest
 import yaml
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data import rehearsal, sources
 from latentcell.data.importing import import_dataset, simulation_note
 from latentcell.data.rehearsal import DONOR_CELLS, draw_cells, learn, main, write_rehearsal
-from latentcell.errors import InputError
-from latentcell.io import write_h5ad
-from latentcell.mark import SIMULATED
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import write_h5ad
+from latentcell.runtime.mark import SIMULATED
 
 GIVEN = os.environ.get(sources.DATA_VARIABLE)
 CELLS = 150
@@ -62,7 +62,7 @@ def members(files):
 
 
 def of_genes(counts):
-    """Mean, variance and share of zeros of each gene."""
+    """Return mean, variance and share of zeros of each gene."""
     counts = sparse.csr_matrix(counts, dtype=np.float64)
     mean = np.asarray(counts.mean(axis=0)).ravel()
     variance = np.asarray(counts.multiply(counts).mean(axis=0)).ravel() - mean**2
@@ -231,7 +231,7 @@ def test_the_mark_stays_in_the_dataset(files, tmp_path):
     write_h5ad(tmp_path / "dataset.h5ad", adata)
     again = anndata.read_h5ad(tmp_path / "dataset.h5ad")
     assert again[:9].copy().uns["simulated"] == adata.uns["simulated"]
-    # Who imports that file under a name of their own still imports simulated cells.
+    # A file imported under any other name still holds simulated cells.
     path = str(tmp_path / "dataset.h5ad")
     other = import_dataset(DatasetSettings(name="real", path=path))
     assert other.uns["simulated"] == adata.uns["simulated"]
@@ -244,7 +244,7 @@ def test_real_cells_bear_no_mark(real):
 
 def test_configured_files_are_those_that_the_command_writes():
     path = Path(__file__).parents[2] / "config" / "rehearsal.yaml"
-    configured = yaml.safe_load(path.read_text())["dataset"]
+    configured = yaml.safe_load(path.read_text())["datasets"][0]
     written = rehearsal.files_of(rehearsal.FULL_SIZE, Path("resources/rehearsal"))
     assert (configured["path"], configured["labels"]) == tuple(map(str, written))
 
@@ -271,7 +271,7 @@ def test_command(tmp_path, capsys):
     assert "simulated cells: 20 of 20" in shown.err
     assert shown.out.split() == sorted(map(str, tmp_path.iterdir()), reverse=True)
     assert main(wanted) == 1
-    assert "expected nothing there yet" in capsys.readouterr().err
+    assert "expected no such file yet" in capsys.readouterr().err
 
 
 def test_command_falls_back_on_the_sample(tmp_path, monkeypatch, capsys):

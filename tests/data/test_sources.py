@@ -1,4 +1,4 @@
-"""Only the right bytes are used, wherever they come from."""
+"""Sources: only files with the right content are used."""
 
 import gzip
 import hashlib
@@ -8,10 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from latentcell.config.datasets import BUILT_IN
 from latentcell.data import opening, sources
 from latentcell.data.sources import SOURCES, Source, content_digest, fetch, fetch_source
-from latentcell.errors import InputError
-from latentcell.progress import Progress
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.progress import Progress
 
 CONTENT = b"barcode\tcelltype\nAAAC-1\tB\n"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -114,7 +115,7 @@ def test_truncated_download_leaves_nothing(tmp_path, address):
 
 @pytest.mark.parametrize("path", ["mute", "stuck"])
 def test_server_that_hangs_is_given_up(tmp_path, monkeypatch, server, address, path):
-    """It takes the request and says nothing, or stops in the middle."""
+    """The server accepts the request and sends nothing, or stops in the middle."""
     monkeypatch.setattr(sources, "_TIMEOUT", 0.2)
     with pytest.raises(InputError, match=f"/{path} could not be downloaded"):
         fetch_source(a_source(f"{address}/{path}"), "study", tmp_path)
@@ -138,7 +139,7 @@ def test_download_that_would_not_end_is_given_up(tmp_path, monkeypatch, address,
 
 
 def test_slow_start_is_no_fault(tmp_path, monkeypatch, address):
-    """What counts is told before the end; pooch moves the bar once more when all has come."""
+    """Bytes are counted before the end; pooch updates the bar once more after it."""
     monkeypatch.setattr(sources, "_MOST_BYTES", 2_500_000 + 1024)
     large = replace(
         a_source(f"{address}/large"), sha256=hashlib.sha256(bytes(2_500_000)).hexdigest()
@@ -279,6 +280,37 @@ def test_digest_of_an_archive_is_that_of_the_file(tmp_path):
     path.write_bytes(gzip.compress(CONTENT))
     assert content_digest(path, unpacked=True) == SHA256
     assert content_digest(path, unpacked=False) != SHA256
+
+
+def test_any_content_is_right_where_no_digest_is_known(tmp_path, address):
+    source = replace(a_source(f"{address}/html"), sha256="")
+    path = fetch_source(source, "study", tmp_path)
+    assert path.read_bytes() == HTML
+    absent = replace(a_source(f"{address}/missing"), sha256="")
+    with pytest.raises(
+        InputError, match=r"expected the file types\.tsv, found none with the right"
+    ):
+        fetch_source(absent, "other", tmp_path)
+
+
+def test_only_its_own_folder_is_searched_where_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv(sources.DATA_VARIABLE, str(tmp_path / "given"))
+    for folder in (tmp_path, tmp_path / "handed", tmp_path / "given"):
+        folder.mkdir(exist_ok=True)
+        (folder / "types.tsv").write_bytes(CONTENT)
+    with pytest.raises(InputError, match="found none with the right content"):
+        fetch_source(a_source(anywhere=False), "study", tmp_path)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/types.tsv").write_bytes(CONTENT)
+    found = fetch_source(a_source(anywhere=False), "study", tmp_path)
+    assert found == tmp_path / "study/types.tsv"
+
+
+def test_main_files_are_those_of_the_table():
+    for name, role in (("pbmc68k-study", "counts"), ("pbmc68k", "matrix")):
+        source = SOURCES[name][role]
+        assert source.urls[0] == BUILT_IN[name].source
+        assert source.sha256 == BUILT_IN[name].sha256
 
 
 def test_registry_holds_whole_digests_and_secure_addresses():

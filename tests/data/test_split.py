@@ -1,12 +1,12 @@
-"""Splitting cells."""
+"""Split of cells into training, validation and test."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from latentcell.config.settings import SplitSettings
 from latentcell.data.split import SPLITS, split_cells
-from latentcell.errors import InputError
-from latentcell.settings import SplitSettings
+from latentcell.runtime.errors import InputError
 
 SHARES = np.array([400, 350, 200, 150, 100, 60, 30, 5, 2, 2, 1])
 LABELS = np.random.default_rng(0).permutation(np.repeat(list("abcdefghijk"), SHARES))

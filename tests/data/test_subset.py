@@ -1,4 +1,4 @@
-"""Drawing subsets."""
+"""Random and stratified subsets."""
 
 import anndata
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from latentcell.data.subset import apportion, draw_subset
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 LABELS = np.array(["a"] * 70 + ["b"] * 25 + ["c"] * 4 + ["d"])
 
@@ -56,7 +56,7 @@ def test_anndata_is_taken_too():
 
 
 def test_too_large_a_size_is_refused():
-    message = r"subset\.sizes: expected at most 100 cells, as many as there are, found 1,300"
+    message = r"subset\.sizes: expected at most 100 cells, the size of the data, found 1,300"
     with pytest.raises(InputError, match=message):
         draw_subset(LABELS, 1300, "random", 1)
 

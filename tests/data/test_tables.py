@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.readers import read_counts
 from latentcell.data.tables import positional_genes, read_cell_types, read_table
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
 COUNTS = np.array([[0, 1, 25], [7, 0, 0], [0, 0, 100]])
 CELLS, GENES = ["AA-1", "CC-1", "GG-1"], ["A", "B", "C"]
@@ -140,11 +140,11 @@ def test_cells_without_a_type_are_left_open(tmp_path):
         (
             "barcode\tt\nAA-1\tb\n",
             "kind",
-            r"the column 'kind' \(dataset.label_column\), found barc",
+            r"the column 'kind' \(datasets.label_column\), found barc",
         ),
-        ("barcode\tt\tu\nAA-1\tb\tc\n", None, "label_column to say which of the 3 columns"),
-        ("AA-1\n", None, "label_column to say which of the 1 columns"),
-        ("barcode\tt\nAA-1\tb\nAA-1\tc\n", None, "one cell type a barcode, found two for AA-1"),
+        ("barcode\tt\tu\nAA-1\tb\tc\n", None, "cell types, one of 3, in datasets.label_column"),
+        ("AA-1\n", None, "cell types, one of 1, in datasets.label_column"),
+        ("barcode\tt\nAA-1\tb\nAA-1\tc\n", None, "one cell type per barcode, found two for AA-1"),
     ],
 )
 def test_broken_cell_types_are_refused(tmp_path, text, column, message):

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentcell.errors import InputError
+from latentcell.config.names import ModelName
+from latentcell.config.settings import ChoiceSettings
 from latentcell.evaluate.choice import choose_models
-from latentcell.names import ModelName
-from latentcell.settings import ChoiceSettings
+from latentcell.runtime.errors import InputError
 
 GRID = [
     ModelName.parse(name)

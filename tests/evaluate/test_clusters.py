@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_score
 
-from latentcell.errors import InputError
 from latentcell.evaluate import clusters as module
 from latentcell.evaluate.clusters import (
     cluster_labels,
     cluster_measures,
     silhouette,
 )
+from latentcell.runtime.errors import InputError
 
 
 def test_labels_are_the_commonest_types():

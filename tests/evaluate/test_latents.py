@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings
 from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.models.evaluation import inflated_mean
 from latentcell.models.training import train
-from latentcell.names import ModelName
-from latentcell.settings import VaeSettings
 
 NAME = ModelName("gmvae", 3, 8)
 

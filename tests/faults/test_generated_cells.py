@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings, SplitSettings
 from latentcell.data.finding import find
 from latentcell.data.importing import import_dataset
 from latentcell.data.split import SPLITS, split_cells
 from latentcell.data.subset import draw_subset
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings, SplitSettings
+from latentcell.runtime.errors import InputError
 
 FORMS = {
     "dense": np.asarray,

@@ -8,8 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentcell.errors import InputError
-from latentcell.settings import Settings, load_settings, parse_settings
+from latentcell.config.names import pca_name
+from latentcell.config.settings import Settings, load_settings, parse_settings
+from latentcell.runtime.errors import InputError
 
 CONFIGS = sorted((Path(__file__).parents[2] / "config").glob("*.yaml"))
 VALID = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in CONFIGS]
@@ -30,22 +31,31 @@ VALUES = st.one_of(
 
 
 def paths(config, before=()):
-    """The way to each value of a configuration."""
-    for key, value in config.items():
+    """The way to each value of a configuration, into sections and lists of sections."""
+    items = config.items() if isinstance(config, dict) else enumerate(config)
+    for key, value in items:
         yield (*before, key)
-        if isinstance(value, dict):
-            yield from paths(value, (*before, key))
+        inside = value[:1] if isinstance(value, list) else value
+        if isinstance(inside, dict) or (inside and isinstance(inside, list)):
+            yield from paths(inside, (*before, key))
 
 
-PATHS = sorted({*paths(DEFAULTS), *(path for config in VALID for path in paths(config))})
+PATHS = sorted({*paths(DEFAULTS), *(path for config in VALID for path in paths(config))}, key=str)
 
 
 def put(config, path, value):
-    for key in path[:-1]:
-        if not isinstance(config.get(key), dict):
-            config[key] = {}
-        config = config[key]
-    config[path[-1]] = value
+    """Set a value, with sections and lists of one entry on the way there where there are none."""
+    for key, inner in zip(path, [*path[1:], None], strict=True):
+        if isinstance(config, list):
+            config += [None] * (key + 1 - len(config))
+        if inner is None:
+            config[key] = value
+            return
+        kind = list if isinstance(inner, int) else dict
+        there = config[key] if isinstance(config, list) else config.get(key)
+        if not isinstance(there, kind):
+            config[key] = there = kind()
+        config = there
 
 
 @st.composite
@@ -55,7 +65,9 @@ def changed(draw):
     for _ in range(draw(st.integers(1, 3))):
         put(config, draw(st.sampled_from(PATHS)), draw(VALUES))
     if draw(st.booleans()):
-        section = draw(st.sampled_from([(), ("vae",), ("dataset",), ("split",)]))
+        section = draw(
+            st.sampled_from([(), ("vae",), ("datasets", 0), ("grid",), ("grid", "models", 0)])
+        )
         put(config, (*section, draw(st.text(min_size=1, max_size=5)) + "?"), 1)
         return config, True
     return config, False
@@ -77,9 +89,14 @@ def test_a_configuration_is_valid_or_refused_with_a_sentence(case):
     again = settings.model_dump(mode="json")
     assert parse_settings(again).model_dump(mode="json") == again
     assert "/" not in settings.run
-    assert "/" not in settings.dataset.name
+    names = settings.dataset_names()
+    assert not any("/" in name for name in names)
+    assert len(names) == len(set(names)) >= 1
     assert settings.replicates >= 1
-    assert len(settings.models()) >= 0
+    assert settings.models()
+    representations = settings.representations()
+    assert len(representations) == len(set(representations))
+    assert set(map(pca_name, settings.pca_components())) <= set(settings.baselines())
 
 
 @given(st.text(max_size=200))
@@ -107,3 +124,9 @@ def test_tags_of_yaml_are_not_obeyed(tmp_path, monkeypatch, text):
     with pytest.raises(InputError, match=r"mine\.yaml"):
         load_settings("mine.yaml")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
+
+
+@pytest.mark.parametrize("preset", [[], {}, 1, None, ["scvae"]])
+def test_a_preset_that_is_no_name_is_refused(preset):
+    with pytest.raises(InputError, match=r"vae\.preset: "):
+        parse_settings({"vae": {"preset": preset}})

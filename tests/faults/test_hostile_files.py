@@ -13,12 +13,12 @@ import pytest
 
 from latentcell.annotate.bundle import load_bundle
 from latentcell.classify.network import load_ffnn
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.readers import read_counts
-from latentcell.errors import InputError
 from latentcell.models.checkpoint import load
-from latentcell.provenance import PACKAGE
 from latentcell.represent.pca import load_pca
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.provenance import PACKAGE
 
 LOADERS = {"model": load, "ffnn": load_ffnn, "pca": load_pca}
 GOOD = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}

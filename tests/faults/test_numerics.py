@@ -7,12 +7,12 @@ import pytest
 import scipy.sparse as sp
 
 from latentcell.classify.ffnn import train_ffnn
-from latentcell.errors import InputError
+from latentcell.config.names import ModelName
+from latentcell.config.settings import FfnnSettings, PcaSettings, VaeSettings
 from latentcell.models.training import train
-from latentcell.names import ModelName
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.pca import fit_pca
-from latentcell.settings import FfnnSettings, PcaSettings, VaeSettings
+from latentcell.runtime.errors import InputError
 
 CELLS, GENES = 60, 25
 SPLIT = np.array(["training"] * 40 + ["validation"] * 10 + ["test"] * 10)
@@ -151,7 +151,7 @@ def test_learning_rates_that_diverge_are_stopped_with_advice(rate):
 
 @pytest.mark.parametrize("standardise", [True, False])
 def test_components(counts, standardise):
-    pca = fit_pca(counts, SPLIT, PcaSettings(components=[5], standardise=standardise))
+    pca = fit_pca(counts, SPLIT, 5, PcaSettings(standardise=standardise))
     assert np.isfinite(pca.transform(counts)).all()
     ratio = pca.explained_variance_ratio
     assert np.isfinite(ratio).all()

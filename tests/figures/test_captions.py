@@ -1,4 +1,4 @@
-"""Captions of the report: one for every table and figure, valid once filled in."""
+"""Captions of the report: plain text for every table and figure, and two valid templates."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,33 +7,61 @@ import pytest
 from docutils.core import publish_doctree
 from jinja2 import Environment, StrictUndefined
 
-from latentcell.compare.render import TITLES as COMPARED
 from latentcell.figures.catalogue import FIGURES
-from latentcell.mark import SIMULATION_NOTE
-from latentcell.tables.render import TITLES
+from latentcell.runtime.mark import SIMULATION_NOTE
+from latentcell.tables.catalogue import TABLES
 
 REPORT = Path(__file__).parents[2] / "workflow" / "report"
 NOTE = {"simulated": SIMULATION_NOTE}
-CAPTIONS = ["workflow", *TITLES, *FIGURES, *COMPARED, "claims", "few_labels", "leaderboard"]
+CAPTIONS = [("figure", name, entry.caption) for name, entry in FIGURES.items()]
+CAPTIONS += [("table", name, entry.caption) for name, entry in TABLES.items()]
 
 
-def test_every_caption_belongs_to_something() -> None:
-    assert sorted(path.stem for path in REPORT.glob("*.rst")) == sorted(CAPTIONS)
+def rendered(template: str, config: dict[str, object], caption: str = "") -> str:
+    source = (REPORT / f"{template}.rst").read_text(encoding="utf-8")
+    snakemake = SimpleNamespace(config=config, params=SimpleNamespace(caption=caption))
+    return Environment(undefined=StrictUndefined).from_string(source).render(snakemake=snakemake)
 
 
-@pytest.mark.parametrize("name", CAPTIONS)
-@pytest.mark.parametrize("config", [{}, {"run": "mine", "replicates": 7}], ids=["default", "own"])
-def test_captions_are_valid_whatever_the_config_leaves_out(
-    name: str, config: dict[str, object]
-) -> None:
-    source = (REPORT / f"{name}.rst").read_text(encoding="utf-8")
-    template = Environment(undefined=StrictUndefined).from_string(source)
-    text = template.render(snakemake=SimpleNamespace(config=config, wildcards={}))
-    # halt_level 2: warnings are errors.
-    document = publish_doctree(text, settings_overrides={"halt_level": 2, "report_level": 2})
-    assert len(document.astext()) > 50
-    marked = template.render(snakemake=SimpleNamespace(config=config | NOTE, wildcards={}))
+def read(text: str) -> str:
+    """The text of a document in reStructuredText, of which warnings are errors."""
+    settings = {"halt_level": 2, "report_level": 2}
+    return " ".join(publish_doctree(text, settings_overrides=settings).astext().split())
+
+
+def test_there_are_two_templates() -> None:
+    assert sorted(path.stem for path in REPORT.glob("*.rst")) == ["caption", "workflow"]
+
+
+@pytest.mark.parametrize(("kind", "name", "caption"), CAPTIONS)
+def test_captions_are_plain_text(kind: str, name: str, caption: str) -> None:
+    assert len(caption) > 50
+    assert caption.endswith(".")
+    assert "  " not in caption
+    assert not set("{}\n") & set(caption)
+    # As it stands: nothing in it is markup.
+    assert read(rendered("caption", {}, caption)) == caption
+
+
+@pytest.mark.parametrize("template", ["caption", "workflow"])
+@pytest.mark.parametrize(
+    "config", [{}, {"run": "mine", "replicates": 7, "datasets": ["a", {"name": "b"}]}]
+)
+def test_templates_are_valid_and_bear_the_mark(template: str, config: dict[str, object]) -> None:
+    text = rendered(template, config, "A caption.")
+    assert read(text)
+    marked = rendered(template, config | NOTE, "A caption.")
     assert marked.replace(SIMULATION_NOTE, "") == text
     assert marked.startswith(f"{SIMULATION_NOTE}\n\n")
-    if "replicates" in config and "replicate(s)" in text:
-        assert "7 replicate(s)" in " ".join(text.split())
+
+
+def test_the_report_names_run_replicates_and_data_sets() -> None:
+    assert "run sample with 1 replicate(s) of pbmc68k-sample." in read(rendered("workflow", {}))
+    config = {"run": "mine", "replicates": 7, "datasets": ["a", {"name": "b"}, "c"]}
+    assert "run mine with 7 replicate(s) of a, b, c." in read(rendered("workflow", config))
+
+
+def test_every_figure_has_a_title_of_its_own() -> None:
+    titles = [entry.title for entry in FIGURES.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(titles)

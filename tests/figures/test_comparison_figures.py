@@ -8,76 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from example_tables import TITLES, ablations, curve_table, detectable, pairs, protocols
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latentcell.figures import comparison as c
 from latentcell.figures.style import save
-
-GMVAE = "gmvae-z10-h100"
-INPUTS = ["raw", "pca-k50", GMVAE]
-TITLES = ["Raw counts", "PCA, k = 50", "GMVAE Z = 10, H = 100"]
-
-
-def curve_table() -> pd.DataFrame:
-    rows = [
-        {"input": name, "training_cells": cells, "accuracy_mean": mean}
-        | {"accuracy_low": mean - 0.03, "accuracy_high": mean + 0.03, "replicates": 5}
-        for shift, name in enumerate(INPUTS)
-        for cells, mean in ((100, 0.5 + 0.02 * shift), (400, 0.6), (1040, 0.65))
-    ]
-    return pd.DataFrame(rows)
-
-
-def ablations() -> pd.DataFrame:
-    titles = [
-        "First rows, no random sample",
-        "Softmax applied twice",
-        "Output biases start at zero",
-    ]
-    rows = [
-        {"base": base, "confounder": f"c{i}", "point": i, "title": title}
-        | {"measure": measure, "input": input, "effect": effect}
-        | {"low": effect - abs(effect) / 2, "high": effect + abs(effect) / 2}
-        for base in ("as-run", "controlled")
-        for i, title in reversed(list(enumerate(titles)))
-        for measure, input, effect in (
-            *(("accuracy", name, 0.01 * (i + 1)) for name in INPUTS),
-            ("macro_f1", GMVAE, 5.0),
-            ("elbo", GMVAE, (-2800.0, 3.0, -110.0)[i]),
-        )
-        if not (i == 2 and input == "raw")
-    ]
-    return pd.DataFrame(rows)
-
-
-def pairs() -> pd.DataFrame:
-    shares = [(0.71, 0.23, 0.06), (0.2, 0.8, 0.0), (0.003, 0.007, 0.99)]
-    columns = ["first_better", "equal", "second_better"]
-    table = pd.DataFrame(shares, columns=[f"probability_{column}" for column in columns])
-    names = pd.DataFrame(list(combinations(INPUTS, 2)), columns=["first", "second"])
-    return names.join(table).assign(note="")
-
-
-def detectable() -> pd.DataFrame:
-    cells = [20, 26, 130, 300, 3000]
-    return pd.DataFrame(
-        {
-            "design": ["independent"] * 5 + ["paired"] * 5,
-            "test_cells": cells * 2,
-            "detectable": [0.32, 0.29, 0.154, 0.104, 0.034, np.nan, np.nan, 0.113, 0.074, 0.023],
-        }
-    )
-
-
-def protocols() -> pd.DataFrame:
-    table = pd.DataFrame({"input": INPUTS, "published": [0.655, 0.569, np.nan]})
-    for shift, prefix in enumerate(("as_run", "as_stated", "controlled")):
-        mean = np.array([0.65, 0.6, 0.55]) + 0.01 * shift
-        table[f"{prefix}_mean"] = mean
-        table[f"{prefix}_low"], table[f"{prefix}_high"] = mean - 0.03, mean + 0.04
-    return table
-
 
 FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[], pd.DataFrame]]] = {
     "learning_curve": (c.learning_curve_figure, curve_table),

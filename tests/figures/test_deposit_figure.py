@@ -2,29 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from example_tables import deposited
 
-from latentcell.deposited import DEPOSITED
 from latentcell.figures.deposit import deposit_accuracies, row_label
 from latentcell.figures.style import save
+from latentcell.study.deposited import DEPOSITED
 
 
 @pytest.fixture(scope="module")
 def records() -> pd.DataFrame:
-    random = np.random.default_rng(2)
-    return pd.concat(
-        pd.DataFrame(
-            {
-                "name": name,
-                "replicate": [f"r{index}" for index in range(20)],
-                "test_cells": 26,
-                "test_accuracy": random.uniform(0.3, 0.8, 20),
-            }
-        )
-        for name in DEPOSITED
-    )
+    return deposited()
 
 
 def test_every_row_is_labelled_and_its_published_value_marked(records: pd.DataFrame) -> None:

@@ -1,6 +1,8 @@
 """Every figure from a run's files: what is in it, that it is labelled, that nothing overlaps."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -9,11 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from example_tables import TABLES, accuracies
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from synthetic_run import STUDY_TYPES, make_run, run_settings
+from synthetic_run import STUDY_TYPES, make_run, run_of_everything, run_settings
 
-from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_names, make_figure
+from latentcell.config.names import input_title
+from latentcell.config.settings import Settings
+from latentcell.figures import catalogue
+from latentcell.figures.catalogue import (
+    FIGURES,
+    figure_inputs,
+    figure_names,
+    figure_stems,
+    make_figure,
+)
 from latentcell.figures.confusion import (
     ConfusionPanel,
     accuracy,
@@ -24,7 +36,10 @@ from latentcell.figures.confusion import (
 from latentcell.figures.curves import curve_statistics, robust_limits
 from latentcell.figures.data import (
     FigureData,
+    classified,
+    key_inputs,
     largest_subset,
+    map_file,
     map_pca,
     map_representations,
     umi_counts,
@@ -32,34 +47,39 @@ from latentcell.figures.data import (
 from latentcell.figures.latents import point_size, round_numbers
 from latentcell.figures.measures import accuracy_by_dimension, class_shares
 from latentcell.figures.style import save, type_styles
-from latentcell.names import input_title
-from latentcell.settings import Settings
+from latentcell.runtime import provenance
+from latentcell.tables import few_labels, leaderboard
+from latentcell.tables.catalogue import table_names
 
-Run = tuple[Path, Settings, list[str]]
+Run = tuple[Path, Settings, str, list[str]]
 NAMES = list(FIGURES)
+STUDY = [*(name for name in NAMES if name.startswith("figure")), "accuracy_by_dimension"]
+MINE = {"name": "mine", "path": "mine.h5ad"}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Two subsets, two replicates, two latent dimensions."""
+    """Two subsets, two replicates, two latent dimensions, and every figure."""
     folder = tmp_path_factory.mktemp("run")
-    settings = run_settings(latent_dims=[10, 25], components=[10, 25], replicates=2)
-    return folder, settings, make_run(folder, settings, cells=60, epochs=4)
+    settings = run_of_everything()
+    return folder, settings, "pbmc68k-study", make_run(folder, settings, cells=60, epochs=4)
+
+
+@pytest.fixture(scope="module")
+def two_datasets(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same with a second data set, of other types."""
+    folder = tmp_path_factory.mktemp("two")
+    settings = run_of_everything(datasets=["pbmc68k-study", MINE])
+    return folder, settings, "mine", make_run(folder, settings, cells=60, epochs=4)
 
 
 @pytest.fixture(scope="module")
 def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One replicate of all the cells, two types with awkward names, no raw counts, one epoch."""
     folder = tmp_path_factory.mktemp("odd")
-    settings = run_settings(
-        sizes=["all"],
-        latent_dims=[2],
-        components=[3],
-        ffnn={"raw": False},
-        dataset={"name": "mine", "path": "mine.h5ad"},
-    )
+    settings = run_settings(sizes=["all"], latent_dims=[2], baselines=["pca-k3"], datasets=[MINE])
     types = {"_<b>$x^2$ & 100 % \\frac": 20, "B{cells}#": 10}
-    return folder, settings, make_run(folder, settings, types, cells=30, epochs=1)
+    return folder, settings, "mine", make_run(folder, settings, types, cells=30, epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +126,30 @@ def test_every_figure_is_drawn_and_labelled(
         assert path.stat().st_size > 2000
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("figureS5", "figureS6")])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_is_drawn_of_each_of_two_data_sets(
+    two_datasets: Run, name: str, tmp_path: Path
+) -> None:
+    folder, settings, _, chosen = two_datasets
+    for dataset in settings.dataset_names():
+        if name not in figure_names(settings, dataset):
+            assert (name, dataset) == ("table5_deposit", "mine")
+            continue
+        figure = make_figure(name, folder, settings, dataset, chosen)
+        assert_all_labelled(figure)
+        renderer = rendered(figure)
+        heads = [text for text in texts(figure) if text.get_text() == f"Data set {dataset}"]
+        assert len(heads) == 1
+        box = heads[0].get_window_extent(renderer)
+        assert box.y1 <= figure.bbox.height + 1
+        for axes in visible_axes(figure):
+            panel = axes.get_tightbbox(renderer)
+            assert panel is not None
+            assert panel.y1 <= box.y0 + 1
+        save(figure, tmp_path / dataset)
+
+
+@pytest.mark.parametrize("name", [n for n in STUDY if n not in ("figureS5", "figureS6")])
 def test_every_figure_copes_with_one_replicate_and_two_awkward_types(
     odd_run: Run, name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -155,12 +198,12 @@ def test_titles_of_neighbours_do_not_overlap(drawn: Callable[[str], Figure], nam
 
 def test_sixty_types_are_all_named_in_matrices_and_legends(tmp_path: Path) -> None:
     types = {f"type {index} <of> $many$": 1 + index for index in range(60)}
-    settings = run_settings(sizes=["all"], latent_dims=[2], components=[3])
+    settings = run_settings(sizes=["all"], latent_dims=[2], baselines=["raw", "pca-k3"])
     chosen = make_run(tmp_path, settings, types, cells=120, epochs=2)
-    figure = make_figure("figure2", tmp_path, settings, chosen)
+    figure = make_figure("figure2", tmp_path, settings, "pbmc68k", chosen)
     (legend,) = (legend for legend in figure.legends if legend.get_title().get_text())
     assert len(legend.get_texts()) == 60
-    figure = make_figure("figureS3", tmp_path, settings, chosen)
+    figure = make_figure("figureS3", tmp_path, settings, "pbmc68k", chosen)
     first = figure.axes[0]
     assert len(first.get_yticklabels()) == 60
     assert not first.texts  # no room for counts
@@ -198,6 +241,18 @@ def test_figure_3_has_the_inputs_of_the_study(drawn: Callable[[str], Figure]) ->
     assert "15,000 cells" in titles[3]
 
 
+def test_figure_s2_shows_means_of_the_run_and_not_of_its_variants(
+    drawn: Callable[[str], Figure],
+) -> None:
+    (axes,) = drawn("figureS2").axes
+    share = np.cumsum(1 / np.arange(1, 26) ** 0.6)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.03 * share)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        "1,300 cells, 2 replicates",
+        "15,000 cells, 2 replicates",
+    ]
+
+
 def test_dimension_figure_shows_means_bars_and_published_points(
     drawn: Callable[[str], Figure],
 ) -> None:
@@ -206,6 +261,7 @@ def test_dimension_figure_shows_means_bars_and_published_points(
     assert labels == [
         "raw counts",
         "raw counts, published",
+        "nmf-k20",
         "PCA",
         "PCA, published",
         "GMVAE",
@@ -220,54 +276,180 @@ def test_dimension_figure_shows_means_bars_and_published_points(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_reads_no_more_than_its_inputs(run: Run, name: str, tmp_path: Path) -> None:
-    folder, settings, chosen = run
-    for path in figure_inputs(name, settings, chosen):
+    folder, settings, dataset, chosen = run
+    for path in figure_inputs(name, settings, dataset, chosen):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).symlink_to(folder / path)
-    assert make_figure(name, tmp_path, settings, chosen).axes
+    assert make_figure(name, tmp_path, settings, dataset, chosen).axes
 
 
 def test_no_input_is_listed_twice(run: Run) -> None:
-    _, settings, chosen = run
+    _, settings, dataset, chosen = run
     for name in NAMES:
-        paths = figure_inputs(name, settings, chosen)
+        paths = figure_inputs(name, settings, dataset, chosen)
         assert len(paths) == len(set(paths)) > 0
 
 
 def test_models_that_fill_no_row_leave_empty_places(tmp_path: Path) -> None:
-    settings = run_settings(sizes=["all"], latent_dims=[2, 3, 4, 5, 6], components=[3])
+    settings = run_settings(sizes=["all"], latent_dims=[2, 3, 4, 5, 6], baselines=["pca-k3"])
     chosen = make_run(tmp_path, settings, cells=40, epochs=30)
-    history = tmp_path / "all" / "r1" / "vae" / chosen[0] / "history.csv"
+    history = tmp_path / "pbmc68k" / "all" / "r1" / chosen[0] / "history.csv"
     frame = pd.read_csv(history)
     frame.loc[frame["epoch"] == 1, "elbo"] = -1e7
     frame.to_csv(history, index=False)
-    figure = make_figure("figure2", tmp_path, settings, chosen)
+    figure = make_figure("figure2", tmp_path, settings, "pbmc68k", chosen)
     assert [axes.get_visible() for axes in figure.axes] == [True] * 8 + ([True] + [False] * 3) * 2
     assert figure.axes[0].get_ylim()[0] > -5000
 
 
 def test_a_panel_for_each_subset_and_no_more() -> None:
     row = {"input": "raw", "accuracy_mean": 0.5, "accuracy_sd": 0.1, "accuracy_published": None}
-    sizes = {size: f"{size} cells" for size in (10, 20, 30, 40)}
-    rows = [row | {"subset": size, "dim": None, "hidden_units": None} for size in sizes]
-    table = pd.DataFrame(rows)
-    figure = accuracy_by_dimension(table, sizes)
-    assert [a.get_title() for a in visible_axes(figure)] == list(sizes.values())
+    row |= {"dim": None, "hidden_units": None, "test_cells_mean": 3.0, "replicates": 1}
+    table = pd.DataFrame([row | {"subset": size} for size in (1000, 20, 30, 40)])
+    figure = accuracy_by_dimension(table)
+    titles = [f"{size} cells, 3 to test" for size in ("1,000", "20", "30", "40")]
+    assert [a.get_title() for a in visible_axes(figure)] == titles
 
 
-def test_figures_of_larger_subsets_need_some() -> None:
-    assert set(NAMES) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
-    assert figure_names(run_settings()) == NAMES
+def test_dimension_figure_has_lines_for_inputs_without_dimensions() -> None:
+    settings = run_settings(latent_dims=[3], baselines=["raw", "hvg-g50"], datasets=[MINE])
+    table = accuracies(settings, "mine", ["vae-z3-h250"])
+    figure = accuracy_by_dimension(table)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["raw counts", "hvg-g50", "VAE"]
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 3
+    empty = accuracy_by_dimension(table[:0])
+    assert "nothing was run" in [text.get_text() for text in texts(empty)]
+
+
+def test_figures_are_those_that_the_settings_ask_for() -> None:
+    assert figure_names(run_of_everything()) == NAMES
+    plain = figure_names(run_settings())
+    assert plain == STUDY
+    assert set(STUDY) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
+    ranked = run_settings(grid={"classifiers": ["ffnn", "knn"]})
+    assert set(figure_names(ranked)) - set(plain) == {"leaderboard"}
+    few = run_settings(comparison={"labelled_shares": [0.1]})
+    assert set(figure_names(few)) - set(plain) == {"few_labels"}
+    compared = run_settings(comparison={"protocols": ["as-run"]})
+    assert set(figure_names(compared)) - set(plain) == {
+        "protocols",
+        "probabilities",
+        "learning_curve",
+        "ablations",
+        "detectable",
+    }
+
+
+def test_figures_of_tables_are_wanted_where_the_tables_are() -> None:
+    several = [
+        run_settings(),
+        run_of_everything(),
+        run_of_everything(comparison={}, datasets=["pbmc68k"]),
+        run_settings(comparison={"training_cells": [200], "ablation_model": "gmvae-z10-h250"}),
+        run_settings(comparison={"protocols": ["as-run"]}, protocol="as-run"),
+        run_settings(grid={"classifiers": ["logistic"]}),
+    ]
+    for settings in several:
+        tables = set(table_names(settings))
+        figures = set(figure_names(settings))
+        for name, entry in FIGURES.items():
+            if entry.table or name == "table5_deposit":
+                assert (name in figures) == ((entry.table or name) in tables), name
+
+
+def test_examples_have_columns_of_the_tables() -> None:
+    assert set(TABLES["leaderboard"]().columns) <= set(leaderboard.COLUMNS)
+    assert set(TABLES["few_labels"]().columns) <= set(few_labels.COLUMNS)
+
+
+def test_figures_of_what_the_grid_lacks_are_not_wanted() -> None:
+    without_pca = figure_names(run_settings(baselines=["raw", "nmf-k20"]))
+    assert set(STUDY) - set(without_pca) == {"figureS1", "figureS2"}
+    without_network = figure_names(run_settings(grid={"classifiers": ["logistic"]}))
+    assert without_network == ["figure2", "figureS1", "figureS2", "figureS7"]
+
+
+def test_figures_of_a_data_set_and_of_a_part_of_the_report() -> None:
+    settings = run_of_everything(datasets=["pbmc68k-study", MINE])
+    own = figure_names(settings, "mine")
+    assert set(figure_names(settings, "pbmc68k-study")) - set(own) == {"table5_deposit"}
+    assert figure_names(settings) == NAMES
+    stems = figure_stems(settings)
+    assert set(stems) == {f"pbmc68k-study/{name}" for name in NAMES} | {
+        f"mine/{name}" for name in own
+    }
+    figures = [name for name in own if FIGURES[name].category == "Figures"]
+    assert figures == [*STUDY, "leaderboard"]
+
+
+def test_grids_without_the_usual_inputs_have_figure_3_and_matrices() -> None:
+    settings = run_settings(baselines=["nmf-k20"], grid={"replicates": {"nmf-k20": 1}})
+    assert key_inputs(settings, []) == [("n1300", "nmf-k20"), ("n15000", "nmf-k20")]
+    settings = run_settings(baselines=["nmf-k20", "pca-k10"])
+    names = [name for _, name in key_inputs(settings, ["gmvae-z2-h3", "vae-z5-h3"])]
+    assert names == ["pca-k10", "vae-z5-h3", "vae-z5-h3"]
+
+
+def test_types_that_a_model_gives_are_not_classified_once_more() -> None:
+    chosen = ["gmvae-z2-h3", "semi-gmvae-z9-h3"]
+    keys = classified(run_settings(baselines=["raw"]), chosen, ["n1300"])
+    assert [name for _, name in keys] == ["raw", "gmvae-z2-h3"]
+
+
+def test_a_representation_of_fewer_replicates_says_so_and_needs_fewer_files(run: Run) -> None:
+    _, settings, dataset, chosen = run
+    files = figure_inputs("figureS3", settings, dataset, chosen)
+    assert [path for path in files if "nmf" in path] == [
+        f"{dataset}/n1300/r1/nmf-k20/ffnn/metrics.json"
+    ]
+    titles = [axes.get_title() for axes in make_figure("figureS3", *run).axes]
+    (own,) = [title for title in titles if title.startswith("nmf-k20")]
+    assert own.split("\n")[1] == "1,300 cells"
+    assert sum("2 replicates" in title for title in titles) == len(titles) - 2  # and the colour bar
+
+
+def test_names_and_inputs_are_known_without_pandas_and_matplotlib() -> None:
+    code = (
+        "import sys; from latentcell.config.settings import parse_settings\n"
+        "from latentcell.figures.catalogue import figure_inputs, figure_names\n"
+        "settings = parse_settings({})\n"
+        "for name in figure_names(settings):\n"
+        "    assert figure_inputs(name, settings, settings.dataset_names()[0], ['gmvae-z1-h2'])\n"
+        "print(*{'pandas', 'matplotlib', 'numpy', 'anndata'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_the_digest_of_the_script_covers_every_drawing() -> None:
+    script = Path(__file__).parents[2] / "workflow/scripts/plot_figure.py"
+    files = {path.name for path in provenance._reachable(script)}
+    drawing = Path(catalogue.__file__).parent.glob("*.py")
+    assert {path.name for path in drawing} <= files
+
+
+def test_rows_of_a_table_are_those_of_the_data_set(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    path = tmp_path / "tables" / "protocols.csv"
+    path.write_text("dataset,input,note\n10,NA,\n11,raw,x\n")
+    settings = run_settings(datasets=[MINE])
+    table = FigureData(tmp_path, settings, "10", []).table("protocols")
+    assert table["input"].tolist() == ["NA"]
+    assert list(table.columns) == ["input", "note"]
+    assert table["note"].isna().all()
 
 
 def test_largest_subset_and_its_map() -> None:
     assert largest_subset(run_settings(sizes=[1300, 15000, 300])) == "n15000"
     assert largest_subset(run_settings(sizes=[1300, "all"])) == "all"
     assert map_pca(run_settings()) == "pca-k50"
-    assert map_pca(run_settings(components=[100, 10])) == "pca-k10"
+    assert map_pca(run_settings(baselines=["pca-k100", "pca-k10"])) == "pca-k10"
     settings = run_settings()
     assert map_representations(settings, ["vae-z2-h3"], "n15000") == ["pca-k50", "vae-z2-h3"]
     assert map_representations(settings, ["vae-z2-h3"], "n1300") == ["vae-z2-h3"]
+    without = run_settings(baselines=["raw"])
+    assert map_representations(without, ["vae-z2-h3"], "n15000") == ["vae-z2-h3"]
 
 
 @pytest.mark.parametrize(
@@ -276,6 +458,7 @@ def test_largest_subset_and_its_map() -> None:
         ("raw", "Raw counts"),
         ("pca-k10", "PCA, k = 10"),
         ("vae-z10-h100", "VAE Z = 10, H = 100"),
+        ("nmf-k20", "nmf-k20"),
     ],
 )
 def test_inputs_are_called_by_words(name: str, title: str) -> None:
@@ -286,20 +469,21 @@ def test_umi_counts_are_row_sums_in_parts(run: Run, monkeypatch: pytest.MonkeyPa
     import anndata
 
     monkeypatch.setattr("latentcell.figures.data._CHUNK", 7)
-    path = run[0] / "n1300" / "r1" / "cells.h5ad"
+    path = run[0] / "pbmc68k-study" / "n1300" / "r1" / "cells.h5ad"
     expected = np.asarray(anndata.read_h5ad(path).X.sum(axis=1)).ravel()
     np.testing.assert_array_equal(umi_counts(path), expected)
 
 
 def test_points_follow_barcodes_not_rows(run: Run, tmp_path: Path) -> None:
-    folder, settings, chosen = run
-    for name in ("dataset.h5ad", f"n1300/r1/maps/{chosen[0]}.csv"):
-        target = tmp_path / name
+    folder, settings, dataset, chosen = run
+    key = ("n1300", chosen[0])
+    for name in ("dataset.h5ad", map_file(*key)):
+        target = tmp_path / dataset / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes((folder / name).read_bytes())
-    before = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])
+        target.write_bytes((folder / dataset / name).read_bytes())
+    before = FigureData(tmp_path, settings, dataset, chosen).points(key)
     before.drop(columns="cell_type")[::-1].to_csv(target, index=False)
-    after = FigureData(tmp_path, settings, chosen).points("n1300", chosen[0])
+    after = FigureData(tmp_path, settings, dataset, chosen).points(key)
     pd.testing.assert_frame_equal(after, before[::-1].reset_index(drop=True))
 
 

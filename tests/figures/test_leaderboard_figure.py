@@ -1,8 +1,8 @@
 """Quality against cost: every pair is there, named, and within what accuracies can be."""
 
-import numpy as np
 import pandas as pd
 import pytest
+from example_tables import leaderboard
 
 from latentcell.figures.leaderboard import leaderboard_figure
 from latentcell.figures.style import save
@@ -10,14 +10,7 @@ from latentcell.figures.style import save
 
 @pytest.fixture
 def table():
-    rows = [
-        ("hvg-pca-k50", "logistic", 0.71, 0.68, 0.74, 0.4),
-        ("scvi-z10", "ffnn", 0.65, -0.2, 1.4, 25.0),
-        ("hvg-pca-k50", "knn", 0.64, np.nan, np.nan, 0.2),
-        ("raw", "majority", 0.29, 0.28, 0.3, 0.0),
-    ]
-    columns = ["representation", "classifier", "accuracy_mean", "accuracy_low", "accuracy_high"]
-    return pd.DataFrame(rows, columns=[*columns, "seconds"])
+    return leaderboard()
 
 
 def points(axes):
@@ -51,6 +44,10 @@ def test_the_best_are_named_and_the_floor_is_a_line(table):
     assert "commonest type for every cell" in texts
     floors = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
     assert [float(line.get_ydata()[0]) for line in floors] == [0.29]
+    # Above all points and their intervals.
+    lowest = min(text.xyann[1] for text in axes.texts if hasattr(text, "xyann"))
+    bottom, top = axes.get_ylim()
+    assert bottom + (lowest - 0.045) * (top - bottom) >= 1.0
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["hvg-pca-k50", "scvi-z10", "ffnn", "knn", "logistic"]
 

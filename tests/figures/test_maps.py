@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from latentcell.config.settings import TsneSettings
 from latentcell.figures.maps import kmeans, tsne
-from latentcell.settings import TsneSettings
 
 
 def groups(cells: int, dimensions: int = 5) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from latentcell.figures.legends import legend_columns, legend_height
 from latentcell.figures.style import (
+    KINDS,
+    free_colours,
     in_style,
     new_figure,
     plain,
@@ -98,6 +100,17 @@ def test_other_types_get_distinct_colours(number: int) -> None:
 def test_sequences_have_as_many_distinct_colours_as_asked() -> None:
     for number in (0, 3, 50):
         assert len(set(sequence_colours(number))) == len(sequence_colours(number)) == number
+
+
+def test_colours_of_others_are_unlike_those_of_known_kinds() -> None:
+    colours = free_colours(30)
+    assert len(set(colours)) == 30
+    for one, series in itertools.product(colours, KINDS.values()):
+        first, second = (
+            np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+            for colour in (one, series.colour)
+        )
+        assert abs(first - second).max() > 12
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu, softplus
 
+from latentcell.models.likelihoods import make_likelihood
+
 
 def negative_binomial(outputs: Tensor, x: Tensor, size_factor: bool = False) -> Tensor:
     log_r = outputs[0].clamp(-10.0, 10.0)
@@ -77,6 +79,8 @@ LOG_PROBS = {
 
 def log_prob_of(name: str, k_max: int = 0, size_factor: bool = False) -> Callable[..., Tensor]:
     """Log P(x) of outputs (O, R, G) and x (R, G); size factors' rate output is the log mean."""
+    if name not in LOG_PROBS:  # Not written down here: autograd of its own.
+        return make_likelihood(name, k_max, size_factor).log_prob
     if k_max:
         return piecewise_categorical(LOG_PROBS[name], k_max)
     if size_factor:

@@ -4,13 +4,15 @@ import reference
 import scipy.sparse as sp
 import torch
 
+from latentcell.config.likelihoods import LIKELIHOODS
 from latentcell.models import engine, products
 from latentcell.models.counts import CountMatrix
 from latentcell.models.genes import GeneModel, unseen_mean
-from latentcell.models.gmvae import GMVAE, Architecture, Objective
+from latentcell.models.gmvae import GMVAE, Architecture
 from latentcell.models.labels import UNKNOWN
-from latentcell.models.likelihoods import LIKELIHOODS, NegativeBinomial
+from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
 from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
+from latentcell.models.objective import Objective
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 

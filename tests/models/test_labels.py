@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from latentcell.errors import InputError
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings, parse_settings
 from latentcell.models import training
 from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.labels import UNKNOWN, Labels, labelled_cells
 from latentcell.models.training import restore, save_arguments, train
-from latentcell.names import ModelName
-from latentcell.settings import VaeSettings, parse_settings
+from latentcell.runtime.errors import InputError
 
 NAME = ModelName("gmvae", 2, 8)
 FEW = {

@@ -4,19 +4,19 @@ import reference
 import torch
 from scipy import special, stats
 
-from latentcell.errors import InputError
+from latentcell.config import likelihoods as names
+from latentcell.config.likelihoods import LIKELIHOODS, check_options
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings
+from latentcell.models import gmvae
 from latentcell.models.counts import Entries, Rows
-from latentcell.models.likelihoods import (
-    LIKELIHOODS,
-    NegativeBinomial,
-    PiecewiseCategorical,
-    Poisson,
-    ZeroInflated,
-    fused,
-    make_likelihood,
-    negative_binomial,
-)
-from latentcell.models.likelihoods.base import Likelihood
+from latentcell.models.likelihoods import Likelihood, fused, make_likelihood, negative_binomial
+from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
+from latentcell.models.likelihoods.piecewise_categorical import PiecewiseCategorical
+from latentcell.models.likelihoods.poisson import Poisson
+from latentcell.models.likelihoods.zero_inflated import ZeroInflated
+from latentcell.models.training import train
+from latentcell.runtime.errors import InputError
 
 COUNTS = [
     "poisson",
@@ -41,10 +41,22 @@ def grid():
     return (a.ravel() for a in np.meshgrid(log_r, logit, count))
 
 
+def of_parts(likelihood, outputs, count):
+    """Log P(x) from log P(0), the excess and the constant, as training adds them up."""
+    zero = likelihood.at_zero(outputs.clone())
+    order = torch.argsort(count, descending=True)
+    value = torch.empty_like(zero)
+    value[order], _ = likelihood.excess(outputs[:, order], count[order])
+    return zero + torch.where(count > 0, value + likelihood.constant(count), 0.0)
+
+
 def log_prob(likelihood, outputs, count, dtype):
-    value = likelihood.log_prob(
-        torch.tensor(np.stack(outputs), dtype=dtype), torch.tensor(count, dtype=dtype)
-    )
+    outputs = torch.tensor(np.stack(outputs), dtype=dtype)
+    count = torch.tensor(count, dtype=dtype)
+    value = of_parts(likelihood, outputs, count)
+    if dtype == torch.float64:
+        plain = likelihood.log_prob(outputs, count)
+        torch.testing.assert_close(value, plain, rtol=1e-9, atol=1e-9)
     return value.double().numpy()
 
 
@@ -81,7 +93,7 @@ def test_log_r_is_clipped_and_passes_no_gradient_there(log_r, at):
     outside = torch.tensor([[log_r, log_r], [0.3, 0.3]], dtype=torch.float64)
     inside = torch.tensor([[at, at], [0.3, 0.3]], dtype=torch.float64)
     torch.testing.assert_close(
-        likelihood.log_prob(outside, count), likelihood.log_prob(inside, count)
+        of_parts(likelihood, outside, count), of_parts(likelihood, inside, count)
     )
     _, gradient = likelihood.zeros(outside.clone().unsqueeze(-1))
     _, excess = likelihood.excess(outside, count.flip(0) + 1)
@@ -125,7 +137,7 @@ def test_size_factor_negative_binomial_has_its_mean_as_an_output():
 def test_bernoulli_is_scipys_of_a_count_above_zero():
     logit = np.linspace(-25, 25, 40)
     count = np.tile([0, 1, 5, 90], 10)
-    actual = log_prob(LIKELIHOODS["bernoulli"](), [logit], count, torch.float64)
+    actual = log_prob(make_likelihood("bernoulli"), [logit], count, torch.float64)
     expected = np.where(count > 0, special.log_expit(logit), special.log_expit(-logit))
     np.testing.assert_allclose(actual, expected, rtol=1e-8, atol=1e-8)
     middle = np.abs(logit) < 10
@@ -137,7 +149,7 @@ def test_gaussian_is_scipys_with_log_sigma_clipped():
     mean, log_sigma, count = (
         a.ravel() for a in np.meshgrid([-3.0, 0.0, 4.5], [-5, -3, -0.2, 1, 3, 8], [0, 1, 12])
     )
-    actual = log_prob(LIKELIHOODS["gaussian"](), [mean, log_sigma], count, torch.float64)
+    actual = log_prob(make_likelihood("gaussian"), [mean, log_sigma], count, torch.float64)
     sigma = np.exp(np.clip(log_sigma, -3, 3))
     np.testing.assert_allclose(actual, stats.norm.logpdf(count, mean, sigma), rtol=1e-10)
 
@@ -146,7 +158,7 @@ def test_log_normal_is_scipys_of_the_count_plus_one():
     mean, raw, count = (
         a.ravel() for a in np.meshgrid([-3.0, 0.0, 4.5], [-20, -3, 0, 2, 18], [0, 1, 12])
     )
-    actual = log_prob(LIKELIHOODS["log-normal"](), [mean, raw], count, torch.float64)
+    actual = log_prob(make_likelihood("log-normal"), [mean, raw], count, torch.float64)
     sigma = np.sqrt(np.log1p(np.exp(raw)) + np.exp(-6))
     expected = stats.lognorm.logpdf(count + 1, sigma, scale=np.exp(mean))
     np.testing.assert_allclose(actual, expected, rtol=1e-8)
@@ -224,7 +236,7 @@ def test_derivatives_are_autograds(name, k_max, size_factor, dtype):
     close(gradient.squeeze(-1), at_zero)
     close(total + excess + likelihood.constant(count), value)
     close(gradient.squeeze(-1) + d_excess, at_count)
-    close(likelihood.log_prob(outputs, count.flip(0)).double(), plain_and_gradient(
+    close(of_parts(likelihood, outputs, count.flip(0)).double(), plain_and_gradient(
         name, k_max, size_factor, outputs, count.flip(0))[0])  # fmt: skip
 
 
@@ -360,9 +372,9 @@ def test_output_biases_give_the_mean_and_probabilities_sum_to_one(name, k_max, s
     torch.testing.assert_close(likelihood.mean(outputs), mean)
     counts = torch.arange(0, 3000, dtype=torch.float64)
     for gene in range(3):
-        log_prob = likelihood.log_prob(
-            outputs[:, gene : gene + 1].expand(-1, len(counts)).contiguous(), counts
-        )
+        same = outputs[:, gene : gene + 1].expand(-1, len(counts)).contiguous()
+        log_prob = of_parts(likelihood, same, counts)
+        torch.testing.assert_close(likelihood.log_prob(same, counts), log_prob)
         assert float(log_prob.exp().sum()) == pytest.approx(1.0)
         assert float((log_prob.exp() * counts).sum()) == pytest.approx(float(mean[gene]))
 
@@ -370,18 +382,18 @@ def test_output_biases_give_the_mean_and_probabilities_sum_to_one(name, k_max, s
 def test_output_biases_of_the_other_distributions():
     mean = torch.tensor([1e-7, 1e-4, 0.3, 25.0], dtype=torch.float64)
     for name in ("gaussian", "log-normal"):
-        likelihood = LIKELIHOODS[name]()
+        likelihood = make_likelihood(name)
         outputs = likelihood.output_bias(mean)
         assert torch.isfinite(outputs).all()
         torch.testing.assert_close(likelihood.mean(outputs), mean, rtol=1e-6, atol=1e-12)
     # The variances, too, are those of the negative binomial where no bound is in the way.
-    gaussian = LIKELIHOODS["gaussian"]().output_bias(mean)[1, 2].exp().square()
+    gaussian = make_likelihood("gaussian").output_bias(mean)[1, 2].exp().square()
     assert float(gaussian) == pytest.approx(0.3 + 0.09)
-    location, raw = LIKELIHOODS["log-normal"]().output_bias(mean)[:, 2]
+    location, raw = make_likelihood("log-normal").output_bias(mean)[:, 2]
     sigma = np.sqrt(np.log1p(np.exp(float(raw))) + np.exp(-6))
     variance = stats.lognorm(sigma, scale=float(location.exp())).var()
     assert float(variance) == pytest.approx(0.3 + 0.09)
-    bernoulli = LIKELIHOODS["bernoulli"]()
+    bernoulli = make_likelihood("bernoulli")
     share = bernoulli.mean(bernoulli.output_bias(mean))
     torch.testing.assert_close(share, mean / (1 + mean))
 
@@ -412,18 +424,19 @@ def test_samples_have_the_mean_and_the_zeros_of_the_distribution(name, k_max, si
 def test_samples_of_the_normal_distributions_have_their_spread():
     outputs = torch.tensor([[0.4], [-0.5]], dtype=torch.float64).expand(-1, 20_000)
     generator = torch.Generator().manual_seed(1)
-    gaussian = LIKELIHOODS["gaussian"]().sample(outputs, generator)
+    gaussian = make_likelihood("gaussian").sample(outputs, generator)
     assert float(gaussian.std()) == pytest.approx(np.exp(-0.5), rel=0.03)
-    log_normal = torch.log1p(LIKELIHOODS["log-normal"]().sample(outputs, generator))
+    log_normal = torch.log1p(make_likelihood("log-normal").sample(outputs, generator))
     assert float(log_normal.mean()) == pytest.approx(0.4, abs=0.03)
     assert float(log_normal.var()) == pytest.approx(np.log1p(np.exp(-0.5)) + np.exp(-6), rel=0.05)
 
 
 def test_which_output_is_the_rate_and_which_the_dispersion():
     found = {
-        case: (likelihood.outputs, likelihood.rate_output, likelihood.dispersion_output)
+        case: (likelihood.outputs, likelihood.rate_output, dispersion)
         for case in CASES
         for likelihood in [make_likelihood(*case)]
+        for dispersion in [dict(zip(likelihood.parameters, range(9), strict=False)).get("log_r")]
     }
     assert found == {
         ("poisson", 0, False): (1, None, None),
@@ -448,17 +461,126 @@ def test_which_output_is_the_rate_and_which_the_dispersion():
 @pytest.mark.parametrize(
     ("name", "k_max", "size_factor", "message"),
     [
-        ("gamma", 0, False, "likelihood 'gamma' is unknown"),
-        ("poisson", -1, False, "k_max must be 0 or more"),
-        ("bernoulli", 2, False, "the likelihood is bernoulli"),
-        ("constrained-poisson", 2, False, "the likelihood is constrained-poisson"),
-        ("poisson", 2, True, "do not go with size factors"),
-        ("log-normal", 0, True, "take size factors, and the likelihood is log-normal"),
+        ("gamma", 0, False, "expected one of .*poisson.*, found 'gamma'"),
+        ("poisson", -1, False, "k_max: expected 0 or more, found -1"),
+        ("bernoulli", 2, False, "k_max goes with .*poisson.*, found bernoulli"),
+        ("constrained-poisson", 2, False, "k_max goes with .*, found constrained-poisson"),
+        ("poisson", 2, True, "k_max goes without size_factor"),
+        ("log-normal", 0, True, "size_factor goes with .*poisson.*, found log-normal"),
     ],
 )
 def test_what_does_not_go_together_is_said(name, k_max, size_factor, message):
     with pytest.raises(InputError, match=message):
         make_likelihood(name, k_max, size_factor)
+
+
+def test_options_are_those_that_the_files_name():
+    options = {name: LIKELIHOODS[name] for name in LIKELIHOODS if LIKELIHOODS[name]}
+    assert sorted(options) == sorted(COUNTS)
+    for name in COUNTS:
+        binomial = ("dispersion: gene",) if name.endswith("negative-binomial") else ()
+        assert options[name] == ("k_max", "size_factor", *binomial)
+        assert (make_likelihood(name).parameters[0] == "log_r") == bool(binomial)
+    enum = VaeSettings.model_json_schema()["properties"]["likelihood"]["enum"]
+    assert enum == list(LIKELIHOODS)
+
+
+def test_a_new_file_is_a_new_name(tmp_path, monkeypatch):
+    (tmp_path / "skellam.py").write_text('"""A likelihood."""\n\nGOES_WITH = ("k_max",)\n')
+    (tmp_path / "helper.py").write_text("# GOES_WITH = nothing\n")
+    monkeypatch.setattr(names, "_FOLDER", tmp_path)
+    assert names._discover() == {"skellam": ("k_max",)}
+    monkeypatch.setattr(names, "LIKELIHOODS", names._discover())
+    check_options("skellam", k_max=2)
+    with pytest.raises(InputError, match="size_factor goes with the likelihoods , found skellam"):
+        check_options("skellam", size_factor=True)
+
+
+# Of likelihoods whose derivatives are autograd's: by every output, written by hand.
+def by_hand_bernoulli(outputs, count):
+    return ((count > 0).double() - torch.sigmoid(outputs[0])).unsqueeze(0)
+
+
+def by_hand_gaussian(outputs, count):
+    log_sigma = outputs[1].clamp(-3.0, 3.0)
+    slope = (count - outputs[0]) * torch.exp(-2.0 * log_sigma)
+    squares = slope * (count - outputs[0])
+    return torch.stack([slope, (squares - 1.0) * (outputs[1].abs() <= 3.0)])
+
+
+def by_hand_log_normal(outputs, count):
+    variance = np.exp(-6.0) - torch.nn.functional.logsigmoid(-outputs[1])
+    slope = (torch.log1p(count) - outputs[0]) / variance
+    squares = slope.square() - variance.reciprocal()
+    return torch.stack([slope, 0.5 * squares * torch.sigmoid(outputs[1])])
+
+
+BY_HAND = {
+    "bernoulli": by_hand_bernoulli,
+    "gaussian": by_hand_gaussian,
+    "log-normal": by_hand_log_normal,
+}
+
+
+@pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
+def test_autograd_of_log_prob_is_what_was_derived_by_hand(name, k_max, size_factor):
+    likelihood = make_likelihood(name, k_max, size_factor)
+    generator = torch.Generator().manual_seed(7)
+    outputs = 2.0 * torch.randn(likelihood.outputs, 600, generator=generator, dtype=torch.float64)
+    outputs[0, :50] *= 10.0  # Beyond the bounds of log rates and of log r.
+    if "log_r" in likelihood.parameters:
+        # Autograd of a difference of log-gammas loses r times 1e-16; clipped it passes nothing.
+        log_r = outputs[0]
+        log_r[(log_r > 4.0) & (log_r < 10.0)] = 12.0
+    count = torch.randint(1, 30, (600,), generator=generator).double().sort(descending=True)[0]
+    zero, none = outputs.clone(), torch.zeros_like(count)
+    likelihood.at_zero(zero)
+    _, excess = likelihood.excess(outputs, count)
+    hand = BY_HAND.get(name)
+    assert hand is None or type(likelihood).at_zero is Likelihood.at_zero
+    for x, derived in ((none, zero), (count, zero + excess)):
+        plain = outputs.clone().requires_grad_()
+        (expected,) = torch.autograd.grad(likelihood.log_prob(plain, x).sum(), plain)
+        written = derived if hand is None else hand(outputs, x)
+        for actual in (derived, written):
+            # A sum of two parts is exact to the rounding of either.
+            scale = 1.0 + expected.abs() + zero.abs()
+            assert float(((actual - expected).abs() / scale).max()) <= 1e-12
+
+
+class Geometric(Likelihood):
+    """Geometric distribution of the count: all that a new likelihood needs."""
+
+    parameters = ("logit_p",)
+
+    def log_prob(self, outputs, count):
+        logsigmoid = torch.nn.functional.logsigmoid
+        return count * logsigmoid(outputs[0]) + logsigmoid(-outputs[0])
+
+    def output_bias(self, mean):
+        return mean.log().unsqueeze(0)
+
+
+@pytest.mark.parametrize("kind", ["gmvae", "vae"])
+def test_a_class_with_log_prob_is_enough_to_train(cells, kind, monkeypatch):
+    matrix, split = cells
+    monkeypatch.setattr(gmvae, "make_likelihood", lambda *_, **__: Geometric())
+    settings = VaeSettings(epochs=12, batch_size=16, learning_rate=1e-2, device="cpu")
+    trained = train(matrix, split, ModelName(kind, 3, 8), 4, settings, 1)
+    validation = [row["elbo"] for row in trained.history if row["split"] == "validation"]
+    assert validation[-1] > validation[0] + 1.0
+    # At r = 1 a negative binomial is the same distribution.
+    generator = torch.Generator().manual_seed(1)
+    outputs = torch.randn(1, 50, generator=generator, dtype=torch.float64)
+    count = torch.arange(50, 0, -1, dtype=torch.float64)
+    both = torch.cat([torch.zeros_like(outputs), outputs])
+    value, gradient = Geometric().excess(outputs, count)
+    expected, wanted = NegativeBinomial().excess(both, count)
+    constant = NegativeBinomial().constant(count)
+    torch.testing.assert_close(value, expected + constant)
+    torch.testing.assert_close(gradient, wanted[1:])
+    with pytest.raises(InputError, match="expected 0, since Geometric draws no counts"):
+        trained.sample(3, np.ones(81))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -8,7 +8,8 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from latentcell.errors import InputError
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings
 from latentcell.models import training
 from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.evaluation import components_used, inflated_mean
@@ -19,8 +20,7 @@ from latentcell.models.training import (
     save_arguments,
     train,
 )
-from latentcell.names import ModelName
-from latentcell.settings import VaeSettings
+from latentcell.runtime.errors import InputError
 
 NAME = ModelName("gmvae", 3, 8)
 FEW = {"epochs": 4, "batch_size": 16, "learning_rate": 3e-3, "device": "cpu"}

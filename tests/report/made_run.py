@@ -1,6 +1,5 @@
 """The folder of a whole run, made of random numbers that look like results."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,14 @@ import pandas as pd
 import yaml
 from scipy import sparse
 
+from latentcell.config.settings import Settings, parse_settings
 from latentcell.figures.data import map_representations
-from latentcell.io import write_csv, write_h5ad, write_json, write_text
-from latentcell.settings import Settings, parse_settings
-from latentcell.tables.build import MODEL_MEASURES, table3, table4, table5
-from latentcell.tables.collect import collect_ffnn_records, collect_vae_records
+from latentcell.grid.points import Point, classifier_points, model_points
+from latentcell.grid.records import classifier_records, model_records
+from latentcell.grid.variants import main_variant, variants
+from latentcell.runtime.io import write_csv, write_h5ad, write_json, write_text
+from latentcell.tables.build import MODEL_MEASURES
+from latentcell.tables.catalogue import TABLES, table_names
 
 COMPARISON = Path(__file__).parents[2] / "docs/results/comparison"
 TYPES = ["CD4+ T", "CD8+ T", "B", "Monocyte"]
@@ -25,18 +27,27 @@ HOSTILE = [
     "a & b",
     "é",
 ]
+_SPLITS = ("training", "validation", "test")
 
 
-def settings_of(sizes: list[int | str], **more: Any) -> Settings:
+def settings_of(
+    sizes: list[int | str],
+    datasets: tuple[str, ...] = ("mine",),
+    grid: dict[str, Any] | None = None,
+    **more: Any,
+) -> Settings:
     """Settings of a run with two models, two numbers of components and two replicates."""
     return parse_settings(
         {
             "run": "made",
             "replicates": 2,
-            "dataset": {"name": "mine", "path": "mine.h5ad"},
+            "datasets": [{"name": name, "path": f"{name}.h5ad"} for name in datasets],
             "subset": {"sizes": sizes},
-            "grid": [{"latent_dim": [5, 10], "hidden_units": 32}],
-            "pca": {"components": [10, 25]},
+            "grid": {
+                "representations": ["raw", "pca-k10", "pca-k25"],
+                "models": [{"latent_dim": [5, 10], "hidden_units": 32}],
+            }
+            | (grid or {}),
         }
         | more
     )
@@ -49,71 +60,53 @@ def make_run(
     types: list[str] = TYPES,
     cells: int = 120,
     simulated: str | None = None,
-) -> list[str]:
-    """Write all that the page is made of; returns the names of the chosen models.
+) -> dict[str, list[str]]:
+    """Write all that the page is made of; returns the chosen models of each data set.
 
     The first cell lies alone in every map, so that it can be pointed at.
     """
     random = np.random.default_rng(5)
-    chosen = [str(model) for model in settings.models()]
-    inputs = [*settings.baseline_inputs(), *chosen]
-    whole = _cells(types, cells, random)
-    if simulated:
-        whole.uns["simulated"] = simulated
-    write_h5ad(folder / "dataset.h5ad", whole)
-    for size, name in zip(settings.subset.sizes, settings.subset_names(), strict=True):
-        for replicate in settings.replicate_names():
-            place = folder / name / replicate
-            few = whole if size == "all" else whole[: int(size)].copy()
-            split = random.choice(["training", "validation", "test"], few.n_obs, p=[0.8, 0.1, 0.1])
-            split[:3] = ["test", "training", "validation"]
-            few.obs["split"] = pd.Categorical(split)
-            write_h5ad(place / "cells.h5ad", few)
-            for model in chosen:
-                _model(place / "vae" / model, random)
-            for input in inputs:
-                _classifier(place / "ffnn" / input, few.obs, types, random)
-            for representation in map_representations(settings, chosen, name):
-                _map(place / "maps" / f"{representation}.csv", few.obs, random)
-    _tables(folder, settings, chosen, inputs)
+    names = [str(model) for model in settings.models()]
+    chosen = dict.fromkeys(settings.dataset_names(), names)
+    for dataset in chosen:
+        whole = _cells(types, cells, random)
+        if simulated:
+            whole.uns["simulated"] = simulated
+        write_h5ad(folder / dataset / "dataset.h5ad", whole)
+        _subsets(folder / dataset, settings, whole, names, random)
+    run = variants(settings)[settings.run]
+    models = [*model_points(run, chosen)]
+    classified = [*classifier_points(run, chosen)]
+    for point in models:
+        _model(_folder(folder, point), random)
+    for point in classified:
+        _classifier(_folder(folder, point), types, random)
+    _tables(folder, settings, models, classified)
     _benchmarks(folder)
-    write_json(folder / "choice.json", {"models": chosen})
     config = settings.model_dump(mode="json")
     write_text(folder / "config.yaml", yaml.safe_dump(config, sort_keys=False))
     return chosen
 
 
-def add_comparison(folder: Path) -> None:
-    """The tables of the comparison that was run for docs/study.md."""
-    for path in COMPARISON.glob("*.csv"):
-        if not path.name.startswith("table"):
-            shutil.copy(path, folder / "tables" / path.name)
+def _subsets(
+    folder: Path, settings: Settings, whole: anndata.AnnData, chosen: list[str], random: Any
+) -> None:
+    """Cells of each subset and replicate with their split, and maps of replicate 1."""
+    for size, name in zip(settings.subset.sizes, settings.subset_names(), strict=True):
+        for replicate in settings.replicate_names():
+            few = whole if size == "all" else whole[: int(size)].copy()
+            split = random.choice(_SPLITS, few.n_obs, p=[0.8, 0.1, 0.1])
+            split[:3] = ["test", "training", "validation"]
+            few.obs["split"] = pd.Categorical(split)
+            write_h5ad(folder / name / replicate / "cells.h5ad", few)
+            if replicate == "r1":
+                for representation in map_representations(settings, chosen, name):
+                    _map(folder / name / "r1" / representation / "tsne.csv", few.obs, random)
 
 
-def add_leaderboard(folder: Path, representations: list[str], classifiers: list[str]) -> None:
-    """A leaderboard of some representations and classifiers."""
-    random = np.random.default_rng(3)
-    rows = []
-    for representation in representations:
-        for classifier in classifiers:
-            mean = random.uniform(0.5, 0.8)
-            rows.append(
-                {
-                    "representation": representation,
-                    "classifier": classifier,
-                    "accuracy_mean": mean,
-                    "accuracy_low": mean - 0.05,
-                    "accuracy_high": mean + 0.05,
-                    "macro_f1_mean": mean - 0.1,
-                    "balanced_accuracy_mean": mean - 0.08,
-                    "replicates": 2,
-                    "seconds": random.uniform(1, 100),
-                    "peak_mb": random.uniform(100, 900),
-                    "probability_best": 1 / (len(representations) * len(classifiers)),
-                }
-            )
-    frame = pd.DataFrame(rows).sort_values("accuracy_mean", ascending=False)
-    write_csv(folder / "tables" / "leaderboard.csv", frame)
+def _folder(folder: Path, point: Point) -> Path:
+    place = (point.dataset, point.subset, point.replicate, point.representation, point.classifier)
+    return folder.joinpath(*place)
 
 
 def _cells(types: list[str], number: int, random: Any) -> anndata.AnnData:
@@ -142,13 +135,17 @@ def _model(folder: Path, random: Any) -> None:
     splits = {
         split: {"cells": number}
         | {measure.source: float(random.normal()) for measure in MODEL_MEASURES}
-        for split, number in (("training", 96), ("validation", 12), ("test", 12))
+        for split, number in zip(_SPLITS, (96, 12, 12), strict=True)
     }
     write_json(folder / "metrics.json", {"best_epoch": 5, "epochs_trained": 5, "splits": splits})
 
 
-def _classifier(folder: Path, obs: pd.DataFrame, types: list[str], random: Any) -> None:
-    _history(folder / "history.csv", {"loss": 1.0, "accuracy": np.linspace(0.3, 0.8, 5)})
+def _classifier(folder: Path, types: list[str], random: Any) -> None:
+    if folder.name == "ffnn":
+        _history(folder / "history.csv", {"loss": 1.0, "accuracy": np.linspace(0.3, 0.8, 5)})
+    else:
+        write_text(folder / "history.csv", "epoch,split,loss,accuracy\n")
+    obs = anndata.read_h5ad(folder.parents[1] / "cells.h5ad").obs
     true = obs["cell_type"].astype(str).to_numpy()
     wrong = random.random(len(true)) < 0.3
     predicted = np.where(wrong, random.choice(types, len(true)), true)
@@ -179,6 +176,7 @@ def _classifier(folder: Path, obs: pd.DataFrame, types: list[str], random: Any) 
         {
             "best_epoch": 5,
             "epochs_trained": 5,
+            "labelled_cells": splits["training"]["cells"],
             "splits": splits,
             "confusion": {"labels": labels, "matrix": matrix},
         },
@@ -192,24 +190,69 @@ def _map(path: Path, obs: pd.DataFrame, random: Any) -> None:
     write_csv(path, pd.DataFrame({"barcode": obs.index, "x": places[:, 0], "y": places[:, 1]}))
 
 
-def _tables(folder: Path, settings: Settings, chosen: list[str], inputs: list[str]) -> None:
-    models = collect_vae_records(sorted(folder.rglob("vae/*/metrics.json")))
-    classified = collect_ffnn_records(sorted(folder.rglob("ffnn/*/metrics.json")))
-    write_csv(folder / "tables/table3.csv", table3(models, settings))
-    write_csv(folder / "tables/table4.csv", table4(models, settings))
-    write_csv(folder / "tables/table5.csv", table5(classified, settings))
+def _tables(folder: Path, settings: Settings, models: list[Point], classified: list[Point]) -> None:
+    """Tables of the run's records; those of the comparison are the ones of docs/study.md."""
+    variant = main_variant(settings)
+    paths = [
+        [_folder(folder, point) / "metrics.json" for point in points]
+        for points in (models, classified)
+    ]
+    scores = classifier_records({variant: paths[1]})
+    # The same accuracies, as if from fewer labels.
+    fewer = [
+        scores.assign(variant=f"labelled-{share:g}")
+        for share in settings.comparison.labelled_shares
+    ]
+    records = {
+        "models": model_records({variant: paths[0]}),
+        "classifiers": pd.concat([scores, *fewer]),
+        "costs": _costs(classified, variant),
+        "variance": _variance(settings, variant),
+    }
+    for name in table_names(settings):
+        known = COMPARISON / f"{name}.csv"
+        if TABLES[name].category == "Comparison" and known.exists():
+            frame = pd.read_csv(known)
+            parts = [frame.assign(dataset=dataset) for dataset in settings.dataset_names()]
+            table = pd.concat(parts)
+        else:
+            table = TABLES[name].build(records, settings)
+        write_csv(folder / "tables" / f"{name}.csv", table)
+
+
+def _costs(classified: list[Point], variant: str) -> pd.DataFrame:
+    rows = [
+        {"dataset": point.dataset, "variant": variant, "cells": point.subset}
+        | {"replicate": point.replicate, "representation": point.representation}
+        | {"classifier": point.classifier, "representation_seconds": 1.5}
+        | {"representation_peak_mb": 300.0}
+        | {"classifier_seconds": 2.0, "classifier_peak_mb": 200.0}
+        for point in classified
+    ]
+    return pd.DataFrame(rows)
+
+
+def _variance(settings: Settings, variant: str) -> pd.DataFrame:
+    """Half of the variance at every number of components."""
+    rows = [
+        {"dataset": dataset, "variant": variant, "cells": settings.subset_names()[0]}
+        | {"replicate": "r1", "k": k, "explained_variance_percent": 50.0}
+        for dataset in settings.dataset_names()
+        for k in settings.pca_components()
+    ]
+    return pd.DataFrame(rows)
 
 
 def _benchmarks(folder: Path) -> None:
     head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     for name, seconds, memory in [
-        ("import_dataset", "2.5", "200.5"),
-        ("n60/r1/map_cells/pca-k10", "3.0", "300.25"),
-        ("all/r2/map_cells/pca-k10", "4.0", "310.25"),
-        ("tables/table3", "0.4", "-"),
-        ("write_report", "99", "999"),
+        ("benchmarks/mine/import_dataset", "2.5", "200.5"),
+        ("benchmarks/mine/n60/r1/pca-k10/tsne", "3.0", "300.25"),
+        ("benchmarks/mine/all/r2/pca-k10/tsne", "4.0", "310.25"),
+        ("variants/as-run/benchmarks/mine/n60/r1/pca-k10", "1.25", "100"),
+        ("benchmarks/tables/table3", "0.4", "-"),
+        ("benchmarks/write_report", "99", "999"),
     ]:
-        row = (
-            f"{seconds}\t0:00:01\t{memory}\t1\t1\t1\t1\t1\t1\t{seconds if memory != '-' else '-'}\n"
-        )
-        write_text(folder / "benchmarks" / f"{name}.tsv", head + row)
+        load = seconds if memory != "-" else "-"
+        row = f"{seconds}\t0:00:01\t{memory}\t1\t1\t1\t1\t1\t1\t{load}\n"
+        write_text(folder / f"{name}.tsv", head + row)

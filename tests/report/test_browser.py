@@ -10,11 +10,11 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from made_run import HOSTILE, add_comparison, add_leaderboard, make_run, settings_of
+from made_run import HOSTILE, make_run, settings_of
 
-from latentcell.mark import SIMULATION_NOTE
 from latentcell.report.collect import collect
 from latentcell.report.page import render
+from latentcell.runtime.mark import SIMULATION_NOTE
 
 WIDE, NARROW = (1440, 900), (360, 740)
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
@@ -69,16 +69,23 @@ def address(run):
 @pytest.fixture(scope="module")
 def full_address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
-    leaderboard = {"representations": ["raw"], "classifiers": ["svm-rbf"]}
     settings = settings_of(
         ["all"],
+        grid={"classifiers": ["ffnn", "svm-rbf"]},
         protocol="controlled",
-        comparison={"protocols": ["as-run"]},
-        leaderboard=leaderboard,
+        comparison={"protocols": ["as-run"], "labelled_shares": [0.05]},
     )
     chosen = make_run(folder, settings, simulated=SIMULATION_NOTE)
-    add_comparison(folder)
-    add_leaderboard(folder, ["raw", "hvg-pca-k50"], ["svm-rbf", "ffnn"])
+    path = folder / "answer.html"
+    path.write_text(render(collect(folder, settings, chosen)), encoding="utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def two_address(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    settings = settings_of([60, "all"], ("second", "first"))
+    chosen = make_run(folder, settings)
     path = folder / "answer.html"
     path.write_text(render(collect(folder, settings, chosen)), encoding="utf-8")
     return path.as_uri()
@@ -131,7 +138,7 @@ class Opened:
 
 
 def predictions(run, cells="n60", input="raw"):
-    return pd.read_csv(run[0] / cells / "r1" / "ffnn" / input / "predictions.csv")
+    return pd.read_csv(run[0] / "mine" / cells / "r1" / input / "ffnn/predictions.csv")
 
 
 @SIZES
@@ -235,14 +242,36 @@ def test_what_is_shown_can_be_chosen(browser, address, run, size):
         page.select_option("#show", "test")
         assert opened.number("shown") == (predictions(run)["split"] == "test").sum()
         page.select_option("#show", "all")
-        page.select_option("#subset", "all")
+        page.select_option("#subset", "mine/all")
         assert opened.number("shown") == 120
         assert page.locator("#representation option").count() == 3
         visible = page.locator(".matrix:visible")
         assert visible.count() == 1
-        assert visible.get_attribute("data-cells") == "all"
+        assert visible.get_attribute("data-map") == "mine/all"
         page.select_option("#input", "pca-k25")
         assert page.locator(".matrix:visible").get_attribute("data-input") == "pca-k25"
+        assert opened.said == []
+
+
+@SIZES
+def test_maps_and_curves_of_each_data_set_can_be_chosen(browser, two_address, size):
+    with Opened(browser, two_address, size) as opened:
+        page = opened.page
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        assert page.locator("#subset option").all_inner_texts() == [
+            f"{dataset}, {cells}"
+            for dataset in ("second", "first")
+            for cells in ("60 cells", "All 120 cells")
+        ]
+        assert page.locator("#curve option").count() == 2 * 4
+        assert page.locator(".matrix:visible").get_attribute("data-map") == "second/n60"
+        page.select_option("#subset", "first/all")
+        assert opened.number("shown") == 120
+        assert page.locator(".matrix:visible").get_attribute("data-map") == "first/all"
+        page.locator("body > nav a", has_text="first").click()
+        opened.until(
+            "Math.abs(document.getElementById('dataset-2').getBoundingClientRect().top) < 120"
+        )
         assert opened.said == []
 
 
@@ -370,7 +399,7 @@ def test_learning_curves_can_be_chosen(browser, address, size):
         page = opened.page
         assert opened.text("#curve-title").startswith("ELBO")
         assert page.locator("#curve option").count() == 4
-        page.select_option("#stage", "ffnn")
+        page.select_option("#stage", "classifiers")
         assert page.locator("#curve option").count() == 10
         assert "Raw counts, 60 cells" in opened.text("#curve-title")
         page.select_option("#curve", label="PCA, k = 25, All 120 cells")

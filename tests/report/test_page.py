@@ -4,27 +4,37 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
-from made_run import COMPARISON, HOSTILE, add_comparison, add_leaderboard, make_run, settings_of
+from made_run import COMPARISON, HOSTILE, make_run, settings_of
 
-from latentcell.io import read_json
-from latentcell.mark import SIMULATION_NOTE
 from latentcell.report.answer import verdict
 from latentcell.report.cells import MOST_CELLS, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
 from latentcell.report.page import embedded, render
-from latentcell.report.parts import interval, number
+from latentcell.report.parts import number
+from latentcell.report.results import results_of
+from latentcell.runtime.io import read_json
+from latentcell.runtime.mark import SIMULATION_NOTE
+from latentcell.tables.catalogue import TABLES
 
-COMPARED = {"protocol": "controlled", "comparison": {"protocols": ["as-run"]}}
-RANKED = {
-    "leaderboard": {"representations": ["raw", "hvg-pca-k50"], "classifiers": ["svm-rbf"]},
+RULES = Path(__file__).parents[2] / "workflow/rules"
+EVERYTHING = {
+    "protocol": "controlled",
+    "grid": {
+        "representations": ["raw", "pca-k10", "pca-k25", "hvg-pca-k50"],
+        "classifiers": ["ffnn", "svm-rbf"],
+    },
+    "comparison": {"protocols": ["as-run"], "labelled_shares": [0.05]},
 }
 
 
@@ -44,11 +54,25 @@ def page(run):
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
-    settings = settings_of(["all"], **COMPARED, **RANKED)
+    settings = settings_of(["all"], **EVERYTHING)
     chosen = make_run(folder, settings, simulated=SIMULATION_NOTE)
-    add_comparison(folder)
-    add_leaderboard(folder, ["raw", "hvg-pca-k50", "gmvae-z5-h32"], ["svm-rbf", "ffnn"])
     return collect(folder, settings, chosen)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    settings = settings_of([60, "all"], ("second", "first"))
+    return folder, settings, make_run(folder, settings)
+
+
+def map_of(folder, settings, chosen, cells, dataset="mine"):
+    (results,) = (one for one in results_of(folder, settings, chosen) if one.dataset == dataset)
+    return cell_map(results, cells)
+
+
+def topic(report, name, place=0):
+    return next(one for one in report.datasets[place].topics if one.name == name)
 
 
 def data_of(page):
@@ -71,41 +95,43 @@ class Outline(HTMLParser):
         return [attributes for name, attributes in self.found if name == tag]
 
 
+def names_of(shown):
+    return [look["name"] for look in shown["types"]]
+
+
 def test_the_map_holds_the_cells_of_the_files(run):
-    folder, settings, chosen = run
-    shown = cell_map(folder, settings, chosen, "n60")
-    assert [part["name"] for part in shown["representations"]] == chosen
-    assert len(cell_map(folder, settings, chosen, "all")["representations"]) == 1 + len(chosen)
-    points = pd.read_csv(folder / "n60/r1/maps" / f"{chosen[0]}.csv")
+    folder, _, chosen = run
+    shown = map_of(*run, "n60")
+    assert [part["name"] for part in shown["representations"]] == chosen["mine"]
+    assert len(map_of(*run, "all")["representations"]) == 1 + len(chosen["mine"])
+    place = folder / "mine/n60/r1"
+    points = pd.read_csv(place / chosen["mine"][0] / "tsne.csv")
     assert shown["barcodes"] == list(points["barcode"])
     assert shown["representations"][0]["x"] == list(points["x"].round(2))
     for made in shown["inputs"]:
-        table = pd.read_csv(folder / "n60/r1/ffnn" / made["name"] / "predictions.csv")
-        assert [shown["types"][i] for i in made["predicted"]] == list(table["predicted"])
-        assert [shown["types"][i] for i in shown["type"]] == list(table["cell_type"])
+        table = pd.read_csv(place / made["name"] / "ffnn/predictions.csv")
+        types = names_of(shown)
+        assert [types[i] for i in made["predicted"]] == list(table["predicted"])
+        assert [types[i] for i in shown["type"]] == list(table["cell_type"])
         assert made["probability"] == list(table["probability"].round(3))
     assert shown["shown"] == ""
     assert all(count > 0 for count in shown["umi"])
 
 
-def test_matrices_are_of_the_cells_on_the_map(run):
-    folder, settings, chosen = run
+@pytest.mark.parametrize("made", ["run", "two"])
+def test_matrices_are_of_the_cells_on_the_map(made, request):
+    folder, settings, chosen = request.getfixturevalue(made)
     report = collect(folder, settings, chosen)
-    assert len(report.matrices) == 2 * 5
+    assert len(report.matrices) == len(settings.datasets) * 2 * 5
     for matrix in report.matrices:
-        made = next(
-            part
-            for shown in report.maps
-            if shown["cells"] == matrix.cells
-            for part in shown["inputs"]
-            if part["name"] == matrix.input
-        )
-        shown = next(shown for shown in report.maps if shown["cells"] == matrix.cells)
+        shown = next(shown for shown in report.maps if shown["name"] == matrix.map)
+        made = next(part for part in shown["inputs"] if part["name"] == matrix.input)
+        types = names_of(shown)
         behind = np.zeros((4, 4), int)
         for index, split in enumerate(made["split"]):
             if split == 2:
-                true = matrix.labels.index(shown["types"][shown["type"][index]])
-                behind[true, matrix.labels.index(shown["types"][made["predicted"][index]])] += 1
+                true = matrix.labels.index(types[shown["type"][index]])
+                behind[true, matrix.labels.index(types[made["predicted"][index]])] += 1
         assert behind.tolist() == matrix.counts
         totals = np.array(matrix.shares).sum(axis=1)
         assert np.all(np.isclose(totals, 1, atol=2e-3) | (totals == 0))
@@ -114,14 +140,15 @@ def test_matrices_are_of_the_cells_on_the_map(run):
 def test_cells_of_their_own_are_on_the_map_and_missing_elsewhere(tmp_path):
     settings = settings_of(["all"])
     chosen = make_run(tmp_path, settings)
-    for name in ("maps/{}.csv", "ffnn/{}/predictions.csv"):
-        path = tmp_path / "all/r1" / name.format(chosen[0])
+    first, second = chosen["mine"]
+    for name in ("tsne.csv", "ffnn/predictions.csv"):
+        path = tmp_path / "mine/all/r1" / first / name
         pd.read_csv(path).iloc[:40].to_csv(path, index=False)
-    shown = cell_map(tmp_path, settings, chosen, "all")
+    shown = map_of(tmp_path, settings, chosen, "all")
     of = {part["name"]: part for part in shown["representations"]}
-    assert of[chosen[0]]["x"].count(None) == 80
-    assert of[chosen[1]]["x"].count(None) == 0
-    made = next(part for part in shown["inputs"] if part["name"] == chosen[0])
+    assert of[first]["x"].count(None) == 80
+    assert of[second]["x"].count(None) == 0
+    made = next(part for part in shown["inputs"] if part["name"] == first)
     assert made["split"][40:] == made["predicted"][40:] == made["probability"][40:] == [None] * 80
 
 
@@ -130,18 +157,20 @@ def test_of_too_many_cells_all_that_test_are_kept(tmp_path, monkeypatch):
     assert MOST_CELLS == 20_000
     settings = settings_of(["all"])
     chosen = make_run(tmp_path, settings)
-    shown = cell_map(tmp_path, settings, chosen, "all")
-    table = pd.read_csv(tmp_path / "all/r1/ffnn/raw/predictions.csv")
+    shown = map_of(tmp_path, settings, chosen, "all")
+    table = pd.read_csv(tmp_path / "mine/all/r1/raw/ffnn/predictions.csv")
     assert len(shown["barcodes"]) == 50
     assert set(table.loc[table["split"] == "test", "barcode"]) <= set(shown["barcodes"])
-    assert shown["shown"].startswith("Shown are 50 of 120 cells")
+    assert shown["shown"].startswith("The map has 50 of 120 cells")
 
 
 def test_fifteen_thousand_cells_are_under_fifteen_megabytes(tmp_path):
     settings = settings_of(
         [1300, 15000],
-        grid=[{"latent_dim": [10, 25, 50, 100], "hidden_units": 250}],
-        pca={"components": [10, 25, 50, 100]},
+        grid={
+            "models": [{"latent_dim": [10, 25, 50, 100], "hidden_units": 250}],
+            "representations": ["raw", "pca-k10", "pca-k25", "pca-k50", "pca-k100"],
+        },
         replicates=1,
     )
     chosen = make_run(tmp_path, settings, cells=15000, types=[f"type {i}" for i in range(11)])
@@ -152,27 +181,46 @@ def test_fifteen_thousand_cells_are_under_fifteen_megabytes(tmp_path):
 
 def test_intervals_and_differences_are_those_of_the_measures(run):
     folder, settings, chosen = run
-    answers = collect(folder, settings, chosen).answers
+    answers = topic(collect(folder, settings, chosen), "answer").sections
     assert [section.title for section in answers] == ["60 cells", "All 120 cells"]
-    values = answers[0].charts[0].spec["data"]["values"]
+    chart = answers[0].charts[0]
+    values = chart.spec["data"]["values"]
     found = [
-        read_json(folder / "n60" / replicate / "ffnn/raw/metrics.json")["splits"]["test"]
+        read_json(folder / "mine/n60" / replicate / "raw/ffnn/metrics.json")["splits"]["test"]
         for replicate in ("r1", "r2")
     ]
     mean = np.mean([measures["accuracy"] for measures in found])
     assert values[0]["label"] == "Raw counts"
     assert values[0]["mean"] == pytest.approx(mean)
-    assert values[0]["low"] < mean < values[0]["high"]
+    low, high = values[0]["low"], values[0]["high"]
+    assert low < mean < high
     assert values[0]["drawn_low"] >= 0
     assert values[0]["drawn_high"] <= 1
-    table = answers[0].charts[0].table
-    assert table.rows[0][1] == interval(mean, values[0]["low"], values[0]["high"])
+    said = f"{number(mean, 3)} ({number(low, 3)} to {number(high, 3)})"
+    assert chart.table.rows[0][1] == values[0]["text"] == said
     latents, other, difference = answers[0].tables[0].rows[0][:3]
     assert latents.startswith("GMVAE")
+    assert answers[0].sentences[0].startswith(f"{latents} against {other}: {difference} of")
     means = {value["label"]: value["mean"] for value in values}
-    assert difference.startswith(f"{number(means[latents] - means[other])} (")
+    assert difference.startswith(f"{number(means[latents] - means[other], 3)} (")
     chances = [float(text) for text in answers[0].tables[0].rows[0][3:6]]
     assert sum(chances) == pytest.approx(1, abs=2e-3)
+
+
+def test_the_best_on_validation_cells_stand_for_their_kind(run):
+    folder, settings, chosen = run
+    rows = topic(collect(folder, settings, chosen), "answer").sections[0].tables[0].rows
+
+    def validated(name):
+        paths = sorted((folder / "mine/n60").glob(f"r?/{name}/ffnn/metrics.json"))
+        return np.mean([read_json(path)["splits"]["validation"]["accuracy"] for path in paths])
+
+    titles = {"pca-k10": "PCA, k = 10", "pca-k25": "PCA, k = 25", "raw": "Raw counts"}
+    best = max(("pca-k10", "pca-k25"), key=validated)
+    assert [row[1] for row in rows] == ["Raw counts", titles[best]]
+    latents = max(chosen["mine"], key=validated)
+    size = latents.split("-")[1].removeprefix("z")
+    assert {row[0] for row in rows} == {f"GMVAE Z = {size}, H = 32"}
 
 
 @pytest.mark.parametrize(
@@ -181,10 +229,10 @@ def test_intervals_and_differences_are_those_of_the_measures(run):
         (0.02, 0.05, "better"),
         (-0.05, -0.02, "worse"),
         (-0.01, 0.01, "equal in practice"),
-        (-0.05, 0.05, "not decided by these replicates"),
-        (0.0, 0.05, "not decided by these replicates"),
-        (0.03, 0.03, "the same in every replicate, so nothing is known of the spread"),
-        (None, None, "one replicate, so nothing is known of the spread"),
+        (-0.05, 0.05, "undecided with these replicates"),
+        (0.0, 0.05, "undecided with these replicates"),
+        (0.03, 0.03, "the same in all replicates, so the spread is unknown"),
+        (None, None, "one replicate, so the spread is unknown"),
     ],
 )
 def test_what_an_interval_says(low, high, said):
@@ -192,36 +240,143 @@ def test_what_an_interval_says(low, high, said):
 
 
 def test_the_comparison_is_that_of_its_tables(full):
-    titles = [section.title for section in full.compared]
-    assert titles[0] == "The study's claims"
+    compared = topic(full, "comparison").sections
+    titles = [section.title for section in compared]
+    assert titles[0] == "Claims of the study"
     assert len(titles) == 9
-    charts = {chart.name: chart for section in full.compared for chart in section.charts}
+    charts = {chart.name: chart for section in compared for chart in section.charts}
     assert {"protocols", "probabilities", "learning-curve", "ablations-elbo-gmvae-z10-h100"} <= set(
         charts
     )
     chances = pd.DataFrame(charts["probabilities"].spec["data"]["values"])
     assert np.allclose(chances.groupby("label")["probability"].sum(), 1, atol=1e-6)
-    # Nats as they are, accuracies as percentage points.
     effects = charts["ablations-elbo-gmvae-z10-h100"].spec["data"]["values"]
     table = pd.read_csv(COMPARISON / "ablations.csv")
-    assert effects[0]["mean"] in set(table.loc[table["measure"] == "elbo", "effect"])
-    claims = full.compared[0].tables[0]
-    assert len(claims.rows) == len(pd.read_csv(COMPARISON / "claims.csv"))
+    bounds = table[table["measure"] == "elbo"]
+    assert [value["mean"] for value in effects] == list(bounds["effect"])
+    assert effects[0]["text"].startswith(number(effects[0]["mean"], 1).replace(",", ""))
+    claims = compared[0].tables[0]
+    known = pd.read_csv(COMPARISON / "claims.csv")
+    assert len(claims.rows) == len(known)
+    stands = (known["verdict"] == "stands").sum()
+    assert f"{len(known)} claims; stands: {stands}" in compared[0].sentences[0]
 
 
 def test_marks_of_a_chart_share_their_axes(full):
-    for chart in full.charts():
+    assert len(full.charts()) > 8
+    for chart in full.charts().values():
         scales = vl_convert.vegalite_to_vega(chart.spec)["scales"]
         # Scales of a layer alone would be called layer_0_x.
         assert {scale["name"] for scale in scales} <= {"x", "y", "color", "shape", "yOffset"}
 
 
 def test_the_leaderboard_is_that_of_its_table(full):
-    table = full.leaderboard.charts[0].table
-    assert [row[0] for row in table.rows] == [str(rank) for rank in range(1, 7)]
-    accuracies = [float(row[3].split(" ")[0]) for row in table.rows]
+    (section,) = topic(full, "leaderboard").sections
+    (chart,) = section.charts
+    assert len(chart.table.rows) == 6 + 5  # radial kernels don't take raw counts
+    accuracies = [float(text.split(" ")[0]) for text in chart.table.cells("Accuracy")]
     assert accuracies == sorted(accuracies, reverse=True)
-    assert {row[1] for row in table.rows} == {"Raw counts", "hvg-pca-k50", "GMVAE Z = 5, H = 32"}
+    found = {"Raw counts", "hvg-pca-k50", "GMVAE Z = 5, H = 32"}
+    assert set(chart.table.cells("Representation")) > found
+    values = chart.spec["data"]["values"]
+    assert [value["text"] for value in values] == chart.table.cells("Accuracy")
+    assert values[0]["label"] == " + ".join(chart.table.rows[0][:2])
+
+
+def test_few_labels_are_drawn_by_number_of_labelled_cells(full):
+    (section,) = topic(full, "few-labels").sections
+    (chart,) = section.charts
+    values = chart.spec["data"]["values"]
+    assert len(values) == len(chart.table.rows) == 2 * 11
+    assert {"hvg-pca-k50 + svm-rbf", "Raw counts + ffnn"} < {value["label"] for value in values}
+
+
+def test_numbers_on_the_page_are_those_of_the_markdown_tables(run):
+    folder, settings, chosen = run
+    report = collect(folder, settings, chosen)
+    tables = [table for part in topic(report, "published").sections for table in part.tables]
+    titles = [table.caption.split(".")[0] for table in tables]
+    assert titles[:3] == ["Table 3", "Table 4", "Table 5"]
+    for name, table in zip(("table3", "table4", "table5"), tables, strict=False):
+        frame = pd.read_csv(folder / "tables" / f"{name}.csv", dtype={"dataset": str})
+        markdown = TABLES[name].markdown(frame)
+        for row in table.rows:
+            assert "| " + " | ".join(row).replace("−", "-") + " |" in markdown
+        assert all(f"- {note}\n" in markdown for note in table.notes)
+
+
+def test_only_the_shown_classifier_has_maps_and_all_with_epochs_have_curves(full):
+    assert [part["name"] for part in full.maps[0]["inputs"]] == [
+        *("raw", "pca-k10", "pca-k25", "hvg-pca-k50", "gmvae-z5-h32", "gmvae-z10-h32")
+    ]
+    titles = [curve["title"] for curve in full.curves if curve["of"] == "classifiers"]
+    assert len(titles) == 6
+    assert all(title.endswith(", ffnn") for title in titles)
+    models = [curve for curve in full.curves if curve["of"] == "models"]
+    assert [len(curve["lines"]) for curve in models] == [2 * 2] * 2
+
+
+def test_without_the_studys_classifier_the_first_one_answers(tmp_path):
+    settings = settings_of([60], grid={"classifiers": ["svm-rbf", "knn"]})
+    chosen = make_run(tmp_path, settings)
+    report = collect(tmp_path, settings, chosen)
+    (section,) = topic(report, "answer").sections
+    assert "of the classifier svm-rbf by input" in section.charts[0].summary
+    assert "Raw counts" not in section.charts[0].table.cells("Input")
+    assert {curve["of"] for curve in report.curves} == {"models"}
+    assert '<option value="classifiers">' not in render(report)
+
+
+def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
+    report = collect(*two)
+    assert [part.name for part in report.datasets] == ["second", "first"]
+    made = render(report)
+    heads = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", made)
+    assert heads == ["second", "first", "Cells", "Learning curves", "Methods and cost"]
+    assert "data sets <b>second</b>, <b>first</b>" in made
+    outline = Outline(made)
+    targets = [link["href"] for link in outline.named("a")]
+    ids = [attributes["id"] for _, attributes in outline.found if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {target.removeprefix("#") for target in targets if target[0] == "#"} <= set(ids)
+    assert targets.index("#dataset-1") < targets.index("#dataset-2") < targets.index("#answer-1")
+    levels = [int(tag[1]) for tag, _ in outline.found if re.fullmatch("h[1-6]", tag)]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    shown = [
+        attributes["data-chart"] for _, attributes in outline.found if "data-chart" in attributes
+    ]
+    assert set(shown) == set(data_of(made)["charts"])
+    assert len(shown) == 2 * 3
+    assert [one["title"] for one in data_of(made)["maps"]] == [
+        *("second, 60 cells", "second, All 120 cells", "first, 60 cells", "first, All 120 cells")
+    ]
+    assert ">mine</h2>" not in page
+
+
+def test_numbers_of_two_data_sets_are_not_mixed(two):
+    folder, settings, chosen = two
+    report = collect(folder, settings, chosen)
+    for place, dataset in enumerate(settings.dataset_names()):
+        value = topic(report, "answer", place).sections[0].charts[0].spec["data"]["values"][0]
+        found = [
+            read_json(folder / dataset / "n60" / replicate / "raw/ffnn/metrics.json")
+            for replicate in ("r1", "r2")
+        ]
+        means = [metrics["splits"]["test"]["accuracy"] for metrics in found]
+        assert value["mean"] == pytest.approx(np.mean(means))
+        table5 = topic(report, "published", place).sections[2].tables[0]
+        assert len(table5.rows) == 2 * 5
+        assert table5.cells("Accuracy mean ± sd")[0].startswith(number(np.mean(means), 3))
+
+
+def test_the_design_is_told_as_the_run_keeps_to_it(run):
+    folder, settings, chosen = run
+    assert collect(folder, settings, chosen).design[0].startswith("All inputs of a replicate")
+    asked = {"latents": {"cells": "own"}, "choice": {"split": "test", "by": "ari_clusters"}}
+    other = settings_of([60, "all"], **asked)
+    assert collect(folder, other, chosen).design == [
+        *("Models are chosen on test cells.", "Accuracies are measured on test cells.")
+    ]
 
 
 def test_simulated_cells_are_announced(full, page):
@@ -241,7 +396,7 @@ def test_what_labels_hold_is_text(page):
     assert not outline.named("img")
     assert "&lt;script&gt;window.hacked=1&lt;/script&gt;" in page
     assert "<script>window.hacked" not in page
-    assert HOSTILE[0] in data_of(page)["maps"][0]["types"]
+    assert HOSTILE[0] in names_of(data_of(page)["maps"][0])
     assert "<b>first</b>-1" in data_of(page)["maps"][0]["barcodes"]
     assert "<b>first" not in page
 
@@ -295,18 +450,52 @@ def test_screen_readers_find_their_way(page):
 def test_cost_is_added_up_by_step(run):
     table = cost_table(run[0])
     assert table.rows == [
-        ["map_cells", "2", "7", "7", "310"],
-        ["import_dataset", "1", "2", "2", "200"],
-        ["tables", "1", "0", "0", ""],
-        ["All", "4", "10", "10", "310"],
+        ["tSNE maps", "2", "7.0", "7.0", "310"],
+        ["Import of the data set", "1", "2.5", "2.5", "200"],
+        ["Representation pca", "1", "1.2", "1.2", "100"],
+        ["Tables", "1", "0.40", "0.00", ""],
+        ["All", "5", "11.2", "10.8", "310"],
     ]
 
 
-def test_steps_are_named_by_their_rule(run):
-    folder = run[0] / "benchmarks"
-    assert step_of(folder / "n60/train_vae/batch1.tsv") == "train_vae"
-    assert step_of(folder / "all/r2/fit_pca.tsv") == "fit_pca"
-    assert step_of(folder / "figures/figure2.tsv") == "figures"
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("store_config", "Configuration"),
+        ("mine/import_dataset", "Import of the data set"),
+        ("tables/import_dataset", "Import of the data set"),
+        ("mine/choose_models", "Choice of the models"),
+        ("mine/n60/r1/cells", "Subset and split"),
+        ("mine/all/r12/model_cells", "Subset and split of the models"),
+        ("mine/n60/r1/pool-cells", "Training of all models of a replicate"),
+        ("mine/n60/r1/semi-gmvae-z10-h100", "Representation semi-gmvae"),
+        ("mine/n60/r1/hvg-pca-k50", "Representation hvg-pca"),
+        ("mine/n60/r1/raw", "Representation raw"),
+        ("mine/n60/r1/raw/svm-rbf", "Classifier svm-rbf"),
+        ("mine/n60/r1/gmvae-z10-h100/tsne", "tSNE maps"),
+        ("mine/n60/r1/gmvae-z10-h100/samples", "Cells drawn from the models"),
+        ("mine/n60/r1/finish_cells", "Results of all cells in one file (finished.h5ad)"),
+        ("records/classifiers", "Collection of the results"),
+        ("tables/table5", "Tables"),
+        ("figures/mine/figure2", "Figures"),
+        ("annotate/train_annotator", "Annotator"),
+        ("deposit/raw/repeat", "Classifier on the authors' own data"),
+        ("something/new", "new"),
+    ],
+)
+def test_steps_are_named_in_words(name, step):
+    assert step_of(name) == step
+
+
+def test_every_benchmark_of_the_rules_has_a_name_in_words(tmp_path):
+    texts = [path.read_text() for path in RULES.glob("*.smk")]
+    paths = [path for text in texts for path in re.findall(r'benchmarks/([^"]*)\.tsv', text)]
+    assert len(paths) > 15
+    values = {"subset": "n60", "replicate": "r1", "kind": "vae", "latent_dim": "5"}
+    for path in paths:
+        name = re.sub(r"\{+(\w+)\}+", lambda match: values.get(match[1], match[1]), path)
+        name = name.replace("hhidden_units", "h32").replace("pool-cells", "pool-model_cells")
+        assert step_of(name) != name.split("/")[-1] or name in ("write_answer", "write_report")
 
 
 def test_seeds_versions_and_configuration_are_told(run, page):
@@ -332,5 +521,17 @@ def test_colours_can_be_told_from_black(colour):
 def test_numbers_are_read_as_numbers():
     assert number(-1234.5678, 1) == "−1,234.6"
     assert number(None) == number(float("nan")) == ""
-    assert interval(0.5, None, None) == "0.500"
-    assert interval(0.5, 0.25, 0.75, 2) == "0.50 (0.25 to 0.75)"
+
+
+def test_code_in_notes_is_set_as_code_and_nothing_else_is(full):
+    made = render(full)
+    assert "(<code>comparison.rope</code>)" in made
+    assert "`" not in re.sub(r"<script.*?</script>", "", made, flags=re.S)
+
+
+def test_rules_import_the_digest_of_the_assets_without_pandas():
+    code = (
+        "import sys; from latentcell.report.page import assets_digest; assert assets_digest();"
+        "assert not {'pandas', 'numpy', 'jinja2', 'vl_convert'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

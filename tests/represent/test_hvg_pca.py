@@ -6,10 +6,10 @@ from anndata import AnnData
 from safetensors.numpy import load_file, save_file
 from sklearn.decomposition import PCA
 
-from latentcell.errors import InputError
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
+from latentcell.runtime.errors import InputError
 
 CELLS, GENES = 120, 90
 TRAINING = np.arange(CELLS) < 90
@@ -21,7 +21,7 @@ def counts():
     programmes = rng.gamma(1.0, size=(CELLS, 5)) @ rng.gamma(0.3, size=(5, GENES))
     counts = rng.poisson(programmes)
     counts[:, 7] = 0
-    counts[90:, 8] = 50  # loud, but in no training cell
+    counts[90:, 8] = 50  # variable, but in no training cell
     counts[:90, 8] = 0
     return sp.csr_matrix(counts.astype(np.int32))
 

@@ -1,4 +1,4 @@
-"""Every representation: learnt from training cells alone, the same for a cell whoever is beside."""
+"""Every representation: fitted on training cells alone, independent of other cells in a call."""
 
 from importlib.util import find_spec
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from latentcell import methods as m
-from latentcell.fitting import Labelled, Options
+from latentcell.config import methods as m
+from latentcell.config.fitting import Labelled, Options
+from latentcell.config.settings import PcaSettings
+from latentcell.represent.pca import fit_pca
 
 NAMES = [name.replace("<number>", "4") for name in m.known_methods("represent")]
 OPTIONS = Options(seed=2, epochs=3)
@@ -30,6 +32,11 @@ def learnt(name, counts, codes):
     return method.load()(Labelled(counts, codes), method.size, OPTIONS)
 
 
+def training_of(cells):
+    counts, codes = cells
+    return counts[:100], codes[:100]
+
+
 def dense(features):
     return features.toarray() if sp.issparse(features) else features
 
@@ -38,9 +45,9 @@ def dense(features):
 def test_cells_that_were_not_there_get_finite_features(name, cells):
     counts, codes = cells
     features = learnt(name, counts[:100], codes[:100])(counts)
-    assert sp.issparse(features) == (m.gives(name) == "log")
-    assert features.dtype == np.float32
-    assert features.shape == (150, 60 if name == "log" else 4)
+    assert sp.issparse(features) == (m.gives(name) in ("counts", "log"))
+    assert features.dtype == (np.int32 if name == "raw" else np.float32)
+    assert features.shape == (150, 60 if name in ("raw", "log") else 4)
     assert np.isfinite(dense(features)).all()
     assert (dense(features).std(0) > 0).sum() >= min(4, features.shape[1])
 
@@ -49,7 +56,7 @@ def test_cells_that_were_not_there_get_finite_features(name, cells):
 def test_a_cell_has_the_same_features_alone_and_among_others(name, cells):
     counts, codes = cells
     transform = learnt(name, counts[:100], codes[:100])
-    # Shares of topics, in percent, are iterated on: to the second digit after the point.
+    # Shares of topics, in percent, are iterative: equal to the second decimal.
     close = 0.02 if name.startswith("nmf") else 1e-4
     np.testing.assert_allclose(
         dense(transform(counts[120:122])), dense(transform(counts))[120:122], atol=close
@@ -61,6 +68,38 @@ def test_the_same_seed_gives_the_same_bits(name, cells):
     counts, codes = cells
     first, second = (learnt(name, counts[:100], codes[:100])(counts) for _ in range(2))
     np.testing.assert_array_equal(dense(first), dense(second))
+
+
+def test_raw_counts_are_not_touched(cells):
+    counts, codes = cells
+    assert learnt("raw", counts[:100], codes[:100])(counts) is counts
+
+
+def test_components_are_those_of_section_pca(cells):
+    counts, codes = cells
+    method = m.representation("pca-k4")
+    assert method.nested
+    training = Labelled(counts[:100], codes[:100])
+    for section in (PcaSettings(), PcaSettings(fit_on="all"), PcaSettings(standardise=False)):
+        options = Options(seed=2, pca=section)
+        assert method.learns_from(options) == section.fit_on
+        found = method.load()(training, 4, options)
+        alone = fit_pca(counts[:100], ["training"] * 100, 4, section)
+        np.testing.assert_array_equal(found(counts), alone.transform(counts))
+        np.testing.assert_array_equal(found.arrays["components"], alone.components)
+    # A smaller size of a nested representation is the first columns of a larger one.
+    fewer = m.representation("pca-k2").load()(training, 2, OPTIONS)(counts)
+    np.testing.assert_allclose(
+        learnt("pca-k4", *training_of(cells))(counts)[:, :2], fewer, atol=1e-4
+    )
+
+
+def test_only_components_are_nested_and_may_see_all_cells():
+    methods = [m.representation(name) for name in NAMES]
+    assert [method.name for method in methods if method.nested] == ["pca-k4"]
+    leaky = Options(seed=1, pca=PcaSettings(fit_on="all"))
+    seeing = {method.name for method in methods if method.learns_from(leaky) == "all"}
+    assert seeing == {"pca-k4"}
 
 
 def test_shares_of_topics_are_percent(cells):

@@ -1,21 +1,12 @@
 """Tables from synthetic records whose means and deviations are worked out by hand."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from latentcell.errors import InputError
-from latentcell.settings import Settings, parse_settings
+from latentcell.config.settings import Settings, parse_settings
 from latentcell.tables.build import number_models, pca_variance, table3, table4, table5
-from latentcell.tables.collect import (
-    collect_ffnn_records,
-    collect_histories,
-    collect_vae_records,
-    collect_variance,
-)
 
 MEASURES = {
     "elbo": -2000.0,
@@ -33,58 +24,70 @@ MEASURES = {
 }
 
 
-def settings_of(name: str = "pbmc68k", sizes: Any = (1300, 15000), **more: Any) -> Settings:
-    grid = [{"latent_dim": [10, 25], "hidden_units": [100, 250]}]
+def settings_of(
+    name: str = "pbmc68k", sizes: Any = (1300, 15000), models: Any = None, **more: Any
+) -> Settings:
+    dataset = {"name": name, "path": "mine.h5ad"} if name == "mine" else name
     config: dict[str, Any] = {
-        "dataset": {"name": name},
+        "datasets": [dataset],
         "subset": {"sizes": list(sizes)},
-        "grid": grid,
-        "pca": {"components": [25, 10]},
+        "grid": {
+            "representations": ["nmf-k20", "pca-k25", "pca-k10", "raw"],
+            "models": models or [{"latent_dim": [10, 25], "hidden_units": [100, 250]}],
+        },
     }
-    if name == "mine":
-        config["dataset"]["path"] = "mine.h5ad"
     return parse_settings(config | more)
 
 
-def write_metrics(path: Path, splits: dict[str, dict[str, Any]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"best_epoch": 3, "epochs_trained": 5, "splits": splits}))
-    return path
-
-
-def write_vae(root: Path, cells: str, replicate: str, model: str, **test: Any) -> Path:
+def model_rows(
+    cells: str, replicate: str, model: str, dataset: str = "pbmc68k", **test: Any
+) -> list[dict[str, Any]]:
+    keys = {"dataset": dataset, "variant": "run", "cells": cells, "replicate": replicate}
     splits = {
-        "training": {"cells": 832} | MEASURES | {"elbo": -1.0},
-        "validation": {"cells": 208} | MEASURES | {"elbo": -2.0},
-        "test": {"cells": 260} | MEASURES | test,
+        "training": (832, {"elbo": -1.0}),
+        "validation": (208, {"elbo": -2.0}),
+        "test": (260, test),
     }
-    return write_metrics(root / cells / replicate / "vae" / model / "metrics.json", splits)
-
-
-def write_ffnn(
-    root: Path, cells: str, replicate: str, name: str, accuracy: float, n: int = 130
-) -> Path:
-    scores = {"accuracy": accuracy, "balanced_accuracy": accuracy / 2, "macro_f1": None}
-    splits = {"training": {"cells": 1040} | scores, "test": {"cells": n} | scores}
-    return write_metrics(root / cells / replicate / "ffnn" / name / "metrics.json", splits)
-
-
-def grid_records(root: Path, cells: str = "n1300") -> list[Path]:
     return [
-        write_vae(root, cells, "r1", f"gmvae-z{z}-h{h}", elbo=-2000.0 - z - h)
+        keys | {"model": model, "split": split, "split_cells": number} | MEASURES | measures
+        for split, (number, measures) in splits.items()
+    ]
+
+
+def score_rows(
+    cells: str,
+    replicate: str,
+    name: str,
+    accuracy: float,
+    n: int = 130,
+    dataset: str = "pbmc68k",
+) -> list[dict[str, Any]]:
+    keys = {"dataset": dataset, "variant": "run", "cells": cells, "replicate": replicate}
+    scores = {"accuracy": accuracy, "balanced_accuracy": accuracy / 2, "macro_f1": None}
+    return [
+        keys | {"input": name, "classifier": "ffnn", "split": split, "split_cells": cells} | scores
+        for split, cells in (("training", 1040), ("test", n))
+    ]
+
+
+def frame(*parts: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+def grid_rows(cells: str = "n1300", dataset: str = "pbmc68k") -> list[list[dict[str, Any]]]:
+    return [
+        model_rows(cells, "r1", f"gmvae-z{z}-h{h}", dataset, elbo=-2000.0 - z - h)
         for z in (10, 25)
         for h in (100, 250)
     ]
 
 
-def test_table3_holds_means_deviations_and_printed_numbers(tmp_path: Path) -> None:
-    paths = [
-        write_vae(
-            tmp_path, "n1300", "r1", "gmvae-z10-h250", elbo=-2000.0, silhouette_clusters=None
-        ),
-        write_vae(tmp_path, "n1300", "r2", "gmvae-z10-h250", elbo=-2006.0),
-    ]
-    table = table3(collect_vae_records(paths), settings_of())
+def test_table3_holds_means_deviations_and_printed_numbers() -> None:
+    records = frame(
+        model_rows("n1300", "r1", "gmvae-z10-h250", elbo=-2000.0, silhouette_clusters=None),
+        model_rows("n1300", "r2", "gmvae-z10-h250", elbo=-2006.0),
+    )
+    table = table3(records, settings_of())
     assert list(table.columns[:4]) == ["model", "latent_dim", "hidden_units", "kind"]
     assert list(table.columns[4:10]) == [
         "elbo_mean",
@@ -106,10 +109,8 @@ def test_table3_holds_means_deviations_and_printed_numbers(tmp_path: Path) -> No
     assert row["replicates"] == 2
 
 
-def test_table3_keeps_the_order_of_the_grid_and_leaves_the_sd_of_one_replicate_empty(
-    tmp_path: Path,
-) -> None:
-    table = table3(collect_vae_records(reversed(grid_records(tmp_path))), settings_of())
+def test_table3_keeps_the_order_of_the_grid_and_leaves_the_sd_of_one_replicate_empty() -> None:
+    table = table3(frame(*reversed(grid_rows())), settings_of())
     assert table["model"].tolist() == [1, 2, 5, 6]
     assert table["elbo_mean"].tolist() == [-2110, -2260, -2125, -2275]
     assert table["elbo_sd"].isna().all()
@@ -118,30 +119,29 @@ def test_table3_keeps_the_order_of_the_grid_and_leaves_the_sd_of_one_replicate_e
 @pytest.mark.parametrize(
     ("name", "size"), [("mine", 1300), ("pbmc68k-sample", 1300), ("pbmc68k", 1000)]
 )
-def test_other_data_get_running_numbers_and_nothing_published(
-    tmp_path: Path, name: str, size: int
-) -> None:
-    records = collect_vae_records(grid_records(tmp_path, f"n{size}"))
+def test_other_data_get_running_numbers_and_nothing_published(name: str, size: int) -> None:
+    records = frame(*grid_rows(f"n{size}", name))
     table = table3(records, settings_of(name, [size]))
     assert table["model"].tolist() == [1, 2, 3, 4]
     assert table[["elbo_published", "rand_index_published"]].isna().to_numpy().all()
 
 
-def test_all_the_cells_count_as_1300_when_they_are_1300(tmp_path: Path) -> None:
-    records = collect_vae_records(grid_records(tmp_path, "all"))  # 832 + 208 + 260 cells
+def test_all_the_cells_count_as_1300_when_they_are_1300() -> None:
+    records = frame(*grid_rows("all", "pbmc68k-study"))  # 832 + 208 + 260 cells
     table = table3(records, settings_of("pbmc68k-study", ["all"]))
     assert table["elbo_published"].tolist() == [-5971.4, -4420.9, -5030.0, -3152.0]
 
 
 def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
-    grid = [
+    models = [
         {"latent_dim": 10, "hidden_units": [250, 300]},
         {"kind": "vae", "latent_dim": 10, "hidden_units": 250},
     ]
     numbers = number_models(
-        settings_of(grid=grid),
+        settings_of(models=models),
         {"n1300": 1300, "n15000": 15000},
         ["gmvae-z10-h250", "vae-z10-h250"],
+        "pbmc68k",
     )
     assert numbers == {
         ("n1300", "gmvae-z10-h250"): 2,
@@ -152,32 +152,31 @@ def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
     }
 
 
-def test_table4_holds_the_chosen_models_on_the_other_subsets(tmp_path: Path) -> None:
-    paths = grid_records(tmp_path)
-    paths.append(write_vae(tmp_path, "n15000", "r1", "gmvae-z10-h250"))
-    table = table4(collect_vae_records(paths), settings_of())
+def test_table4_holds_the_chosen_models_on_the_other_subsets() -> None:
+    records = frame(*grid_rows(), model_rows("n15000", "r1", "gmvae-z10-h250"))
+    table = table4(records, settings_of())
     (row,) = table.to_dict("records")
     assert (row["model"], row["kind"], row["subset"]) == (17, "gmvae", 15000)
     assert (row["elbo_published"], row["rand_index_published"]) == (-1871.9, 0.169)
 
 
-def test_table4_of_one_subset_has_columns_but_no_rows(tmp_path: Path) -> None:
-    table = table4(collect_vae_records(grid_records(tmp_path)), settings_of(sizes=[1300]))
+def test_table4_of_one_subset_has_columns_but_no_rows() -> None:
+    table = table4(frame(*grid_rows()), settings_of(sizes=[1300]))
     assert len(table) == 0
     assert "elbo_mean" in table
 
 
-def test_table5_matches_every_input_with_its_printed_accuracy(tmp_path: Path) -> None:
-    paths = [
-        write_ffnn(tmp_path, "n15000", "r1", "gmvae-z10-h250", 0.7, 1500),
-        write_ffnn(tmp_path, "n15000", "r1", "raw", 0.8, 1500),
-        write_ffnn(tmp_path, "n1300", "r1", "gmvae-z10-h250", 0.5),
-        write_ffnn(tmp_path, "n1300", "r1", "pca-k25", 0.6),
-        write_ffnn(tmp_path, "n1300", "r1", "pca-k10", 0.6),
-        write_ffnn(tmp_path, "n1300", "r1", "raw", 0.6, 130),
-        write_ffnn(tmp_path, "n1300", "r2", "raw", 0.8, 131),
-    ]
-    table = table5(collect_ffnn_records(paths), settings_of())
+def test_table5_matches_every_input_with_its_printed_accuracy() -> None:
+    records = frame(
+        score_rows("n15000", "r1", "gmvae-z10-h250", 0.7, 1500),
+        score_rows("n15000", "r1", "raw", 0.8, 1500),
+        score_rows("n1300", "r1", "gmvae-z10-h250", 0.5),
+        score_rows("n1300", "r1", "pca-k25", 0.6),
+        score_rows("n1300", "r1", "pca-k10", 0.6),
+        score_rows("n1300", "r1", "raw", 0.6, 130),
+        score_rows("n1300", "r2", "raw", 0.8, 131),
+    )
+    table = table5(records, settings_of())
     assert list(table.columns[:8]) == [
         "input",
         "subset",
@@ -202,73 +201,65 @@ def test_table5_matches_every_input_with_its_printed_accuracy(tmp_path: Path) ->
     assert table["macro_f1_published"].isna().all()
 
 
-def test_table5_calls_a_plain_vae_so_and_prints_nothing_for_it(tmp_path: Path) -> None:
-    grid = [{"kind": "vae", "latent_dim": 10, "hidden_units": 250}]
-    paths = [write_ffnn(tmp_path, "n1300", "r1", "vae-z10-h250", 0.5)]
-    (row,) = table5(collect_ffnn_records(paths), settings_of(grid=grid)).to_dict("records")
+def test_table5_calls_a_plain_vae_so_and_prints_nothing_for_it() -> None:
+    models = [{"kind": "vae", "latent_dim": 10, "hidden_units": 250}]
+    records = frame(score_rows("n1300", "r1", "vae-z10-h250", 0.5))
+    (row,) = table5(records, settings_of(models=models)).to_dict("records")
     assert (row["input"], row["model"], row["dim"]) == ("VAE", 1, 10)
     assert pd.isna(row["accuracy_published"])
 
 
-def test_table5_of_other_data_has_nothing_printed(tmp_path: Path) -> None:
-    paths = [write_ffnn(tmp_path, "n1300", "r1", "raw", 0.5)]
-    table = table5(collect_ffnn_records(paths), settings_of("pbmc68k-sample", [1300]))
+def test_table5_of_other_data_has_nothing_printed() -> None:
+    records = frame(score_rows("n1300", "r1", "raw", 0.5, dataset="pbmc68k-sample"))
+    table = table5(records, settings_of("pbmc68k-sample", [1300]))
     assert table["accuracy_published"].isna().all()
 
 
-def test_pca_variance_is_the_mean_at_the_configured_components(tmp_path: Path) -> None:
-    paths = []
-    for replicate, scale in (("r1", 1.0), ("r2", 2.0)):
-        path = tmp_path / "n1300" / replicate / "pca" / "variance.csv"
-        path.parent.mkdir(parents=True)
-        path.write_text(
-            "k,explained_variance_percent\n" + "".join(f"{k},{k * scale}\n" for k in range(1, 20))
+def test_table5_has_every_representation_in_the_order_of_the_study() -> None:
+    models = [
+        {"kind": "semi-gmvae", "latent_dim": 5, "hidden_units": 9},
+        {"latent_dim": 10, "hidden_units": 250},
+    ]
+    names = ["gmvae-z10-h250", "semi-gmvae-z5-h9", "nmf-k20", "pca-k25", "raw"]
+    records = frame(*(score_rows("n1300", "r1", name, 0.5) for name in names))
+    vae = {"labelled_share": 0.5, "components": "labels"}
+    table = table5(records, settings_of(models=models, vae=vae))
+    assert table["input"].tolist() == ["raw", "PCA", "nmf-k20", "semi-GMVAE", "scVAE"]
+    assert table["dim"].fillna(0).tolist() == [0, 25, 0, 5, 10]
+    assert table["accuracy_published"].fillna(0).tolist() == [0.655, 0.556, 0, 0, 0.536]
+
+
+def test_models_classified_on_the_first_subset_alone_are_not_numbered_on_others() -> None:
+    records = frame(
+        *(score_rows("n1000", "r1", f"gmvae-z10-h{h}", 0.5, dataset="mine") for h in (100, 250)),
+        score_rows("n2000", "r1", "gmvae-z10-h250", 0.5, dataset="mine"),
+    )
+    table = table5(records, settings_of("mine", [1000, 2000]))
+    assert table["model"].tolist() == [1, 2, 5]
+
+
+def test_data_sets_are_never_mixed() -> None:
+    both = frame(*grid_rows(dataset="mine"), *grid_rows(dataset="pbmc68k"))
+    with pytest.raises(ValueError, match="records of one data set, found mine, pbmc68k"):
+        table3(both, settings_of())
+
+
+def test_no_records_make_tables_without_rows() -> None:
+    for make, rows in ((table3, grid_rows()[0]), (table4, grid_rows()[0])):
+        assert make(pd.DataFrame(rows)[:0], settings_of()).empty
+    assert table5(frame(score_rows("n1300", "r1", "raw", 0.5))[:0], settings_of()).empty
+
+
+def test_pca_variance_is_the_mean_at_the_configured_components() -> None:
+    variance = pd.DataFrame(
+        {"cells": cells, "replicate": replicate, "k": k} | {"explained_variance_percent": k * scale}
+        for cells, replicate, scale in (
+            ("n1300", "r1", 1.0),
+            ("n1300", "r2", 2.0),
+            ("all", "r1", 9),
         )
-        paths.append(path)
-    table = pca_variance(collect_variance(paths), settings_of())
+        for k in range(1, 20)
+    )
+    table = pca_variance(variance, settings_of())
     # k = 25 is more than these cells had components.
     assert table.to_dict("list") == {"k": [10], "explained_variance_percent": [15.0]}
-
-
-def test_histories_know_what_they_are_of(tmp_path: Path) -> None:
-    path = tmp_path / "all" / "r3" / "ffnn" / "raw" / "history.csv"
-    path.parent.mkdir(parents=True)
-    path.write_text("epoch,split,loss,accuracy\n1,training,0.5,0.25\n")
-    assert collect_histories([path], "ffnn").to_dict("records") == [
-        {
-            "epoch": 1,
-            "split": "training",
-            "loss": 0.5,
-            "accuracy": 0.25,
-            "cells": "all",
-            "replicate": "r3",
-            "input": "raw",
-        }
-    ]
-
-
-@pytest.mark.parametrize(
-    ("collect", "path"),
-    [
-        (collect_vae_records, "n1300/r1/ffnn/raw/metrics.json"),
-        (collect_ffnn_records, "metrics.json"),
-        (collect_variance, "n1300/r1/variance.csv"),
-    ],
-)
-def test_misplaced_files_are_named(collect: Any, path: str) -> None:
-    with pytest.raises(InputError, match=f"{path}: expected a path that ends in"):
-        collect([path])
-
-
-@pytest.mark.parametrize(
-    "collect",
-    [
-        collect_vae_records,
-        collect_ffnn_records,
-        collect_variance,
-        lambda paths: collect_histories(paths, "vae"),
-    ],
-)
-def test_no_files_at_all_are_refused(collect: Any) -> None:
-    with pytest.raises(InputError, match="found none"):
-        collect([])

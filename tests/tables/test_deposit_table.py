@@ -6,16 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentcell.deposited import DEPOSITED
-from latentcell.errors import InputError
+from latentcell.config.settings import parse_settings
+from latentcell.runtime.errors import InputError
+from latentcell.study.deposited import DEPOSITED
+from latentcell.study.published import PUBLISHED_ACCURACIES, STUDY
+from latentcell.tables.catalogue import TABLES
 from latentcell.tables.deposit import (
     collect_repeats,
     percentile,
     published_accuracy,
     table5_deposit,
 )
-from latentcell.tables.published import PUBLISHED_ACCURACIES
-from latentcell.tables.render import latex_table, markdown_table, write_table
 
 ASKED = [
     *("input", "subset", "model", "dim", "hidden_units"),
@@ -83,20 +84,25 @@ def test_what_was_printed_alike_is_a_tie() -> None:
 
 def test_every_format_is_written(records: pd.DataFrame, tmp_path: Path) -> None:
     paths = [tmp_path / f"table5_deposit.{kind}" for kind in ("csv", "md", "tex")]
-    write_table("table5_deposit", table5_deposit(records), paths)
-    assert len(pd.read_csv(paths[0])) == 13
+    entry, settings = TABLES["table5_deposit"], parse_settings({})
+    entry.write(entry.build({"deposit": records.assign(dataset=STUDY)}, settings), paths)
+    table = pd.read_csv(paths[0])
+    assert len(table) == 13
+    assert table.columns[0] == "dataset"
+    assert set(table["dataset"]) == {STUDY}
     markdown = paths[1].read_text(encoding="utf-8")
     assert "| Percentile of the published |" in markdown
     assert "its own split and initialisation" in markdown
     assert "its own subset" not in markdown
+    assert "| Accuracy, 2.5th percentile | Accuracy, 97.5th percentile |" in markdown
     assert "Model 15, published Accuracy: 0.385 (10 of 26 cells) in the notebook" in markdown
 
 
 def test_one_replicate_has_no_deviation(records: pd.DataFrame) -> None:
-    table = table5_deposit(records[records["replicate"] == "r1"])
+    table = table5_deposit(records[records["replicate"] == "r1"]).assign(dataset=STUDY)
     assert table["accuracy_sd"].isna().all()
-    assert "nan" not in markdown_table("table5_deposit", table)
-    assert "nan" not in latex_table("table5_deposit", table)
+    assert "nan" not in TABLES["table5_deposit"].markdown(table)
+    assert "nan" not in TABLES["table5_deposit"].latex(table)
 
 
 def test_strangers_are_refused(tmp_path: Path) -> None:

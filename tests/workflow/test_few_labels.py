@@ -1,4 +1,4 @@
-"""Few labels on a few real cells, in a copy of the repository."""
+"""Shares of the labels on a few real cells, in a copy of the repository."""
 
 import json
 
@@ -6,14 +6,23 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
-from test_workflow import clone, snakemake
+from test_workflow import SAMPLE, clone, snakemake
 
 FEW = {
     "replicates": 2,
     "subset": {"sizes": [300], "seed": 5},
-    "grid": [{"latent_dim": 2, "hidden_units": 6}],
-    "few_labels": {"shares": [0.05, 1.0], "model": "gmvae-z2-h6", "components": 5},
+    "grid": {
+        "representations": ["raw", "hvg-pca-k5"],
+        "models": [
+            {"latent_dim": 2, "hidden_units": 6},
+            {"kind": "semi-gmvae", "latent_dim": 2, "hidden_units": 6},
+        ],
+        "classifiers": ["ffnn", "logistic", "argmax"],
+    },
+    "vae": {"epochs": 2, "learning_rate": 0.01, "labelled_share": 1.0},
+    "comparison": {"labelled_shares": [0.05]},
 }
+SEMI = ("semi-gmvae-z2-h6", "argmax")
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("few_labels")]
 
@@ -21,52 +30,57 @@ pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("few_labels")]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("few_labels"), FEW)
-    done = snakemake(folder, "few_labels")
+    done = snakemake(folder, "tables", f"results/tiny/figures/{SAMPLE}/few_labels.png")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "results/tiny"
 
 
+def of_share(run, share):
+    """The folder of the cells and results with a share of the labels."""
+    return (run if share == 1 else run / f"variants/labelled-{share:g}") / SAMPLE / "n300"
+
+
 def test_table_and_figure_are_there(run):
     table = pd.read_csv(run / "tables/few_labels.csv")
-    assert len(table) == 4 * 2
+    # raw and ffnn; variable genes and latents with ffnn and logistic; q(y | x).
+    assert len(table) == (1 + 2 + 2 + 1) * 2
     assert set(table["share"]) == {0.05, 1.0}
     assert set(table["replicates"]) == {2}
     assert table["accuracy_mean"].between(0, 1).all()
-    assert (run / "tables/few_labels.md").read_text().startswith("# Test accuracy")
-    figures = {path.name for path in (run / "figures").glob("few_labels.*")}
+    figures = {path.name for path in (run / f"figures/{SAMPLE}").glob("few_labels.*")}
     assert figures == {f"few_labels.{kind}" for kind in ("pdf", "png", "svg")}
 
 
-def test_accuracies_are_those_of_the_predictions_and_models(run):
-    table = pd.read_csv(run / "tables/few_labels.csv").set_index(["method", "share"])
-    accuracies = {}
+@pytest.mark.parametrize("share", [0.05, 1.0])
+def test_all_methods_see_the_labels_of_the_same_cells(run, share):
     for replicate in ("r1", "r2"):
-        path = run / f"few_labels/n300/{replicate}/predictions.csv"
-        predictions = pd.read_csv(path, dtype={"barcode": str})
-        right = predictions["predicted"] == predictions["cell_type"]
-        grouped = right.groupby([predictions["method"], predictions["share"]])
-        accuracies[replicate] = grouped.mean()
-        for share in (0.05, 1.0):
-            folder = run / f"few_labels/labelled-{share:g}/n300/{replicate}/vae/gmvae-z2-h6"
-            measures = json.loads((folder / "metrics.json").read_text())["predictions"]
-            assert measures["splits"]["test"]["accuracy"] == pytest.approx(
-                accuracies[replicate]["gmvae-guided", share]
-            )
-            latent = ad.read_h5ad(folder / "latent.h5ad").obs
-            assert latent["labelled"].sum() == measures["labelled_cells"]
-            assert set(latent.loc[latent["labelled"], "split"]) == {"training"}
-            number = table.loc[("hvg-pca-logistic", share), "labelled_cells"]
-            assert measures["labelled_cells"] == number
-            history = pd.read_csv(folder / "history.csv")
-            assert history["accuracy"].between(0, 1).all()
-    mean = np.mean([accuracies[replicate] for replicate in accuracies], 0)
-    index = accuracies["r1"].index
-    np.testing.assert_allclose(table.loc[index, "accuracy_mean"], mean, rtol=1e-8)
+        folder = of_share(run, share) / replicate
+        latent = ad.read_h5ad(folder / SEMI[0] / "features.h5ad").obs
+        assert set(latent.loc[latent["labelled"], "split"]) == {"training"}
+        counts = {
+            json.loads(path.read_text())["labelled_cells"]
+            for path in folder.glob("*/*/metrics.json")
+        }
+        assert counts == {int(latent["labelled"].sum())}
 
 
-def test_without_shares_there_is_nothing_to_do(tmp_path):
-    folder = clone(tmp_path, {"few_labels": {"shares": []}})
-    done = snakemake(folder, "few_labels", "--dry-run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "train_guided_vae" not in done.stdout
-    assert "classify_few_labels" not in done.stdout
+@pytest.mark.parametrize("share", [0.05, 1.0])
+def test_the_semi_supervised_model_predicts_by_its_own_posterior(run, share):
+    folder = of_share(run, share) / "r1"
+    features = ad.read_h5ad(folder / SEMI[0] / "features.h5ad")
+    predicted = pd.read_csv(folder / SEMI[0] / SEMI[1] / "predictions.csv")
+    assert list(predicted["predicted"]) == list(features.obs["predicted"].astype(str))
+    np.testing.assert_allclose(predicted["probability"], features.X.max(1), rtol=1e-5)
+    own = json.loads((folder / SEMI[0] / "metrics.json").read_text())["predictions"]
+    metrics = json.loads((folder / SEMI[0] / SEMI[1] / "metrics.json").read_text())
+    assert own["splits"]["test"]["accuracy"] == metrics["splits"]["test"]["accuracy"]
+
+
+def test_what_learns_without_labels_is_learnt_once(run):
+    for name in ("gmvae-z2-h6", "hvg-pca-k5", "raw"):
+        ours, theirs = (of_share(run, share) / "r1" / name / "features.h5ad" for share in (1, 0.05))
+        assert ours.read_bytes() == theirs.read_bytes()
+    logs = run.rglob("logs/**/gmvae-z2-h6.log")
+    said = [path.read_text() for path in logs]
+    assert len(said) == 4
+    assert sum("taken from an earlier job" in text for text in said) == 2

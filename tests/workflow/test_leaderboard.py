@@ -8,25 +8,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from test_workflow import clone, snakemake
+from test_workflow import SAMPLE, clone, snakemake
 
 from repository import ROOT
 
 RANKED = {
     "replicates": 2,
     "subset": {"sizes": [200], "seed": 5},
-    "grid": [{"latent_dim": 2, "hidden_units": 6}],
-    "pca": {"components": [2, 4]},
-    "leaderboard": {
-        "representations": ["raw", "pca-k4", "gmvae-z2-h6", "hvg-pca-k5"],
+    "grid": {
+        "representations": ["raw", "pca-k2", "pca-k4", "hvg-pca-k5"],
+        "models": [{"latent_dim": 2, "hidden_units": 6}],
         "classifiers": ["ffnn", "logistic", "naive-bayes"],
         "replicates": {"gmvae-z2-h6": 1},
     },
+    "choice": {"classified": "all"},
 }
 RIDGE = '''"""Ridge regression on the types."""
 
 from latentcell.classify.choosing import Predict, calibrated, choose, decisions
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("counts", "scores")
 USES = ("sklearn.linear_model",)
@@ -41,20 +41,26 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
     return calibrated(choose([{"alpha": 1.0}, {"alpha": 10.0}], learn, validation), validation)
 '''
 
+TARGETS = (
+    "results/tiny/tables/leaderboard.csv",
+    "results/tiny/tables/table5.csv",
+    f"results/tiny/figures/{SAMPLE}/leaderboard.png",
+)
+
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("leaderboard")]
 
 
 def configure(folder, **changes):
     config = yaml.safe_load((folder / "tiny.yaml").read_text())
-    config["leaderboard"] |= changes
+    config["grid"] |= changes
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
 
 
 def bytes_of(folder):
-    """What does not tell of seconds and memory."""
+    """Results that do not tell of seconds and memory."""
     results = folder / "results/tiny"
     found = [*results.rglob("metrics.json"), *results.rglob("predictions.csv")]
-    found += [*results.rglob("representations/**/*.h5ad"), results / "leaderboard/scores.csv"]
+    found += [*results.rglob("features.h5ad"), results / "records/classifiers.csv"]
     return {str(path.relative_to(results)): path.read_bytes() for path in found}
 
 
@@ -65,7 +71,7 @@ def table(folder):
 @pytest.fixture(scope="module")
 def ranked(tmp_path_factory):
     folder = clone(tmp_path_factory.mktemp("ranked"), RANKED)
-    done = snakemake(folder, "leaderboard")
+    done = snakemake(folder, *TARGETS)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -73,9 +79,10 @@ def ranked(tmp_path_factory):
 def test_every_sensible_pair_has_a_row(ranked):
     found = table(ranked)
     pairs = set(zip(found["representation"], found["classifier"], strict=True))
+    dense = ("pca-k2", "pca-k4", "gmvae-z2-h6", "hvg-pca-k5")
     assert pairs == {
         *(("raw", "ffnn"), ("raw", "naive-bayes")),
-        *((r, c) for r in ("pca-k4", "gmvae-z2-h6", "hvg-pca-k5") for c in ("ffnn", "logistic")),
+        *((name, classifier) for name in dense for classifier in ("ffnn", "logistic")),
     }
     assert found["accuracy_mean"].between(0, 1).all()
     assert found["accuracy_mean"].is_monotonic_decreasing
@@ -86,40 +93,32 @@ def test_every_sensible_pair_has_a_row(ranked):
     assert set(replicates["raw"]) == {2}
     assert found["probability_best"].sum() == pytest.approx(1)
     for kind in ("pdf", "png", "svg"):
-        assert (ranked / f"results/tiny/figures/leaderboard.{kind}").stat().st_size > 1000
+        assert (ranked / f"results/tiny/figures/{SAMPLE}/leaderboard.{kind}").stat().st_size > 1000
     markdown = (ranked / "results/tiny/tables/leaderboard.md").read_text()
-    assert "Left out, as they make no sense: logistic on raw; naive-bayes on pca-k4" in markdown
-
-
-def test_the_log_says_what_was_left_out(ranked):
-    log = ranked / "results/tiny/logs/n200/r1/classify_cells/hvg-pca-k5.log"
-    assert "hvg-pca-k5 makes no sense to naive-bayes: left out" in log.read_text()
+    assert "Not applicable: logistic on raw; naive-bayes on pca-k4" in markdown
 
 
 def test_representations_are_of_all_cells_with_their_split(ranked):
-    folder = ranked / "results/tiny/n200/r1"
-    scores = ad.read_h5ad(folder / "representations/hvg-pca-k5/scores.h5ad")
+    folder = ranked / "results/tiny" / SAMPLE / "n200/r1"
+    scores = ad.read_h5ad(folder / "hvg-pca-k5/features.h5ad")
     cells = ad.read_h5ad(folder / "cells.h5ad")
     assert scores.shape == (200, 5)
     assert scores.obs.equals(cells.obs)
-    cost = json.loads((folder / "representations/hvg-pca-k5/cost.json").read_text())
+    cost = json.loads((folder / "hvg-pca-k5/cost.json").read_text())
     assert cost["seconds"] > 0
 
 
-def test_the_studys_network_is_that_of_the_run_itself(ranked):
-    done = snakemake(ranked, "results/tiny/n200/r2/ffnn/pca-k4/predictions.csv")
-    assert done.returncode == 0, done.stdout + done.stderr
-    folder = ranked / "results/tiny/n200/r2"
-    own, other = (
-        pd.read_csv(folder / f"{name}/predictions.csv")
-        for name in ("ffnn/pca-k4", "leaderboard/pca-k4/ffnn")
-    )
-    assert (own["predicted"] == other["predicted"]).all()
+def test_table_5_and_the_leaderboard_read_the_same_classifier(ranked):
+    found = table(ranked).query("classifier == 'ffnn'").set_index("representation")
+    table5 = pd.read_csv(ranked / "results/tiny/tables/table5.csv")
+    own = table5[table5["input"] == "hvg-pca-k5"]["accuracy_mean"].item()
+    assert own == pytest.approx(found["accuracy_mean"]["hvg-pca-k5"])
+    assert len(table5) == len(found)
 
 
 def test_one_core_gives_the_same_bytes(ranked, tmp_path):
     folder = clone(tmp_path, RANKED)
-    done = snakemake(folder, "leaderboard", cores=1)
+    done = snakemake(folder, *TARGETS, cores=1)
     assert done.returncode == 0, done.stdout + done.stderr
     ours = bytes_of(folder)
     assert len(ours) > 30
@@ -131,15 +130,40 @@ def test_one_core_gives_the_same_bytes(ranked, tmp_path):
     )
 
 
-def test_without_a_leaderboard_there_is_nothing_to_do(ranked):
+def test_with_one_classifier_there_is_no_leaderboard(ranked):
     folder = ranked.parent / "without"
     folder.mkdir()
-    other = clone(folder)
-    done = snakemake(other, "leaderboard", "--dry-run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not re.search(r"^rule (classify_|represent_cells)", done.stdout, flags=re.M)
-    shown = snakemake(other, "--dry-run").stdout
+    shown = snakemake(clone(folder), "--dry-run").stdout
     assert "leaderboard" not in shown
+
+
+# A figure is one entry of the catalogue and one function.
+ENTRY = """
+FIGURES["added"] = FigureEntry(
+    "An added figure",
+    "Caption of the added figure.",
+    "study.added",
+    lambda settings, dataset, chosen: ["tables/table5.csv"],
+    lambda settings: True,
+)
+"""
+FUNCTION = """
+
+def added(data: FigureData) -> "Figure":
+    \"\"\"Accuracies as bars.\"\"\"
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    table = data.table("table5")
+    figure.subplots().bar(range(len(table)), table["accuracy_mean"])
+    return figure
+"""
+
+
+def add_figure(package):
+    for name, text in (("catalogue", ENTRY), ("study", FUNCTION)):
+        module = package / f"figures/{name}.py"
+        module.write_text(module.read_text() + text)
 
 
 def documented_method():
@@ -149,36 +173,44 @@ def documented_method():
 
 
 # Last, as it changes the copy that the others look at.
-def test_a_method_is_a_file_and_a_line_and_leaves_the_others_alone(ranked):
+def test_a_method_is_a_file_and_a_figure_an_entry_and_the_others_are_left_alone(ranked):
     package = ranked / "workflow/src/latentcell"
     (package / "represent/methods/common.py").write_text(documented_method())
     (package / "classify/methods/ridge.py").write_text(RIDGE)
-    wanted = RANKED["leaderboard"]
+    add_figure(package)
+    wanted = RANKED["grid"]
     configure(
         ranked,
         representations=[*wanted["representations"], "common-g50"],
         classifiers=[*wanted["classifiers"], "ridge"],
     )
     results = ranked / "results/tiny"
-    kept = {path: path.read_bytes() for path in results.rglob("leaderboard/**/cost.json")}
-    assert len(kept) == 14
-    done = snakemake(ranked, "leaderboard")
+    kept = {path: path.read_bytes() for path in results.rglob("*/*/cost.json")}
+    assert len(kept) > 20
+    done = snakemake(ranked, *TARGETS, "results/tiny/report.html", "results/tiny/answer.html")
     assert done.returncode == 0, done.stdout + done.stderr
     found = table(ranked)
     pairs = set(zip(found["representation"], found["classifier"], strict=True))
     added = {("common-g50", "ffnn"), ("common-g50", "logistic"), ("raw", "ridge")}
     assert added | {("pca-k4", "ridge")} <= pairs
-    features = ad.read_h5ad(results / "n200/r1/representations/common-g50/scores.h5ad")
+    features = ad.read_h5ad(results / SAMPLE / "n200/r1/common-g50/features.h5ad")
     assert features.shape == (200, 50)
     assert np.expm1(features.X.toarray()).sum(1).max() < 1e4
-    # Seconds differ from run to run: those that stand as they were were not done again.
+    table5 = pd.read_csv(results / "tables/table5.csv")
+    assert "common-g50" in set(table5["input"])
+    report = (results / "report.html").read_text(encoding="utf-8")
+    assert "common-g50" in report
+    assert "Caption of the added figure." in report
+    assert (results / f"figures/{SAMPLE}/added.svg").stat().st_size > 1000
+    assert "common-g50" in (results / "answer.html").read_text(encoding="utf-8")
+    # Seconds differ from run to run: those that are as they were did not train again.
     assert {path: path.read_bytes() for path in kept} == kept
-    again = snakemake(ranked, "leaderboard")
+    again = snakemake(ranked, *TARGETS)
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
 def test_an_unknown_method_is_refused_at_once(ranked):
     configure(ranked, classifiers=["svm"])
-    done = snakemake(ranked, "leaderboard", "--dry-run")
+    done = snakemake(ranked, "--dry-run")
     assert done.returncode != 0
     assert "expected a classifier among actinn" in done.stdout + done.stderr

@@ -5,15 +5,18 @@ import pandas as pd
 import pytest
 from test_workflow import clone, snakemake
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.importing import import_dataset
 from latentcell.data.rehearsal import learn, write_rehearsal
-from latentcell.mark import SIMULATION_NOTE, bears_mark
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.mark import SIMULATION_NOTE, bears_mark
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("simulated")]
 SMALL = {
     "subset": {"sizes": [150]},
-    "grid": [{"latent_dim": 2, "hidden_units": 6}],
+    "grid": {
+        "representations": ["raw", "pca-k2", "pca-k4"],
+        "models": [{"latent_dim": 2, "hidden_units": 6}],
+    },
     "vae": {"epochs": 2, "samples": 5},
 }
 
@@ -29,7 +32,7 @@ def results(tmp_path_factory):
         for path, name in zip(files, ("cells.tar.gz", "labels.tsv"), strict=True)
     )
     dataset = {"name": "mine", "path": matrix.name, "labels": labels.name, "format": "10x-mtx"}
-    clone(folder, SMALL | {"dataset": dataset})
+    clone(folder, SMALL | {"datasets": [dataset]})
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "results/tiny"
@@ -55,8 +58,8 @@ def test_every_table_and_figure_says_so(results, suffix):
 def test_tables_and_cells_are_read_as_ever(results):
     table5 = pd.read_csv(results / "tables/table5.csv")
     assert len(table5) == 1 + 2 + 1
-    assert list(table5.columns[:2]) == ["input", "subset"]
-    finished = ad.read_h5ad(results / "n150/r1/finished.h5ad")
+    assert list(table5.columns[:3]) == ["dataset", "input", "subset"]
+    finished = ad.read_h5ad(results / "mine/n150/r1/finished.h5ad")
     assert finished.uns["simulated"] == SIMULATION_NOTE
     assert finished.obs_names.str.startswith("SIMULATED").all()
 

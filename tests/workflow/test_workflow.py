@@ -1,27 +1,19 @@
 """The whole workflow on a few real cells, in a copy of the repository."""
 
 import re
+import shutil
 import subprocess
 import sys
 
 import anndata as ad
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from repository import copy_workflow
+from repository import TINY, copy_workflow
 
-TINY = {
-    "run": "tiny",
-    "subset": {"sizes": [150, 250], "seed": 5},
-    "grid": [
-        {"latent_dim": 2, "hidden_units": [6, 8]},
-        {"kind": "vae", "latent_dim": 2, "hidden_units": 6},
-    ],
-    "vae": {"epochs": 2, "learning_rate": 0.01},
-    "pca": {"components": [2, 4]},
-    "ffnn": {"epochs": 2, "hidden_units": 16},
-}
+SAMPLE = "pbmc68k-sample"
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
@@ -55,7 +47,7 @@ def test_all_that_is_promised_is_there(finished):
     names = set(tables(finished))
     wanted = {"table3", "table4", "table5", "pca_variance"}
     assert names == {f"{name}.{kind}" for name in wanted for kind in ("csv", "md", "tex")}
-    figures = {path.name for path in (results / "figures").iterdir()}
+    figures = {path.name for path in (results / "figures/pbmc68k-sample").iterdir()}
     stems = ["figure2", "figure3", *(f"figureS{n}" for n in range(1, 8)), "accuracy_by_dimension"]
     assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png", "svg")}
     report = (results / "report.html").read_text(encoding="utf-8")
@@ -73,32 +65,36 @@ def test_all_that_is_promised_is_there(finished):
 def test_tables_have_the_published_keys_and_all_rows(finished):
     folder = finished / "results/tiny/tables"
     table3 = pd.read_csv(folder / "table3.csv")
-    assert list(table3.columns[:3]) == ["model", "latent_dim", "hidden_units"]
+    assert list(table3.columns[:4]) == ["dataset", "model", "latent_dim", "hidden_units"]
+    assert set(table3["dataset"]) == {"pbmc68k-sample"}
     assert {"elbo_mean", "elbo_sd", "elbo_published", "rand_index_mean", "replicates"} <= set(
         table3.columns
     )
     assert len(table3) == 3
     assert len(pd.read_csv(folder / "table4.csv")) == 2  # one GMVAE and one VAE on 250 cells
     table5 = pd.read_csv(folder / "table5.csv")
-    assert list(table5.columns[:5]) == ["input", "subset", "model", "dim", "hidden_units"]
+    keys = ["dataset", "input", "subset", "model", "dim", "hidden_units"]
+    assert list(table5.columns[:6]) == keys
     assert sorted(table5["subset"].unique()) == [150, 250]
     assert len(table5) == 2 * (1 + 2 + 2)
     assert table5["accuracy_mean"].between(0, 1).all()
     variance = pd.read_csv(folder / "pca_variance.csv")
-    assert list(variance.columns) == ["k", "explained_variance_percent"]
+    assert list(variance.columns) == ["dataset", "k", "explained_variance_percent"]
     assert list(variance["k"]) == [2, 4]
 
 
 def test_finished_cells_open_as_they_are(finished):
-    cells = ad.read_h5ad(finished / "results/tiny/n250/r1/finished.h5ad")
+    cells = ad.read_h5ad(finished / f"results/tiny/{SAMPLE}/n250/r1/finished.h5ad")
     assert cells.shape == (250, 765)
     assert cells.obs["split"].value_counts().to_dict() == {
         "training": 200, "validation": 25, "test": 25
     }  # fmt: skip
-    assert cells.obsm["X_pca"].shape == (250, 4)
+    assert cells.obsm["X_pca-k4"].shape == (250, 4)
+    np.testing.assert_array_equal(cells.obsm["X_pca-k2"], cells.obsm["X_pca-k4"][:, :2])
     assert any(name.startswith("X_gmvae-z2-h") for name in cells.obsm)
     assert any(name.startswith("X_tsne_") for name in cells.obsm)
-    assert "predicted_raw" in cells.obs
+    assert "predicted_raw_ffnn" in cells.obs
+    assert "X_raw" not in cells.obsm
 
 
 def test_config_is_stored_as_run(finished):
@@ -123,12 +119,12 @@ def test_touching_re_runs_nothing_and_an_edit_what_uses_it(finished):
     text = module.read_text()
     module.write_text(text + "\nEDITED = True\n")
     try:
-        planned = snakemake(finished, "--dry-run").stdout
+        planned = snakemake(finished, "--dry-run", "--quiet", "host").stdout
     finally:
         module.write_text(text)
     jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
     changed = {rule for rule, reason in jobs if "Params have changed" in reason}
-    assert changed == {"fit_pca"}
+    assert changed == {"represent"}
     assert not any(rule.startswith("train_vae") for rule, _ in jobs)
 
 
@@ -140,52 +136,35 @@ def test_one_core_gives_the_same_bytes(finished, tmp_path):
 
 
 def trained(folder):
-    """Everything that jobs of models and classifiers write."""
-    results = folder / "results/tiny"
+    """Everything that jobs of models, representations and classifiers write, but for costs."""
+    results = folder / "results/tiny" / SAMPLE
     return {
         str(path.relative_to(results)): path.read_bytes()
-        for kind in ("vae", "ffnn")
-        for path in sorted(results.glob(f"*/*/{kind}/*/*"))
+        for pattern in ("*/*/*/*", "*/*/*/*/*")
+        for path in sorted(results.glob(pattern))
+        if path.is_file() and path.name not in ("cost.json", "tsne.csv")
     }
 
 
-def test_one_by_one_gives_the_same_bytes(finished, tmp_path):
-    folder = clone(tmp_path, {"jobs": {"models_per_job": 1, "classifiers_per_job": 1}})
+def test_models_trained_in_one_job_have_the_same_bytes(finished, tmp_path):
+    folder = clone(tmp_path, {"jobs": {"pool_models": True}})
     done = snakemake(folder, "tables")
     assert done.returncode == 0, done.stdout + done.stderr
     assert tables(folder) == tables(finished)
     files = trained(folder)
-    assert len(files) == 4 * (3 + 2) + 4 * 2 * 5
+    # Models: 3, and 2 on 250 cells; baselines: 3; classifiers: 3 + 2 a subset.
+    assert len(files) == 4 * (3 + 2) + 2 * 2 * 3 + 4 * 2 * 5
     assert files == trained(finished)
-    # Neither is done again when jobs are cut another way.
+    log = folder / f"results/tiny/logs/{SAMPLE}/n150/r1/pool-cells.log"
+    assert "gmvae-z2-h8 | " in log.read_text()
+    # Models are not trained again when jobs are cut another way.
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    planned = snakemake(folder, "results/tiny/tables/table3.csv", "--dry-run")
-    assert "Nothing to be done" in planned.stdout + planned.stderr
-
-
-def planned_jobs(folder, *targets):
-    """Rules and numbers of outputs of the jobs that would be run."""
-    done = snakemake(folder, *targets, "--dry-run")
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = re.findall(r"^rule (\w+):.*?output: ([^\n]*)", done.stdout, flags=re.M | re.S)
-    return [(rule, len(output.split(", "))) for rule, output in found]
-
-
-def test_jobs_are_cut_over_models_replicates_and_inputs(tmp_path):
-    jobs = {"models_per_job": 2, "classifiers_per_job": 4}
-    folder = clone(tmp_path, {"replicates": 2, "jobs": jobs})
-    models = planned_jobs(folder, "results/tiny/tables/table3.csv")
-    trained = sorted(job for job in models if job[0].startswith("train_vae_batch"))
-    # Both GMVAEs of r1, both of r2, and the VAE of r1 and r2.
-    assert trained == [(f"train_vae_batch{number}", 4 * 2) for number in (1, 2, 3)]
-    targets = [f"results/tiny/n150/r2/ffnn/{name}/metrics.json" for name in ("raw", "pca-k4")]
-    classifiers = planned_jobs(folder, *targets)
-    assert ("train_ffnn_batch1", 4 * 4) in classifiers  # raw and pca-k2, r1 and r2
-    assert ("train_ffnn_batch2", 4 * 2) in classifiers  # pca-k4
+    planned = snakemake(folder, f"results/tiny/{SAMPLE}/n150/r1/gmvae-z2-h8/history.csv", "-n")
+    assert not re.search(r"^Finished|rule train_vae:.*Params", planned.stdout, flags=re.M)
 
 
 def test_a_failing_model_is_named_and_the_others_are_not_lost(tmp_path):
-    folder = clone(tmp_path)
+    folder = clone(tmp_path, {"jobs": {"pool_models": True}})
     module = folder / "workflow/src/latentcell/models/training.py"
     fault = """
 import pathlib
@@ -203,23 +182,78 @@ _Loop.finish = _fail
 """
     module.write_text(module.read_text() + fault)
     (folder / "fail").touch()
-    target = "results/tiny/n150/r1/vae/gmvae-z2-h6/metrics.json"
+    models = folder / f"results/tiny/{SAMPLE}/n150/r1"
+    target = f"results/tiny/{SAMPLE}/n150/r1/gmvae-z2-h6/metrics.json"
     done = snakemake(folder, target)
     assert done.returncode != 0
     said = done.stdout + done.stderr
-    assert "latentcell: gmvae-z2-h8 of r1: the bound ceased to be finite\n" in said
-    models = folder / "results/tiny/n150/r1/vae"
-    assert not list(models.glob("*/*.*"))
-    assert len(list(models.glob("gmvae-z2-h6/unfinished-*/*"))) == 4
+    assert "latentcell: gmvae-z2-h8: the bound ceased to be finite\n" in said
+    assert not list(models.glob("gmvae-*/*.*"))
+    assert len(list(models.glob("gmvae-z2-h6/unfinished-*/*"))) == 5
     assert not list(models.glob("gmvae-z2-h8/unfinished-*/metrics.json"))
     (folder / "fail").unlink()
     done = snakemake(folder, target)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(list(models.glob("*/*.*"))) == 2 * 4
-    assert not list(models.rglob("unfinished-*"))
-    log = folder / "results/tiny/logs/n150/train_vae/batch1.log"
-    assert "gmvae-z2-h8 of r1 | " in log.read_text()
-    assert "gmvae-z2-h6 of r1 | " not in log.read_text()
+    assert len(list(models.glob("gmvae-z2-h6/*.*"))) == 5
+    assert not list(models.glob("gmvae-z2-h6/unfinished-*"))
+    log = folder / f"results/tiny/logs/{SAMPLE}/n150/r1/pool-cells.log"
+    assert "gmvae-z2-h8 | " in log.read_text()
+    assert "gmvae-z2-h6 | " not in log.read_text()
+
+
+def everything(folder):
+    """Path, size and time of each file of the results."""
+    return {
+        path: (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in (folder / "results").rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    "command", ["--lint", "--dag", "--summary", "--list-rules", "--dry-run", "--rulegraph"]
+)
+def test_reading_the_workflow_changes_nothing_on_disk(finished, tmp_path, command):
+    damaged = finished / f"results/tiny/{SAMPLE}/n150/r1/cells.h5ad"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        before = everything(finished)
+        snakemake(finished, command)
+        assert everything(finished) == before
+    finally:
+        damaged.write_bytes(whole)
+
+
+def test_a_job_refuses_a_damaged_input_and_says_how_to_repair_it(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder)
+    damaged = folder / f"results/tiny/{SAMPLE}/n150/r1/cells.h5ad"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    target = f"results/tiny/{SAMPLE}/n150/r1/raw/features.h5ad"
+    done = snakemake(folder, target, "--forcerun", "represent")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert f"{SAMPLE}/n150/r1/cells.h5ad: expected the bytes that its job wrote" in said
+    assert "latentcell verify --repair" in said
+
+
+def test_the_list_of_rules_is_short_and_a_dry_run_fits_a_screen(tmp_path):
+    folder = copy_workflow(tmp_path / "copy", TINY)
+    command = [sys.executable, "-m", "snakemake"]
+    listed = subprocess.run(
+        [*command, "--list-rules"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    rules = listed.stdout.split()
+    assert {"subsample", "train_vae", "represent", "classify", "choose_models"} <= set(rules)
+    assert len(rules) < 25
+    planned = subprocess.run(
+        [*command, "--cores", "2", "-n"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    lines = (planned.stdout + planned.stderr).splitlines()
+    assert any(line.startswith("train_vae") for line in lines)
+    assert len(lines) <= 60
 
 
 def test_another_seed_gives_other_numbers(finished, tmp_path):
@@ -235,10 +269,10 @@ def test_another_seed_gives_other_numbers(finished, tmp_path):
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"ffnn": {"epoch": 5}}, "latentcell: the configuration: ffnn.epoch is no known key"),
+        ({"ffnn": {"epoch": 5}}, "latentcell: the configuration: ffnn.epoch is not a known key"),
         (
-            {"dataset": {"name": "mine", "path": "absent.h5ad"}},
-            "latentcell: absent.h5ad: expected the data that the config names, found no file",
+            {"datasets": [{"name": "mine", "path": "absent.h5ad"}]},
+            "latentcell: absent.h5ad: expected the data of the config, found no file",
         ),
     ],
 )
@@ -253,8 +287,8 @@ def test_bad_data_end_with_a_sentence_and_nothing_half_written(tmp_path):
     (tmp_path / "cells.tsv").write_text("cell\tA\tB\nx\t1\t-3\ny\t2\t4\n")
     (tmp_path / "labels.tsv").write_text("barcode\ttype\nx\tT\ny\tB\n")
     own = {"name": "mine", "path": "cells.tsv", "labels": "labels.tsv"}
-    folder = clone(tmp_path, {"dataset": own | {"label_column": "type"}})
-    done = snakemake(folder, "results/tiny/dataset.h5ad")
+    folder = clone(tmp_path, {"datasets": [own | {"label_column": "type"}]})
+    done = snakemake(folder, "results/tiny/mine/dataset.h5ad")
     assert done.returncode != 0
     said = "latentcell: cells.tsv: expected counts of at least 0, found -3 for cell x and gene B"
     assert said in done.stdout + done.stderr

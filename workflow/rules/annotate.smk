@@ -1,20 +1,15 @@
-"""The data set as a reference -> types of the cells of a query.
+"""Annotate the cells of a query, with the first data set as reference.
 
-REQUIRED INPUTS: results/{run}/dataset.h5ad, and the file that `annotate.query` names
+REQUIRED INPUTS: results/{run}/{dataset}/dataset.h5ad, and the file in `annotate.query`
 OUTPUTS: results/{run}/annotate/bundle/, results/{run}/annotate/cells.{h5ad,csv,json}
 """
 
 
-rule annotate:
-    input:
-        wanted_annotation,
-
-
 rule train_annotator:
     input:
-        f"results/{RUN}/dataset.h5ad",
+        f"results/{RUN}/{DATASETS[0]}/dataset.h5ad",
     output:
-        expand("results/{run}/annotate/bundle/{file}", run=RUN, file=bundle_files()),
+        bundle_files(),
     log:
         f"results/{RUN}/logs/annotate/train_annotator.log",
     benchmark:
@@ -22,34 +17,37 @@ rule train_annotator:
     conda:
         "../../envs/latentcell.yaml"
     resources:
-        **annotator_needs(),
+        **needs("train_annotator"),
     params:
-        settings=annotator_settings(),
-        split=part("split"),
+        # Without the query, so that a new query does not train again.
+        settings=settings.annotate.model_dump(mode="json", exclude={"query", "query_layer"}),
+        split=settings.split.model_dump(mode="json"),
         code=code_of("train_annotator.py"),
     script:
         "../scripts/train_annotator.py"
 
 
-if settings.annotate.query is not None:
-
-    rule annotate_query:
-        input:
-            bundle=rules.train_annotator.output,
-            query=settings.annotate.query,
-        output:
-            annotated_files(),
-        log:
-            f"results/{RUN}/logs/annotate/annotate_query.log",
-        benchmark:
-            f"results/{RUN}/benchmarks/annotate/annotate_query.tsv"
-        conda:
-            "../../envs/latentcell.yaml"
-        threads: 4
-        resources:
-            **typing_needs(),
-        params:
-            layer=settings.annotate.query_layer,
-            code=code_of("annotate_query.py"),
-        script:
-            "../scripts/annotate_query.py"
+rule annotate:
+    input:
+        bundle=rules.train_annotator.output,
+        query=query_file,
+    output:
+        expand(
+            "results/{run}/annotate/cells.{format}",
+            run=RUN,
+            format=["h5ad", "csv", "json"],
+        ),
+    log:
+        f"results/{RUN}/logs/annotate/annotate_query.log",
+    benchmark:
+        f"results/{RUN}/benchmarks/annotate/annotate_query.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
+    threads: 4
+    resources:
+        **needs("annotate"),
+    params:
+        layer=settings.annotate.query_layer,
+        code=code_of("annotate_query.py"),
+    script:
+        "../scripts/annotate_query.py"

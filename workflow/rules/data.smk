@@ -1,69 +1,26 @@
-"""Counts -> subset and split.
+"""Import data sets.
 
-REQUIRED INPUTS: what the section `dataset` names (built in, or downloaded to resources/).
-OUTPUTS: results/{run}/dataset.h5ad, results/{run}/{cells}/{replicate}/cells.h5ad and, where the
-    generative models have cells or a split of their own, vae/cells.h5ad beside it
+REQUIRED INPUTS: the user's files, or downloads in resources/
+OUTPUTS: results/{run}/{dataset}/dataset.h5ad
 """
 
 
 rule import_dataset:
     input:
-        own_files(),
+        lambda wildcards: own_files(wildcards.dataset),
     output:
-        f"results/{RUN}/dataset.h5ad",
+        f"results/{RUN}/{{dataset}}/dataset.h5ad",
     log:
-        f"results/{RUN}/logs/import_dataset.log",
+        f"results/{RUN}/logs/{{dataset}}/import_dataset.log",
     benchmark:
-        f"results/{RUN}/benchmarks/import_dataset.tsv"
+        f"results/{RUN}/benchmarks/{{dataset}}/import_dataset.tsv"
     conda:
         "../../envs/latentcell.yaml"
     resources:
-        **import_needs(),
+        **needs("import_dataset"),
     params:
-        settings=part("dataset"),
+        settings=lambda wildcards: settings.dataset(wildcards.dataset).model_dump(mode="json"),
         resources="resources",
         code=code_of("import_dataset.py"),
     script:
         "../scripts/import_dataset.py"
-
-
-rule draw_cells:
-    input:
-        f"results/{RUN}/dataset.h5ad",
-    output:
-        "results/{run}/{cells}/{replicate}/cells.h5ad",
-    log:
-        "results/{run}/logs/{cells}/{replicate}/draw_cells.log",
-    benchmark:
-        "results/{run}/benchmarks/{cells}/{replicate}/draw_cells.tsv"
-    conda:
-        "../../envs/latentcell.yaml"
-    resources:
-        **cells_needs(),
-    params:
-        subset=part_of("subset"),
-        split=part_of("split"),
-        code=code_of("draw_cells.py"),
-    script:
-        "../scripts/draw_cells.py"
-
-
-rule draw_latent_cells:
-    input:
-        f"results/{RUN}/dataset.h5ad",
-    output:
-        "results/{run}/{cells}/{replicate}/vae/cells.h5ad",
-    log:
-        "results/{run}/logs/{cells}/{replicate}/draw_latent_cells.log",
-    benchmark:
-        "results/{run}/benchmarks/{cells}/{replicate}/draw_latent_cells.tsv"
-    conda:
-        "../../envs/latentcell.yaml"
-    resources:
-        **cells_needs(),
-    params:
-        subset=latent_part(0),
-        split=latent_part(1),
-        code=code_of("draw_cells.py"),
-    script:
-        "../scripts/draw_cells.py"

@@ -1,71 +1,68 @@
-"""Results -> maps and figures.
+"""Draw maps and figures.
 
-REQUIRED INPUTS: representations, learning curves, measures and cells of the run
-OUTPUTS: results/{run}/{cells}/{replicate}/maps/, results/{run}/figures/*.{pdf,png,svg}
+REQUIRED INPUTS: features, learning curves, metrics, cells and tables of the run
+OUTPUTS: results/{run}/{dataset}/{subset}/{replicate}/{representation}/tsne.csv,
+    results/{run}/figures/{dataset}/{figure}.{pdf,png,svg}
 """
 
 
 rule figures:
     input:
         expand(
-            "results/{run}/figures/{figure}.{format}",
+            "results/{run}/figures/{stem}.{format}",
             run=RUN,
-            figure=figure_names(settings),
+            stem=figure_stems(settings),
             format=["pdf", "png", "svg"],
         ),
 
 
 rule map_cells:
     input:
-        representation_file,
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
     output:
-        "results/{run}/{cells}/{replicate}/maps/{input}.csv",
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/tsne.csv",
     log:
-        "results/{run}/logs/{cells}/{replicate}/map_cells/{input}.log",
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{representation}/tsne.log",
     benchmark:
-        "results/{run}/benchmarks/{cells}/{replicate}/map_cells/{input}.tsv"
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}/tsne.tsv"
     conda:
         "../../envs/latentcell.yaml"
     resources:
-        **map_needs(),
+        **needs("map_cells"),
     params:
-        settings=part("tsne"),
+        settings=RUNS.section("tsne"),
         code=code_of("map_cells.py"),
     script:
         "../scripts/map_cells.py"
 
 
-# One rule a figure: a caption's path can't hold a wildcard.
-for figure in figure_names(settings):
-
-    rule:
-        name:
-            f"draw_{figure}"
-        input:
-            files_of(figure),
-        output:
-            f"results/{{run}}/figures/{figure}.pdf",
-            f"results/{{run}}/figures/{figure}.svg",
-            report(
-                f"results/{{run}}/figures/{figure}.png",
-                caption=f"../report/{figure}.rst",
-                category="Figures",
-                labels={"figure": figure},
-            ),
-        log:
-            f"results/{{run}}/logs/figures/{figure}.log",
-        benchmark:
-            f"results/{{run}}/benchmarks/figures/{figure}.tsv"
-        conda:
-            "../../envs/latentcell.yaml"
-        resources:
-            **small_needs(),
-        params:
-            figure=figure,
-            settings=settings.model_dump(
-                mode="json", include={*LAYOUT, "ffnn", "choice", "tsne"}
-            ),
-            chosen=lambda wildcards: chosen_models(),
-            code=code_of("draw_figure.py"),
-        script:
-            "../scripts/draw_figure.py"
+rule plot_figure:
+    input:
+        files_of_figure,
+    output:
+        pdf=f"results/{RUN}/figures/{{dataset}}/{{figure}}.pdf",
+        svg=f"results/{RUN}/figures/{{dataset}}/{{figure}}.svg",
+        png=report(
+            f"results/{RUN}/figures/{{dataset}}/{{figure}}.png",
+            caption="../report/caption.rst",
+            category=lambda wildcards: FIGURES[wildcards.figure].category,
+            subcategory="{dataset}",
+            labels=lambda wildcards: {"figure": FIGURES[wildcards.figure].title},
+        ),
+    log:
+        f"results/{RUN}/logs/figures/{{dataset}}/{{figure}}.log",
+    benchmark:
+        f"results/{RUN}/benchmarks/figures/{{dataset}}/{{figure}}.tsv"
+    wildcard_constraints:
+        figure="|".join(FIGURES),
+    conda:
+        "../../envs/latentcell.yaml"
+    resources:
+        **needs("plot_figure"),
+    params:
+        settings=settings.model_dump(mode="json"),
+        chosen=lambda wildcards: chosen_models(wildcards.dataset),
+        caption=lambda wildcards: FIGURES[wildcards.figure].caption,
+        code=code_of("plot_figure.py"),
+    script:
+        "../scripts/plot_figure.py"

@@ -1,10 +1,8 @@
-"""Measures -> tables beside the published ones.
+"""Collect records and write tables.
 
-REQUIRED INPUTS: metrics.json of models and classifiers, pca/variance.csv
-OUTPUTS: results/{run}/tables/{table3,table4,table5,pca_variance}.{csv,md,tex}
+REQUIRED INPUTS: metrics.json, history.csv and cost.json of models and classifiers
+OUTPUTS: results/{run}/records/{record}.csv, results/{run}/tables/{table}.{csv,md,tex}
 """
-
-FORMATS = ["csv", "md", "tex"]
 
 
 rule tables:
@@ -12,93 +10,54 @@ rule tables:
         expand(
             "results/{run}/tables/{table}.{format}",
             run=RUN,
-            table=["table3", "table4", "table5", "pca_variance"],
-            format=FORMATS,
+            table=table_names(settings),
+            format=["csv", "md", "tex"],
         ),
 
 
-rule table3:
+rule collect_records:
     input:
-        vae_files("metrics.json", SUBSETS[0], settings.models()),
+        files=lambda wildcards: [file for _, file in recorded(wildcards.record)],
     output:
-        reported("table3", "table3"),
+        f"results/{RUN}/records/{{record}}.csv",
     log:
-        "results/{run}/logs/tables/table3.log",
+        f"results/{RUN}/logs/records/{{record}}.log",
     benchmark:
-        "results/{run}/benchmarks/tables/table3.tsv"
+        f"results/{RUN}/benchmarks/records/{{record}}.tsv"
     conda:
         "../../envs/latentcell.yaml"
     resources:
-        **small_needs(),
+        **needs("collect_records"),
     params:
-        table="table3",
-        settings=LAYOUT,
-        code=code_of("write_model_table.py"),
+        variants=lambda wildcards: [name for name, _ in recorded(wildcards.record)],
+        code=code_of("collect_records.py"),
     script:
-        "../scripts/write_model_table.py"
+        "../scripts/collect_records.py"
 
 
-rule table4:
+rule write_table:
     input:
-        lambda wildcards: vae_files("metrics.json", SUBSETS, chosen_models()),
+        **{need: needed(need) for need in NEEDS},
     output:
-        reported("table4", "table4"),
-    log:
-        "results/{run}/logs/tables/table4.log",
-    benchmark:
-        "results/{run}/benchmarks/tables/table4.tsv"
-    conda:
-        "../../envs/latentcell.yaml"
-    resources:
-        **small_needs(),
-    params:
-        table="table4",
-        settings=LAYOUT,
-        code=code_of("write_model_table.py"),
-    script:
-        "../scripts/write_model_table.py"
-
-
-rule table5:
-    input:
-        lambda wildcards: ffnn_files("metrics.json", SUBSETS, all_inputs()),
-    output:
-        reported("table5", "table5"),
-    log:
-        "results/{run}/logs/tables/table5.log",
-    benchmark:
-        "results/{run}/benchmarks/tables/table5.tsv"
-    conda:
-        "../../envs/latentcell.yaml"
-    resources:
-        **small_needs(),
-    params:
-        settings=LAYOUT,
-        code=code_of("write_accuracy_table.py"),
-    script:
-        "../scripts/write_accuracy_table.py"
-
-
-rule pca_variance:
-    input:
-        expand(
-            "results/{run}/{cells}/{replicate}/pca/variance.csv",
-            run=RUN,
-            cells=SUBSETS[0],
-            replicate=REPLICATES,
+        csv=f"results/{RUN}/tables/{{table}}.csv",
+        tex=f"results/{RUN}/tables/{{table}}.tex",
+        md=report(
+            f"results/{RUN}/tables/{{table}}.md",
+            caption="../report/caption.rst",
+            category=lambda wildcards: table_entry(wildcards.table).category,
+            labels=lambda wildcards: {"table": table_entry(wildcards.table).title},
         ),
-    output:
-        reported("pca_variance", "pca_variance"),
     log:
-        "results/{run}/logs/tables/pca_variance.log",
+        f"results/{RUN}/logs/tables/{{table}}.log",
     benchmark:
-        "results/{run}/benchmarks/tables/pca_variance.tsv"
+        f"results/{RUN}/benchmarks/tables/{{table}}.tsv"
     conda:
         "../../envs/latentcell.yaml"
     resources:
-        **small_needs(),
+        **needs("write_table"),
     params:
-        settings=LAYOUT,
-        code=code_of("write_variance_table.py"),
+        settings=settings.model_dump(mode="json"),
+        caption=lambda wildcards: table_entry(wildcards.table).caption,
+        code=code_of("write_table.py"),
     script:
-        "../scripts/write_variance_table.py"
+        "../scripts/write_table.py"

@@ -1,11 +1,11 @@
-"""Type the cells of a query with a bundle."""
+"""Annotate the cells of a query with a trained bundle."""
 
 from pathlib import Path
 
 from latentcell.annotate.bundle import load_bundle
 from latentcell.annotate.files import annotate, write_annotation
 from latentcell.annotate.report import query_lines
-from latentcell.job import job
+from latentcell.runtime.job import job
 
 with job(snakemake):
     annotator = load_bundle(Path(snakemake.input.bundle[0]).parent)

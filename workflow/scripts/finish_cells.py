@@ -1,31 +1,29 @@
-"""Put together all that is known of a subset's cells in one AnnData file."""
+"""Collect all results on the cells of a subset in an AnnData file."""
 
 from pathlib import Path
 
 import anndata as ad
 
-from latentcell.finished import finish_cells
-from latentcell.io import read_cell_table, write_h5ad
-from latentcell.job import job
+from latentcell.grid.finished import finish_cells
+from latentcell.runtime.io import read_cell_table, write_h5ad
+from latentcell.runtime.job import job
 
 
-def named(paths, position):
-    """Files by what they are of, which their path says."""
-    return {Path(path).with_suffix("").parts[position]: path for path in paths}
+def tables(paths, position):
+    """Read tables of cells, with keys from the last folders of their paths."""
+    return {
+        "_".join(Path(path).parts[position:-1]): read_cell_table(path).set_index("barcode")
+        for path in paths
+    }
 
 
 with job(snakemake):
-    representations = {
-        name: ad.read_h5ad(path)
-        for name, path in named(snakemake.input.representations, -2).items()
-    }
-    maps = named(snakemake.input.maps, -1)
-    predictions = named(snakemake.input.predictions, -2)
+    features = snakemake.input.features
     finished = finish_cells(
         ad.read_h5ad(snakemake.input.cells),
-        representations,
-        {name: read_cell_table(path).set_index("barcode") for name, path in maps.items()},
-        {name: read_cell_table(path).set_index("barcode") for name, path in predictions.items()},
+        {Path(path).parent.name: ad.read_h5ad(path) for path in features},
+        tables(snakemake.input.maps, -2),
+        tables(snakemake.input.predictions, -3),
         others=snakemake.params.others,
     )
     write_h5ad(snakemake.output[0], finished)

@@ -1,11 +1,11 @@
-"""Import the data set as one AnnData file."""
+"""Import a data set as an AnnData file."""
 
 from pathlib import Path
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.importing import import_dataset
-from latentcell.io import write_h5ad
-from latentcell.job import job
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.io import write_h5ad
+from latentcell.runtime.job import job
 
 with job(snakemake):
     settings = DatasetSettings.model_validate(snakemake.params.settings)

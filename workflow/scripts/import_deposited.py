@@ -1,8 +1,8 @@
-"""Import an input of the study's classifier as its authors deposited it."""
+"""Import a deposited input of the study's classifier."""
 
-from latentcell.data.deposit import import_deposited
-from latentcell.io import write_h5ad
-from latentcell.job import job
+from latentcell.runtime.io import write_h5ad
+from latentcell.runtime.job import job
+from latentcell.study.deposit import import_deposited
 
 with job(snakemake):
     cells = import_deposited(snakemake.wildcards.deposited, snakemake.params.resources)

@@ -1,13 +1,13 @@
-"""Draw cells from a trained model and store them with their latents and clusters."""
+"""Sample cells from a trained model; write them with latents and clusters."""
 
 import anndata as ad
 import numpy as np
 import pandas as pd
 
-from latentcell.io import write_h5ad
-from latentcell.job import job
 from latentcell.models.checkpoint import load
 from latentcell.models.training import restore
+from latentcell.runtime.io import write_h5ad
+from latentcell.runtime.job import job
 
 with job(snakemake):
     cells = ad.read_h5ad(snakemake.input.cells)

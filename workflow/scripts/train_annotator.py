@@ -1,4 +1,4 @@
-"""Learn to type cells from the data set, and store what was learnt as a bundle."""
+"""Train an annotator on the data set and write it as a bundle."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import anndata as ad
 from latentcell.annotate.annotator import learn
 from latentcell.annotate.bundle import save_bundle
 from latentcell.annotate.report import reference_lines
-from latentcell.job import job
-from latentcell.settings import AnnotateSettings, SplitSettings
+from latentcell.config.settings import AnnotateSettings, SplitSettings
+from latentcell.runtime.job import job
 
-# One thread: what is learnt is the same however many cores there are.
+# One thread, so that results do not depend on the number of cores.
 with job(snakemake, threads=1):
     annotator = learn(
         ad.read_h5ad(snakemake.input[0]),

@@ -1,15 +1,17 @@
-"""Train generative models and store weights, learning curves, latents and measures of each."""
+"""Train a generative model; write weights, learning curve, latents, metrics and cost."""
 
-from latentcell.batch import run_parts
-from latentcell.job import job
-from latentcell.reuse import shared_store
-from latentcell.settings import VaeSettings
-from latentcell.trainings.models import model_parts
+from latentcell.config.names import ModelName, replicate_seed
+from latentcell.config.settings import VaeSettings
+from latentcell.grid.training import Training
+from latentcell.runtime.job import job
+from latentcell.runtime.pool import run_parts
+from latentcell.runtime.reuse import shared_store
 
-# One thread a model: its bytes are the same however many cores there are.
+# One thread, so that results do not depend on the number of cores.
 with job(snakemake, threads=1):
-    output = snakemake.output
-    files = zip(output.model, output.history, output.latent, output.metrics, strict=True)
+    wildcards = snakemake.wildcards
+    name = ModelName.of(wildcards)
     settings = VaeSettings.model_validate(snakemake.params.settings)
-    parts = model_parts(list(snakemake.input), files, settings, snakemake.params.code)
-    run_parts(parts, snakemake.threads, shared_store())
+    seed = replicate_seed(settings.seed, wildcards.replicate)
+    training = Training(name, snakemake.input.cells, settings, seed)
+    run_parts([training.part(snakemake.output, snakemake.params.code)], 1, shared_store())

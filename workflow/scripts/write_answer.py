@@ -1,15 +1,15 @@
-"""Write the page that answers the question of the run."""
+"""Write the page ``answer.html`` of the run."""
 
 from pathlib import Path
 
-from latentcell.io import write_text
-from latentcell.job import job
+from latentcell.config.settings import parse_settings
 from latentcell.report.collect import collect
 from latentcell.report.page import render
-from latentcell.settings import parse_settings
+from latentcell.runtime.io import write_text
+from latentcell.runtime.job import job
 
 with job(snakemake):
-    folder = Path("results", snakemake.wildcards.run)
+    path = Path(snakemake.output[0])
     settings = parse_settings(snakemake.params.settings)
-    report = collect(folder, settings, snakemake.params.chosen)
-    write_text(snakemake.output[0], render(report))
+    report = collect(path.parent, settings, snakemake.params.chosen)
+    write_text(path, render(report))

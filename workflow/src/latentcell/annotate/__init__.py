@@ -1,4 +1,4 @@
-"""Typing cells of one's own: learn from a labelled reference, apply to unlabelled cells.
+"""Annotate cells: train on a labelled reference and apply the result to unlabelled cells.
 
 >>> from latentcell.annotate import annotate, train
 >>> annotator = train("reference.h5ad", bundle="model")
@@ -38,7 +38,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a part when it is asked for: all of them together take seconds."""
+    """Import a name on first use: all modules together take seconds."""
     from importlib import import_module
 
     if name not in _PLACES:

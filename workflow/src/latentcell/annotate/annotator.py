@@ -1,4 +1,4 @@
-"""All that types cells: learnt from a reference, measured on cells that it has not seen."""
+"""The annotator: trained on a reference and evaluated on its held-out cells."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,28 +12,28 @@ from numpy.typing import NDArray
 from latentcell.annotate.calibration import expected_calibration_error, reliability, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
+from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
 from latentcell.evaluate.metrics import split_scores
-from latentcell.settings import AnnotateSettings, SplitSettings
 
 
 @dataclass(frozen=True)
 class Annotator:
-    """A classifier, a density, and what is known of the reference.
+    """Classifier and density model with a description of their reference.
 
     Attributes
     ----------
     genes
-        All genes of the reference by identifier, or by symbol where only these are known, with
-        ``symbol``.
+        All genes of the reference, indexed by identifier, or by symbol if there are no
+        identifiers; with the column ``symbol``.
     classifier
-        Gives types.
+        Predicts cell types.
     density
-        Flags unknown kinds; None where it was left out.
+        Flags cells of unknown types; None if it was left out.
     settings
-        How all of it was learnt.
+        Settings of the training.
     reference
-        Name of the reference, its numbers of cells, and what was measured on its test cells.
+        Name of the reference, its numbers of cells and the scores on its test cells.
     """
 
     genes: pd.DataFrame
@@ -46,25 +46,25 @@ class Annotator:
 def learn(
     reference: ad.AnnData, settings: AnnotateSettings, split: SplitSettings | None = None
 ) -> Annotator:
-    """Learn to type cells from a reference.
+    """Train an annotator on a reference.
 
-    Everything is learnt from training cells, chosen and calibrated on validation cells, and
-    measured on test cells.
+    Parameters are estimated on training cells, hyperparameters and calibration are chosen on
+    validation cells, and scores are computed on test cells.
 
     Parameters
     ----------
     reference
         Counts (CSR), genes by identifier with ``var["symbol"]``, and ``obs["cell_type"]``, as
-        `latentcell.data.importing.import_dataset` gives them.
+        returned by `latentcell.data.importing.import_dataset`.
     settings
-        Genes, components, shares, the density.
+        Section ``annotate``: genes, components, shares and the density model.
     split
-        How the reference is split; by default 80, 10 and 10 % of each type.
+        Split of the reference; by default 80, 10 and 10 % of each type.
 
     Raises
     ------
     InputError
-        There are too few cells, types or genes.
+        If there are too few cells, types or genes.
     """
     split = split or SplitSettings()
     types = reference.obs["cell_type"].to_numpy(str)
@@ -96,7 +96,7 @@ def _measure(
     types: NDArray[Any],
     chosen: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """How well cells that were not learnt from are typed, before and after the calibration."""
+    """Score held-out cells before and after the calibration."""
     cells = counts[np.flatnonzero(chosen)]
     codes = codes_of(types[chosen], classifier.types)
     logits = classifier.logits(classifier.features(cells))

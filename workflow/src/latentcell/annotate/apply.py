@@ -1,4 +1,4 @@
-"""Typing the cells of a query with what was learnt from a reference."""
+"""Annotation of the cells of a query."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,18 +14,18 @@ from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.calibration import softmax
 from latentcell.annotate.density import row_sums
 from latentcell.data.naming import GeneMatch, match_genes
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 UNASSIGNED = "unassigned"
-# Cells that are typed together: a few hundred megabytes of expected counts.
+# Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
-# Genes that are named in reports.
+# Number of genes in lists of reports.
 _NAMED = 10
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What was found out about the cells of a query.
+    """Annotation of the cells of a query.
 
     Attributes
     ----------
@@ -34,13 +34,13 @@ class Annotation:
         ``cell_type_second``, ``cell_type_second_probability`` and, with a density, ``novel`` and
         ``novelty_score``.
     probabilities
-        Calibrated, n x types.
+        Calibrated probabilities of the types (cells x types).
     types
-        The types in their order.
+        Names of the types, in the order of the probabilities.
     representations
         ``X_hvg_pca`` and, with a density, ``X_gmvae``.
     report
-        Genes, types and flags in numbers.
+        Numbers of genes, types and flagged cells.
     """
 
     cells: pd.DataFrame
@@ -58,34 +58,36 @@ def annotate_cells(
     source: str = "query",
     threads: int = 1,
 ) -> Annotation:
-    """Give each cell a type, how sure it is, and whether it is of an unknown kind.
+    """Annotate cells with a type, its probability and a flag for unknown types.
 
     Parameters
     ----------
     annotator
-        What was learnt from a reference.
+        Trained annotator.
     counts
-        Raw counts of the query's cells x genes.
+        Raw counts of the query (cells x genes).
     genes
-        Its genes by identifier, or by symbol where only these are known, with ``symbol``.
+        Genes of the query, by identifier, or by symbol if there are no identifiers; with
+        ``symbol``.
     source
-        What to call the query in messages.
+        Name of the query in messages.
     threads
-        How many pieces of the query are worked on at a time; the results are the same.
+        Number of pieces of the query that are processed at a time; the results do not depend on
+        it.
 
     Raises
     ------
     InputError
-        The query has too few of the reference's genes.
+        If the query has too few genes of the reference.
     """
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
-    pieces = _in_pieces(_typing(annotator, match), counts, threads)
+    pieces = _in_pieces(_piece_function(annotator, match), counts, threads)
     scores = np.concatenate([piece[0] for piece in pieces])
     empty = np.concatenate([piece[1] for piece in pieces])
     classifier, density = annotator.classifier, annotator.density
     probabilities = softmax(classifier.logits(scores), classifier.temperature)
-    cells = _call(probabilities, classifier.types, classifier.threshold, empty)
+    cells = _assign_types(probabilities, classifier.types, classifier.threshold, empty)
     representations = {"X_hvg_pca": scores.astype(np.float32)}
     report: dict[str, Any] = {"cells": len(cells), "empty_cells": int(empty.sum())}
     report["genes"] = gene_report
@@ -108,8 +110,10 @@ def annotate_cells(
     )
 
 
-def _typing(annotator: Annotator, match: GeneMatch) -> Callable[[sp.csr_matrix], tuple[Any, ...]]:
-    """What is done with a piece of the query."""
+def _piece_function(
+    annotator: Annotator, match: GeneMatch
+) -> Callable[[sp.csr_matrix], tuple[Any, ...]]:
+    """Return the function that annotates a piece of the query."""
 
     def work(piece: sp.csr_matrix) -> tuple[Any, ...]:
         arranged = match.arrange(piece)
@@ -125,10 +129,10 @@ def _typing(annotator: Annotator, match: GeneMatch) -> Callable[[sp.csr_matrix],
 def _in_pieces(
     work: Callable[[sp.csr_matrix], tuple[Any, ...]], counts: sp.csr_matrix, threads: int
 ) -> list[tuple[Any, ...]]:
-    """Each piece has one thread, so that its numbers do not depend on how many there are."""
+    """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
     from threadpoolctl import threadpool_limits
 
-    from latentcell.job import limit_threads
+    from latentcell.runtime.job import limit_threads
 
     starts = range(0, counts.shape[0], _TOGETHER)
     limit_threads(1)
@@ -136,13 +140,13 @@ def _in_pieces(
         return list(pool.map(lambda start: work(counts[start : start + _TOGETHER]), starts))
 
 
-def _call(
+def _assign_types(
     probabilities: NDArray[np.float64],
     types: tuple[str, ...],
     threshold: float,
     empty: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Likeliest and second likeliest type of each cell, and whether the first is given to it."""
+    """Return the two likeliest types of each cell, and `UNASSIGNED` below the threshold."""
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rows = np.arange(len(probabilities))
     names = np.array(types, dtype=object)
@@ -164,7 +168,7 @@ def _call(
 def _report_genes(
     annotator: Annotator, match: GeneMatch, query_genes: int, source: str
 ) -> dict[str, Any]:
-    """How many genes of the reference the query has, and what the missing ones are worth."""
+    """Report matched and missing genes, and the importance of the missing ones."""
     classifier, symbols = annotator.classifier, annotator.genes["symbol"].to_numpy(str)
     variable = classifier.representation.genes
     missing = ~match.present[variable]
@@ -197,7 +201,7 @@ def _report_genes(
 def _report_novel(
     cells: pd.DataFrame, unexplained: sp.csr_matrix, annotator: Annotator
 ) -> dict[str, Any]:
-    """How many cells are flagged, and which of their genes are not explained."""
+    """Report the number of flagged cells and their unexplained genes."""
     assert annotator.density is not None
     novel = cells["novel"].to_numpy(bool)
     report: dict[str, Any] = {

@@ -1,7 +1,7 @@
-"""What types cells as a folder of safetensors, CSV and JSON, which needs no training data.
+"""A trained annotator as a folder of safetensors, CSV and JSON; training data are not needed.
 
-``bundle.json`` says what the folder is, how everything was learnt and what was measured, and holds
-a SHA-256 of each other file and one of its own content. Nothing is ever unpickled.
+``bundle.json`` describes the format, the training and the scores. It holds a SHA-256 of every other
+file and one of its own content. Nothing is ever unpickled.
 """
 
 import hashlib
@@ -18,11 +18,11 @@ from latentcell import __version__
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
-from latentcell.errors import InputError
-from latentcell.io import atomic, read_json, write_csv, write_json
-from latentcell.mark import mark_json
-from latentcell.provenance import file_digest
-from latentcell.settings import AnnotateSettings
+from latentcell.config.settings import AnnotateSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import atomic, read_json, write_csv, write_json
+from latentcell.runtime.mark import mark_json
+from latentcell.runtime.provenance import file_digest
 
 FORMAT, VERSION = "latentcell-annotator", 1
 ABOUT, GENES, CLASSIFIER, DENSITY = (
@@ -31,12 +31,12 @@ ABOUT, GENES, CLASSIFIER, DENSITY = (
 
 
 def save_bundle(annotator: Annotator, folder: str | Path) -> None:
-    """Write a bundle, whole or not at all; equal content gives equal bytes.
+    """Write a bundle atomically; equal content gives equal bytes.
 
     Raises
     ------
     InputError
-        There is something else than a bundle under that name.
+        If the name is taken by something other than a bundle.
     """
     folder = Path(folder)
     refuse_other(folder)
@@ -51,13 +51,13 @@ def save_bundle(annotator: Annotator, folder: str | Path) -> None:
 
 
 def refuse_other(folder: str | Path) -> None:
-    """Raise `InputError` where a name is taken by something else than a bundle."""
+    """Raise `InputError` if a name is taken by something other than a bundle."""
     folder = Path(folder)
     if folder.is_dir() and (not any(folder.iterdir()) or (folder / ABOUT).is_file()):
         return
     if folder.exists():
         raise InputError(
-            f"{folder}: expected a new folder or a bundle to be replaced, found something else: "
+            f"{folder}: expected a new folder or a bundle to replace, found something else: "
             "choose another name"
         )
 
@@ -86,7 +86,7 @@ def _write(annotator: Annotator, folder: Path) -> None:
         "reference": annotator.reference,
         "sha256": {name: file_digest(folder / name) for name in files},
     }
-    # The mark of simulated cells, which `write_json` sets, is part of what the digest is of.
+    # The digest covers the mark of simulated cells, which `write_json` adds.
     write_json(folder / ABOUT, about | {"digest": _digest(mark_json(about))})
 
 
@@ -96,25 +96,25 @@ def load_bundle(folder: str | Path) -> Annotator:
     Raises
     ------
     InputError
-        The folder is no bundle, one of another version, or a damaged one.
+        If the folder is not a bundle, has another version or is damaged.
     """
     folder = Path(folder)
     about = _read_about(folder)
     for name, digest in about["sha256"].items():
-        # Names come from the file: only those that a bundle has are ever opened.
+        # Names come from the file: only names of bundle files are ever opened.
         if name not in (GENES, CLASSIFIER, DENSITY) or not (folder / name).is_file():
-            raise _damaged(folder, f"found no {name} that belongs to it")
+            raise _damaged(folder, f"found no bundle file {name}")
         if file_digest(folder / name) != digest:
             raise _damaged(folder, f"found {name} changed")
     try:
         return _restore(folder, about)
     except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise _damaged(folder, f"found that its parts do not fit ({error})") from error
+        raise _damaged(folder, f"found parts that do not fit ({error})") from error
 
 
 def _damaged(folder: Path, found: str) -> InputError:
     return InputError(
-        f"{folder}: expected a whole bundle, {found}: copy it once more, or make it again with "
+        f"{folder}: expected an intact bundle, {found}: copy it again, or make a new one with "
         "latentcell train"
     )
 
@@ -129,7 +129,7 @@ def _read_about(folder: Path) -> dict[str, Any]:
     try:
         about = read_json(path)
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _damaged(folder, f"found that {ABOUT} cannot be read ({error})") from None
+        raise _damaged(folder, f"found an unreadable {ABOUT} ({error})") from None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise InputError(
             f"{path}: expected the format {FORMAT}, found "
@@ -165,7 +165,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
 
         density = Density.restore(*load(folder / DENSITY))
         if not len(density.usual) == len(density.trained.inputs.genes.modelled) == len(genes):
-            raise ValueError("the density has other genes")
+            raise ValueError("the density model has other genes")
     return Annotator(
         genes=pd.DataFrame({"symbol": genes["symbol"].to_numpy()}, index=genes["gene"].to_numpy()),
         classifier=classifier,
@@ -176,7 +176,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
 
 
 def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
-    """Whether the arrays belong to each other, and are numbers."""
+    """Check that the arrays are finite and have matching shapes."""
     representation = classifier.representation
     components, variable = representation.pca.components.shape
     expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and below which of them no type is given."""
+"""Calibrated probabilities, and the threshold below which no type is assigned."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 Doubles = NDArray[np.float64]
 
-# Temperatures that are looked at, from near certain to near even probabilities.
+# Range of temperatures, from nearly certain to nearly uniform probabilities.
 _TEMPERATURES = (0.05, 20.0)
 BINS = 15
 
 
 def softmax(logits: Doubles, temperature: float = 1.0) -> Doubles:
-    """Probabilities (cells x types) of scores."""
+    """Return the softmax of scores at a temperature (cells x types)."""
     scaled = np.asarray(logits, np.float64) / temperature
     scaled -= scaled.max(1, keepdims=True)
     exponentials = np.exp(scaled)
@@ -21,18 +21,19 @@ def softmax(logits: Doubles, temperature: float = 1.0) -> Doubles:
 
 
 def fit_temperature(logits: Doubles, codes: ArrayLike) -> float:
-    """The temperature under which the true types of validation cells are likeliest.
+    """Fit the temperature that maximises the likelihood of validation cells.
 
-    Guo et al. (2017), "On calibration of modern neural networks", ICML. Each cell also counts a
-    little for all other types, by Platt's rule (1999): a few cells that are all right do not make
-    a classifier certain.
+    Guo et al. (2017), "On calibration of modern neural networks", ICML. Labels are smoothed by
+    Platt's rule (1999), so that a few cells that are all classified correctly do not give certain
+    probabilities.
 
     Parameters
     ----------
     logits
         Scores of validation cells, cells x types.
     codes
-        Their types; cells of no known type, -1, are not looked at. Without any other: 1.
+        Types of these cells; cells with code -1 (unknown type) are ignored. Without any other
+        cell, the temperature is 1.
     """
     from scipy.optimize import minimize_scalar
 
@@ -44,21 +45,21 @@ def fit_temperature(logits: Doubles, codes: ArrayLike) -> float:
     target = np.full(logits.shape, smoothing / (logits.shape[1] - 1))
     target[np.arange(len(codes)), codes] = 1.0 - smoothing
 
-    def surprise(logarithm: float) -> float:
+    def loss(logarithm: float) -> float:
         probability = softmax(logits, float(np.exp(logarithm)))
         return float(-(target * np.log(np.maximum(probability, 1e-300))).sum(1).mean())
 
     bounds = tuple(np.log(_TEMPERATURES))
-    best = minimize_scalar(surprise, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(best.x))
 
 
 def expected_calibration_error(probabilities: Doubles, codes: ArrayLike) -> float | None:
-    """How far confidence and accuracy are apart, on average; None without cells.
+    """Compute the expected calibration error; None without cells.
 
-    Cells are put into fifteen bins of equal width by the probability of the likeliest type; the
-    differences between mean probability and share of right cells are averaged over the cells
-    (Guo et al. 2017, eq. 3).
+    Cells are binned into fifteen bins of equal width by the probability of the likeliest type. The
+    absolute differences between mean probability and accuracy of the bins are averaged, weighted by
+    their numbers of cells (Guo et al. 2017, eq. 3).
     """
     codes = np.asarray(codes, np.int64)
     if not len(codes):
@@ -71,35 +72,35 @@ def expected_calibration_error(probabilities: Doubles, codes: ArrayLike) -> floa
 
 
 def unassigned_threshold(probabilities: Doubles, codes: ArrayLike, share: float) -> float:
-    """The probability below which a cell is given no type.
+    """Choose the probability below which a cell is unassigned.
 
-    It is set so low that of the validation cells that are right no more than `share` stay without
-    their type. Without a right cell nothing is known, and it is 0.
+    At most `share` of the correctly classified validation cells are below the threshold. Without
+    such cells it is 0.
     """
     codes = np.asarray(codes, np.int64)
     right = probabilities.max(1)[probabilities.argmax(1) == codes]
     if not len(right):
         return 0.0
-    # So many of the right cells may lie below: the next one is the threshold.
+    # Number of correct cells that may be below; the next probability is the threshold.
     return float(np.sort(right)[int(share * len(right))])
 
 
 def reliability(probabilities: Doubles, codes: ArrayLike, threshold: float) -> dict[str, Any]:
-    """How many cells are given a type, and how many of these are right.
+    """Compute the share of assigned cells and their accuracy.
 
     Parameters
     ----------
     probabilities
-        Cells x types.
+        Probabilities of the types (cells x types).
     codes
-        True types.
+        Codes of the true types.
     threshold
-        Below it a cell is given none.
+        Probability below which a cell is unassigned.
 
     Returns
     -------
     dict
-        ``assigned`` (share of the cells) and ``accuracy_assigned`` (None without any).
+        ``assigned`` (share of the cells) and ``accuracy_assigned`` (None if no cell is assigned).
     """
     codes = np.asarray(codes, np.int64)
     assigned = probabilities.max(1) >= threshold

@@ -1,7 +1,7 @@
-"""Typing cells: variable genes, principal components, logistic regression, calibrated.
+"""Classifier of cell types: variable genes, principal components, calibrated logistic regression.
 
-The method that was best on the deposited cells: log-normalised counts of variable genes, their
-principal components without scaling, multinomial logistic regression with a ridge penalty.
+The best method on the deposited cells: log-normalised counts of variable genes, their principal
+components without scaling, and multinomial logistic regression with a ridge penalty.
 """
 
 from collections.abc import Mapping
@@ -13,37 +13,39 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles, fit_temperature, softmax, unassigned_threshold
-from latentcell.errors import InputError
+from latentcell.config.settings import AnnotateSettings
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.normalise import log_normalise
-from latentcell.settings import AnnotateSettings
+from latentcell.runtime.errors import InputError
 
 Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TypeClassifier:
-    """What gives each cell a type, with all that was learnt.
+    """A trained and calibrated classifier of cell types.
 
     Attributes
     ----------
     types
-        The types that it knows, sorted.
+        Names of the types, sorted.
     representation
         Variable genes and their principal components.
     coefficients, intercepts
-        Of the logistic regression, (types x components) and (types,).
+        Parameters of the logistic regression, (types, components) and (types,).
     mean_counts
-        (G,): mean count of every gene of the reference in training cells.
+        Mean count of every gene of the reference in training cells, (genes,).
     spread, noise
-        Variance of training cells' scores along each component, (components,), and what variance of
-        a variable gene is left, on average.
+        Variance of the scores of training cells along each component, (components,), and mean
+        residual variance of a variable gene.
     importance
-        (variable genes,): what each carries of the differences between types; sums to 1.
+        Contribution of each variable gene to the differences between types, (variable genes,);
+        sums to 1.
     penalty
-        The C that was chosen on validation cells.
+        C of the logistic regression, chosen on validation cells.
     temperature, threshold
-        Of the probabilities, and below which of these no type is given; set on validation cells.
+        Temperature of the probabilities, and probability below which no type is assigned; chosen
+        on validation cells.
     """
 
     types: tuple[str, ...]
@@ -66,30 +68,30 @@ class TypeClassifier:
         split: NDArray[Any],
         settings: AnnotateSettings,
     ) -> "TypeClassifier":
-        """Learn from training cells, choose and calibrate on validation cells.
+        """Fit on training cells; choose the penalty and calibrate on validation cells.
 
         Parameters
         ----------
         counts
-            Cells x genes.
+            Raw counts (cells x genes).
         types
             Type of each cell.
         split
-            ``training``, ``validation`` or ``test`` for each cell; test cells are not looked at.
+            ``training``, ``validation`` or ``test`` for each cell; test cells are not used.
         settings
-            Numbers of genes and components, penalties, the share that may stay without a type.
+            Numbers of genes and components, penalties, and the share of unassigned cells.
 
         Raises
         ------
         InputError
-            Training cells are of fewer than two types, or there are too few cells or genes.
+            If training cells have fewer than two types, or there are too few cells or genes.
         """
         training, validation = split == "training", split == "validation"
         known = tuple(sorted(map(str, set(types[training]))))
         if len(known) < 2:
             raise InputError(
                 f"annotate: expected training cells of at least two types, found {len(known)}: "
-                "give a reference of more types"
+                "choose a reference with more types"
             )
         learnt = counts[np.flatnonzero(training)]
         representation = HvgPca.fit(
@@ -101,7 +103,7 @@ class TypeClassifier:
         )
         codes = codes_of(types, known)
         scores = representation.transform(counts).astype(np.float64)
-        penalty, coefficients, intercepts = _choose(
+        penalty, coefficients, intercepts = _choose_penalty(
             scores[training], codes[training], scores[validation], codes[validation], settings
         )
         logits = scores[validation] @ coefficients.T + intercepts
@@ -127,28 +129,28 @@ class TypeClassifier:
     def features(
         self, counts: sp.csr_matrix, present: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
-        """Principal component scores of cells (n x k).
+        """Compute principal component scores of cells (n x k).
 
         Parameters
         ----------
         counts
-            Counts over all genes of the reference, in its order.
+            Counts of all genes of the reference, in its order.
         present
-            Which of these the cells were measured for at all. The others are taken to be what the
-            components make likely given those (probabilistic PCA, Tipping and Bishop 1999).
+            Whether each of these genes was measured; None: all. Missing genes are imputed by their
+            expectation given the measured ones (probabilistic PCA, Tipping and Bishop 1999).
         """
         if present is None or present.all():
             return self.representation.transform(counts)
         normalised = log_normalise(counts)
         share = self.mean_counts[present].sum() / self.mean_counts.sum()
-        # As if the missing genes had been counted, too: a cell's sum would be larger by them.
+        # Normalise to the sum that would include the missing genes.
         normalised.data = np.log1p(np.expm1(normalised.data) * share)
         genes, pca = self.representation.genes, self.representation.pca
         missing = ~present[genes]
         components = pca.components.astype(np.float64)
         scores = pca.transform(normalised[:, genes]).astype(np.float64)
-        scores += pca.mean[missing] @ components[:, missing].T  # As if they were at their mean.
-        # What the others say of the components, and these of the missing genes.
+        scores += pca.mean[missing] @ components[:, missing].T  # Missing genes at their means.
+        # Posterior mean of the latent given the measured genes, and its missing genes.
         seen = components[:, ~missing] @ components[:, ~missing].T
         doubt = self.noise / np.maximum(self.spread - self.noise, 1e-9)
         latent = np.linalg.solve(seen + np.diag(doubt), scores.T).T
@@ -156,15 +158,15 @@ class TypeClassifier:
         return np.asarray(scores + latent @ unseen, np.float32)
 
     def logits(self, features: NDArray[Any]) -> Doubles:
-        """Scores of the types (n x types)."""
+        """Compute the scores of the types (n x types)."""
         return np.asarray(features.astype(np.float64) @ self.coefficients.T + self.intercepts)
 
     def probabilities(self, features: NDArray[Any]) -> Doubles:
-        """Calibrated probabilities of the types (n x types)."""
+        """Compute calibrated probabilities of the types (n x types)."""
         return softmax(self.logits(features), self.temperature)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """All arrays, for a safetensors file."""
+        """Return all arrays, for a safetensors file."""
         own: dict[str, NDArray[Any]] = {
             "coefficients": np.ascontiguousarray(self.coefficients),
             "intercepts": self.intercepts,
@@ -177,7 +179,7 @@ class TypeClassifier:
         }
 
     def describe(self) -> dict[str, Any]:
-        """All that is no array, for a JSON file."""
+        """Return all other attributes, for a JSON file."""
         return {
             "types": list(self.types),
             "noise": self.noise,
@@ -190,7 +192,7 @@ class TypeClassifier:
     def restore(
         cls, tensors: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
     ) -> "TypeClassifier":
-        """The inverse of `tensors` and `describe`; raises `KeyError` or `InputError` on others."""
+        """Restore a classifier from `tensors` and `describe`; raises `KeyError` or `InputError`."""
         prefix = "hvg_pca."
         representation = HvgPca.from_tensors(
             {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
@@ -208,40 +210,40 @@ class TypeClassifier:
 
 
 def codes_of(types: NDArray[Any], known: tuple[str, ...]) -> Codes:
-    """Number of each type among the known ones; -1 where it is none of them."""
+    """Encode types by their position in `known`; -1 for unknown types."""
     numbers = {name: code for code, name in enumerate(known)}
     return np.array([numbers.get(str(name), -1) for name in types], dtype=np.int64)
 
 
 def _components(settings: AnnotateSettings, training: sp.csr_matrix) -> int:
-    """As many components as are asked for, or as the training cells and their genes allow."""
+    """Return the number of components, limited by training cells and their expressed genes."""
     varying = int((training.getnnz(0) > 0).sum())
     return max(1, min(settings.components, training.shape[0] - 1, varying, settings.variable_genes))
 
 
-def _choose(
+def _choose_penalty(
     training: Doubles,
     training_codes: Codes,
     validation: Doubles,
     validation_codes: Codes,
     settings: AnnotateSettings,
 ) -> tuple[float, Doubles, Doubles]:
-    """The penalty under which the validation cells' types are likeliest, with what it learnt.
+    """Choose the penalty with the smallest log loss of validation cells; returns its parameters.
 
-    Each candidate is judged at its own best temperature, since that is how it would be used.
+    Each candidate is evaluated at its best temperature, at which it would be used.
     """
     best: tuple[float, float, Doubles, Doubles] | None = None
     for penalty in settings.penalties:
-        coefficients, intercepts = _learn(training, training_codes, penalty)
-        surprise = _surprise(validation @ coefficients.T + intercepts, validation_codes)
-        if best is None or surprise < best[0]:
-            best = surprise, penalty, coefficients, intercepts
-    assert best is not None  # The settings demand at least one.
+        coefficients, intercepts = _fit_logistic(training, training_codes, penalty)
+        loss = _log_loss(validation @ coefficients.T + intercepts, validation_codes)
+        if best is None or loss < best[0]:
+            best = loss, penalty, coefficients, intercepts
+    assert best is not None  # The settings require at least one penalty.
     return best[1], best[2], best[3]
 
 
-def _surprise(logits: Doubles, codes: Codes) -> float:
-    """Mean negative log-probability of the true types, at the best temperature."""
+def _log_loss(logits: Doubles, codes: Codes) -> float:
+    """Compute the mean negative log-probability of the true types at the best temperature."""
     logits, codes = logits[codes >= 0], codes[codes >= 0]
     if not len(codes):
         return 0.0
@@ -249,8 +251,8 @@ def _surprise(logits: Doubles, codes: Codes) -> float:
     return float(-np.log(np.maximum(probability, 1e-300)).mean())
 
 
-def _learn(features: Doubles, codes: Codes, penalty: float) -> tuple[Doubles, Doubles]:
-    """Coefficients and intercepts, a row for each type, of two types as well."""
+def _fit_logistic(features: Doubles, codes: Codes, penalty: float) -> tuple[Doubles, Doubles]:
+    """Fit coefficients and intercepts, one row per type, also for two types."""
     from sklearn.linear_model import LogisticRegression
 
     estimator = LogisticRegression(C=penalty, max_iter=5000).fit(features, codes)
@@ -262,7 +264,7 @@ def _learn(features: Doubles, codes: Codes, penalty: float) -> tuple[Doubles, Do
 
 
 def _variances(representation: HvgPca, training: sp.csr_matrix) -> Doubles:
-    """Variance of each variable gene among training cells."""
+    """Compute the variance of each variable gene among training cells."""
     values = log_normalise(training)[:, representation.genes].astype(np.float64)
     mean = np.asarray(values.mean(0)).ravel()
     squares = np.asarray(values.multiply(values).mean(0)).ravel()
@@ -270,13 +272,13 @@ def _variances(representation: HvgPca, training: sp.csr_matrix) -> Doubles:
 
 
 def _noise(variances: Doubles, spread: Doubles) -> float:
-    """Variance of a gene that the components leave, on average."""
+    """Compute the mean residual variance of a gene after the components."""
     left = variances.sum() - spread.sum()
     return float(max(left, 0.0) / max(1, len(variances) - len(spread)))
 
 
 def _importance(representation: HvgPca, variances: Doubles, coefficients: Doubles) -> Doubles:
-    """Spread of a gene among training cells times that of its weights over the types."""
+    """Multiply a gene's standard deviation by that of its weights over the types; sums to 1."""
     weights = coefficients @ representation.pca.components
     carried = np.sqrt(variances) * weights.std(0)
     return np.asarray(carried / (carried.sum() or 1.0))

@@ -1,4 +1,4 @@
-"""Which cells are of a kind that the reference does not hold, as far as a GMVAE can tell."""
+"""Novelty detection: cells whose counts a GMVAE of the reference does not explain."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,35 +8,35 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.job import limit_threads
-from latentcell.names import ModelName
+from latentcell.config.names import ModelName
+from latentcell.config.settings import AnnotateSettings, density_settings
 from latentcell.represent.normalise import log_normalise
-from latentcell.settings import AnnotateSettings, density_settings
+from latentcell.runtime.job import limit_threads
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from latentcell.models.training import Trained
 
-# Cells above a limit that make it trustworthy.
+# Number of cells above a quantile for it to be reliable.
 _ENOUGH = 10
-# More components than this are of no use to it, and cost time.
+# Largest number of components; more do not help and cost time.
 _MOST_COMPONENTS = 20
 
 
 @dataclass(frozen=True)
 class Density:
-    """A GMVAE of the reference's training cells, and where its surprise ends to be usual.
+    """A GMVAE of the training cells of the reference, with a limit of the novelty score.
 
     Attributes
     ----------
     trained
-        The model.
+        Trained model.
     limit
-        Unexplained counts, nats, above which a cell is flagged; set on validation cells, see
+        Unexplained counts in nats above which a cell is flagged; chosen on validation cells, see
         `upper_limit`.
     usual
-        (G,): mean log-normalised count of each gene in training cells.
+        Mean log-normalised count of each gene in training cells, (G,).
     """
 
     trained: "Trained"
@@ -51,25 +51,25 @@ class Density:
         split: NDArray[Any],
         settings: AnnotateSettings,
     ) -> "Density":
-        """Train on training cells, stop early and set the limit on validation cells.
+        """Train on training cells; stop early and choose the limit on validation cells.
 
         Parameters
         ----------
         counts
-            Cells x genes.
+            Raw counts (cells x genes).
         types
-            Type of each cell, of which only the number is used.
+            Type of each cell; only the number of types is used.
         split
-            ``training``, ``validation`` or ``test`` for each cell; test cells are not looked at.
+            ``training``, ``validation`` or ``test`` for each cell; test cells are not used.
         settings
-            Size of the model and its training; the share of validation cells above the limit.
+            Size of the model, its training, and the share of validation cells above the limit.
         """
         from latentcell.models.training import train
 
-        # PyTorch has been imported only now, and would take all cores: what is learnt must not
-        # depend on how many there are.
+        # PyTorch is imported only here and would use all cores, but results must not depend on
+        # the number of cores.
         limit_threads(1)
-        used = _drawn(split, settings)
+        used = _subsample(split, settings)
         trained = train(
             counts[used],
             split[used],
@@ -87,14 +87,14 @@ class Density:
     def explain(
         self, counts: sp.csr_matrix, present: NDArray[np.bool_] | None = None
     ) -> tuple[sp.csr_matrix, NDArray[np.float32]]:
-        """What of the cells' counts is not explained (n x G, nats), and their latents (n x Z)."""
+        """Compute unexplained counts (n x G, nats) and latents (n x Z) of cells."""
         from latentcell.models.unexplained import explain
 
         explained = explain(self.trained, counts, present, self.usual)
         return explained.unexplained, explained.latent
 
     def stored(self) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-        """Tensors and description, ready to be stored."""
+        """Return tensors and description for a file."""
         import torch
 
         from latentcell.models.training import save_arguments
@@ -105,7 +105,7 @@ class Density:
 
     @classmethod
     def restore(cls, tensors: "dict[str, Tensor]", description: Mapping[str, Any]) -> "Density":
-        """The inverse of `stored`."""
+        """Restore a density model from `stored`."""
         from latentcell.models.training import restore
 
         trained = restore(tensors, dict(description))
@@ -113,16 +113,16 @@ class Density:
 
 
 def row_sums(matrix: sp.csr_matrix) -> NDArray[np.float64]:
-    """Sum of each row."""
+    """Sum each row."""
     return np.asarray(matrix.sum(1), np.float64).ravel()
 
 
 def upper_limit(values: NDArray[np.float64], share: float) -> float:
-    """The value that a share of cells like these exceeds.
+    """Estimate the value that a share of such cells exceeds.
 
-    Where ten of them or more would lie above, it is their own quantile. Of a hundred cells the
-    quantile of 1 % is hardly less than the largest, which is chance, or a cell of another kind:
-    there it is that of a log-normal distribution with their median and their upper tenth.
+    With at least ten cells above it, this is the empirical quantile. With fewer, that quantile is
+    close to the maximum, which is due to chance or to a cell of another type; it is then the
+    quantile of a log-normal distribution with the same median and upper decile.
     """
     if share * len(values) >= _ENOUGH:
         return float(np.sort(values)[::-1][int(share * len(values))])
@@ -130,14 +130,14 @@ def upper_limit(values: NDArray[np.float64], share: float) -> float:
 
     logs = np.log1p(values)
     median, tenth = np.quantile(logs, [0.5, 0.9])
-    if tenth == median or share == 0:  # Too few cells, or all alike: whatever is above them all.
+    if tenth == median or share == 0:  # Too few or equal values: the maximum.
         return float(values.max())
     reach = norm.isf(share) / norm.isf(0.1)
     return float(np.expm1(median + reach * (tenth - median)))
 
 
-def _drawn(split: NDArray[Any], settings: AnnotateSettings) -> NDArray[np.int64]:
-    """Rows of the cells that are trained on and validate: at most so many training cells."""
+def _subsample(split: NDArray[Any], settings: AnnotateSettings) -> NDArray[np.int64]:
+    """Subsample training and validation cells up to `density_cells`; returns row numbers."""
     rng = np.random.default_rng([settings.seed, 11])
     training = rng.permutation(np.flatnonzero(split == "training"))[: settings.density_cells]
     most = max(1, settings.density_cells // 4)

@@ -1,4 +1,4 @@
-"""From files to files: a labelled reference, cells to be typed, bundles, results."""
+"""Training and annotation with files: references, queries, bundles and results."""
 
 from pathlib import Path
 from typing import Any
@@ -9,36 +9,36 @@ import pandas as pd
 from latentcell.annotate.annotator import Annotator, learn
 from latentcell.annotate.apply import Annotation, annotate_cells
 from latentcell.annotate.bundle import load_bundle, save_bundle
+from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
 from latentcell.data.finding import counts_layer, find, label_column, no_counts
 from latentcell.data.importing import import_dataset
 from latentcell.data.readers import detect_format, read_counts
-from latentcell.errors import InputError
-from latentcell.io import write_csv, write_h5ad, write_json
-from latentcell.settings import AnnotateSettings, DatasetSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
-# Columns of the query that have a name of ours are kept under another.
+# Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
 
 
 def read_reference(
     path: str | Path, labels: str | None = None, layer: str | None = None
 ) -> ad.AnnData:
-    """Read a labelled reference; cells without a type are left out.
+    """Read a labelled reference without its unlabelled cells.
 
     Parameters
     ----------
     path
-        An AnnData file, or another format with a column of types.
+        AnnData file, or a file of another format with a column of types.
     labels
-        Column of the cell types; by default the one whose name says so.
+        Column of the cell types; by default recognised by its name.
     layer
-        Where the counts lie; by default wherever they are found.
+        Layer of the counts; by default detected.
 
     Raises
     ------
     InputError
-        The file is absent or broken, or holds no counts or no types.
+        If the file is missing or broken, or holds no counts or no types.
     """
     path = Path(path)
     found = find(path)
@@ -58,7 +58,7 @@ def read_reference(
 
 def _name_of(path: Path) -> str:
     stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in path.stem).lstrip("._-")
-    # A name of their own, whatever the file is called: built-in ones have no path.
+    # The prefix separates the name from those of built-in data sets, which have no path.
     return f"own-{stem}" if stem else "own"
 
 
@@ -70,18 +70,18 @@ def train(
     layer: str | None = None,
     bundle: str | Path | None = None,
 ) -> Annotator:
-    """Learn to type cells from a reference, and store what was learnt.
+    """Train an annotator on a reference.
 
     Parameters
     ----------
     reference
-        A file, or cells as `read_reference` gives them.
+        File, or cells as returned by `read_reference`.
     settings
-        How; by default those of the section ``annotate``.
+        Section ``annotate``; by default its defaults.
     labels, layer
-        Where types and counts lie in a file; see `read_reference`.
+        Column of the types and layer of the counts of a file; see `read_reference`.
     bundle
-        Folder in which to store what was learnt; by default it is not stored.
+        Folder for the trained annotator; by default it is not saved.
     """
     cells = (
         reference if isinstance(reference, ad.AnnData) else read_reference(reference, labels, layer)
@@ -99,24 +99,25 @@ def annotate(
     layer: str | None = None,
     threads: int = 1,
 ) -> tuple[ad.AnnData, Annotation]:
-    """Type the cells of a file.
+    """Annotate the cells of a file.
 
     Parameters
     ----------
     annotator
-        What `train` gave, or the folder of a bundle.
+        Result of `train`, or the folder of a bundle.
     query
-        The file of the cells.
+        File of cells.
     layer
-        Where its counts lie; by default wherever they are found.
+        Layer of the counts; by default detected.
     threads
-        How many pieces of it are worked on at a time.
+        Number of pieces of the query that are processed at a time.
 
     Returns
     -------
     adata : AnnData
-        The file's content, with columns and representations added; see `Annotation.cells`.
+        Content of the file with columns and representations added; see `Annotation.cells`.
     annotation : Annotation
+        Types, probabilities and report.
     """
     if not isinstance(annotator, Annotator):
         annotator = load_bundle(annotator)
@@ -128,7 +129,7 @@ def annotate(
 
 
 def read_query(path: Path, layer: str | None = None) -> ad.AnnData:
-    """Read the counts of a query; cells without any are let through."""
+    """Read the counts of a query; cells without counts are accepted."""
     layer = counts_layer(path, layer)
     cells = read_counts(DatasetSettings(name="query", path=str(path), layer=layer))
     cells.X = check_counts(cells, str(path), empty_cells=True)
@@ -136,27 +137,27 @@ def read_query(path: Path, layer: str | None = None) -> ad.AnnData:
 
 
 def _whole(path: Path, counts: ad.AnnData) -> ad.AnnData:
-    """All that an AnnData file holds; of other formats, what was read of it."""
+    """Return the whole content of an AnnData file; for other formats, the counts that were read."""
     import warnings
 
     if detect_format(path) != "h5ad":
         return counts
     with warnings.catch_warnings():
-        # They were said when the counts were read.
+        # They were shown when the counts were read.
         warnings.simplefilter("ignore")
         return ad.read_h5ad(path)
 
 
 def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> ad.AnnData:
-    """Put what was found out beside the cells that it is about.
+    """Add an annotation to ``obs``, ``obsm`` and ``uns`` of a copy of the cells.
 
-    Columns that are there already under one of its names are kept with ``_before`` behind it.
+    Existing columns of the same names are kept with the suffix ``_before``.
     """
     adata = adata.copy()
     for name in annotation.cells:
         if name in adata.obs:
             former = f"{name}{_BEFORE}"
-            while former in adata.obs:  # The cells have been typed before.
+            while former in adata.obs:  # The cells were annotated before.
                 former += _BEFORE
             adata.obs[former] = adata.obs[name]
         adata.obs[name] = annotation.cells[name].to_numpy()
@@ -179,12 +180,12 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
 def write_annotation(
     adata: ad.AnnData, annotation: Annotation, annotator: Annotator, output: str | Path
 ) -> list[Path]:
-    """Write the cells, a table of them and a report, which have the same name but for its end.
+    """Write the cells, a table of them and a report, with names that differ by their suffix.
 
     Returns
     -------
     list of Path
-        The ``.h5ad``, ``.csv`` and ``.json`` file.
+        Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
     """
     output = Path(output)
     paths = [output, output.with_suffix(".csv"), output.with_suffix(".json")]
@@ -197,7 +198,7 @@ def write_annotation(
 
 
 def full_report(annotation: Annotation, annotator: Annotator) -> dict[str, Any]:
-    """The query's report with that of the reference."""
+    """Combine the report of the query with that of the reference."""
     return {
         "reference": annotator.reference,
         "classifier": annotator.classifier.describe(),

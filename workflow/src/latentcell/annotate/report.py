@@ -1,16 +1,16 @@
-"""What was learnt and what was found, in lines of text."""
+"""Reports of training and annotation as lines of text."""
 
 from typing import Any
 
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import Annotation
 
-# A query with so much missing, or so many flags, is told that something is wrong.
+# Importance of missing genes, and share of flagged cells, above which a report warns.
 _MUCH_MISSING, _MANY_NOVEL = 0.1, 0.2
 
 
 def reference_lines(annotator: Annotator) -> list[str]:
-    """How well held-out cells of the reference are typed."""
+    """Report the scores on held-out cells of the reference."""
     about, classifier = annotator.reference, annotator.classifier
     cells, test = about["cells"], about["test"]
     lines = [
@@ -22,9 +22,9 @@ def reference_lines(annotator: Annotator) -> list[str]:
         f"before, {_number(test['calibration_error_after'])} after (temperature "
         f"{classifier.temperature:.3g})",
         f"threshold   {classifier.threshold:.3f}: at most "
-        f"{annotator.settings.unassigned_share:.0%} of the rightly typed validation cells lie "
-        f"below; {_share(test['assigned'])} of the test cells are assigned, "
-        f"{_share(test['accuracy_assigned'])} of them rightly",
+        f"{annotator.settings.unassigned_share:.0%} of the correctly annotated validation cells "
+        f"are below; {_share(test['assigned'])} of the test cells are assigned, "
+        f"{_share(test['accuracy_assigned'])} of them correctly",
     ]
     if annotator.density is not None:
         lines.append(
@@ -37,13 +37,13 @@ def reference_lines(annotator: Annotator) -> list[str]:
     rare = [name for name, number in about["cells_of_types"].items() if number < 5]
     if rare:
         lines.append(
-            f"note        fewer than 5 training cells, so hardly ever found: {', '.join(rare)}"
+            f"note        fewer than 5 training cells, so rarely predicted: {', '.join(rare)}"
         )
     return lines
 
 
 def query_lines(found: Annotation) -> list[str]:
-    """What the query's cells are, and what was missing."""
+    """Report the cell types of the query and its missing genes."""
     report = found.report
     lines = [f"query       {report['cells']:,} cells", *_gene_lines(report["genes"])]
     if report["empty_cells"]:
@@ -65,14 +65,14 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
         f"{genes['matched_by']}; missing: {genes['missing']:,} with {genes['counts_missing']:.1%} "
         f"of its counts, among them {genes['variable_missing']:,} of {genes['variable']:,} "
         f"variable ones ({genes['variable_missing_share']:.1%}, {genes['importance_missing']:.1%} "
-        "of what tells types apart)"
+        "by importance)"
     ]
     if genes["most_important_missing"]:
         named = ", ".join(one["gene"] for one in genes["most_important_missing"])
         lines.append(f"            the most important of them: {named}")
     if genes["importance_missing"] > _MUCH_MISSING:
         lines.append(
-            "WARNING     much of what tells types apart is missing: the accuracy above does not "
+            "WARNING     genes that distinguish the types are missing: the accuracy above does not "
             "hold for this query"
         )
     return lines
@@ -83,11 +83,11 @@ def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:
     lines = [f"novel       {novel['cells']:,} cells ({share:.1%})"]
     if novel["unexplained_genes"]:
         named = ", ".join(one["gene"] for one in novel["unexplained_genes"])
-        lines.append(f"            what is not explained in them: {named}")
+        lines.append(f"            most unexplained genes: {named}")
     if share > _MANY_NOVEL:
         lines.append(
-            "WARNING     so many are flagged that another chemistry, batch or species is likelier "
-            "than so many cells of new kinds"
+            "WARNING     so many flagged cells suggest another chemistry, batch or species rather "
+            "than new cell types"
         )
     return lines
 

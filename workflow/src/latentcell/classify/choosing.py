@@ -1,4 +1,4 @@
-"""What classifiers share: choosing on validation cells, and probabilities from distances."""
+"""Choice of hyperparameters on validation cells, and probabilities from scores."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latentcell.fitting import Features, Fitted, Labelled
+from latentcell.config.fitting import Features, Fitted, Labelled
 
 Candidate = Mapping[str, Any]
 Scores = NDArray[np.floating[Any]]
 Predict = Callable[[Features], Scores]
 
-# Inverse temperatures that are looked at, times the spread of the scores: from near even
-# probabilities to near certain ones.
+# Range of inverse temperatures times the standard deviation of the scores: from nearly uniform to
+# nearly certain probabilities.
 _INVERSE_TEMPERATURES = (1e-3, 1e3)
 
 
 def choose(
     candidates: Iterable[Candidate], learn: Callable[..., Predict], validation: Labelled
 ) -> Fitted:
-    """Let each candidate learn, and take the one that is right on most validation cells.
+    """Train all candidates and choose the one with the best validation accuracy.
 
     Parameters
     ----------
     candidates
-        Hyperparameters, the simpler ones first: of equally good ones the first is taken.
+        Hyperparameters, the simpler ones first; of equally good ones the first is chosen.
     learn
-        Called with hyperparameters as keywords, learns from training cells and gives a function
-        from features to scores (cells x classes), of which the largest is the prediction.
+        Function of hyperparameters as keywords that trains on training cells. It returns a
+        function from features to scores (cells x classes), whose maximum is the prediction.
     validation
-        Cells to choose on; without any, the first candidate is taken.
+        Cells for the choice; without any, the first candidate is chosen.
     """
     best, found = -1.0, None
     for candidate in candidates:
@@ -44,11 +44,11 @@ def choose(
 
 
 def calibrated(fitted: Fitted, validation: Labelled) -> Fitted:
-    """Turn scores that are no probabilities into some, by a softmax.
+    """Turn scores into probabilities by a softmax with temperature.
 
-    Its temperature is the one under which validation cells are likeliest (Guo et al. 2017, "On
-    calibration of modern neural networks", ICML); the likeliest class stays what it was.
-    scikit-learn's own fails where a type has no validation cell.
+    The temperature maximises the likelihood of validation cells (Guo et al. 2017, "On calibration
+    of modern neural networks", ICML). The likeliest class is unchanged. The calibration of
+    scikit-learn fails for types without validation cells.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax, softmax
@@ -58,12 +58,12 @@ def calibrated(fitted: Fitted, validation: Labelled) -> Fitted:
         scores = fitted.predict(validation.features)
         cells = np.arange(len(scores))
 
-        def surprise(logarithm: float) -> float:
+        def loss(logarithm: float) -> float:
             likelihoods = log_softmax(np.exp(logarithm) * scores, axis=1)
             return float(-likelihoods[cells, validation.codes].mean())
 
         bounds = tuple(np.log(_INVERSE_TEMPERATURES) - np.log(scores.std() or 1.0))
-        inverse = float(np.exp(minimize_scalar(surprise, bounds=bounds, method="bounded").x))
+        inverse = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
     def predict(features: Features) -> Scores:
         return np.asarray(softmax(inverse * fitted.predict(features), axis=1))
@@ -72,13 +72,13 @@ def calibrated(fitted: Fitted, validation: Labelled) -> Fitted:
 
 
 def probabilities(estimator: Any) -> Predict:
-    """Class probabilities of a scikit-learn estimator."""
+    """Return the function of class probabilities of a scikit-learn estimator."""
     predict: Predict = estimator.predict_proba
     return predict
 
 
 def decisions(estimator: Any) -> Predict:
-    """Decision values of a scikit-learn estimator, a column for each class, of two as well."""
+    """Return the function of decision values of an estimator, one column per class."""
 
     def predict(features: Features) -> Scores:
         values = np.asarray(estimator.decision_function(features))
@@ -88,7 +88,7 @@ def decisions(estimator: Any) -> Predict:
 
 
 def seen_columns(training: Labelled) -> NDArray[np.int64]:
-    """Columns in which a training cell holds something: of the others nothing can be learnt."""
+    """Return the columns with a non-zero value in training cells; others carry no information."""
     return np.unique(training.features.nonzero()[1]).astype(np.int64)
 
 

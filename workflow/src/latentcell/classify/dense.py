@@ -1,4 +1,4 @@
-"""Training by PyTorch's Adam, many networks at once; apart, since importing torch costs seconds."""
+"""Training of many networks at once by PyTorch's Adam, apart because torch imports slowly."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentcell.classify.network import Csr, Floats, Network
 from latentcell.classify.optimisers import Cells
-from latentcell.settings import FfnnSettings
+from latentcell.config.settings import FfnnSettings
 
 _LAYERS = ("first", "first_bias", "second", "second_bias")
 
@@ -17,21 +17,21 @@ _LAYERS = ("first", "first_bias", "second", "second_bias")
 class Stack:
     """PyTorch's Adam over all weights of M networks in every step, on the CPU or a CUDA device.
 
-    Networks have the same numbers of features and hidden units, but each has cells, classes and an
-    order of its own, and goes through what it would go through alone: products are batched over
-    stacked weights, and each network has moments and a step count of its own.
+    Networks have the same numbers of features and hidden units, but may differ in cells, classes
+    and order. Each is trained as it would be alone: products are batched over stacked weights, and
+    each network has separate moments and a separate step count.
 
-    The cells stay sparse on the device, and a batch is made dense there. Nothing within an epoch
-    waits for the device: what the host must know to launch a step, it knows from the order.
+    The cells stay sparse on the device, and only a minibatch is made dense. Nothing within an epoch
+    waits for the device: the order of the cells determines all sizes in advance.
 
     Parameters
     ----------
     features
-        Cells x features for each network.
+        Features of each network, CSR (cells x features).
     codes
-        Class of each cell for each network.
+        Class of each cell of each network.
     networks
-        Where they start.
+        Initial weights.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Stack:
         self._settings = settings
         self._device = device
         self._columns = features[0].columns
-        # All cells below one another, and an empty one that fills up batches.
+        # All cells one below the other, and an empty one that pads minibatches.
         self._first_row = np.cumsum([0, *(matrix.rows for matrix in features)])
         self._empty = int(self._first_row[-1])
         counts = [np.diff(matrix.indptr) for matrix in features]
@@ -70,7 +70,7 @@ class Stack:
             [torch.nn.Parameter(weights[number]) for weights in self._weights]
             for number in range(len(networks))
         ]
-        # Fused: one pass over weights and moments; 2 to 3 times faster than the default.
+        # Fused: one pass over weights and moments, 2 to 3 times faster than the default.
         self._adam = torch.optim.Adam(
             [weights for member in self._members for weights in member],
             lr=settings.learning_rate,
@@ -89,7 +89,7 @@ class Stack:
         return result.to(self._device)
 
     def _dense(self, rows: Tensor, entries: int) -> Tensor:
-        """Make rows (M x cells) dense (M x cells x features); they hold so many entries."""
+        """Make rows (M x cells) with a number of stored values dense (M x cells x features)."""
         flat = rows.flatten()
         starts = self._starts[flat]
         counts = self._starts[flat + 1] - starts
@@ -110,7 +110,7 @@ class Stack:
         return torch.baddbmm(second_bias, torch.relu(hidden), second) + self._absent
 
     def _plan(self, orders: Sequence[Cells], size: int) -> NDArray[np.int64]:
-        """Rows of each step (steps x M x size), filled up with the empty one."""
+        """Return the rows of each step (steps x M x size), padded with the empty one."""
         steps = max(1, *(-(-len(order) // size) for order in orders))
         plan = np.full((len(orders), steps * size), self._empty)
         for number, order in enumerate(orders):
@@ -118,9 +118,9 @@ class Stack:
         return plan.reshape(len(orders), steps, size).swapaxes(0, 1)
 
     def train(self, orders: Sequence[Cells]) -> list[int]:
-        """Take a step for each batch of each network's order.
+        """Take a step for each minibatch of each network's order.
 
-        For each network -1, or the batch whose loss was not finite.
+        Returns -1 for each network, or the first minibatch with a loss that is not finite.
         """
         plan = self._plan(orders, self._settings.batch_size)
         present = plan != self._empty
@@ -141,12 +141,12 @@ class Stack:
             gradients = torch.autograd.grad(loss.sum(), self._weights)
             self._step(gradients, taking)
             losses.append(loss.detach())
-        # Looked at once an epoch: a look at each loss would stall a CUDA device.
+        # Checked once per epoch: a check of each loss would stall a CUDA device.
         bad = ~torch.isfinite(torch.stack(losses)).cpu().numpy()
         return [int(column.argmax()) if column.any() else -1 for column in bad.T]
 
     def _step(self, gradients: Sequence[Tensor], taking: NDArray[np.bool_]) -> None:
-        """A step of Adam for the networks that have a batch left; the others stay as they are."""
+        """Take a step of Adam for the networks that have a minibatch left."""
         for number, member in enumerate(self._members):
             for weights, gradient in zip(member, gradients, strict=True):
                 weights.grad = gradient[number] if taking[number] else None
@@ -154,7 +154,7 @@ class Stack:
 
     @torch.no_grad()
     def logits(self, cells: Sequence[Cells], frozen: Sequence[Floats | None]) -> list[Floats]:
-        """Logits of cells of each network, see `forward`."""
+        """Compute logits of cells of each network, see `forward`."""
         size = min(256, max(16, 4096 // len(cells)))
         plan = self._plan(cells, size)
         chunks = []
@@ -173,11 +173,11 @@ class Stack:
         ]
 
     def keep(self, number: int) -> list[Tensor]:
-        """A copy of the present weights of a network, on the device."""
+        """Copy the current weights of a network on the device."""
         return [weights.detach()[number].clone() for weights in self._weights]
 
     def as_network(self, number: int, kept: list[Tensor]) -> Network:
-        """Bring what was kept of a network to the host."""
+        """Copy kept weights of a network to the host."""
         first, first_bias, second, second_bias = (weights.cpu().numpy() for weights in kept)
         classes = self._classes[number]
         return Network(
@@ -202,13 +202,13 @@ class DenseAdam:
         self._stack = Stack([features], [codes], [network], settings, device)
 
     def train(self, order: Cells) -> int:
-        """Take a step for each batch of `order`; -1, or the batch whose loss was not finite."""
+        """Take a step per minibatch of `order`; returns -1, or the first without a finite loss."""
         return self._stack.train([order])[0]
 
     def logits(self, cells: Cells, frozen: Floats | None) -> Floats:
-        """Logits of cells, see `forward`."""
+        """Compute logits of cells, see `forward`."""
         return self._stack.logits([cells], [frozen])[0]
 
     def network(self) -> Network:
-        """A copy of the present weights."""
+        """Copy the current weights."""
         return self._stack.as_network(0, self._stack.keep(0))

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from latentcell.classify import kernels
 from latentcell.classify.network import Csr, Features, Ffnn, Floats, Network, as_csr
 from latentcell.classify.optimisers import LazyAdam, Optimiser
-from latentcell.errors import InputError
-from latentcell.settings import FfnnSettings
+from latentcell.config.settings import FfnnSettings
+from latentcell.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,20 +30,20 @@ class EpochRecord(TypedDict):
 
 @dataclass(frozen=True)
 class FfnnResult:
-    """What training gives.
+    """Result of the training.
 
     Attributes
     ----------
     ffnn
-        The classifier.
+        Trained classifier.
     history
-        Two rows an epoch, training and validation cells (one where there are no validation cells).
+        Two rows per epoch, for training and validation cells (one without validation cells).
     probabilities
-        Of all cells, float32 (cells x classes).
+        Class probabilities of all cells, float32 (cells x classes).
     best_epoch
-        The epoch whose weights were kept, from 1.
+        Epoch whose weights were kept, from 1.
     epochs_trained
-        Epochs in all.
+        Total number of epochs.
     """
 
     ffnn: Ffnn
@@ -63,35 +63,35 @@ def train_ffnn(
     seed: int,
     progress: Callable[[int, list[EpochRecord]], None] | None = None,
 ) -> FfnnResult:
-    """Train a network with one hidden layer to tell the classes apart.
+    """Train a network with one hidden layer to predict classes.
 
-    A feature that no training cell holds has a gradient of exactly zero in every step, so that its
-    weights stay what they were drawn as. They are left out of training, and what they add to the
-    hidden units of other cells is computed once: the result is the same.
+    A feature that is 0 in all training cells has a gradient of exactly zero in every step, so that
+    its weights keep their initial values. Such features are left out of training, and their
+    contribution to the hidden units of other cells is computed once. The result is the same.
 
     Parameters
     ----------
     features
-        Cells x features: counts as CSR, or a dense array; taken as they are, unscaled.
+        Cells x features, CSR counts or a dense array; not scaled.
     codes
         Class of each cell, a position in `classes`.
     split
         ``training``, ``validation`` or ``test`` for each cell.
     classes
-        Names of all the classes; the network has an output for each.
+        Names of all classes; the network has an output for each.
     settings
-        The network and its training. ``lazy-adam`` is for the CPU: on CUDA, ``adam`` is used.
+        Network and training. ``lazy-adam`` is for the CPU: on CUDA, ``adam`` is used.
     seed
-        Of initialisation and shuffling; takes the place of ``settings.seed``. With ``lazy-adam``
-        the same seed gives the same bits on one machine; with ``adam``, for a number of threads.
+        Seed of initialisation and shuffling, instead of ``settings.seed``. With ``lazy-adam``,
+        equal seeds give equal bits on one machine; with ``adam``, for equal numbers of threads.
     progress
         Called after each epoch with its number and its rows of the history.
 
     Raises
     ------
     InputError
-        If shapes, codes or splits do not fit, a split that is needed is empty, a device is not
-        there, or the loss is no longer finite (naming the epoch and the step).
+        If shapes, codes or splits do not match, a required part of the split is empty, the device
+        is not available, or the loss is not finite (with epoch and step).
     """
     training = _Training(Task(features, codes, split, classes, seed), settings)
     optimiser = _optimiser(training, settings)
@@ -125,25 +125,25 @@ def train_ffnn_many(
 ) -> list[FfnnResult | InputError]:
     """Train several networks on features of the same kind.
 
-    On the CPU one is trained after the other. On CUDA, where small networks would leave the device
-    waiting for its host, all are trained at once, in products that are batched over them. Each goes
-    through what `train_ffnn` with ``adam`` takes it through, up to the rounding of float32.
+    On the CPU, they are trained one after the other. On CUDA, where single small networks would not
+    use the device, all are trained at once with batched products. Each gives the same result as
+    `train_ffnn` with ``adam``, up to the rounding of float32.
 
     Parameters
     ----------
     tasks
-        Cells and seed of each network; trained at once, all have the same number of features.
+        Cells and seed of each network; networks trained at once have equal numbers of features.
     settings
-        Of all.
+        Settings of all networks.
     stacked
-        Whether all are trained at once, by plain Adam; None: on CUDA.
+        Whether to train all at once with plain Adam; None: only on CUDA.
     progress
-        Called after each epoch with its number and how well it went.
+        Called after each epoch with its number and a text with the validation accuracy.
 
     Returns
     -------
     list
-        What `train_ffnn` gives for each task, or what it raises: the others are not touched by it.
+        Result of `train_ffnn` for each task, or its exception; other tasks are not affected.
     """
     if stacked is None:
         stacked = len(tasks) > 1 and chosen_device(settings) == "cuda"
@@ -190,7 +190,7 @@ def _train_stack(
     for epoch in range(1, settings.epochs + 1):
         failed = stack.train([training.order(epoch) for training in trainings])
         asked = zip(*(training.asked() for training in trainings), strict=True)
-        # Training cells of all networks at once, then validation cells.
+        # Training cells of all networks, then validation cells.
         logits = [stack.logits(*zip(*part, strict=True)) for part in asked]
         for number, training in enumerate(trainings):
             if number not in failures:
@@ -217,7 +217,7 @@ def _train_stack(
 
 
 class _Training:
-    """What there is of a training beside the weights that change: cells, history, what is kept."""
+    """State of a training apart from the optimiser: cells, history and kept weights."""
 
     def __init__(self, task: Task, settings: FfnnSettings) -> None:
         codes, split = np.asarray(task.codes), np.asarray(task.split)
@@ -234,22 +234,22 @@ class _Training:
         self._best_accuracy, self._best_epoch = -1.0, 0
 
     def narrow(self, active: NDArray[np.intp]) -> tuple[Csr, Network]:
-        """Features and first weights that are trained; what the others add is computed once."""
+        """Return features and initial weights of active columns; fixes the part of the others."""
         self.active = active
         self._frozen = _frozen_part(self.matrix, self.cells["validation"], self.initial, active)
         first = replace(self.initial, first=self.initial.first[:, active])
         return self.matrix.select_columns(active), first
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """Training cells in the order of an epoch."""
+        """Return the training cells in the order of an epoch."""
         return _order(self.cells["training"], self.settings, self.seed, epoch)
 
     def asked(self) -> list[tuple[NDArray[np.int64], Floats | None]]:
-        """Cells whose logits `end_epoch` wants, and what is added to their hidden units."""
+        """Return the cells whose logits `end_epoch` needs, with the fixed part of hidden units."""
         return [(self.cells["training"], None), (self.cells["validation"], self._frozen)]
 
     def end_epoch(self, epoch: int, failed: int, logits: Sequence[Floats]) -> bool:
-        """Write the history; whether the present weights are to be kept."""
+        """Extend the history and tell whether to keep the current weights."""
         settings = self.settings
         if failed >= 0:
             raise _not_finite(epoch, f"step {failed + 1}", settings)
@@ -264,11 +264,11 @@ class _Training:
         return better
 
     def last_records(self) -> list[EpochRecord]:
-        """Rows of the history of the last epoch."""
+        """Return the rows of the last epoch in the history."""
         return [row for row in self.history[-2:] if row["epoch"] == self.history[-1]["epoch"]]
 
     def result(self) -> FfnnResult:
-        """The classifier with the weights that were kept, and what it says of all cells."""
+        """Return the classifier with the kept weights and its probabilities of all cells."""
         first = self.initial.first.copy()
         first[:, self.active] = self.kept.first
         network = replace(self.kept, first=first)
@@ -284,7 +284,7 @@ def _cells_by_split(
     classes: int,
     settings: FfnnSettings,
 ) -> dict[str, NDArray[np.int64]]:
-    """Check the cells' annotation, and list training and validation cells in file order."""
+    """Check codes and split, and list training and validation cells in file order."""
     if not codes.shape == split.shape == (matrix.rows,):
         raise InputError(
             f"classifier: expected a code and a split for each of {matrix.rows} cells, "
@@ -314,7 +314,7 @@ def _cells_by_split(
 
 
 def _columns_of(matrix: Csr, cells: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Columns in which any of the cells holds something other than zero."""
+    """Return the columns with a non-zero value in any of the cells."""
     inside = np.zeros(matrix.rows, bool)
     inside[cells] = True
     of_cells = np.repeat(inside, np.diff(matrix.indptr))
@@ -326,7 +326,7 @@ def _columns_of(matrix: Csr, cells: NDArray[np.int64]) -> NDArray[np.intp]:
 def _frozen_part(
     matrix: Csr, cells: NDArray[np.int64], initial: Network, active: NDArray[np.intp]
 ) -> Floats | None:
-    """What the columns that are not trained add to the hidden units (cells x H)."""
+    """Compute the contribution of inactive columns to the hidden units (cells x H)."""
     rest = np.setdiff1d(np.arange(matrix.columns), active)
     if not len(rest) or not len(cells):
         return None
@@ -350,7 +350,7 @@ def _optimiser(training: _Training, settings: FfnnSettings) -> Optimiser:
 
 
 def _stack(trainings: Sequence[_Training], settings: FfnnSettings) -> "Stack":
-    """All networks with the features that any of them trains."""
+    """Stack all networks, with the features that are active in any of them."""
     from latentcell.classify.dense import Stack
 
     widths = sorted({training.matrix.columns for training in trainings})
@@ -365,12 +365,12 @@ def _stack(trainings: Sequence[_Training], settings: FfnnSettings) -> "Stack":
 
 
 def chosen_device(settings: FfnnSettings) -> Literal["cpu", "cuda"]:
-    """The device that the settings ask for, on this machine.
+    """Return the device of the settings.
 
     Raises
     ------
     InputError
-        If it is not there.
+        If the device is not available.
     """
     if settings.device == "cpu":
         return "cpu"
@@ -385,7 +385,7 @@ def chosen_device(settings: FfnnSettings) -> Literal["cpu", "cuda"]:
 def _order(
     training: NDArray[np.int64], settings: FfnnSettings, seed: int, epoch: int
 ) -> NDArray[np.int64]:
-    """Training cells in the order of an epoch."""
+    """Return the training cells in the order of an epoch."""
     order = training
     if settings.shuffle:
         order = np.random.default_rng([seed, epoch]).permutation(training)
@@ -401,7 +401,7 @@ def _evaluate(
     epoch: int,
     settings: FfnnSettings,
 ) -> list[EpochRecord]:
-    """Loss and accuracy of training and validation cells by their logits."""
+    """Compute loss and accuracy of training and validation cells from their logits."""
     records: list[EpochRecord] = []
     for (name, members), values in zip(cells.items(), logits, strict=True):
         if not len(members):

@@ -1,9 +1,9 @@
-"""Numba kernels of the lazy Adam that makes a wide, sparse first layer cheap.
+"""Numba kernels of lazy Adam, which makes a wide and sparse first layer cheap.
 
-A step of the classifier sees ten cells, and so a gradient on the genes of ten cells only; yet plain
-Adam rewrites the weights of every gene, since their moments go on decaying. What a gene without
-gradient goes through is known in advance. With the first moment m and the second moment v after a
-step, its weight moves over the next k steps by
+A step of the classifier has ten cells, and thus gradients only for the genes expressed in them.
+Plain Adam nevertheless updates the weights of every gene, since the moments decay in every step.
+The updates of a gene without gradient are known in advance. With the first moment m and the second
+moment v after a step, its weight moves over the next k steps by
 
     - sum_j  lr b1^j / (1 - b1^s)  m / (sqrt(b2^j v / (1 - b2^s)) + eps),    j = 1..k,  s = step + j
 
@@ -13,10 +13,10 @@ sqrt(b2^j / (1 - b2^s)), the sum of a_j m / (c_j sqrt(v) + eps) is, to first ord
     m S / (sqrt(v) + eps E),    S = sum_j a_j / c_j,    E = sum_j a_j / c_j^2 / S
 
 and S and E depend on the step and on k alone. As the order of the cells is drawn before an epoch,
-the number of steps until a gene is next seen is known too, so that update and skipped steps are
-one pass over the gene's row. Without skipped steps (k = 0) this is Adam to the letter; with them,
-its weights are as far from those of Adam in float64 as PyTorch's in float32 (measured over eight
-epochs of the study's cells, common genes and rare ones).
+the number of steps until the next occurrence of a gene is known, so that its update and the skipped
+steps are one pass over its row. Without skipped steps (k = 0) this is exactly Adam. Otherwise, its
+weights differ from those of Adam in float64 as much as PyTorch's in float32 do (measured over eight
+epochs of the study's cells, for common and rare genes).
 """
 
 import math
@@ -33,7 +33,7 @@ Integers = NDArray[np.int64]
 BETA1 = 0.9
 BETA2 = 0.999
 EPSILON = 1e-8
-# Batches that are planned ahead; bounds the plan's memory and the size of the tables.
+# Number of minibatches planned ahead; bounds the memory of the plan and the size of the tables.
 WINDOW = 128
 
 Number = float | np.float32
@@ -41,10 +41,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _jit(function: F) -> F:
-    """Compile, keeping the type.
+    """Compile a function without changing its type.
 
-    No `nnan`: a loss that is not finite has to be seen. The error model of numpy, since Python's
-    check for division by zero keeps LLVM from vectorising the update (a factor of three).
+    Without `nnan`, so that losses that are not finite are detected. With the error model of numpy,
+    since Python's check for division by zero prevents vectorisation of the update (a factor of
+    three).
     """
     options: dict[str, Any] = {
         "cache": True,
@@ -64,11 +65,11 @@ def skip_tables(
     Parameters
     ----------
     learning_rate
-        Adam's step size.
+        Learning rate of Adam.
     start
         Steps taken before the window.
     length
-        Steps of the window.
+        Number of steps of the window.
 
     Returns
     -------
@@ -104,24 +105,24 @@ def plan_window(
     batch_size: int,
     genes: int,
 ) -> tuple[Any, ...]:
-    """Gather which genes each batch of a window holds, and how long each gene then rests.
+    """Collect the genes of each minibatch of a window and the steps until their next occurrence.
 
     Parameters
     ----------
     indptr, indices, data
         CSR matrix of the cells.
     order
-        The window's cells, in the order of training.
+        Cells of the window in the order of training.
     batch_size, genes
-        Cells a step, and columns of the matrix.
+        Cells per step, and number of columns of the matrix.
 
     Returns
     -------
     batch_start, gene, rest, entry_start, entry_cell, entry_value, first
-        Batch b holds the distinct genes ``gene[batch_start[b]:batch_start[b + 1]]``; gene u of
-        these has the entries ``entry_start[u]:entry_start[u + 1]`` (cell within the batch, and
-        value) and is next seen after ``rest[u]`` steps without it, or not before the window's end.
-        ``first`` counts the steps before each gene's first.
+        Minibatch b has the distinct genes ``gene[batch_start[b]:batch_start[b + 1]]``. Gene u of
+        these has the entries ``entry_start[u]:entry_start[u + 1]`` (cell within the minibatch, and
+        value) and ``rest[u]`` steps without gradient before its next occurrence or the end of the
+        window. ``first`` is the number of steps before the first occurrence of each gene.
     """
     batches = (order.size + batch_size - 1) // batch_size
     entries = 0
@@ -170,7 +171,7 @@ def plan_window(
 def _update(
     row: Floats, gradient: Floats, scale: Number, offset: Number, decay1: Number, decay2: Number
 ) -> None:
-    """Adam on a row of weights, first and second moments (3 x H), rest included."""
+    """Apply Adam to a row of weights and moments (3 x H), including the steps without gradient."""
     new1 = np.float32(1.0 - BETA1)
     new2 = np.float32(1.0 - BETA2)
     old1 = np.float32(BETA1)
@@ -189,7 +190,7 @@ def _update(
 
 @_jit
 def _rest(row: Floats, scale: Number, offset: Number, decay1: Number, decay2: Number) -> None:
-    """Take a row (3 x H) through steps without gradient."""
+    """Apply steps without gradient to a row (3 x H)."""
     weight = row[0]
     first = row[1]
     second = row[2]
@@ -203,7 +204,7 @@ def _rest(row: Floats, scale: Number, offset: Number, decay1: Number, decay2: Nu
 
 @_jit
 def softmax_rows(values: Floats) -> Floats:
-    """Softmax of each row, float32."""
+    """Compute the softmax of each row, float32."""
     result = np.empty_like(values)
     for b in range(values.shape[0]):
         largest = values[b].max()
@@ -220,7 +221,7 @@ def softmax_rows(values: Floats) -> Floats:
 def loss_and_gradient(
     logits: Floats, codes: Integers, double_softmax: bool
 ) -> tuple[float, Floats]:
-    """Mean cross entropy of a batch and its gradient with respect to the logits.
+    """Compute the mean cross entropy of a minibatch and its gradient by the logits.
 
     Parameters
     ----------
@@ -229,19 +230,19 @@ def loss_and_gradient(
     codes
         True class of each cell.
     double_softmax
-        Whether the cross entropy takes the softmax of the logits as if it were logits.
+        Whether the cross entropy takes the softmax of the logits for logits.
 
     Returns
     -------
     loss, gradient
-        A number, and an array like the logits.
+        Scalar, and array of the shape of the logits.
     """
     cells, classes = logits.shape
     outputs = softmax_rows(logits) if double_softmax else logits
     gradient = softmax_rows(outputs)
     loss = 0.0
     for b in range(cells):
-        # log-sum-exp rather than the log of a probability that may have rounded to zero.
+        # log-sum-exp rather than the log of a probability that may be rounded to zero.
         largest = outputs[b].max()
         total = 0.0
         for c in range(classes):
@@ -263,7 +264,7 @@ def loss_and_gradient(
 def _hidden(
     plan: tuple[Any, ...], batch: int, first_layer: Floats, bias: Floats, hidden: Floats
 ) -> None:
-    """Hidden activities after the ReLU of a batch, written into `hidden` (cells x H)."""
+    """Compute hidden activities after the ReLU of a minibatch in place, in `hidden` (cells x H)."""
     batch_start, gene, _, entry_start, entry_cell, entry_value, _ = plan
     for b in range(hidden.shape[0]):
         hidden[b] = bias
@@ -287,7 +288,7 @@ def _update_first_layer(
     backward: Floats,
     tables: tuple[Floats, ...],
 ) -> None:
-    """Update the rows of the genes that a batch holds, rest included."""
+    """Update the rows of the genes in a minibatch, including the steps without gradient."""
     batch_start, gene, rest, entry_start, entry_cell, entry_value, _ = plan
     scale, offset, decay1, decay2 = tables
     gradient = np.empty(backward.shape[1], np.float32)
@@ -309,7 +310,7 @@ def _update_first_layer(
 
 @_jit
 def second_layer_logits(hidden: Floats, second_layer: Floats, bias: Floats) -> Floats:
-    """Logits (cells x classes) of hidden activities (cells x H); weights classes x 3 (or 1) x H."""
+    """Compute logits from hidden activities (cells x H); weights are classes x 3 (or 1) x H."""
     logits = np.empty((hidden.shape[0], second_layer.shape[0]), np.float32)
     for b in range(hidden.shape[0]):
         for c in range(second_layer.shape[0]):
@@ -323,7 +324,7 @@ def second_layer_logits(hidden: Floats, second_layer: Floats, bias: Floats) -> F
 
 @_jit
 def _backward(hidden: Floats, second_layer: Floats, gradient: Floats) -> Floats:
-    """Gradient (cells x H) before the ReLU, from the gradient of the logits."""
+    """Compute the gradient before the ReLU (cells x H) from that of the logits."""
     result = np.zeros_like(hidden)
     for b in range(hidden.shape[0]):
         for c in range(second_layer.shape[0]):
@@ -353,7 +354,7 @@ def train_window(
     second_layer: Floats,
     second_bias: Floats,
 ) -> int:
-    """Train on the cells of `order`, a step a batch; every row is up to date before and after.
+    """Train on the cells of `order`, one step per minibatch; all rows are up to date afterwards.
 
     Parameters
     ----------
@@ -362,9 +363,9 @@ def train_window(
     codes
         Class of each cell.
     order
-        Cells in the order of training, at most `WINDOW` batches.
+        Cells in the order of training, at most `WINDOW` minibatches.
     batch_size, start, learning_rate, double_softmax
-        Cells a step, steps taken before, Adam's step size, and the loss.
+        Cells per step, previous steps, learning rate of Adam, and loss.
     first_layer
         G x 3 x H float32: weights, first and second moments of each gene; updated in place.
     first_bias, second_layer, second_bias
@@ -373,7 +374,7 @@ def train_window(
     Returns
     -------
     int
-        -1, or the batch (from 0) at which the loss was not finite.
+        -1, or the minibatch (from 0) with a loss that is not finite.
     """
     batches = (order.size + batch_size - 1) // batch_size
     plan = plan_window(indptr, indices, data, order, batch_size, first_layer.shape[0])
@@ -416,18 +417,18 @@ def weighted_rows(
     base: Floats,
     weights: Floats,
 ) -> Floats:
-    """Product of some rows of a sparse matrix with weights, plus what each row starts from.
+    """Multiply rows of a sparse matrix by weights and add a base.
 
     Parameters
     ----------
     indptr, indices, data
         CSR matrix.
     cells
-        Its rows that are wanted.
+        Rows to multiply.
     base
-        What each of these starts from (cells x H).
+        Array to add (cells x H).
     weights
-        G x 3 x H, or G x 1 x H: the first of the middle axis is taken.
+        G x 3 x H, or G x 1 x H; only the first of the middle axis is used.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The classifier's weights: initialisation, prediction, and their file."""
+"""Weights of the classifier: initialisation, prediction and storage."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,21 +9,21 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.classify import kernels
-from latentcell.errors import InputError
-from latentcell.settings import FfnnSettings
-from latentcell.tensors import read_tensors, unfit, write_arrays
+from latentcell.config.settings import FfnnSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
 
 Floats = NDArray[np.float32]
 Features = sp.csr_matrix | sp.csr_array | NDArray[Any]
 
 _FORMAT = "latentcell-ffnn-1"
-# Cells whose hidden activities are held at once.
+# Number of cells whose hidden activities are in memory at the same time.
 _CHUNK = 4096
 
 
 @dataclass(frozen=True)
 class Csr:
-    """A sparse matrix as the kernels take it: int64 pointers, int32 columns, float32 values."""
+    """Sparse matrix in the form of the kernels: int64 pointers, int32 columns, float32 values."""
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
@@ -36,7 +36,7 @@ class Csr:
         return len(self.indptr) - 1
 
     def select_columns(self, columns: NDArray[np.intp]) -> "Csr":
-        """Keep some columns, renumbered in the order given."""
+        """Select columns and renumber them in the given order."""
         position = np.full(self.columns, -1, np.int32)
         position[columns] = np.arange(len(columns), dtype=np.int32)
         kept = position[self.indices] >= 0
@@ -50,12 +50,12 @@ class Csr:
 
 
 def as_csr(features: Features) -> Csr:
-    """Bring features, sparse or dense, into the kernels' form.
+    """Convert sparse or dense features to the form of the kernels.
 
     Raises
     ------
     InputError
-        If they are no matrix or hold a value that is not finite.
+        If they are not a matrix or contain a value that is not finite.
     """
     if features.ndim != 2:
         raise InputError(f"features: expected cells x columns, found shape {features.shape}")
@@ -108,7 +108,7 @@ class Network:
         )
 
     def logits(self, features: Csr) -> Floats:
-        """Logits of every row, float32 (cells x classes)."""
+        """Compute the logits of all rows, float32 (cells x classes)."""
         return forward(
             features,
             np.arange(features.rows),
@@ -128,18 +128,18 @@ def forward(
     second_bias: Floats,
     frozen: Floats | None = None,
 ) -> Floats:
-    """Logits of some cells, float32 (cells x classes), a chunk of them at a time.
+    """Compute logits of some cells in chunks, float32 (cells x classes).
 
     Parameters
     ----------
     features, cells
-        Matrix, and its rows that are wanted.
+        Matrix, and rows of the cells.
     first, second
-        Weights in the kernels' layout: G x 3 (or 1) x H and classes x 3 (or 1) x H.
+        Weights in the layout of the kernels: G x 3 (or 1) x H and classes x 3 (or 1) x H.
     first_bias, second_bias
-        H, and classes.
+        Biases, H and classes.
     frozen
-        What features outside the matrix add to the hidden units of these cells (cells x H).
+        Contribution of features outside the matrix to the hidden units (cells x H).
     """
     logits = np.empty((len(cells), len(second_bias)), np.float32)
     for start in range(0, len(cells), _CHUNK):
@@ -157,18 +157,18 @@ def forward(
 
 @dataclass(frozen=True)
 class Ffnn:
-    """A trained classifier, with everything that a prediction needs.
+    """A trained classifier.
 
     Attributes
     ----------
     network
-        The weights.
+        Weights and biases.
     classes
         Names of the classes, in the order of the outputs.
     settings, seed
-        How it was trained.
+        Settings and seed of the training.
     epoch
-        The epoch whose weights these are, from 1.
+        Epoch of the weights, from 1.
     """
 
     network: Network
@@ -178,12 +178,12 @@ class Ffnn:
     epoch: int
 
     def predict(self, features: Features) -> Floats:
-        """Class probabilities, float32 (cells x classes): the softmax of the logits.
+        """Compute class probabilities by a softmax, float32 (cells x classes).
 
         Raises
         ------
         InputError
-            If the features are not as many as the classifier was trained on, or not finite.
+            If the number of features differs from the training, or a value is not finite.
         """
         matrix = as_csr(features)
         expected = self.network.first.shape[1]
@@ -194,31 +194,37 @@ class Ffnn:
         probabilities: Floats = kernels.softmax_rows(self.network.logits(matrix))
         return probabilities
 
-    def save(self, path: str | Path) -> None:
-        """Write a safetensors file, all settings in its metadata, atomically."""
-        about = {
+    def about(self) -> dict[str, Any]:
+        """Describe the network: format, classes, settings, seed and epoch."""
+        return {
             "format": _FORMAT,
             "classes": self.classes,
             "settings": self.settings.model_dump(mode="json"),
             "seed": self.seed,
             "epoch": self.epoch,
         }
-        tensors = {
+
+    def arrays(self) -> dict[str, Floats]:
+        """Return weights and biases by name."""
+        return {
             "hidden.weight": self.network.first,
             "hidden.bias": self.network.first_bias,
             "output.weight": self.network.second,
             "output.bias": self.network.second_bias,
         }
-        write_arrays(path, tensors, about)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file with the settings in its metadata, atomically."""
+        write_arrays(path, self.arrays(), self.about())
 
 
 def load_ffnn(path: str | Path) -> Ffnn:
-    """Read a classifier that `Ffnn.save` wrote.
+    """Read a classifier written by `Ffnn.save`.
 
     Raises
     ------
     InputError
-        If the file cannot be read or holds no such classifier.
+        If the file cannot be read or holds something else.
     """
     what = "a classifier"
     tensors, about = read_tensors(path, what, _FORMAT)

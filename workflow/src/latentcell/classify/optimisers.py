@@ -1,4 +1,4 @@
-"""Training of the classifier: what an optimiser is, and lazy Adam on sparse rows."""
+"""Optimisers of the classifier: their interface, and lazy Adam on sparse rows."""
 
 from typing import Protocol
 
@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 
 from latentcell.classify import kernels
 from latentcell.classify.network import Csr, Floats, Network, forward
-from latentcell.settings import FfnnSettings
+from latentcell.config.settings import FfnnSettings
 
 Cells = NDArray[np.int64]
 
 
 class Optimiser(Protocol):
-    """A network in training on some features."""
+    """A network in training on fixed features."""
 
     def train(self, order: Cells) -> int:
-        """Take a step for each batch of `order`; -1, or the batch whose loss was not finite."""
+        """Take a step per minibatch of `order`; returns -1, or the first without a finite loss."""
 
     def logits(self, cells: Cells, frozen: Floats | None) -> Floats:
-        """Logits of cells, see `forward`."""
+        """Compute logits of cells, see `forward`."""
 
     def network(self) -> Network:
-        """A copy of the present weights."""
+        """Copy the current weights."""
 
 
 class LazyAdam:
-    """Adam that touches a feature's weights only in the steps whose cells hold it.
+    """Adam that updates the weights of a feature only in steps whose cells have it.
 
-    See `latentcell.classify.kernels` for how it makes up for the other steps. One thread, and the
-    same bits whatever the number of PyTorch's threads.
+    See `latentcell.classify.kernels` for the treatment of the other steps. It uses one thread; its
+    results do not depend on the number of PyTorch's threads.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LazyAdam:
         self._second_bias = _with_moments(network.second_bias[None])[0]
 
     def train(self, order: Cells) -> int:
-        """Take a step for each batch of `order`; -1, or the batch whose loss was not finite."""
+        """Take a step per minibatch of `order`; returns -1, or the first without a finite loss."""
         size = self._settings.batch_size
         for start in range(0, len(order), kernels.WINDOW * size):
             window = order[start : start + kernels.WINDOW * size]
@@ -70,7 +70,7 @@ class LazyAdam:
         return -1
 
     def logits(self, cells: Cells, frozen: Floats | None) -> Floats:
-        """Logits of cells, see `forward`."""
+        """Compute logits of cells, see `forward`."""
         return forward(
             self._features,
             cells,
@@ -82,7 +82,7 @@ class LazyAdam:
         )
 
     def network(self) -> Network:
-        """A copy of the present weights."""
+        """Copy the current weights."""
         return Network(
             np.ascontiguousarray(self._first[:, 0].T),
             self._first_bias[0].copy(),
@@ -92,7 +92,7 @@ class LazyAdam:
 
 
 def _with_moments(weights: Floats) -> Floats:
-    """Weights (rows x H) with two zero moments beside each row: rows x 3 x H."""
+    """Add two zero moments to each row of weights (rows x H): rows x 3 x H."""
     result = np.zeros((weights.shape[0], 3, weights.shape[1]), np.float32)
     result[:, 0] = weights
     return result

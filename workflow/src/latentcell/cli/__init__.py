@@ -1,8 +1,8 @@
-"""The command ``latentcell``: one module for each of its subcommands.
+"""The command ``latentcell``, one module per subcommand.
 
 The module of a subcommand has ``SUMMARY``, ``DESCRIPTION``, ``EPILOG``, ``add_arguments(parser)``
-and ``run(options)``, which gives the exit status. It imports nothing heavy before ``run``, so that
-help comes at once.
+and ``run(options)``, which returns the exit status. Heavy imports are inside ``run``, so that help
+is shown at once.
 """
 
 import argparse
@@ -13,39 +13,39 @@ from importlib import import_module
 from typing import NoReturn
 
 from latentcell import __version__
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
-COMMANDS = ("run", "check", "train", "annotate", "report", "bench")
+COMMANDS = ("run", "check", "train", "annotate", "report", "verify", "bench")
 
 _EPILOG = """\
-from a file to typed cells:
-  latentcell check reference.h5ad                      what is in it, and what is wrong with it
+from a file to annotated cells:
+  latentcell check reference.h5ad                      its content and its problems
   latentcell annotate reference.h5ad query.h5ad -o typed.h5ad
 
 from a file to tables, figures and a report:
   latentcell check mine.h5ad --write-config mine.yaml
-  latentcell run mine.yaml --estimate                  how long it would take
+  latentcell run mine.yaml --estimate                  show the estimated time
   latentcell run mine.yaml                             in a clone of the repository
 
-exit status: 0 done, 1 a file or value that cannot be used (one sentence says which),
+exit status: 0 done, 1 a file or value that cannot be used (the message says which),
 2 a command that cannot be understood.
 """
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says of a wrong command what is wrong, and where to read on."""
+    """Parser whose errors are one line that refers to the help."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"latentcell: {message}: see {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the command and all its subcommands."""
+    """Build the parser of the command with its subcommands."""
     formatter = argparse.RawDescriptionHelpFormatter
     whole = _Parser(
         prog="latentcell",
-        description="Does a learnt latent make the classification of single cells better? Run the "
-        "workflow that tells, look into files of cells, and type cells from a labelled reference.",
+        description="Does a learnt latent improve the classification of single cells? Run the "
+        "workflow that tests it, inspect files of cells, and annotate cells by a reference.",
         epilog=_EPILOG,
         formatter_class=formatter,
     )
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; the exit status."""
+    """Run the command and return its exit status."""
     options = parser().parse_args(arguments)
     warnings.formatwarning = _note
     warnings.simplefilter("ignore", FutureWarning)
@@ -79,17 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or "a file"
         print(
             f"latentcell: {where}: expected to read or write it, found: {error.strerror or error}: "
-            "check name, rights and space",
+            "check name, permissions and disk space",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
-        print(
-            "latentcell: stopped; nothing unfinished was left under a final name", file=sys.stderr
-        )
+        print("latentcell: stopped; no unfinished file is left under a final name", file=sys.stderr)
         return 130
     return 1
 
 
 def _note(message: Warning | str, *_: object, **__: object) -> str:
-    """A warning as a line, without the code that it comes from."""
+    """Format a warning as one line, without its source code."""
     return f"latentcell: note: {message}\n"

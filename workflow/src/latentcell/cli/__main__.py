@@ -1,4 +1,4 @@
-"""``python -m latentcell.cli``, where the command is not installed."""
+"""``python -m latentcell.cli``, for use without the installed command."""
 
 import sys
 

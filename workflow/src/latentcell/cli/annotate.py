@@ -1,4 +1,4 @@
-"""``latentcell annotate``: types for the cells of a query."""
+"""``latentcell annotate``: annotate the cells of a query."""
 
 import argparse
 from dataclasses import replace
@@ -16,33 +16,32 @@ from latentcell.cli.options import (
 if TYPE_CHECKING:
     from latentcell.annotate.annotator import Annotator
 
-SUMMARY = "type the cells of a file by a labelled reference or a bundle"
+SUMMARY = "annotate the cells of a file by a labelled reference or a bundle"
 DESCRIPTION = """\
-Type the cells of a file by a labelled reference, or by a bundle that `latentcell train` made of
-one.
+Annotate the cells of a file by a labelled reference, or by a bundle of `latentcell train`.
 
-Each cell gets its likeliest type with a calibrated probability, the second likeliest, `unassigned`
-below a threshold that was set on validation cells, and a flag `novel` where a GMVAE of the
-reference cannot explain its counts. Genes are matched by identifier or symbol.
+Each cell gets its likeliest type with a calibrated probability and the second likeliest type. Cells
+below a threshold chosen on validation cells are `unassigned`, and cells whose counts a GMVAE
+of the reference does not explain are flagged as `novel`. Genes are matched by identifier or symbol.
 """
 EPILOG = """\
 examples:
   latentcell annotate reference.h5ad query.h5ad -o typed.h5ad
   latentcell annotate reference.h5ad query.h5ad --labels cell_type --query-layer counts
   latentcell annotate --bundle model/ query.h5ad -o typed.h5ad
-  latentcell annotate reference.h5ad query.h5ad --bundle model/       and keep what was learnt
+  latentcell annotate reference.h5ad query.h5ad --bundle model/       and save the annotator
 
-Beside typed.h5ad there are typed.csv, a row for each cell, and typed.json, the report.
+typed.csv, a row for each cell, and typed.json, the report, are written beside typed.h5ad.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.add_argument(
         "files",
         nargs="+",
         metavar="FILE",
-        help="the reference and the query; with a bundle that is there already, the query alone",
+        help="the reference and the query; the query alone with an existing bundle",
     )
     parser.add_argument(
         "-o",
@@ -54,26 +53,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bundle",
         metavar="FOLDER",
-        help="what was learnt: read where the query stands alone, else written",
+        help="folder of the annotator: read if the query is the only file, otherwise written",
     )
     parser.add_argument(
         "--query-layer",
         metavar="NAME",
-        help="where the query's counts lie: a layer, raw or X (default: wherever they are)",
+        help="counts of the query: a layer, raw or X (default: detected)",
     )
     parser.add_argument(
         "--threads",
         type=positive,
         metavar="N",
-        help="pieces of the query that are typed at a time; the results are the same (default: "
+        help="pieces of the query that are processed at a time; does not change results (default: "
         "all cores)",
     )
     add_reference_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Learn or load, type, write, and say what came of it."""
-    _refuse_nonsense(options)
+    """Train or load an annotator, annotate the query, write and report the results."""
+    _check_arguments(options)
     refuse_absent(options.files)
     query = options.files[-1]
     output: Path = options.output or Path(query).with_name(f"{_stem(query)}.typed.h5ad")
@@ -91,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_nonsense(options: argparse.Namespace) -> None:
+def _check_arguments(options: argparse.Namespace) -> None:
     files, parser = options.files, options.command
     if len(files) > 2:
         parser.error(f"expected a reference and a query, found {len(files)} files")
@@ -101,8 +100,8 @@ def _refuse_nonsense(options: argparse.Namespace) -> None:
         for name in ("labels", "layer", "seed"):
             if getattr(options, name) is not None:
                 parser.error(
-                    f"--{name} is for a reference, and none is given beside the bundle (for the "
-                    "query's counts there is --query-layer)"
+                    f"--{name} is for a reference, but only a bundle is given (for the counts of "
+                    "the query use --query-layer)"
                 )
     if options.output is not None and options.output.suffix != ".h5ad":
         parser.error(f"-o: expected a name that ends in .h5ad, found {options.output}")

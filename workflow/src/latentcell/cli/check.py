@@ -1,4 +1,4 @@
-"""``latentcell check``: what a file of cells holds, and a configuration for it."""
+"""``latentcell check``: inspect a file of cells and propose a configuration."""
 
 import argparse
 from pathlib import Path
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from latentcell.data.finding import Column, Found
     from latentcell.data.proposing import Choice
 
-SUMMARY = "say what a file of cells holds, and write a configuration for it"
+SUMMARY = "inspect a file of cells and write a configuration for it"
 DESCRIPTION = """\
-Say what a file of cells holds: where counts lie, which column may be cell types or batches, how
-genes are called, what is wrong with it, how long a run takes; and end with a configuration for it.
+Inspect a file of cells: place of the counts, candidate columns of cell types and batches, names of
+genes, problems, and estimated time of a run. The output ends with a configuration.
 """
 EPILOG = """\
 examples:
@@ -23,24 +23,24 @@ examples:
 
 exit status: 1 where the file cannot be used as it is.
 """
-# Types that are shown with their numbers of cells.
+# Number of types that are listed with their numbers of cells.
 _SHOWN = 15
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.add_argument("file", help="an .h5ad, 10x, Loom or text file, or a 10x folder")
     parser.add_argument("--labels", metavar="COLUMN", help="the column of the cell types")
     parser.add_argument(
         "--write-config",
         type=Path,
         metavar="FILE",
-        help="write the configuration to this YAML file, not only to the terminal",
+        help="write the configuration to this YAML file as well as to the terminal",
     )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Look, say, write."""
+    """Inspect the file, report, and write the configuration."""
     from latentcell.data.finding import find, label_column
     from latentcell.data.proposing import choose, problems
 
@@ -77,10 +77,10 @@ def _describe(found: "Found", choice: "Choice") -> list[str]:
     symbols = "" if alone else f", with symbols such as {found.genes['symbol'].iloc[0]}"
     lines.append(
         f"genes       {naming}{symbols}; species: "
-        f"{guess_species(found.genes) or 'cannot be told from the names'}"
+        f"{guess_species(found.genes) or 'not recognised from the names'}"
     )
     if found.repeated_genes:
-        lines.append(f"            {found.repeated_genes:,} names occur again and are numbered")
+        lines.append(f"            {found.repeated_genes:,} repeated names are numbered")
     lines += _describe_columns("labels", found.labels, choice.labels)
     if choice.labels is not None:
         lines += _describe_types(choice.labels)
@@ -118,12 +118,12 @@ def _propose(
 ) -> None:
     from latentcell.cli.timing import annotating_minutes, run_minutes
     from latentcell.data.proposing import propose
-    from latentcell.io import write_text
+    from latentcell.runtime.io import write_text
 
     config = propose(found, choice)
     print(
         f"time        at most about {run_minutes(found, choice, config):,} minutes for the run "
-        f"below on this machine's cores, {annotating_minutes(found, choice):,} to learn from it "
+        f"below on this machine's cores, {annotating_minutes(found, choice):,} to train on it "
         "for latentcell annotate"
     )
     text = _as_yaml(found, config)

@@ -1,21 +1,26 @@
-"""Where the workflow lies, and how it is started."""
+"""Location and start of the workflow."""
 
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import chdir
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from latentcell.errors import InputError
-from latentcell.provenance import PACKAGE
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.provenance import PACKAGE
+
+if TYPE_CHECKING:
+    from latentcell.config.settings import Settings
 
 
 def clone() -> Path:
-    """The clone of the repository that this package is of, or that one stands in.
+    """Return the clone of the repository that holds this package or the working directory.
 
     Raises
     ------
     InputError
-        There is none: the package was installed by itself.
+        If there is none, because the package was installed alone.
     """
     for folder in (*PACKAGE.parents, Path.cwd(), *Path.cwd().parents):
         if (folder / "Snakefile").is_file() and (folder / "workflow/rules").is_dir():
@@ -27,7 +32,7 @@ def clone() -> Path:
 
 
 def config_file(text: str | None, root: Path) -> Path:
-    """A configuration that is there; without a name, the default one."""
+    """Return the path of an existing configuration, by default that of the clone."""
     path = root / "config/config.yaml" if text is None else Path(text)
     if not path.is_file():
         raise InputError(
@@ -37,8 +42,16 @@ def config_file(text: str | None, root: Path) -> Path:
     return path.resolve()
 
 
+def load_here(config: Path, folder: Path) -> "Settings":
+    """Load settings as a run in `folder` does, with its table of data sets; raises `InputError`."""
+    from latentcell.config.settings import load_settings
+
+    with chdir(folder):
+        return load_settings(config)
+
+
 def start(root: Path, arguments: Sequence[str]) -> int:
-    """Run this Python with such arguments in the clone; its exit status."""
+    """Run this Python with arguments in the clone and return the exit status."""
     return subprocess.run([sys.executable, *arguments], cwd=root, check=False).returncode
 
 
@@ -49,7 +62,7 @@ def snakemake(
     cores: int | None,
     options: Sequence[str] = (),
 ) -> int:
-    """Run the workflow on so many cores (None: all); 0, or 1 where something failed."""
-    # Targets come first: behind --configfile they would be taken for configurations.
+    """Run the workflow on a number of cores (None: all); returns 0, or 1 if it failed."""
+    # Targets come first: after --configfile they would be taken for configurations.
     given = ["-m", "snakemake", *targets, "--cores", str(cores or "all"), "--quiet", "rules"]
     return 1 if start(root, [*given, *options, "--configfile", str(config)]) else 0

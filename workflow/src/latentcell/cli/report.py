@@ -1,13 +1,13 @@
-"""``latentcell report``: the page and the report of a run, brought up to date."""
+"""``latentcell report``: update the pages of a run."""
 
 import argparse
 
 from latentcell.cli.options import add_run_options
 
-SUMMARY = "bring the answer and the report of a run up to date"
+SUMMARY = "update the answer and the report of a run"
 DESCRIPTION = """\
-Bring answer.html, the page to explore, and report.html, tables and figures with captions, of a run
-up to date. What they show and is not there yet is computed first; see latentcell run --estimate.
+Update answer.html, the interactive page, and report.html, tables and figures with captions, of a
+run. Missing results are computed first; see latentcell run --estimate.
 """
 EPILOG = """\
 examples:
@@ -17,18 +17,17 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the arguments of the subcommand."""
     add_run_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make both, and say where they lie."""
-    from latentcell.cli.clone import clone, config_file, snakemake
-    from latentcell.settings import load_settings
+    """Update both pages and print their paths."""
+    from latentcell.cli.clone import clone, config_file, load_here, snakemake
 
     root = clone()
     config = config_file(options.config, root)
-    name = load_settings(config).run
+    name = load_here(config, root).run
     status = snakemake(root, config, ["answer", "report"], options.cores)
     if status == 0:
         for page in ("answer", "report"):

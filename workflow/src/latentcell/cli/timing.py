@@ -1,35 +1,40 @@
-"""About how long things take, by the upper bounds that jobs ask a scheduler for."""
+"""Estimates of run times, by the upper bounds that jobs request from a scheduler."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from latentcell.cli.options import available_cores
-from latentcell.leaderboard.demand import ranking, representing
-from latentcell.methods import is_existing
-from latentcell.names import cells_name
-from latentcell.resources import (
+from latentcell.config.names import cells_size, is_model
+from latentcell.config.resources import (
     Size,
     classifying,
     dataset_size,
     drawing,
     learning_types,
     mapping,
-    principal_components,
+    ranking,
+    representing,
     training,
 )
-from latentcell.settings import AnnotateSettings, Settings
-from latentcell.variants import comparison, is_latent
+from latentcell.config.settings import AnnotateSettings, DatasetSettings, Settings
+from latentcell.grid.points import Point, classifier_points, model_points
+from latentcell.grid.variants import STUDY_CLASSIFIER, Stage, Variant, dependencies, variants
 
 if TYPE_CHECKING:
     from latentcell.data.finding import Found
     from latentcell.data.proposing import Choice
 
-# Starting Python and its libraries for the jobs that are small: tables, figures, the report.
+# Seconds of the start of Python and its libraries in small jobs: tables, figures, the report.
 _SMALL_JOBS_SECONDS = 120
 _USUAL_TYPES = 11
-# Its name, how often it is done, and the seconds that it takes at most.
+# All classifiers but the study's, which have a common upper bound.
+_OTHERS = "other classifiers"
+# Name of the step, number of repetitions, and upper bound of their seconds.
 Step = tuple[str, int, float]
 
 
@@ -41,46 +46,40 @@ def _size(found: "Found", choice: "Choice") -> Size:
 
 
 def run_minutes(found: "Found", choice: "Choice", config: dict[str, Any]) -> int:
-    """Minutes of a run with a configuration."""
-    steps = _steps(Settings.model_validate(config), _size(found, choice))
+    """Estimate the minutes of a run with a configuration for one data set."""
+    settings = Settings.model_validate(config)
+    sizes = dict.fromkeys(settings.dataset_names(), _size(found, choice))
+    steps = _Estimate(settings, sizes).steps()
     return _minutes(_SMALL_JOBS_SECONDS + _seconds(steps), available_cores())
 
 
 def annotating_minutes(found: "Found", choice: "Choice") -> int:
-    """Minutes of learning to type cells, with the density."""
+    """Estimate the minutes of training an annotator with its density model."""
     return ceil((60 + learning_types(_size(found, choice), AnnotateSettings()).seconds) / 60)
 
 
 def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[str]:
-    """What a run costs at most, a line each step, as `latentcell run --estimate` says it.
+    """Estimate the cost of a run, one line per step, for `latentcell run --estimate`.
 
     Parameters
     ----------
     settings
-        Of the run.
+        Settings of the run.
     root
-        The clone, in which the imported data may lie.
+        Clone that may hold the imported data.
     cores
-        As many as are used; None: all of this machine's.
+        Number of cores; None: all cores of this machine.
     """
-    data = _data_size(settings, root)
+    sizes = {one.name: _data_size(settings.run, one, root) for one in settings.datasets}
     cores = cores or available_cores()
-    steps = _steps(settings, data)
+    steps = _Estimate(settings, sizes).steps()
     total = _SMALL_JOBS_SECONDS + _seconds(steps)
-    lines = [f"{'step':<44}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
+    lines = [f"{'step':<54}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
     lines += map(_line, steps)
-    lines.append(f"{'all, with tables and figures':<65}{total / 3600:>18.2f}")
+    lines.append(f"{'all, with tables and figures':<75}{total / 3600:>18.2f}")
     lines.append(
-        f"at most about {_minutes(total, cores):,} minutes on {cores} cores, if all can be busy"
+        f"at most about {_minutes(total, cores):,} minutes on {cores} cores, if all are busy"
     )
-    for target, steps in _beyond(settings, data).items():
-        seconds = _seconds(steps)
-        lines += [
-            "",
-            *map(_line, steps),
-            f"{f'target {target}, beside all':<65}{seconds / 3600:>18.2f}",
-        ]
-        lines.append(f"at most about {_minutes(seconds, cores):,} minutes more")
     return lines
 
 
@@ -94,110 +93,130 @@ def _minutes(seconds: float, cores: int) -> int:
 
 def _line(step: Step) -> str:
     name, times, seconds = step
-    return f"{name:<44}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}"
+    return f"{name:<54}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}"
 
 
-def _data_size(settings: Settings, root: Path) -> Size:
-    """Size of the data: as imported, as known of built-in ones, or as the user's file has it."""
-    imported = root / "results" / settings.run / "dataset.h5ad"
-    if imported.exists() or settings.dataset.path is None:
-        return dataset_size(imported, settings.dataset)
+def _data_size(run: str, dataset: DatasetSettings, root: Path) -> Size:
+    """Return the size of the data from the import, the built-in table or the user's file."""
+    imported = root / "results" / run / dataset.name / "dataset.h5ad"
+    if imported.exists() or dataset.path is None or dataset.is_remote:
+        return dataset_size(imported, dataset)
     from latentcell.data.finding import find, no_counts
-    from latentcell.errors import InputError
+    from latentcell.runtime.errors import InputError
 
-    # As the workflow does, from the clone.
-    found = find(root / settings.dataset.path)
+    # Relative paths are those of the clone, as in the workflow.
+    found = find(root / dataset.path)
     if found.counts is None:
         raise InputError(no_counts(found.path, found.matrices))
-    column = settings.dataset.label_column
-    # Where types are in a file of their own, it does not matter much how many there are.
+    column = dataset.label_column
+    # Types are in a separate file; their number has little effect.
     types = found.obs[column].nunique() if column in found.obs else _USUAL_TYPES
     return Size(found.counts.cells, found.counts.genes, found.counts.stored, types)
 
 
-def _steps(settings: Settings, data: Size) -> list[Step]:
-    """Each step with how often it is done and the seconds that it takes at most."""
-    steps = []
-    models = list(map(str, settings.models()))
-    for number, wanted in enumerate(settings.subset.sizes):
-        cells, name = data.of(wanted), cells_name(wanted)
-        # Which models go on is known only when they are chosen: one of each dimension, the widest.
-        trained = models if number == 0 else _widest(settings)
-        chosen = _widest(settings)
-        steps.append((f"{name}: cells", 1, drawing(data, cells).seconds))
-        steps.append((f"{name}: components", 1, principal_components(cells).seconds))
-        steps += [
-            (f"{name}: {model}", 1, training([model], cells, settings.vae, 1, False).seconds)
-            for model in trained
-        ]
-        steps += [
-            (f"{name}: classifier on {one}", 1, classifying([one], cells, settings.ffnn, 1).seconds)
-            for one in [*settings.baseline_inputs(), *chosen]
-        ]
-        steps.append((f"{name}: maps", len(chosen) + 1, mapping(cells).seconds))
-    return [(step, times * settings.replicates, seconds) for step, times, seconds in steps]
+class _Estimate:
+    """Steps of a run and its variants with their numbers and upper bounds of their seconds.
+
+    Model choice is known only after training: the widest model of each kind and latent dimension
+    is counted.
+    """
+
+    def __init__(self, settings: Settings, sizes: dict[str, Size]) -> None:
+        self._settings, self._sizes = settings, sizes
+        self._chosen = dict.fromkeys(settings.dataset_names(), _widest(settings))
+        self._made: set[str] = set()
+
+    def steps(self) -> list[Step]:
+        """Return all steps, those of the run itself first."""
+        run, *others = variants(self._settings).values()
+        steps = list(self._cells_and_maps())
+        models, representations, classifiers = self._parts(run)
+        for points in (models, representations, classifiers):
+            steps += self._each(run, points)
+        for variant in others:
+            names = ("models", "representations", "classifiers")
+            for name, points in zip(names, self._parts(variant), strict=True):
+                seconds = [self._seconds_of(variant, point) for point in points]
+                if seconds:
+                    steps.append((f"{variant.name}: {name}", len(seconds), fmean(seconds)))
+        return steps
+
+    def _cells_and_maps(self) -> Iterator[Step]:
+        settings = self._settings
+        for dataset, size in self._sizes.items():
+            for subset in settings.subset_names():
+                place, cells = self._place(dataset, subset), self._cells(dataset, subset)
+                yield f"{place}: cells", settings.replicates, drawing(size, cells).seconds
+                yield f"{place}: maps", len(self._chosen[dataset]) + 1, mapping(cells).seconds
+
+    def _parts(self, variant: Variant) -> tuple[list[Point], list[Point], list[Point]]:
+        """Return models, other representations, and classifiers that are not counted yet."""
+        chosen = self._chosen if variant.folder == self._settings.run else None
+        classifiers = list(_merge_ranked(classifier_points(variant, chosen)))
+        others = {
+            Point(one.run, one.dataset, one.subset, one.replicate, one.representation): None
+            for one in classifiers
+            if not is_model(one.representation)
+        }
+        return (
+            self._new(variant, "vae", model_points(variant, chosen)),
+            self._new(variant, "represent", others),
+            self._new(variant, "classify", classifiers),
+        )
+
+    def _new(self, variant: Variant, stage: Stage, points: Iterable[Point]) -> list[Point]:
+        """Return the points that neither the run nor an earlier variant computes."""
+        found = []
+        for point in points:
+            place = (point.dataset, point.subset, point.replicate, point.classifier)
+            needs = dependencies(variant.settings, stage, point.representation)
+            key = f"{stage} {place} {needs}"
+            if key not in self._made or not self._settings.jobs.reuse:
+                found.append(point)
+            self._made.add(key)
+        return found
+
+    def _each(self, variant: Variant, points: list[Point]) -> Iterator[Step]:
+        """Iterate over the distinct points as steps, counting their replicates."""
+        named = {point: self._name(point) for point in points}
+        times = Counter(named.values())
+        for name, point in {name: point for point, name in named.items()}.items():
+            yield name, times[name], self._seconds_of(variant, point)
+
+    def _name(self, point: Point) -> str:
+        on = f"{point.classifier} on " if point.classifier else ""
+        return f"{self._place(point.dataset, point.subset)}: {on}{point.representation}"
+
+    def _seconds_of(self, variant: Variant, point: Point) -> float:
+        settings, cells = variant.settings, self._cells(point.dataset, point.subset)
+        if point.classifier == STUDY_CLASSIFIER:
+            return classifying([point.representation], cells, settings.ffnn, 1).seconds
+        if point.classifier:
+            return ranking(cells).seconds
+        if is_model(point.representation):
+            return training([point.representation], cells, settings.vae, 1, False).seconds
+        return representing(point.representation, cells).seconds
+
+    def _cells(self, dataset: str, subset: str) -> Size:
+        return self._sizes[dataset].of(cells_size(subset))
+
+    def _place(self, dataset: str, subset: str) -> str:
+        return f"{dataset} {subset}" if len(self._sizes) > 1 else subset
 
 
-def _beyond(settings: Settings, data: Size) -> dict[str, list[Step]]:
-    """The same of what is made only where it is asked for, by its target."""
-    targets = {
-        "comparison": _compared(settings, data),
-        "leaderboard": _ranked(settings, data),
-        "few_labels": _few_labels(settings, data),
-    }
-    return {target: steps for target, steps in targets.items() if steps}
-
-
-def _compared(settings: Settings, data: Size) -> list[Step]:
-    """Trainings of each variant that it shares with none before it."""
-    variants = comparison(settings)
-    steps: list[Step] = []
-    for variant in variants.variants[1:]:
-        asked = variant.settings
-        cells = data.of(asked.subset.sizes[0])
-        trained = [name for name, _ in variants.made_in(variant, "vae") if is_latent(name)]
-        models = [training([name], cells, asked.vae, 1, False).seconds for name in trained]
-        classifiers = [
-            classifying([name], cells, asked.ffnn, 1).seconds
-            for name, _ in variants.made_in(variant, "ffnn")
-        ]
-        for kind, seconds in (("models", models), ("classifiers", classifiers)):
-            if seconds:
-                steps.append((f"{variant.name}: {kind}", len(seconds), fmean(seconds)))
-    return steps
-
-
-def _ranked(settings: Settings, data: Size) -> list[Step]:
-    """What the leaderboard learns beyond the run, and all its classifiers."""
-    wanted = settings.leaderboard
-    cells = data.of(settings.subset.sizes[0])
-    steps: list[Step] = []
-    for name in wanted.representations:
-        times = wanted.replicates_of(name, settings.replicates)
-        if not is_existing(name):
-            steps.append((f"leaderboard: {name}", times, representing(cells).seconds))
-        steps.append((f"leaderboard: classifiers on {name}", times, ranking(cells).seconds))
-    return steps
-
-
-def _few_labels(settings: Settings, data: Size) -> list[Step]:
-    """A guided model for each share of the labels, and the classifiers beside them."""
-    wanted = settings.few_labels
-    cells = data.of(settings.subset.sizes[0])
-    times = min(wanted.replicates or settings.replicates, settings.replicates)
-    number = len(wanted.shares) * times
-    if not number:
-        return []
-    guided = training([wanted.model], cells, settings.vae, 1, False).seconds
-    classified = classifying(["raw"], cells, settings.ffnn, 1).seconds
-    return [
-        (f"few labels: {wanted.model}", number, guided),
-        ("few labels: classifiers", number, classified),
-    ]
+def _merge_ranked(points: Iterable[Point]) -> Iterator[Point]:
+    """Merge the classifiers of a representation, except the study's, into one point."""
+    seen = set()
+    for point in points:
+        if point.classifier != STUDY_CLASSIFIER:
+            point = replace(point, classifier=_OTHERS)
+        if point not in seen:
+            yield point
+        seen.add(point)
 
 
 def _widest(settings: Settings) -> list[str]:
-    """The model with the most hidden units of each latent dimension."""
+    """Return the models with the most hidden units of each kind and latent dimension."""
     widest = {
         (model.kind, model.latent_dim): model
         for model in sorted(settings.models(), key=lambda model: model.hidden_units)

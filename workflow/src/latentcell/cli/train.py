@@ -1,4 +1,4 @@
-"""``latentcell train``: a bundle from a labelled reference."""
+"""``latentcell train``: train an annotator on a labelled reference."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -8,12 +8,12 @@ from latentcell.cli.options import add_reference_options
 if TYPE_CHECKING:
     from latentcell.annotate.annotator import Annotator
 
-SUMMARY = "learn to type cells from a labelled reference, and store what was learnt"
+SUMMARY = "train an annotator on a labelled reference and save it"
 DESCRIPTION = """\
-Learn to type cells from a labelled reference, and store what was learnt as a bundle: a folder of
-safetensors, CSV and JSON that types cells without the reference.
+Train an annotator on a labelled reference and save it as a bundle: a folder of safetensors, CSV and
+JSON that annotates cells without the reference.
 
-80 % of the cells of each type train, 10 % choose and calibrate, 10 % are only measured.
+Of the cells of each type, 80 % are for training, 10 % for validation and 10 % for test.
 """
 EPILOG = """\
 examples:
@@ -24,16 +24,16 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the subcommand takes."""
+    """Add the arguments of the subcommand."""
     parser.add_argument("reference", help="file of cells with a column of types")
     parser.add_argument(
-        "--bundle", required=True, metavar="FOLDER", help="where to store what was learnt"
+        "--bundle", required=True, metavar="FOLDER", help="folder for the trained annotator"
     )
     add_reference_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Learn, store, and say how well it went."""
+    """Train, save and report the scores on test cells."""
     from latentcell.annotate.bundle import refuse_other, save_bundle
     from latentcell.annotate.report import reference_lines
 
@@ -47,12 +47,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def learn_from(reference: str, options: argparse.Namespace) -> "Annotator":
-    """What is learnt with a command's options."""
+    """Train an annotator with the options of a command."""
     from latentcell.annotate.files import train
-    from latentcell.job import limit_threads
-    from latentcell.settings import AnnotateSettings
+    from latentcell.config.settings import AnnotateSettings
+    from latentcell.runtime.job import limit_threads
 
-    # One thread, so that what is learnt does not depend on the machine's cores.
+    # One thread, so that results do not depend on the number of cores.
     limit_threads(1)
     given = {} if options.seed is None else {"seed": options.seed}
     settings = AnnotateSettings(density=not options.no_density, **given)

@@ -1,1 +1,1 @@
-"""From downloads and files of many formats to checked counts, subsets and splits."""
+"""Data sets: download, readers of many formats, checked counts, subsets and splits."""

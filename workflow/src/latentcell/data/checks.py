@@ -1,4 +1,4 @@
-"""Checks of counts, names and cell types: each refusal is one sentence that says what to mend."""
+"""Checks of counts, names and cell types; each message names the fault and its remedy."""
 
 import warnings
 from typing import Any
@@ -9,19 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 LARGEST_COUNT = 2**31 - 1
-# What stands in a column where a cell has no type.
+# Values of a column that stand for a missing cell type.
 MISSING_LABELS = ("", "nan", "NaN", "NA", "<NA>", "None")
-# log1p of a count of a few hundred million: larger values are on no logarithmic scale.
+# log1p of a few hundred million counts; larger values are not on a logarithmic scale.
 _LARGEST_LOGARITHM = 20.0
 
 
 def check_counts(
     adata: anndata.AnnData, source: str, *, empty_cells: bool = False
 ) -> sparse.csr_matrix:
-    """Return the counts in `adata` as a CSR matrix of int32, having made sure that they are counts.
+    """Check that `adata` holds counts and return them as a CSR matrix of int32.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def check_counts(
     source
         File or data set, for messages.
     empty_cells
-        Whether cells without any count are let through.
+        Whether cells without counts are accepted.
 
     Raises
     ------
     InputError
-        There are no cells or genes, values that are no counts, or cells without any.
+        If there are no cells or genes, values that are not counts, or cells without counts.
     """
     if 0 in adata.shape:
         raise InputError(
@@ -62,7 +62,7 @@ def check_counts(
 
 
 def check_barcodes(barcodes: pd.Index, source: str) -> None:
-    """Refuse barcodes that occur twice; raises `InputError`."""
+    """Refuse duplicate barcodes; raises `InputError`."""
     twice = barcodes[barcodes.duplicated()]
     if len(twice):
         raise InputError(
@@ -77,16 +77,16 @@ def gene_frame(ids: Any, symbols: Any, source: str) -> pd.DataFrame:
     Parameters
     ----------
     ids
-        Identifiers, or None where only symbols are known: these, made unique, then serve.
+        Identifiers; if None, the index holds the symbols, made unique.
     symbols
-        Symbols, which may repeat, or None where only identifiers are known.
+        Symbols, not necessarily unique; if None, the identifiers.
     source
         File or data set, for messages.
 
     Raises
     ------
     InputError
-        An identifier occurs twice.
+        If an identifier occurs twice.
     """
     if ids is None:
         names = pd.Index([str(symbol) for symbol in symbols], dtype=object)
@@ -109,7 +109,7 @@ def check_labels(labels: Any, barcodes: pd.Index, source: str) -> pd.Categorical
     Raises
     ------
     InputError
-        Cells without a type.
+        If cells have no type.
     """
     values = pd.Series(np.asarray(labels, dtype=object), index=barcodes)
     missing = missing_labels(values)
@@ -121,13 +121,13 @@ def check_labels(labels: Any, barcodes: pd.Index, source: str) -> pd.Categorical
         raise InputError(
             f"{source}: expected a cell type for every cell, found none for {number:,} of "
             f"{len(values):,}, the first being {barcodes[int(np.argmax(missing.to_numpy()))]}: "
-            "type them, or set dataset.unlabelled: leave-out"
+            "annotate them, or set datasets.unlabelled: leave-out"
         )
     return pd.Categorical(values.to_numpy(dtype=object), categories=sorted(values.unique()))
 
 
 def missing_labels(values: "pd.Series[Any]") -> "pd.Series[bool]":
-    """Whether each cell has no type."""
+    """Tell for each cell whether its type is missing."""
     texts = values.astype(object)
     return texts.isna() | texts.astype(str).str.strip().isin(MISSING_LABELS)
 
@@ -163,7 +163,7 @@ def _refuse(
     expected: str,
     guess: str = "",
 ) -> None:
-    """Raise `InputError` about the first of the stored values that is `wrong`, if any is."""
+    """Raise `InputError` for the first stored value that is `wrong`, if there is one."""
     number = int(wrong.sum())
     if not number:
         return
@@ -177,12 +177,12 @@ def _refuse(
 
 
 def _unique_names(names: pd.Index, source: str) -> pd.Index:
-    """Number the repeats of a name, ``MATR3``, ``MATR3-1``, and warn."""
+    """Number repeated names (``MATR3``, ``MATR3-1``) with a warning."""
     repeated = names.duplicated()
     if not repeated.any():
         return names
     warnings.warn(
-        f"{source}: {int(repeated.sum()):,} gene names occur again and were numbered, "
+        f"{source}: {int(repeated.sum()):,} repeated gene names were numbered, "
         f"the first being {names[int(np.argmax(repeated))]}",
         stacklevel=3,
     )

@@ -1,6 +1,6 @@
-"""What a file of cells holds: where counts lie, which columns may be labels and batches.
+"""Contents of a file of cells: place of the counts, candidate columns of labels and batches.
 
-Values are looked at piece by piece; the counts of a large file are never in memory as a whole.
+Values are read in pieces; the counts of a large file are never in memory as a whole.
 """
 
 import re
@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.checks import missing_labels
 from latentcell.data.opening import broken_files_named, refuse_swelling
 from latentcell.data.readers import detect_format, gene_table, read_counts
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
-# Stored values that are looked at together.
+# Number of stored values that are read together.
 _PIECE = 2**22
-# log1p of a count of a few hundred million: larger values are on no logarithmic scale.
+# log1p of a few hundred million counts; larger values are not on a logarithmic scale.
 _LARGEST_LOGARITHM = 20.0
 
 _LABELS = (
@@ -34,39 +34,39 @@ _LABEL_WORDS = re.compile(
     r"cluster",
     re.IGNORECASE,
 )
-# They name groups that were computed, not types.
+# Names of groups that were computed rather than annotated.
 _CLUSTER_WORDS = re.compile(r"louvain|leiden|cluster|ontology_term", re.IGNORECASE)
 _BATCH_WORDS = re.compile(
     r"batch|sample|donor|patient|subject|individual|library|lane|channel|replicate|\brun\b|"
     r"assay|chemistry|tech|platform|dataset|orig.ident|plate|pool|animal|mouse_id|embryo",
     re.IGNORECASE,
 )
-# Of which the measures and figures of a run can still be read.
+# Largest numbers for which the measures and figures of a run stay readable.
 MOST_TYPES, MOST_BATCHES = 500, 200
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """One matrix of a file and what its values are like.
+    """A matrix of a file and the range of its values.
 
     Attributes
     ----------
     place
         ``X``, ``raw`` or the name of a layer.
     cells, genes
-        Its shape.
+        Number of rows and number of columns.
     stored
-        How many values are not zero.
+        Number of non-zero values.
     smallest, largest
-        Of all values, zeros included.
+        Minimum and maximum of all values, zeros included.
     whole
-        Whether all are whole numbers.
+        Whether all values are whole numbers.
     finite
-        Whether none is NaN or infinite.
+        Whether all values are finite.
     empty_cells
-        Cells without a value other than zero.
+        Number of cells without a non-zero value.
     numeric
-        Whether the values are numbers at all.
+        Whether the values are of a numeric type.
     """
 
     place: str
@@ -82,26 +82,26 @@ class Matrix:
 
     @property
     def is_counts(self) -> bool:
-        """Whether they are counts: whole numbers of at least 0."""
+        """Whether the values are counts: whole numbers of at least 0, not all of them 0."""
         return (
             self.numeric and self.finite and self.whole and self.smallest >= 0 and self.stored > 0
         )
 
     @property
     def layer(self) -> str | None:
-        """The same as `dataset.layer` says it."""
+        """Value of `datasets.layer` for this matrix."""
         return None if self.place == "X" else self.place
 
     def describe(self) -> str:
-        """What the values look like, in a few words."""
+        """Describe the values in a few words."""
         if not self.numeric:
-            return "no numbers"
+            return "not numbers"
         if self.stored == 0:
-            return "nothing but zeros"
+            return "only zeros"
         if not self.finite:
             return "numbers, some of which are NaN or infinite"
         if self.is_counts:
-            kind = "counts" if self.largest > 1 else "zeros and ones, so no counts to speak of"
+            kind = "counts" if self.largest > 1 else "only zeros and ones, hardly counts"
             return f"{kind} (whole numbers up to {self.largest:,.0f})"
         if self.smallest < 0:
             return f"scaled values ({self.smallest:.3g} to {self.largest:.3g})"
@@ -112,16 +112,16 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the table of cells that divides them into groups.
+    """A column of the table of cells that divides the cells into groups.
 
     Attributes
     ----------
     name
-        Its name.
+        Name of the column.
     sizes
-        Cells of each group, the largest first.
+        Number of cells of each group, the largest first.
     missing
-        Cells without a group.
+        Number of cells without a group.
     """
 
     name: str
@@ -136,22 +136,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Found:
-    """What a file of cells holds.
+    """Contents of a file of cells.
 
     Attributes
     ----------
     path, format
-        The file and its format.
+        Path and format of the file.
     matrices
-        What there is of values, ``X`` first.
+        Matrices of the file, ``X`` first.
     genes
-        Those of ``X`` by identifier, or by symbol where only these are known, with ``symbol``.
+        Genes of ``X``, indexed by identifier, or by symbol if there are no identifiers; with the
+        column ``symbol``.
     obs
-        The table of cells.
+        Table of the cells.
     labels, batches
-        Columns that may hold cell types and batches, the likeliest first.
+        Candidate columns of cell types and of batches, the likeliest first.
     repeated_genes
-        How many symbols or identifiers occur again.
+        Number of repeated symbols or identifiers.
     """
 
     path: Path
@@ -165,19 +166,19 @@ class Found:
 
     @property
     def counts(self) -> Matrix | None:
-        """The matrix of counts with the most genes, ``X`` before others; None: there is none."""
+        """Matrix of counts with the most genes, ``X`` before others; None without counts."""
         found = [matrix for matrix in self.matrices if matrix.is_counts]
         return max(found, key=lambda matrix: (matrix.genes, matrix.place == "X"), default=None)
 
 
 def find(path: str | Path) -> Found:
-    """Look at a file of cells; raises `InputError` where it is absent, broken or something else."""
+    """Inspect a file of cells; raises `InputError` if it is missing, broken or of another kind."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: expected a file of cells, found none: check the name")
     kind = detect_format(path)
     if path.is_file() and path.stat().st_size == 0:
-        raise InputError(f"{path}: expected cells, found an empty file: write or copy it once more")
+        raise InputError(f"{path}: expected cells, found an empty file: write or copy it again")
     if kind == "h5ad":
         matrices, genes, obs, repeated = _look_into_h5ad(path)
     else:
@@ -190,12 +191,12 @@ def find(path: str | Path) -> Found:
 
 
 def counts_layer(path: Path, layer: str | None) -> str | None:
-    """Where the counts of a file lie: the layer that is named, or else the one that is found.
+    """Find the layer with the counts of a file; None for ``X``. A given `layer` wins.
 
     Raises
     ------
     InputError
-        No matrix of an AnnData file holds counts.
+        If no matrix of an AnnData file holds counts.
     """
     if layer is not None or detect_format(path) != "h5ad" or not path.exists():
         return None if layer == "X" else layer
@@ -207,7 +208,7 @@ def counts_layer(path: Path, layer: str | None) -> str | None:
 
 
 def no_counts(path: Path, matrices: list[Matrix]) -> str:
-    """The sentence that says that a file holds no counts."""
+    """Return the message for a file without counts."""
     there = "; ".join(f"{matrix.place}: {matrix.describe()}" for matrix in matrices) or "nothing"
     return (
         f"{path}: expected raw counts (whole numbers) in X, raw or a layer, found {there}: "
@@ -216,12 +217,12 @@ def no_counts(path: Path, matrices: list[Matrix]) -> str:
 
 
 def label_column(obs: pd.DataFrame, wanted: str | None, source: str) -> str:
-    """The column of the cell types: the one that is named, or else the one whose name says so.
+    """Return the column of the cell types: the wanted one, or one recognised by its name.
 
     Raises
     ------
     InputError
-        There is no such column, or none that can be told from its name.
+        If there is no such column, or no name is recognised.
     """
     there = ", ".join(map(str, obs.columns)) or "none"
     if wanted is not None:
@@ -241,13 +242,13 @@ def label_column(obs: pd.DataFrame, wanted: str | None, source: str) -> str:
 
 
 def label_columns(obs: pd.DataFrame) -> list[Column]:
-    """Columns that may hold cell types, the likeliest first."""
+    """Return candidate columns of cell types, the likeliest first."""
     columns = [column for column in _groupings(obs, MOST_TYPES) if not _is_batch(column.name)]
     return sorted(columns, key=lambda column: _label_rank(column, obs))
 
 
 def batch_columns(obs: pd.DataFrame) -> list[Column]:
-    """Columns whose name says that they hold batches, in their order."""
+    """Return the columns whose names suggest batches, in their order."""
     return [column for column in _groupings(obs, MOST_BATCHES) if _is_batch(column.name)]
 
 
@@ -274,7 +275,7 @@ def _is_batch(name: str) -> bool:
 
 
 def _groupings(obs: pd.DataFrame, most: int) -> list[Column]:
-    """Columns of at least two groups, fewer than half as many as there are cells."""
+    """Return the columns with at least two groups and fewer than half as many as cells."""
     found = []
     for name in map(str, obs.columns):
         values = obs[name]
@@ -284,7 +285,7 @@ def _groupings(obs: pd.DataFrame, most: int) -> list[Column]:
             continue
         missing = missing_labels(values)
         sizes = values[~missing].astype(object).astype(str).str.strip().value_counts(sort=False)
-        # By size and then by name, so that equal ones are always in the same order.
+        # Sorted by size and then by name, so that ties have a fixed order.
         sizes = sizes.sort_index().sort_values(ascending=False, kind="stable")
         if 2 <= len(sizes) <= most and len(sizes) <= max(2, len(obs) // 2):
             found.append(Column(name, sizes, int(missing.sum())))
@@ -300,7 +301,7 @@ def _look_into_h5ad(path: Path) -> tuple[list[Matrix], pd.DataFrame, pd.DataFram
         warnings.catch_warnings(),
         h5py.File(path, locking=False) as file,
     ):
-        # Notes on old layouts and odd names are of no use to whoever only wants to look.
+        # Warnings about old layouts and odd names are irrelevant to an inspection.
         warnings.simplefilter("ignore")
         refuse_swelling(path)
         obs, var = read_elem(file["obs"]), read_elem(file["var"])
@@ -315,7 +316,7 @@ def _look_into_h5ad(path: Path) -> tuple[list[Matrix], pd.DataFrame, pd.DataFram
 
 
 def _genes(var: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Genes by their names, and how many of these occur again."""
+    """Return the genes by name, and the number of repeated names."""
     ids, symbols = gene_table(var)
     index = pd.Index(list(map(str, symbols if ids is None else ids)))
     names = index if symbols is None else list(map(str, symbols))
@@ -378,7 +379,7 @@ def _matrix(
     *,
     dense: bool = False,
 ) -> Matrix:
-    """Go through the stored values once."""
+    """Summarise the stored values in one pass."""
     cells, genes = int(shape[0]), int(shape[1])
     stored, smallest, largest, whole, finite = 0, np.inf, -np.inf, True, True
     for piece in pieces:

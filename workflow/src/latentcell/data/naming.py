@@ -1,4 +1,4 @@
-"""What genes are called: by identifiers or symbols, of which species, and which are the same."""
+"""Names of genes: identifiers or symbols, their species, and matching of two sets of genes."""
 
 import re
 from collections import Counter
@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 Naming = Literal["Ensembl identifiers", "Entrez identifiers", "symbols", "positions"]
 
 _ENSEMBL = re.compile(r"(ENS[A-Z]{0,4}G\d{6,})(\.\d+)?")
 _POSITION = re.compile(r"gene-\d{5,}")
-# How identifiers begin, in full before the number.
+# Prefixes of identifiers, up to the number.
 _IDENTIFIED_SPECIES = {
     "ENSG": "human",
     "ENSMUSG": "mouse",
@@ -34,19 +34,19 @@ _IDENTIFIED_SPECIES = {
     "WBGene": "nematode",
 }
 _IDENTIFIER = re.compile(r"([A-Za-z]+?)\d{5,}(\.\d+)?")
-# Share of names that must agree before anything is said of all of them.
+# Share of names that must agree for a statement about all of them.
 _MOST = 0.6
 _LETTERED = re.compile(r"[A-Za-z]{3}")
 
 
 def stable_id(name: str) -> str:
-    """An Ensembl identifier without its version; any other name as it is."""
+    """Return an Ensembl identifier without its version; any other name unchanged."""
     match = _ENSEMBL.fullmatch(name)
     return match.group(1) if match else name
 
 
 def gene_naming(names: Iterable[str]) -> Naming:
-    """What kind of names most of these are."""
+    """Return the kind of name that most genes have."""
     kinds = Counter(_kind(name) for name in names)
     return kinds.most_common(1)[0][0] if kinds else "symbols"
 
@@ -61,12 +61,12 @@ def _kind(name: str) -> Naming:
 
 
 def guess_species(genes: pd.DataFrame) -> str | None:
-    """Guess the species by how its genes are called; None where the names do not tell.
+    """Guess the species from the names of its genes; None if they are ambiguous.
 
     Parameters
     ----------
     genes
-        Indexed by identifier, or by symbol where only these are known, with ``symbol``.
+        Indexed by identifier, or by symbol if there are no identifiers; with ``symbol``.
     """
     ids = list(map(str, genes.index))
     matches = (_IDENTIFIER.fullmatch(name) for name in ids)
@@ -78,7 +78,7 @@ def guess_species(genes: pd.DataFrame) -> str | None:
 
 
 def _species_of_symbols(symbols: list[str]) -> str | None:
-    """By the case of the letters, in which nomenclatures differ."""
+    """Guess by the case of the letters, which differs between nomenclatures."""
     lettered = [name for name in symbols if _LETTERED.match(name) and _kind(name) == "symbols"]
     styles = {
         "human, or another species with symbols in capitals": str.isupper,
@@ -93,16 +93,16 @@ def _species_of_symbols(symbols: list[str]) -> str | None:
 
 @dataclass(frozen=True)
 class GeneMatch:
-    """Which genes of a query are which of a reference.
+    """Match of the genes of a query to the genes of a reference.
 
     Attributes
     ----------
     by
-        ``identifiers`` or ``symbols``, of the reference.
+        Names that were matched, ``identifiers`` or ``symbols`` of the reference.
     target
-        For each gene of the query the column of the reference, or -1.
+        Column of the reference for each gene of the query, or -1.
     present
-        For each gene of the reference, whether the query has it.
+        Whether the query has each gene of the reference.
     """
 
     by: Literal["identifiers", "symbols"]
@@ -110,9 +110,9 @@ class GeneMatch:
     present: NDArray[np.bool_]
 
     def arrange(self, counts: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Counts of the query over the reference's genes; 0 where it lacks one.
+        """Arrange the counts of the query in the columns of the reference; missing genes are 0.
 
-        Columns of the query that are the same gene are added up.
+        Columns of the query that match the same gene are summed.
         """
         rows = np.flatnonzero(self.target >= 0)
         ones = np.ones(len(rows), dtype=counts.dtype)
@@ -124,19 +124,19 @@ class GeneMatch:
 
 
 def match_genes(reference: pd.DataFrame, query: pd.DataFrame, source: str) -> GeneMatch:
-    """Find the genes of a reference in a query, by whichever of their names fit best.
+    """Match the genes of a reference and a query by the names that fit best.
 
     Parameters
     ----------
     reference, query
-        Genes indexed by identifier, or by symbol where only these are known, with ``symbol``.
+        Genes indexed by identifier, or by symbol if there are no identifiers; with ``symbol``.
     source
-        The query's file, for messages.
+        File of the query, for messages.
 
     Raises
     ------
     InputError
-        They have no gene in common.
+        If they have no gene in common.
     """
     own = {"identifiers": _keys(reference.index), "symbols": _keys(reference["symbol"])}
     theirs = [_keys(query.index), _keys(query["symbol"])]

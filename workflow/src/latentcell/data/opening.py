@@ -1,4 +1,4 @@
-"""Opening files that may be packed, broken, or made to fill memory."""
+"""Opening of files that may be compressed, broken or made to exhaust memory."""
 
 import gzip
 import io
@@ -9,42 +9,42 @@ from typing import IO, Any, cast
 
 import h5py
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-# Counts pack to a hundredth, where nearly all are zero; a file of nothing else to a thousandth.
+# Counts, most of them zero, compress to a hundredth; a file of zeros alone to a thousandth.
 _MOST_SWELLING = 500
-# Below so many bytes a file may swell as it likes.
+# Unpacked size in bytes up to which any ratio is accepted.
 _HARMLESS = 2**30
-# Of a million cells, each with a count of many digits.
+# Longest line in bytes: a million cells, each with a count of many digits.
 _LONGEST_LINE = 2**26
 _PIECE = 2**20
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether the first bytes say gzip, whatever the name says."""
+    """Tell from the first bytes whether a file is gzip, whatever its name."""
     with path.open("rb") as stream:
         return stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 
 def unpacking(stream: IO[bytes]) -> IO[bytes]:
-    """Unpack a stream while it is read; raises `OSError` where it was made to fill memory."""
+    """Unpack a stream while it is read; raises `OSError` at an implausible size."""
     return cast(IO[bytes], io.BufferedReader(_Bounded(stream), _PIECE))
 
 
 class _Bounded(io.RawIOBase):
-    """What a packed stream holds, up to where no counts would have come from so few bytes."""
+    """Content of a packed stream, up to the largest plausible size of unpacked counts."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed, self._unpacked = packed, gzip.GzipFile(fileobj=packed)
         self._read = 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer, as `io.RawIOBase` asks for."""
+        """Fill a buffer, as `io.RawIOBase` requires."""
         number = self._unpacked.readinto(buffer)
         self._read += number
         if self._read > max(_HARMLESS, _MOST_SWELLING * self._packed.tell()):
@@ -53,7 +53,7 @@ class _Bounded(io.RawIOBase):
 
 
 def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines with their ends; raises `OSError` on one that is longer than any of counts."""
+    """Iterate over lines with their ends; raises `OSError` at an implausibly long one."""
     while line := stream.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise OSError(f"a line of more than {_LONGEST_LINE:,} bytes")
@@ -61,14 +61,14 @@ def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def refuse_swelling(path: Path) -> None:
-    """Refuse an HDF5 file whose arrays are far larger than any counts of its size.
+    """Refuse an HDF5 file whose arrays are implausibly large for the size of the file.
 
     Raises
     ------
     InputError
-        If reading it would fill memory with what is hardly there.
+        If the unpacked arrays would exhaust memory.
     OSError
-        If it is no HDF5 file.
+        If it is not an HDF5 file.
     """
     sizes = []
 
@@ -88,7 +88,7 @@ def refuse_swelling(path: Path) -> None:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, through gzip where it is packed."""
+    """Open a file for reading bytes, through gzip if it is packed."""
     packed = is_gzip(path)
     with path.open("rb") as stream:
         yield unpacking(stream) if packed else stream
@@ -96,10 +96,10 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def broken_files_named(path: Path, kind: str) -> Iterator[None]:
-    """Turn whatever a reader trips over into an `InputError` that names the file.
+    """Turn any exception of a reader into an `InputError` that names the file.
 
-    Libraries raise nearly everything on files that are cut short or of another kind, from
-    ``OSError`` over ``KeyError`` to ``MemoryError`` on an absurd header.
+    Libraries raise nearly any exception on files that are truncated or of another kind, from
+    ``OSError`` and ``KeyError`` to ``MemoryError`` on an absurd header.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""From what a file of cells holds to what stands against a run, and a configuration for one."""
+"""Problems of a file of cells, and a configuration for a first run on it."""
 
 import re
 from dataclasses import dataclass
@@ -6,28 +6,28 @@ from typing import Any
 
 import pandas as pd
 
+from latentcell.config.settings import BUILT_IN_DATASETS, RUN_FOLDERS, Settings, SplitSettings
 from latentcell.data.finding import Column, Found, no_counts
-from latentcell.settings import BUILT_IN_DATASETS, Settings, SplitSettings
 
-# A type of fewer cells has no cell in every part; of fewer than this, results are luck.
+# Cells that a type needs to be in every part of the split, and for reliable results.
 _PARTS, _FEW = 3, 10
-# Cells that a first run takes at most, and up to which it is repeated.
+# Largest number of cells of a first run, and of a run with several replicates.
 _FIRST_RUN, _REPEATED = 20_000, 5_000
-# A mixture of more components is of no use, and costs time.
+# Largest number of mixture components; more are useless and cost time.
 _MOST_COMPONENTS = 30
 _COMPONENTS = (10, 50)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which column and batches are taken.
+    """Columns of cell types and batches for a run.
 
     Attributes
     ----------
     labels
-        The column of the cell types; None: there is none.
+        Column of the cell types; None if there is none.
     batch
-        The column of the batches; None: there is none without gaps.
+        Column of the batches; None if there is none without missing values.
     """
 
     labels: Column | None
@@ -35,7 +35,7 @@ class Choice:
 
 
 def choose(found: Found, labels: str | None) -> Choice:
-    """The column that is named, or the likeliest, and the first column of batches without gaps."""
+    """Choose the named or likeliest column of types and the first complete column of batches."""
     named = [column for column in found.labels + found.batches if column.name == labels]
     taken = named[0] if named else (found.labels[0] if found.labels and labels is None else None)
     batches = [
@@ -47,14 +47,14 @@ def choose(found: Found, labels: str | None) -> Choice:
 
 
 def problems(found: Found, choice: Choice) -> list[str]:
-    """What keeps the file from being used, a sentence each, with what to do about it."""
+    """Return the problems that prevent a run on the file, one sentence with its remedy each."""
     said = []
     counts = found.counts
     if counts is None:
         said.append(no_counts(found.path, found.matrices))
     elif counts.empty_cells:
         said.append(
-            f"{counts.empty_cells:,} cells have no counts: leave them out, "
+            f"{counts.empty_cells:,} cells have no counts: remove them with "
             "scanpy.pp.filter_cells(adata, min_counts=1)"
         )
     if choice.labels is None:
@@ -65,15 +65,15 @@ def problems(found: Found, choice: Choice) -> list[str]:
     repeated = int(found.obs.index.duplicated().sum())
     if repeated:
         said.append(
-            f"{repeated:,} barcodes occur again, such as "
-            f"{found.obs.index[found.obs.index.duplicated()][0]}: make them unique, "
+            f"{repeated:,} barcodes are repeated, such as "
+            f"{found.obs.index[found.obs.index.duplicated()][0]}: make them unique with "
             "adata.obs_names_make_unique()"
         )
     return said
 
 
 def small_types(labels: Column) -> list[str]:
-    """What to know about types of few cells."""
+    """Return notes on types with few cells."""
     said = []
     tiny = labels.sizes[labels.sizes < _PARTS]
     few = labels.sizes[(labels.sizes >= _PARTS) & (labels.sizes < _FEW)]
@@ -81,7 +81,7 @@ def small_types(labels: Column) -> list[str]:
         said.append(f"fewer than {_PARTS} cells, so not in all of training, validation and test: ")
         said[-1] += _named(tiny)
     if len(few):
-        said.append(f"fewer than {_FEW} cells, so that what comes of them is luck: {_named(few)}")
+        said.append(f"fewer than {_FEW} cells, so their results are unreliable: {_named(few)}")
     return said
 
 
@@ -92,14 +92,20 @@ def _named(sizes: "pd.Series[int]", most: int = 8) -> str:
 
 
 def propose(found: Found, choice: Choice) -> dict[str, Any]:
-    """A configuration of a first run that fits the data: minutes to an hour, not days.
+    """Propose a configuration for a first run of minutes to an hour.
 
     Parameters
     ----------
     found
-        With counts.
+        Contents of the file, with counts.
     choice
-        With labels.
+        Columns of the file, with labels.
+
+    Returns
+    -------
+    dict
+        Sections of the configuration; it includes raw counts, for naive Bayes and for the
+        majority baseline.
     """
     assert found.counts is not None
     assert choice.labels is not None
@@ -115,32 +121,29 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
         dataset["unlabelled"] = "leave-out"
     if choice.batch is not None:
         dataset["batch_column"] = choice.batch.name
-    config["dataset"] = dataset
+    config["datasets"] = [dataset]
     config["subset"] = {"sizes": ["all" if used == cells else used]}
-    config["grid"] = [{"kind": "gmvae", "latent_dim": 10, "hidden_units": 100}]
-    config["vae"] = {"preset": "recommended"}
-    if choice.labels.classes > _MOST_COMPONENTS:
-        config["vae"]["components"] = _MOST_COMPONENTS
     training = round(SplitSettings().train * used)
     most = min(training - 1, found.counts.genes)
     components = [number for number in _COMPONENTS if number <= most] or [max(1, most)]
-    config["pca"] = {"components": components}
-    config["leaderboard"] = {
-        # Raw counts for naive Bayes, and for the floor, which stands beside them.
+    config["grid"] = {
         "representations": [
             "raw",
-            *(f"pca-k{number}" for number in components[-1:]),
-            "gmvae-z10-h100",
+            *(f"pca-k{number}" for number in components),
             f"hvg-pca-k{components[-1]}",
         ],
-        "classifiers": ["majority", "naive-bayes", "logistic"],
+        "models": [{"kind": "gmvae", "latent_dim": 10, "hidden_units": 100}],
+        "classifiers": ["ffnn", "majority", "naive-bayes", "logistic"],
     }
+    config["vae"] = {"preset": "recommended"}
+    if choice.labels.classes > _MOST_COMPONENTS:
+        config["vae"]["components"] = _MOST_COMPONENTS
     Settings.model_validate(config)
     return config
 
 
 def _name(found: Found) -> str:
-    """A name for run and data set, of the file's."""
+    """Derive a name for run and data set from that of the file."""
     stem = re.sub(r"(\.(h5ad|h5|hdf5|loom|tsv|csv|txt|mtx|gz|tar|tgz))+$", "", found.path.name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-") or "mine"
-    return f"{name}-own" if name in BUILT_IN_DATASETS else name
+    return f"{name}-own" if name in BUILT_IN_DATASETS + RUN_FOLDERS else name

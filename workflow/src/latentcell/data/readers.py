@@ -1,7 +1,7 @@
-"""Reading counts from the formats that single-cell data come in.
+"""Readers of the file formats of single-cell counts.
 
-Nothing here judges the values (that is `latentcell.data.checks`); a file that is cut short,
-empty or something else altogether ends in an `InputError`.
+Values are checked elsewhere (`latentcell.data.checks`). A file that is truncated, empty or of
+another kind raises `InputError`.
 """
 
 import io
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import io as scipy_io
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.checks import gene_frame
 from latentcell.data.opening import (
     broken_files_named,
@@ -28,8 +29,7 @@ from latentcell.data.opening import (
     unpacking,
 )
 from latentcell.data.tables import read_table
-from latentcell.errors import InputError
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
 
 _SUFFIXES = {
     "h5ad": (".h5ad",),
@@ -39,7 +39,7 @@ _SUFFIXES = {
     "table": (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz"),
 }
 _HDF5 = ("h5ad", "10x-h5", "loom")
-# The three files of a 10x folder, by what they hold.
+# The three files of a 10x folder, by content.
 _TENX_FILES = {
     "matrix": ("matrix.mtx",),
     "genes": ("genes.tsv", "features.tsv"),
@@ -50,34 +50,34 @@ _LOOM_CELLS = ("CellID", "cell_id", "obs_names", "barcode", "barcodes", "Cell")
 _LOOM_IDS = ("Accession", "gene_ids", "var_names")
 _LOOM_SYMBOLS = ("Gene", "symbol", "gene_symbols")
 _LOOM_CHUNK = 512
-# Of var in AnnData files: scanpy's, 10x's, CELLxGENE's, Seurat's, Monocle's.
+# Columns of var in AnnData files of scanpy, 10x, CELLxGENE, Seurat and Monocle.
 _ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id")
 _SYMBOL_COLUMNS = (
     *("symbol", "feature_name", "gene_symbol", "gene_symbols", "gene_name", "gene_names"),
     "gene_short_name",
 )
-# Text of a matrix that is taken at a time, and its longest line.
+# Bytes of matrix text that are read at a time, and the longest line.
 _MARKET_TEXT = 2**24
 _MARKET_LINE = 2**16
 
 
 def read_counts(settings: DatasetSettings) -> anndata.AnnData:
-    """Read cells x genes from the file or folder that `settings` name.
+    """Read cells x genes from the file or folder of `settings`.
 
     Returns
     -------
     anndata.AnnData
-        X as it lies in the file (CSR where the format is sparse), barcodes, genes by identifier
-        with ``var["symbol"]``, and in ``obs`` whatever the file says of the cells.
+        X as stored (CSR if the format is sparse), barcodes, genes by identifier with
+        ``var["symbol"]``, and in ``obs`` the annotation of the cells in the file.
 
     Raises
     ------
     InputError
-        The file is absent, broken or of another format.
+        If the file is missing, broken or of another format.
     """
     path = Path(settings.path or "")
     if not path.exists():
-        raise InputError(f"dataset.path: expected a file or folder, found no {path}")
+        raise InputError(f"datasets.path: expected a file or folder, found no {path}")
     kind = detect_format(path) if settings.format == "auto" else settings.format
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: expected counts, found an empty file")
@@ -88,7 +88,7 @@ def read_counts(settings: DatasetSettings) -> anndata.AnnData:
 
 
 def detect_format(path: Path) -> str:
-    """Tell the format by the name; a folder is a 10x folder. Raises `InputError`."""
+    """Detect the format from the name; a folder is a 10x folder. Raises `InputError`."""
     if path.is_dir():
         return "10x-mtx"
     for kind, suffixes in _SUFFIXES.items():
@@ -96,14 +96,14 @@ def detect_format(path: Path) -> str:
             return kind
     known = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
     raise InputError(
-        f"{path}: expected a name that ends in one of {known}, or dataset.format to say what it is"
+        f"{path}: expected a name that ends in one of {known}, or the format in datasets.format"
     )
 
 
 def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
-    """Read an AnnData file: its X, its `layer`, or with ``raw`` its raw counts."""
+    """Read an AnnData file: its X, its `layer`, or its raw counts for ``raw``."""
     with warnings.catch_warnings():
-        # Notes on old layouts and odd names are of no use to whoever only wants the counts.
+        # Warnings about old layouts and odd names are irrelevant to the counts.
         warnings.simplefilter("ignore")
         whole = anndata.read_h5ad(path)
     matrix, var = _choose_layer(whole, layer, path)
@@ -112,9 +112,9 @@ def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
 
 
 def gene_table(var: pd.DataFrame) -> tuple[Any, Any]:
-    """Identifiers and symbols in a table of genes; None for the identifiers where it has none.
+    """Return identifiers and symbols of a table of genes; None for missing identifiers.
 
-    One of the two is the index, the other a column with one of the names that are usual.
+    One of the two is the index, the other a column with a common name.
     """
     ids = next((var[name] for name in _ID_COLUMNS if name in var), None)
     symbols = next((var[name] for name in _SYMBOL_COLUMNS if name in var), None)
@@ -142,7 +142,7 @@ def _no_layer(path: Path, layer: str, names: list[str]) -> InputError:
 
 
 def read_10x_h5(path: Path) -> anndata.AnnData:
-    """Read the HDF5 file of Cell Ranger 2 (one group a genome) or of later versions."""
+    """Read the HDF5 file of Cell Ranger 2 (one group per genome) or of later versions."""
     with h5py.File(path) as file:
         if "matrix" in file:
             return _read_10x_group(file["matrix"], path)
@@ -179,7 +179,7 @@ def _texts(dataset: Any) -> list[str]:
 def read_10x_folder(path: Path) -> anndata.AnnData:
     """Read ``matrix.mtx``, ``genes.tsv`` or ``features.tsv`` and ``barcodes.tsv``, packed or not.
 
-    `path` is the folder, a folder above it, or the matrix in it.
+    `path` is the folder, a parent folder, or the matrix file.
     """
     if path.is_file():
         folder = path.parent
@@ -201,18 +201,18 @@ def read_10x_folder(path: Path) -> anndata.AnnData:
 
 
 def read_10x_archive(path: Path) -> anndata.AnnData:
-    """Read the three files of a 10x folder out of a tar archive, without unpacking it.
+    """Read the three files of a 10x folder from a tar archive, without extracting it.
 
     Raises
     ------
     InputError
-        The archive holds links, devices or names that lead out of it, or lacks one of the files.
+        If the archive holds links, devices or names that lead out of it, or lacks a file.
     """
     return _assemble_10x_parts(_read_10x_members(path, tuple(_TENX_FILES)), path)
 
 
 def read_genes(path: Path) -> pd.DataFrame:
-    """Read a genes file of 10x, or the one in a 10x archive: identifiers and symbols."""
+    """Read identifiers and symbols from a 10x genes file, or from the one in a 10x archive."""
     with broken_files_named(path, "10x-mtx"):
         if path.name.endswith((".tar.gz", ".tgz")):
             rows = _read_10x_members(path, ("genes",))["genes"]
@@ -224,7 +224,7 @@ def read_genes(path: Path) -> pd.DataFrame:
 
 def _read_10x_members(path: Path, roles: tuple[str, ...]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
-    # In one pass, as the archive is half a gigabyte unpacked and gzip cannot skip.
+    # In one pass: the archive is half a gigabyte unpacked, and gzip cannot skip.
     with open_bytes(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|*") as archive:
         for member in archive:
             _refuse_unsafe(member, path)
@@ -261,10 +261,10 @@ def _unzip(name: str, stream: IO[bytes]) -> IO[bytes]:
 
 
 class _ReadOnce:
-    """A stream that can only be read, with what was read of it put back.
+    """A stream that can only be read, preceded by bytes that were read from it before.
 
-    After an error SciPy's reader seeks in what it was given when it is destroyed, which aborts
-    the whole process if that is closed by then.
+    After an error, SciPy's reader seeks in its input when it is destroyed. The process aborts if
+    the input is closed by then.
     """
 
     def __init__(self, head: bytes, stream: IO[bytes]) -> None:
@@ -283,8 +283,8 @@ def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
 def _read_market(stream: IO[bytes]) -> sparse.csr_matrix:
     """Read a Matrix Market file of genes x cells as cells x genes.
 
-    The kind that 10x writes is taken piece by piece: read at once, 40 million entries fill a
-    gigabyte before any of them is a count.
+    Files in the style of 10x are read in pieces: read at once, 40 million entries fill a gigabyte
+    before they become counts.
     """
     head = list(_market_head(stream))
     banner = head[0].lower().split() if head else []
@@ -302,7 +302,7 @@ def _read_market(stream: IO[bytes]) -> sparse.csr_matrix:
 
 
 def _market_head(stream: IO[bytes]) -> Iterator[bytes]:
-    """Lines up to the one with the sizes, which is the first that is neither comment nor blank."""
+    """Iterate over lines up to the sizes, the first line that is not a comment or blank."""
     while line := stream.readline(_MARKET_LINE):
         yield line
         if line.strip() and not line.startswith(b"%"):
@@ -310,7 +310,7 @@ def _market_head(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def _whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Pieces of text that end where a line does; blank lines are left out."""
+    """Iterate over pieces of text that end with a line; blank lines are left out."""
     rest = b""
     while chunk := stream.read(_MARKET_TEXT):
         text, newline, rest = (rest + chunk).rpartition(b"\n")
@@ -327,10 +327,10 @@ def _without_blank_lines(text: bytes) -> bytes:
 
 
 class _Counts:
-    """Cells x genes that grow by the entries of a matrix of genes x cells.
+    """Matrix of cells x genes that grows by the entries of a matrix of genes x cells.
 
-    Eight bytes an entry as long as the cells come one after the other, as 10x writes them, and
-    the values are counts. Whatever else there is finds its place too, at a higher price.
+    An entry takes eight bytes if the cells follow one another, as 10x writes them, and the values
+    are counts. Other entries are accepted at a higher cost.
     """
 
     def __init__(self, genes: int, cells: int, entries: int) -> None:
@@ -338,13 +338,13 @@ class _Counts:
         self._genes = np.empty(entries, dtype=np.int32)
         self._values: NDArray[Any] = np.empty(entries, dtype=np.int32)
         self._lengths = np.zeros(cells, dtype=np.int64)
-        # Cell of each entry, once it does not follow from the lengths any more.
+        # Cell of each entry, once the entries are out of order.
         self._cells: NDArray[np.int32] | None = None
         self._filled = 0
         self._last = 0
 
     def add(self, head: bytes, text: bytes) -> None:
-        """Add the entries in whole lines of `text`; `head` is a head but for their number."""
+        """Add the entries in whole lines of `text`; `head` is a header without their number."""
         number = text.count(b"\n")
         start, stop = self._filled, self._filled + number
         if number == 0:
@@ -375,7 +375,7 @@ class _Counts:
         self._last = int(cells[-1])
 
     def to_csr(self) -> sparse.csr_matrix:
-        """The whole matrix; raises `ValueError` where entries are missing."""
+        """Return the matrix; raises `ValueError` if entries are missing."""
         if self._filled < len(self._genes):
             raise ValueError(f"{self._filled:,} of {len(self._genes):,} entries")
         if self._cells is not None:
@@ -386,7 +386,7 @@ class _Counts:
 
 
 def _are_int32(values: NDArray[Any]) -> bool:
-    """Whether int32 can hold the values as they are."""
+    """Tell whether int32 represents the values exactly."""
     limits = np.iinfo(np.int32)
     within = bool((values >= limits.min).all() and (values <= limits.max).all())
     return within and bool((values == np.rint(values)).all())
@@ -416,14 +416,14 @@ def _assemble_10x(
         )
     genes = gene_frame(ids, symbols, str(path))
     if kinds is not None and _EXPRESSION in kinds:
-        # Antibody and guide counts stand in the same matrix; they are no genes.
+        # The matrix also holds antibody and guide counts, which are not genes.
         expressed = np.array(kinds) == _EXPRESSION
         matrix, genes = matrix[:, expressed], genes[expressed]
     return anndata.AnnData(matrix, obs=pd.DataFrame(index=pd.Index(barcodes)), var=genes)
 
 
 def read_loom(path: Path, layer: str | None = None) -> anndata.AnnData:
-    """Read a Loom file (genes x cells), its main matrix or a layer."""
+    """Read the main matrix or a layer of a Loom file (genes x cells)."""
     with h5py.File(path) as file:
         if layer is not None and layer not in file.get("layers", {}):
             raise _no_layer(path, layer, list(file.get("layers", {})))
@@ -434,7 +434,7 @@ def read_loom(path: Path, layer: str | None = None) -> anndata.AnnData:
         symbols = _first_attribute(genes, _LOOM_SYMBOLS)
         if barcodes is None or (ids is None and symbols is None):
             raise InputError(f"{path}: expected the attributes CellID and Gene or Accession")
-        # By columns, so that the dense matrix never lies in memory as a whole.
+        # By columns, so that the dense matrix is never in memory as a whole.
         blocks = [
             sparse.csr_matrix(matrix[:, start : start + _LOOM_CHUNK].T)
             for start in range(0, matrix.shape[1], _LOOM_CHUNK)

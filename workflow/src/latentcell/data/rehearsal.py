@@ -1,17 +1,16 @@
-"""A rehearsal donor: cells simulated from real ones, any number, in the very files that 10x ships.
+"""Simulation of any number of cells from real ones, in the file formats of 10x.
 
     python -m latentcell.data.rehearsal --cells 68579 --out resources/rehearsal
 
-It is for trying import and training at full size where the real matrix is not at hand. Every
-barcode begins with ``SIMULATED``, and so do the names of the files and the matrix's comment;
-`latentcell.data.importing` carries the mark into ``uns["simulated"]``, and `latentcell.mark` from
-there into all that is made of them. Nothing that comes of such cells is a result.
+Simulated cells test import and training at full size without the real matrix. Every barcode begins
+with ``SIMULATED``, and so do the names of the files and the comment of the matrix.
+`latentcell.data.importing` copies the mark to ``uns["simulated"]``, and `latentcell.runtime.mark`
+from there to every file that is computed from such cells. None of these files is a result.
 
-A cell is of a type, with the share of the type in the real donor, and has the size of a real
-cell of that type. Its counts are negative binomial around its type's mean profile. They are drawn
-as the negative binomial arises: so many bursts, a Poisson number, fall on genes, and each brings
-one UMI or more, a logarithmic number. So a cell costs as much time as it has UMIs, not as there
-are genes.
+The type of a cell is drawn by the shares of the real donor, its size from the real cells of that
+type. Counts are negative binomial around the mean profile of the type, drawn as a compound Poisson
+distribution: a Poisson number of bursts falls on genes, and each burst adds a logarithmic number of
+UMIs, at least one. The time of a cell depends on its number of UMIs, not on the number of genes.
 """
 
 import argparse
@@ -31,14 +30,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.importing import import_dataset
-from latentcell.errors import InputError
-from latentcell.io import atomic
-from latentcell.mark import SIMULATED, SIMULATION_NOTE
-from latentcell.progress import Progress, say
-from latentcell.settings import DatasetSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import atomic
+from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
+from latentcell.runtime.progress import Progress, say
 
-# How many of the donor's 68,579 cells the official annotation gives to each type.
+# Cells of each type among the donor's 68,579 cells, by the official annotation.
 DONOR_CELLS = {
     "CD8+ Cytotoxic T": 20773,
     "CD8+/CD45RA+ Naive Cytotoxic": 16666,
@@ -53,41 +52,41 @@ DONOR_CELLS = {
     "CD4+ T Helper2": 97,
 }
 FULL_SIZE = 68_579
-# As 10x packs it. The genes file is the real one: what marks the archive is the rest of it.
+# Folder in the archive of 10x. The genes file is the real one; the other files bear the mark.
 _FOLDER = "filtered_matrices_mex/hg19"
 _SOURCES = ("pbmc68k-study", "pbmc68k-sample", "pbmc68k")
-# A type's profile is taken with so many UMIs of the average one: some types have three cells.
+# Prior weight, in UMIs, of the average profile in that of a type: some types have three cells.
 _SHRINKAGE = 1_000.0
-# The dispersion of a gene is taken with so many cells' worth of evidence for the pooled one.
+# Prior weight, in cells, of the pooled dispersion in that of a gene.
 _EVIDENCE = 2.0
-# Means of the genes that the few real cells do not show are gamma: most are next to nothing, and a
-# third of the genes turn up once there are 68,579 cells.
+# Shape of the gamma distribution of means of genes without counts in the few real cells: most are
+# nearly 0, and a third of the genes have counts among 68,579 cells.
 _UNSEEN_SHAPE = 0.12
-# Real totals are few; each is used with this relative spread around it.
+# Relative spread around the total of a real cell, since there are few of them.
 _JITTER = 0.05
 _PACKING = 1
 
 
 @dataclass(frozen=True)
 class Donor:
-    """What cells are simulated from.
+    """Parameters from which cells are simulated.
 
     Attributes
     ----------
     source
-        What it was learnt from.
+        Description of the real cells.
     genes, symbols
         Identifier and symbol of each gene.
     types, shares
-        Cell types and the share of cells that is of each.
+        Cell types and their shares of the cells.
     totals
         UMIs of the real cells of each type.
     bursts
         Bursts per UMI of each type.
     urns
-        Types x genes: cumulative chance that a burst falls on a gene, up to the last.
+        Types x genes: cumulative probability that a burst falls on a gene, up to the last.
     sizes
-        Types x genes: parameter of the logarithmic number of UMIs that a burst brings.
+        Types x genes: parameter of the logarithmic number of UMIs of a burst.
     """
 
     source: str
@@ -102,12 +101,12 @@ class Donor:
 
     @property
     def note(self) -> str:
-        """The sentence by which the files say what they are."""
+        """Note in the files that marks them as simulated."""
         return f"{SIMULATION_NOTE} Learnt from {self.source}."
 
 
 class Block(NamedTuple):
-    """Cells in a row: positions of their types, places on a map, non-zeros cell by cell."""
+    """Consecutive cells: positions of their types, coordinates on a map, non-zeros by cell."""
 
     types: NDArray[np.intp]
     places: NDArray[np.float64]
@@ -117,21 +116,21 @@ class Block(NamedTuple):
 
 
 class Files(NamedTuple):
-    """Where a rehearsal lies."""
+    """Paths of the files of a simulated data set."""
 
     matrix: Path
     annotation: Path
 
 
 def learn(adata: anndata.AnnData, shares: Mapping[str, float] | None = None) -> Donor:
-    """Learn from real cells what a donor's cells are like.
+    """Estimate the parameters of a donor from real cells.
 
     Parameters
     ----------
     adata
-        Counts with ``obs["cell_type"]``, as `import_dataset` gives them.
+        Counts with ``obs["cell_type"]``, as returned by `import_dataset`.
     shares
-        Cells of each type, in any unit; by default as many as there are in `adata`.
+        Cells of each type, in any unit; by default their numbers in `adata`.
     """
     counts = sparse.csr_matrix(adata.X, dtype=np.float64)
     types = adata.obs["cell_type"].cat.categories.tolist()
@@ -141,7 +140,7 @@ def learn(adata: anndata.AnnData, shares: Mapping[str, float] | None = None) -> 
     profiles = _profiles((member @ counts).toarray())
     dispersion = _dispersion(counts, member, totals, profiles)
     of_type = [totals[codes == code] for code in range(len(types))]
-    # Over-dispersion of a type's cells of average size: variance over mean, less one.
+    # Overdispersion of a cell of average size of each type: variance over mean, minus one.
     excess = dispersion * profiles * np.array([[sizes.mean()] for sizes in of_type])
     excess = np.maximum(excess, 1e-9)
     falls = profiles * np.log1p(excess) / excess
@@ -161,17 +160,17 @@ def learn(adata: anndata.AnnData, shares: Mapping[str, float] | None = None) -> 
 
 
 def _profiles(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share of each gene in the UMIs of each type, from their sums over real cells."""
+    """Estimate the share of each gene in the UMIs of each type from sums over real cells."""
     whole = sums.sum(axis=0)
     shrunk: NDArray[np.float64] = sums + _SHRINKAGE * whole / whole.sum()
     shrunk /= shrunk.sum(axis=1, keepdims=True)
     unseen = np.flatnonzero(whole == 0)
     if len(unseen):
-        # Good and Turing: what was seen once tells how much was not seen at all. Which of the
-        # unseen genes are the frequent ones is made up.
+        # Good-Turing estimate: the genes seen once give the total of the unseen ones. Its
+        # distribution over the unseen genes is made up.
         once = float((whole == 1).sum())
         made_up = np.random.default_rng(0).gamma(_UNSEEN_SHAPE, size=len(unseen))
-        # None of them is one that should have been seen.
+        # Bounded, so that no unseen gene is expected to be seen.
         expected = np.minimum(once * made_up / made_up.sum(), 1.0)
         shrunk *= 1 - expected.sum() / whole.sum()
         shrunk[:, unseen] = expected / whole.sum()
@@ -184,9 +183,9 @@ def _dispersion(
     totals: NDArray[np.float64],
     profiles: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Excess of variance over the mean, in squares of the mean, of each gene in each type.
+    """Estimate (variance - mean) / mean^2 of each gene in each type.
 
-    By moments, without a loop over cells or a dense matrix of them.
+    By moments, without a loop over cells or a dense matrix of cells.
     """
     squares = (member @ counts.multiply(counts)).toarray()
     crossed = (member @ sparse.diags_array(totals) @ counts).toarray()
@@ -201,10 +200,10 @@ def _dispersion(
 
 
 def draw_cells(donor: Donor, seed: int, first: int, last: int) -> Block:
-    """Draw the cells at positions `first` to `last` (not included) of the donor of this seed.
+    """Draw the cells at positions `first` to `last` (excluded) for a seed.
 
-    A cell has a stream of random numbers of its own, so it is the same however cells are cut
-    into blocks and however many there are.
+    Each cell has an independent random stream, so that it depends neither on the size of the
+    blocks nor on the number of cells.
     """
     edges = np.cumsum(donor.shares)
     drawn = [_draw_cell(donor, edges, seed, position) for position in range(first, last)]
@@ -221,14 +220,14 @@ def draw_cells(donor: Donor, seed: int, first: int, last: int) -> Block:
 def _draw_cell(
     donor: Donor, edges: NDArray[np.float64], seed: int, position: int
 ) -> tuple[int, NDArray[np.float64], NDArray[np.intp], NDArray[np.int64]]:
-    """Type, place on a map, and positions of genes with their counts, the last gene first."""
+    """Draw type, map coordinates, and positions of genes with their counts, the last gene first."""
     rng = np.random.default_rng([seed, position])
     kind = min(int(np.searchsorted(edges, rng.random(), side="right")), len(edges) - 1)
     angle = 2 * np.pi * kind / len(edges)
     place = 20 * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(0.0, 3.0, 2)
     size = rng.choice(donor.totals[kind]) * np.exp(rng.normal(0.0, _JITTER))
     bursts = max(1, rng.poisson(size * donor.bursts[kind]))
-    # Downwards, as in the files of 10x at that time.
+    # Descending, as in the files of 10x at that time.
     falls = np.sort(rng.random(bursts))[::-1]
     genes = np.minimum(np.searchsorted(donor.urns[kind], falls, side="right"), len(donor.genes) - 1)
     brought = rng.logseries(donor.sizes[kind][genes])
@@ -237,12 +236,12 @@ def _draw_cell(
 
 
 def barcode(position: int) -> str:
-    """Barcode of the cell at a position: nobody takes it for one of 10x."""
+    """Return the barcode of the cell at a position; it cannot be mistaken for one of 10x."""
     return f"{SIMULATED}{position + 1:09d}-1"
 
 
 def files_of(cells: int, folder: Path) -> Files:
-    """Where `write_rehearsal` puts so many cells."""
+    """Return the paths that `write_rehearsal` writes."""
     return Files(
         folder / f"{SIMULATED}_{cells}_filtered_gene_bc_matrices.tar.gz",
         folder / f"{SIMULATED}_{cells}_barcodes_annotation.tsv",
@@ -252,34 +251,34 @@ def files_of(cells: int, folder: Path) -> Files:
 def write_rehearsal(
     donor: Donor, cells: int, folder: str | Path, seed: int = 1, *, block: int = 256
 ) -> Files:
-    """Write the archive of 10x and the annotation for so many simulated cells.
+    """Write a 10x archive and the annotation of simulated cells.
 
-    Memory does not grow with the number of cells. The text of the matrix, some 7 kB a cell, lies
+    Memory does not grow with the number of cells. The text of the matrix, some 7 kB per cell, is
     in `folder` until it is packed.
 
     Parameters
     ----------
     donor
-        From `learn`.
+        Parameters from `learn`.
     cells
-        How many.
+        Number of cells.
     folder
-        Where; it is made if need be.
+        Folder for the files; created if missing.
     seed
-        Seed of all that is drawn.
+        Seed of all random numbers.
     block
-        Cells that are drawn and written at a time; it does not change a byte.
+        Number of cells that are drawn and written at a time; the bytes do not depend on it.
 
     Raises
     ------
     InputError
-        There are such files already.
+        If the files exist.
     """
     folder = Path(folder)
     files = files_of(cells, folder)
     for file in files:
         if file.exists():
-            raise InputError(f"{file}: expected nothing there yet, found a file: remove it first")
+            raise InputError(f"{file}: expected no such file yet, found one: remove it first")
     folder.mkdir(parents=True, exist_ok=True)
     note = f"{donor.note} Seed {seed}."
     with ExitStack() as stack:
@@ -302,7 +301,7 @@ def write_rehearsal(
 
 
 def _blocks(donor: Donor, cells: int, seed: int, block: int) -> Iterator[tuple[int, Block]]:
-    """Position of the first cell, and cells, of each block."""
+    """Iterate over blocks, each with the position of its first cell."""
     progress = Progress("simulated cells", cells)
     for first in range(0, cells, block):
         last = min(first + block, cells)
@@ -311,9 +310,9 @@ def _blocks(donor: Donor, cells: int, seed: int, block: int) -> Iterator[tuple[i
 
 
 def _header(note: str, donor: Donor, cells: int, nonzeros: int) -> bytes:
-    """The matrix's first lines, equally long whatever the number of non-zeros.
+    """Return the first lines of the matrix, of the same length for any number of non-zeros.
 
-    It is not known before the last cell is drawn, and an archive cannot be mended.
+    The number is known only after the last cell, when the header is overwritten.
     """
     size = f"{len(donor.genes)} {cells} {nonzeros}"
     longest = f"{len(donor.genes)} {cells} {len(donor.genes) * cells}"
@@ -322,10 +321,10 @@ def _header(note: str, donor: Donor, cells: int, nonzeros: int) -> bytes:
 
 
 def _lines(block: Block, first: int) -> bytes:
-    """Lines ``gene cell count``, counted from one.
+    """Return lines ``gene cell count``, counted from one.
 
-    Digits stand right-aligned in a table of bytes, of which those that are in use are kept: a
-    Python string for each of 37 million lines would take minutes.
+    Digits are right-aligned in a table of bytes and then compacted: a Python string for each of
+    37 million lines would take minutes.
     """
     cells = _digits(np.arange(first + 1, first + 1 + len(block.types)), b" ")
     table = np.concatenate(
@@ -341,7 +340,7 @@ def _lines(block: Block, first: int) -> bytes:
 
 
 def _digits(numbers: NDArray[np.intp], end: bytes) -> NDArray[np.uint8]:
-    """Decimal digits of each number, right-aligned among zero bytes, and a last character."""
+    """Return the decimal digits of each number, right-aligned among zero bytes, and a last byte."""
     width = len(str(numbers.max(initial=0)))
     powers = 10 ** np.arange(width - 1, -1, -1)
     digits = (numbers[:, None] // powers % 10 + ord("0")).astype(np.uint8)
@@ -354,7 +353,7 @@ def _barcodes(first: int, number: int) -> bytes:
 
 
 def _annotate(block: Block, donor: Donor, first: int) -> bytes:
-    """Lines of the annotation."""
+    """Return the lines of the annotation."""
     lines = [
         f"{x:.6f}\t{y:.6f}\t{barcode(position)}\t{donor.types[kind]}\n"
         for position, (kind, (x, y)) in enumerate(
@@ -365,10 +364,10 @@ def _annotate(block: Block, donor: Donor, first: int) -> bytes:
 
 
 def _pack(archive: Path, note: str, donor: Donor, names: IO[bytes], text: IO[bytes]) -> None:
-    """Put the parts into one archive, under the names of 10x."""
+    """Write the parts into one archive, under the names of 10x."""
     rows = zip(donor.genes, donor.symbols, strict=True)
     genes = "".join(f"{gene}\t{symbol}\n" for gene, symbol in rows)
-    # Without time stamps, so that the same cells are the same bytes.
+    # Without time stamps, so that equal cells give equal bytes.
     with (
         archive.open("wb") as plain,
         gzip.GzipFile("", "wb", _PACKING, plain, mtime=0) as packed,
@@ -388,7 +387,7 @@ def _add(parts: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write a rehearsal; returns the exit status."""
+    """Write simulated cells; returns the exit status."""
     options = _options().parse_args(arguments)
     try:
         donor = _learn_from(options.source, Path(options.resources))
@@ -405,16 +404,16 @@ def main(arguments: list[str] | None = None) -> int:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m latentcell.data.rehearsal",
-        description="Simulate cells from real ones, in the files that 10x ships.",
+        description="Simulate cells from real ones, in the file formats of 10x.",
     )
-    parser.add_argument("--cells", type=_number, default=FULL_SIZE, help="how many (%(default)s)")
+    parser.add_argument("--cells", type=_number, default=FULL_SIZE, help="number (%(default)s)")
     parser.add_argument("--out", default="resources/rehearsal", help="folder (%(default)s)")
     parser.add_argument("--seed", type=_seed, default=1, help="seed (%(default)s)")
     parser.add_argument(
         "--source",
         choices=_SOURCES,
-        help=f"real cells to learn from ({_SOURCES[0]}, or {_SOURCES[1]} where that is not to be "
-        "had)",
+        help=f"real cells to simulate from ({_SOURCES[0]}, or {_SOURCES[1]} if it is not "
+        "available)",
     )
     parser.add_argument("--resources", default="resources", help="folder of the real cells")
     return parser
@@ -435,7 +434,7 @@ def _seed(text: str) -> int:
 
 
 def _learn_from(source: str | None, resources: Path) -> Donor:
-    """Learn from a built-in data set: the named one, or the best that is to be had."""
+    """Estimate a donor from a built-in data set: the named one, or the best available."""
     try:
         adata = import_dataset(DatasetSettings(name=source or _SOURCES[0]), resources)
     except InputError as error:

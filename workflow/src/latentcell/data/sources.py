@@ -1,4 +1,4 @@
-"""Where the built-in data sets come from; fetching them so that only the right bytes are used."""
+"""Sources of the built-in data sets, and downloads that are checked against their SHA-256."""
 
 import hashlib
 import os
@@ -12,18 +12,18 @@ from typing import IO
 
 import pooch
 
+from latentcell.config.datasets import BUILT_IN
 from latentcell.data.opening import is_gzip, open_bytes
-from latentcell.errors import InputError
-from latentcell.io import atomic
-from latentcell.progress import Progress
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import atomic
+from latentcell.runtime.progress import Progress
 
 DATA_VARIABLE = "LATENTCELL_DATA"
 _DEPOSIT = "https://raw.githubusercontent.com/laurasansc/02456_scVAE"
-_TENX = "https://cf.10xgenomics.com/samples/cell-exp/1.1.0/fresh_68k_pbmc_donor_a"
 _PAPER = "https://raw.githubusercontent.com/10XGenomics/single-cell-3prime-paper/master"
 _ATTEMPTS = 3
 _PAUSE = 1.0
-# Seconds of silence, and after how many a whole download is to have come at so many bytes each.
+# Seconds of silence; seconds after which a download must have a minimum average of bytes a second.
 _TIMEOUT = 30.0
 _PATIENCE = 60.0
 _SLOWEST = 1000
@@ -41,18 +41,20 @@ class Source:
     name
         File name under ``resources/<dataset>/``.
     sha256
-        Digest of the content; with `unpacked` that of the content behind gzip, so that the
-        plain file and any compression of it are equally good.
+        Digest of the content; with `unpacked` that of the unpacked content, so that the plain
+        file and any compression of it are accepted; empty if any content is accepted.
     urls
-        Addresses that are tried in turn; without any the file is only looked for locally.
+        Addresses that are tried in turn; without any, the file is only looked up locally.
     aliases
-        Other names under which the file may lie.
+        Other names of the file.
     folder
-        Name of the folder in which copies of the data are handed around.
+        Name of the folder in which copies of the data are distributed.
     unpacked
         Whether `sha256` is that of the unpacked content.
     required
-        Whether the data set is unusable without it.
+        Whether the data set requires the file.
+    anywhere
+        Whether the file is also looked up outside the folder of the data set.
     """
 
     name: str
@@ -62,19 +64,26 @@ class Source:
     folder: str = ""
     unpacked: bool = True
     required: bool = True
+    anywhere: bool = True
+
+    def is_right(self, digest: str) -> bool:
+        """Tell whether a digest is the expected one."""
+        return self.sha256 in ("", digest)
 
     def file_names(self) -> Iterator[str]:
-        """Every name under which the file may lie."""
+        """Iterate over all names of the file."""
         for name in (self.name, *self.aliases):
             yield name
             if self.unpacked:
                 yield f"{name}.gz" if not name.endswith(".gz") else name.removesuffix(".gz")
 
 
+# Address and digest of the main files are in the table of data sets.
+_STUDY, _FULL = BUILT_IN["pbmc68k-study"], BUILT_IN["pbmc68k"]
 _MATRIX = Source(
-    name="fresh_68k_pbmc_donor_a_filtered_gene_bc_matrices.tar.gz",
-    sha256="3f35f37ff344bc9b32f97cd003ac986ebb9b5d7f31006c53dff4cb38da267931",
-    urls=(f"{_TENX}/fresh_68k_pbmc_donor_a_filtered_gene_bc_matrices.tar.gz",),
+    name=_FULL.source.rpartition("/")[2],
+    sha256=_FULL.sha256,
+    urls=(_FULL.source,),
     folder="pbmc68k_official",
     unpacked=False,
 )
@@ -89,10 +98,10 @@ SOURCES: dict[str, dict[str, Source]] = {
     "pbmc68k-study": {
         "counts": Source(
             name="subset1300_counts.tsv.gz",
-            sha256="8e20d8fb342cfca222c05853b24597ba58171f3725147577285e577855e95165",
-            # The authors renamed the file between commits; the digest settles which is meant.
+            sha256=_STUDY.sha256,
+            # The authors renamed the file between commits; the digest identifies it.
             urls=(
-                f"{_DEPOSIT}/main/data/raw/counts_subset.tsv.gz",
+                _STUDY.source,
                 f"{_DEPOSIT}/1696b7bf0f0abff6e1207168e15488fb7c7289b0/data/raw/counts_subset.tsv.gz",
                 f"{_DEPOSIT}/main/data/raw/subset1300_counts.tsv.gz",
             ),
@@ -108,7 +117,7 @@ SOURCES: dict[str, dict[str, Source]] = {
             ),
             folder="pbmc68k_study",
         ),
-        # The deposit has no gene names: they are taken from the 10x files where those lie at hand.
+        # The deposit has no gene names: they come from the 10x files if these are available.
         "genes": GENES,
         "matrix": Source(
             name=_MATRIX.name,
@@ -133,10 +142,10 @@ SOURCES: dict[str, dict[str, Source]] = {
 def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Path]:
     """Find or download the files of a built-in data set.
 
-    A file that lies in `resources` (or in the folder named by ``LATENTCELL_DATA``), flat, under
-    the data set's name or in the folder it is handed around in, is used without touching the
-    network, provided that its content has the right digest. Wrong bytes are never used: in
-    `resources` they are renamed to ``<name>.wrong-<first 8 digits>``.
+    A file in `resources` (or in the folder of ``LATENTCELL_DATA``), flat, under the name of the
+    data set or in the folder in which it is distributed, is used without network access if its
+    digest is right. Wrong content is never used: in `resources` it is renamed to
+    ``<name>.wrong-<first 8 digits>``.
 
     Parameters
     ----------
@@ -145,18 +154,18 @@ def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Pa
     resources
         Folder for downloads.
     progress
-        Whether to tell how far a download has come.
+        Whether to report the progress of a download.
 
     Returns
     -------
     dict
-        Path of each file by its role, such as ``counts``; optional files that are not at hand
-        are left out.
+        Path of each file by its role, such as ``counts``; without optional files that are not
+        available.
 
     Raises
     ------
     InputError
-        A required file is neither at hand nor to be downloaded.
+        If a required file is not available and cannot be downloaded.
     """
     found: dict[str, Path] = {}
     for role, source in SOURCES.get(dataset, {}).items():
@@ -169,14 +178,14 @@ def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Pa
 def fetch_source(
     source: Source, dataset: str, resources: Path, progress: bool = False
 ) -> Path | None:
-    """Find or download one file; None where an optional one is not to be had.
+    """Find or download one file; None if an optional one is not available.
 
-    Raises `InputError` where a required file is not to be had.
+    Raises `InputError` if a required file is not available.
     """
     remarks: list[str] = []
     for path in _candidates(source, dataset, resources):
         digest = content_digest(path, unpacked=source.unpacked)
-        if digest == source.sha256:
+        if source.is_right(digest):
             return path
         remarks.append(_set_aside(path, digest, resources))
     target = resources / dataset / source.name
@@ -188,16 +197,16 @@ def fetch_source(
             return target
         remarks.append(failure)
     if source.required:
-        raise InputError(_plea(source, target, remarks))
+        raise InputError(_unavailable(source, target, remarks))
     if remarks:
         warnings.warn("; ".join(remarks), stacklevel=2)
     return None
 
 
 def content_digest(path: Path, *, unpacked: bool) -> str:
-    """SHA-256 of a file's content, behind gzip with `unpacked`.
+    """Return the SHA-256 of a file's content, unpacked by gzip with `unpacked`.
 
-    A gzip file that does not unpack is hashed as it lies: it matches nothing that is expected.
+    A gzip file that does not unpack is hashed as stored, which matches no expected digest.
     """
     if unpacked and is_gzip(path):
         try:
@@ -217,12 +226,13 @@ def _digest(stream: IO[bytes]) -> str:
 
 
 def _candidates(source: Source, dataset: str, resources: Path) -> Iterator[Path]:
-    """Files that may be the wanted one, the likeliest first."""
+    """Iterate over files that may be the wanted one, the likeliest first."""
     roots = [resources]
     if os.environ.get(DATA_VARIABLE):
         roots.append(Path(os.environ[DATA_VARIABLE]))
     for root in roots:
-        for folder in dict.fromkeys((dataset, ".", source.folder or ".")):
+        elsewhere = (".", source.folder or ".") if source.anywhere else ()
+        for folder in dict.fromkeys((dataset, *elsewhere)):
             for name in source.file_names():
                 path = root / folder / name
                 if path.is_file():
@@ -230,7 +240,7 @@ def _candidates(source: Source, dataset: str, resources: Path) -> Iterator[Path]
 
 
 def _set_aside(path: Path, digest: str, resources: Path) -> str:
-    """Take a file with wrong bytes out of the way and say so; others' folders are left alone."""
+    """Rename a file with wrong content and report it; files of other folders are left alone."""
     remark = f"{path} has the wrong content (sha256 {digest})"
     if not path.is_relative_to(resources):
         return f"{remark} and was passed over"
@@ -240,17 +250,17 @@ def _set_aside(path: Path, digest: str, resources: Path) -> str:
 
 
 class _Watch:
-    """What pooch moves as a progress bar; it also ends a download that would never end."""
+    """Progress bar for pooch that also ends a download without end."""
 
     def __init__(self, name: str, shown: bool) -> None:
-        self.total = 0  # set by pooch; 0 where the server does not tell
+        self.total = 0  # Set by pooch; 0 if the server does not send it.
         self._name, self._shown = name, shown
         self._begun, self._bytes = time.monotonic(), 0
         self._progress: Progress | None = None
         self._ended = False
 
     def update(self, number: int) -> None:
-        """So many more bytes have come."""
+        """Count further bytes."""
         if self._ended:
             return
         before, self._bytes = self._bytes, self._bytes + number
@@ -269,24 +279,24 @@ class _Watch:
         self._progress.report(here, "MB")
 
     def reset(self) -> None:
-        """All has come; what pooch counts from here on is for bars."""
+        """Mark the end of the download; pooch's later updates are for display."""
         self._ended = True
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing."""
 
 
-def _in_words(error: OSError) -> str:
-    """What libraries raise by its name, what is raised here by what it says."""
+def _error_text(error: OSError) -> str:
+    """Return the message of our own errors and the class name of others."""
     return str(error) if type(error) is OSError else type(error).__name__
 
 
 class _WrongContentError(Exception):
-    """What came is not what was asked for, such as a login page."""
+    """The download has another content, such as a login page."""
 
 
 def _download(source: Source, url: str, target: Path, progress: bool) -> str | None:
-    """Download to a temporary name, check, rename; returns what went wrong, if anything."""
+    """Download to a temporary name, check and rename; returns the error message, if any."""
     reason = ""
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt * _PAUSE)
@@ -299,16 +309,16 @@ def _download(source: Source, url: str, target: Path, progress: bool) -> str | N
             return None
         except _WrongContentError as error:
             return str(error)
-        except OSError as error:  # which every exception of requests is
-            reason = f"{url} could not be downloaded ({_in_words(error)})"
+        except OSError as error:  # Base class of all exceptions of requests.
+            reason = f"{url} could not be downloaded ({_error_text(error)})"
             if getattr(error, "response", None) is not None:
-                break  # the server has answered: asking again would not change its mind
+                break  # The server has answered: another attempt would give the same.
     return reason
 
 
 def _refuse_wrong_content(source: Source, url: str, target: Path, temporary: Path) -> None:
     digest = content_digest(temporary, unpacked=source.unpacked)
-    if digest == source.sha256:
+    if source.is_right(digest):
         return
     wrong = target.with_name(f"{target.name}.wrong-{digest[:8]}")
     temporary.replace(wrong)
@@ -317,10 +327,11 @@ def _refuse_wrong_content(source: Source, url: str, target: Path, temporary: Pat
     )
 
 
-def _plea(source: Source, target: Path, remarks: list[str]) -> str:
+def _unavailable(source: Source, target: Path, remarks: list[str]) -> str:
     kind = "unpacked content" if source.unpacked else "file"
+    digest = f" (sha256 of its {kind}: {source.sha256})" if source.sha256 else ""
     why = f" ({'; '.join(remarks)})" if remarks else ""
     return (
-        f"{target}: expected the file {source.name} (sha256 of its {kind}: {source.sha256}), "
-        f"found none that is right and no way to download it{why}: put it there by hand"
+        f"{target}: expected the file {source.name}{digest}, "
+        f"found none with the right content and no download{why}: put it there by hand"
     )

@@ -1,4 +1,4 @@
-"""Splitting cells into training, validation and test."""
+"""Split of cells into training, validation and test."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,43 +7,43 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from latentcell.config.settings import SplitSettings
 from latentcell.data.subset import apportion
-from latentcell.errors import InputError
-from latentcell.settings import SplitSettings
+from latentcell.runtime.errors import InputError
 
 SPLITS = ("training", "validation", "test")
 _TRAINING, _VALIDATION, _TEST = range(3)
-# Keeps the drawing of splits apart from that of subsets, which may have the same seed.
+# Separates the random stream of splits from that of subsets, which may have the same seed.
 _STREAM = 2
 _LEFT_OUT = 3
 
 
 def split_cells(labels: Any, settings: SplitSettings, seed: int) -> pd.Categorical:
-    """Say of each cell whether it trains, validates or tests.
+    """Assign each cell to training, validation or test.
 
     ``stratified`` and ``random`` splits have exactly round(train n) training and
-    round(validation n) validation cells. A ``stratified`` one gives each type its share of each
-    part, to within rounding: the only cell of a type trains, of two cells one tests, and of three
-    or more one validates as well, as far as the sizes of the parts allow.
+    round(validation n) validation cells. ``stratified`` gives each type its share of each part, to
+    within rounding: the only cell of a type is for training, one of two cells is for test, and one
+    of three or more is for validation as well, as far as the sizes of the parts allow.
 
     Parameters
     ----------
     labels
-        Cell types, one a cell.
+        Cell type of each cell.
     settings
         Method and shares.
     seed
-        Seed of the drawing (the replicate's; the one in `settings` is not looked at).
+        Seed of the replicate; the one in `settings` is ignored.
 
     Returns
     -------
     pandas.Categorical
-        ``training``, ``validation`` or ``test`` of each cell.
+        ``training``, ``validation`` or ``test`` for each cell.
 
     Raises
     ------
     InputError
-        A part would be empty.
+        If a part would be empty.
     """
     codes, _ = pd.factorize(np.asarray(labels), sort=True)
     parts = _METHODS[settings.method](codes, settings, seed)
@@ -58,26 +58,26 @@ def split_cells(labels: Any, settings: SplitSettings, seed: int) -> pd.Categoric
 
 
 def keep_training(split: ArrayLike, number: int | None, seed: int) -> NDArray[np.bool_]:
-    """Which cells stay when training cells are left out at random; smaller sets lie in larger.
+    """Draw the training cells that are kept; smaller draws are subsets of larger ones.
 
     Parameters
     ----------
     split
         Part of each cell: ``training``, ``validation`` or ``test``.
     number
-        Training cells that remain; None: all.
+        Number of training cells that are kept; None: all.
     seed
-        The replicate's seed of the split.
+        Seed of the split of the replicate.
 
     Returns
     -------
     numpy.ndarray
-        bool, one for each cell.
+        Boolean, for each cell whether it is kept.
 
     Raises
     ------
     InputError
-        There are fewer.
+        If there are fewer training cells.
     """
     parts = np.asarray(split)
     if number is None:
@@ -85,8 +85,8 @@ def keep_training(split: ArrayLike, number: int | None, seed: int) -> NDArray[np
     training = np.flatnonzero(parts == "training")
     if number > len(training):
         raise InputError(
-            f"split.training_cells: expected at most {len(training):,}, the training cells that "
-            f"there are, found {number:,}"
+            f"split.training_cells: expected at most {len(training):,}, the number of training "
+            f"cells, found {number:,}"
         )
     order = np.random.default_rng([_LEFT_OUT, seed]).permutation(training)
     kept: NDArray[np.bool_] = parts != "training"
@@ -117,7 +117,7 @@ def _stratified(codes: NDArray[np.int64], settings: SplitSettings, seed: int) ->
     counts = np.bincount(codes)
     cells = len(codes)
     _, validation, test = _sizes(cells, settings)
-    # Every type keeps a training cell, unless there are too many types for that.
+    # Every type keeps a training cell, unless there are too many types.
     spare = counts - 1 if cells - len(counts) >= validation + test else counts
     for_test = apportion(
         counts * (test / cells), test, ((counts >= 2) & (spare > 0)).astype(np.int64), spare
@@ -139,7 +139,7 @@ def _stratified(codes: NDArray[np.int64], settings: SplitSettings, seed: int) ->
 
 
 def _scvae(codes: NDArray[np.int64], settings: SplitSettings, seed: int) -> NDArray[np.int64]:
-    # scVAE's own generator and truncation, so that its split comes out cell for cell.
+    # scVAE's generator and truncation, which give the same split cell for cell.
     order = np.random.RandomState(seed).permutation(len(codes))
     both = int(settings.train * len(codes))
     training = int(settings.train * both)
@@ -147,7 +147,7 @@ def _scvae(codes: NDArray[np.int64], settings: SplitSettings, seed: int) -> NDAr
 
 
 def _study(codes: NDArray[np.int64], settings: SplitSettings, seed: int) -> NDArray[np.int64]:
-    # The authors draw each cell on its own, and each cell left over once more.
+    # The authors draw each cell independently, and each of the remaining cells once more.
     generator = np.random.RandomState(seed)
     parts = np.full(len(codes), _TRAINING)
     rest = np.flatnonzero(generator.rand(len(codes)) >= settings.train)

@@ -1,4 +1,4 @@
-"""Drawing a subset of the cells."""
+"""Random and stratified subsets of the cells."""
 
 from typing import Any, Literal
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
-# Keeps the drawing of subsets apart from that of splits, which may have the same seed.
+# Separates the random stream of subsets from that of splits, which may have the same seed.
 _STREAM = 1
 
 
@@ -18,7 +18,7 @@ def draw_subset(
     method: Literal["random", "stratified", "first"],
     seed: int,
 ) -> NDArray[np.int64]:
-    """Draw cells.
+    """Draw a subset of the cells.
 
     Parameters
     ----------
@@ -27,26 +27,26 @@ def draw_subset(
     size
         Number of cells, or ``all``.
     method
-        ``first`` takes the first rows, ``random`` any, ``stratified`` so many of each type as its
-        share demands (largest remainder), but at least one of each where `size` allows.
+        ``first`` takes the first rows, ``random`` any rows, ``stratified`` a share of each type
+        (largest remainder), but at least one cell of each if `size` allows.
     seed
-        Seed of the drawing.
+        Seed of the subset.
 
     Returns
     -------
     numpy.ndarray
-        Sorted row numbers.
+        Row numbers, ascending.
 
     Raises
     ------
     InputError
-        There are fewer cells than `size`, or the subset holds fewer than two types.
+        If there are fewer cells than `size`, or the subset holds fewer than two types.
     """
     codes, types = pd.factorize(np.asarray(_labels_of(labels)), sort=True)
     cells = len(codes)
     if size != "all" and size > cells:
         raise InputError(
-            f"subset.sizes: expected at most {cells:,} cells, as many as there are, found {size:,}"
+            f"subset.sizes: expected at most {cells:,} cells, the size of the data, found {size:,}"
         )
     rows = np.arange(cells) if size == "all" else _draw(codes, size, method, seed)
     found = np.unique(codes[rows])
@@ -65,9 +65,9 @@ def apportion(
     lower: NDArray[np.int64],
     upper: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Round quotas to whole numbers with a given sum, by largest remainder within bounds.
+    """Round quotas to whole numbers with a given sum by largest remainder, within bounds.
 
-    Lower bounds that together exceed `total` are dropped; upper bounds must leave room for it.
+    Lower bounds whose sum exceeds `total` are dropped; upper bounds must sum to at least `total`.
     """
     if lower.sum() > total:
         lower = np.zeros_like(lower)

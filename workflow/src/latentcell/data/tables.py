@@ -1,4 +1,4 @@
-"""Reading text tables: counts as TSV or CSV, and cell types by barcode."""
+"""Text tables: counts as TSV or CSV, and cell types by barcode."""
 
 import csv
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from scipy import sparse
 
 from latentcell.data.checks import gene_frame
 from latentcell.data.opening import broken_files_named, lines_of, open_bytes
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
 _CELL_TYPE_COLUMNS = ("cell_type", "celltype", "cell_types", "celltypes", "label", "labels")
-# Above the names of the rows; genes may well be numbers (Entrez identifiers).
+# Names of the column of row names; genes may be numbers (Entrez identifiers).
 _CORNERS = ("", "barcode", "barcodes", "cell", "cells", "cell_id", "gene", "genes", "index")
 _ZERO, _POINT = b"0."
 
 
 def positional_genes(number: int) -> list[str]:
-    """Names of genes that have none: ``gene-00001`` and so on."""
+    """Name genes by position: ``gene-00001`` and so on."""
     return [f"gene-{index + 1:05d}" for index in range(number)]
 
 
@@ -31,13 +31,13 @@ def read_table(
 ) -> anndata.AnnData:
     """Read a table of counts whose first column holds the names of the rows.
 
-    A first line of anything but numbers is taken as the names of the columns. Without one, genes
-    are named by position, and so are cells in a table of genes by cells.
+    A first line with anything but numbers is the header. Without a header, genes are named by
+    position, and so are cells in a table of genes by cells.
 
     Raises
     ------
     InputError
-        Lines of different lengths, fields that are no numbers, or a file that cannot be unpacked.
+        If lines differ in length, a field is not a number, or the file cannot be unpacked.
     """
     separator = b"," if ".csv" in path.name.lower() else b"\t"
     columns: list[str] | None = None
@@ -77,27 +77,27 @@ def read_table(
 def read_cell_types(path: Path, barcodes: pd.Index, column: str | None) -> list[str | None]:
     """Look up the cell type of each barcode in a TSV or CSV file.
 
-    The column of the barcodes is the one that holds most of them; the first line is a header
-    unless it holds one itself.
+    The column with most of the barcodes is the key; the first line is a header unless it holds a
+    barcode.
 
     Parameters
     ----------
     path
-        The file; packed with gzip or not.
+        TSV or CSV file, gzip-compressed or not.
     barcodes
-        The cells.
+        Barcodes of the cells.
     column
-        Name of the column with the cell types; it may be None where that is clear.
+        Name of the column with the cell types; None if it is unambiguous.
 
     Returns
     -------
     list
-        A cell type, or None, for each barcode.
+        Cell type of each barcode, or None.
 
     Raises
     ------
     InputError
-        No column holds the barcodes or the cell types, or a barcode has two types.
+        If no column holds the barcodes or the cell types, or a barcode has two types.
     """
     separator = "," if ".csv" in path.name.lower() else "\t"
     text = (line.decode(errors="replace") for line in _lines(path))
@@ -127,15 +127,15 @@ def _refuse_two_types(types: "pd.Series[str]", path: Path) -> None:
     differing = types.groupby(level=0).nunique()
     twice = differing.index[differing > 1]
     if len(twice):
-        raise InputError(f"{path}: expected one cell type a barcode, found two for {twice[0]}")
+        raise InputError(f"{path}: expected one cell type per barcode, found two for {twice[0]}")
 
 
 def _cell_type_column(
     header: list[str] | None, width: int, key: int, column: str | None, path: Path
 ) -> int:
-    """Position of the cell types, counted from the left of the last `width` columns."""
+    """Return the position of the cell types among the last `width` columns."""
     if header is not None:
-        # R leaves out the name of the first column.
+        # R omits the name of the first column.
         names = [""] * (width - len(header)) + header
         wanted = [column] if column is not None else list(_CELL_TYPE_COLUMNS)
         for name in wanted:
@@ -143,19 +143,19 @@ def _cell_type_column(
                 return names.index(name)
         if column is not None:
             raise InputError(
-                f"{path}: expected the column {column!r} (dataset.label_column), found "
+                f"{path}: expected the column {column!r} (datasets.label_column), found "
                 f"{', '.join(names)}"
             )
     if width == 2:
         return 1 - key
     raise InputError(
-        f"{path}: expected dataset.label_column to say which of the {width} columns holds the "
-        "cell types, found nothing"
+        f"{path}: expected the name of the column with the cell types, one of {width}, in "
+        "datasets.label_column, found none"
     )
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Lines of a file, packed or not, without their ends; blank ones are left out."""
+    """Iterate over the non-blank lines of a file, packed or not, without their ends."""
     with broken_files_named(path, "table"), open_bytes(path) as stream:
         for line in lines_of(stream):
             if stripped := line.rstrip(b"\r\n"):
@@ -163,7 +163,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 
 
 def _is_header(line: bytes, separator: bytes) -> bool:
-    """Whether a first line names the columns: by its corner, or as not all of it is numbers."""
+    """Tell whether a first line is a header: by its first field, or because of a non-number."""
     corner, *fields = line.split(separator)
     if corner.strip(b' "').decode(errors="replace").lower() in _CORNERS:
         return True
@@ -177,10 +177,10 @@ def _is_header(line: bytes, separator: bytes) -> bool:
 def _parse_row(
     line: bytes, separator: bytes, where: str
 ) -> tuple[str, NDArray[np.int32], NDArray[np.float64], int]:
-    """Split a row into name, columns and values of its non-zero fields, and number of fields.
+    """Split a row into name, columns and values of non-zero fields, and number of fields.
 
-    Nearly all fields are a zero of one or three characters: finding the others by the positions
-    of the separators is ten times as fast as parsing every one.
+    Nearly all fields are a zero of one or three characters. Finding the others by the positions of
+    the separators is ten times as fast as parsing every field.
     """
     characters = np.frombuffer(line, dtype=np.uint8)
     ends = np.append(np.flatnonzero(characters == separator[0]), len(line))
@@ -222,10 +222,10 @@ def _stack(
 def _fit_header(columns: list[str], width: int, path: Path) -> list[str]:
     if len(columns) not in (width, width + 1):
         raise InputError(
-            f"{path}: expected {width:,} names in the first line, as many as there are numbers "
-            f"in the next, found {len(columns):,}"
+            f"{path}: expected {width:,} names in the first line, the number of values in the "
+            f"next, found {len(columns):,}"
         )
-    # R leaves out the name of the first column.
+    # R omits the name of the first column.
     return columns[-width:]
 
 

@@ -1,4 +1,4 @@
-"""Which model is taken on for each latent dimension."""
+"""Choice of the models whose latents are classified."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from latentcell.errors import InputError
-from latentcell.names import ModelName
-from latentcell.settings import ChoiceSettings
+from latentcell.config.names import ModelName
+from latentcell.config.settings import ChoiceSettings
+from latentcell.runtime.errors import InputError
 
 
 def choose_models(
     records: pd.DataFrame, settings: ChoiceSettings, grid: Sequence[ModelName], *, cells: str
 ) -> dict[str, Any]:
-    """Choose, for each kind of model and latent dimension, the best number of hidden units.
+    """Choose the best number of hidden units for each kind of model and latent dimension.
 
-    The best has the highest mean over the replicates in which the measure is defined; of equal
-    ones, the fewest hidden units. With ``by: fixed`` the configured models are taken instead.
+    The best model has the highest mean over the replicates in which the measure is defined. Ties
+    go to the fewest hidden units. With ``by: fixed`` the configured models are chosen instead.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ def choose_models(
         Columns ``model`` (name), ``replicate`` and ``value`` (the measure; None or NaN where it is
         undefined).
     settings
-        The measure, the split it is taken on, or the fixed models.
+        Measure and split to choose by, or the fixed models.
     grid
-        Every model that was trained, in the order of the configuration.
+        All trained models, in the order of the configuration.
     cells
         Name of the subset of cells, such as ``n1300``.
 
@@ -66,7 +66,7 @@ def choose_models(
 
 
 def _means(records: pd.DataFrame, grid: Sequence[ModelName]) -> dict[ModelName, tuple[float, int]]:
-    """Mean of each model's defined values, NaN without any, and how many there are."""
+    """Mean and number of each model's defined values; the mean of none is NaN."""
     values = pd.to_numeric(records["value"]).astype("float64")
     means = {}
     for model in grid:
@@ -85,7 +85,7 @@ def _best(
         if not defined:
             raise InputError(
                 f"choice.by: {settings.by} on {settings.split} cells is undefined for every "
-                f"{kind} with {latent_dim} latent dimensions, so that none can be chosen"
+                f"{kind} with {latent_dim} latent dimensions, so none can be chosen"
             )
         best.append(min(defined, key=lambda model: (-means[model][0], model.hidden_units)))
     return best

@@ -1,4 +1,4 @@
-"""How well the clusters of a mixture model, and the latent space itself, fit the cell types."""
+"""Agreement of clusters and latents with cell types."""
 
 from collections import Counter
 from typing import TypedDict
@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
-# Cells beyond which the silhouette, quadratic in their number, is taken on a sample.
+# The silhouette is quadratic in cells: beyond this number it is computed on a sample.
 SILHOUETTE_LIMIT = 10_000
 
 
 class ClusterMeasures(TypedDict):
-    """Measures on the cells of a split; None where undefined."""
+    """Measures on the cells of a split; None if undefined."""
 
     ari_clusters: float | None
     ari_labels: float | None
@@ -27,26 +27,26 @@ class ClusterMeasures(TypedDict):
 def cluster_labels(
     clusters: ArrayLike, cell_types: ArrayLike, *, fit_on: ArrayLike
 ) -> NDArray[np.str_]:
-    """Name each cell's cluster after the commonest cell type among the cluster's cells.
+    """Label each cluster with its most common cell type.
 
     Parameters
     ----------
     clusters, cell_types
         Cluster and type of each cell.
     fit_on
-        Boolean, one for each cell: those that the names are learnt from.
+        Boolean mask of the cells from which the labels are learnt.
 
     Returns
     -------
     array of str
-        One for each cell. Of equally common types, the one that is commoner among all cells
-        learnt from is taken, then the first by name. A cluster without such a cell gets the
-        commonest type of all.
+        Label of each cell's cluster. Ties go to the type that is more common among all cells of
+        `fit_on`, then to the first by name. A cluster without cells in `fit_on` gets the most
+        common type of all.
 
     Raises
     ------
     InputError
-        If there is no cell to learn from.
+        If `fit_on` selects no cell.
     """
     clusters, fit_on = np.asarray(clusters), np.asarray(fit_on, bool)
     if not fit_on.any():
@@ -68,18 +68,18 @@ def cluster_labels(
 def kmeans_clusters(
     latents: ArrayLike, number: int, *, fit_on: ArrayLike, seed: int = 0
 ) -> NDArray[np.int64]:
-    """Cluster the latents by k-means, its centres learnt from some of the cells.
+    """Cluster the latents by k-means.
 
     Parameters
     ----------
     latents
         Cells x dimensions.
     number
-        Clusters wanted; at most as many as there are different cells to learn from.
+        Number of clusters, reduced to the number of distinct cells in `fit_on`.
     fit_on
-        Boolean, one for each cell: those that the centres are learnt from.
+        Boolean mask of the cells from which the centres are learnt.
     seed
-        Of the starts, of which there are ten.
+        Seed of the ten initialisations.
     """
     from sklearn.cluster import KMeans
 
@@ -92,14 +92,14 @@ def kmeans_clusters(
 def cluster_measures(
     cell_types: ArrayLike, clusters: ArrayLike, labels: ArrayLike, latents: ArrayLike
 ) -> ClusterMeasures:
-    """Measure how a latent space and its clusters fit the cell types.
+    """Measure the agreement of a latent space and its clusters with the cell types.
 
     Parameters
     ----------
     cell_types
         True type of each cell.
     clusters, labels
-        Cluster of each cell, and what `cluster_labels` calls it.
+        Cluster of each cell, and its label by `cluster_labels`.
     latents
         Cells x dimensions.
 
@@ -109,7 +109,7 @@ def cluster_measures(
         Adjusted Rand index (Hubert and Arabie 1985) of the clusters and of their labels, adjusted
         mutual information of the clusters (Vinh et al. 2010; arithmetic mean), mean silhouettes
         (Rousseeuw 1987) of clusters and of cell types, and accuracy of the labels. All are None
-        without cells, a silhouette also where `silhouette` says so.
+        without cells. Silhouettes can be None for other reasons, see `silhouette`.
     """
     types, labels = np.asarray(cell_types).astype(str), np.asarray(labels).astype(str)
     clusters = np.asarray(clusters)
@@ -144,10 +144,10 @@ def kmeans_measures(cell_types: ArrayLike, clusters: ArrayLike) -> dict[str, flo
 
 
 def silhouette(points: ArrayLike, groups: ArrayLike) -> float | None:
-    """Mean silhouette of the points (Euclidean), None where it is undefined.
+    """Mean silhouette of the points (Euclidean); None if undefined.
 
-    It needs at least two groups, and at least one group of more than one point, all finite. Beyond
-    `SILHOUETTE_LIMIT` points it is taken on a sample of so many, always the same one.
+    The silhouette is defined for finite points in two or more groups, one of which has more than
+    one point. Beyond `SILHOUETTE_LIMIT` points it is computed on a fixed sample of this size.
     """
     points, groups = np.asarray(points), np.asarray(groups)
     if len(points) > SILHOUETTE_LIMIT:

@@ -1,4 +1,4 @@
-"""What a trained generative model says of the cells: latents, clusters and their measures."""
+"""Latents, clusters and measures of a trained generative model."""
 
 from typing import Any
 
@@ -6,40 +6,38 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 
+from latentcell.config.names import ModelName
 from latentcell.evaluate.clusters import (
     cluster_labels,
     cluster_measures,
     kmeans_clusters,
     kmeans_measures,
 )
-from latentcell.evaluate.metrics import prediction_measures
+from latentcell.evaluate.metrics import SPLITS, prediction_measures
 from latentcell.models.evaluation import Evaluation, inflated_mean
 from latentcell.models.training import Trained
-from latentcell.names import ModelName
-from latentcell.settings import SplitName
-
-SPLITS: tuple[SplitName, ...] = ("training", "validation", "test")
 
 
 def latent_table(cells: ad.AnnData, trained: Trained, evaluation: Evaluation) -> ad.AnnData:
-    """Latents of cells as a representation, with the cells' clusters.
+    """Store the latents of cells, with clusters and predictions in ``obs``.
 
     Parameters
     ----------
     cells : AnnData
         With ``obs["split"]`` and ``obs["cell_type"]``.
     trained : Trained
-        The model, trained on these cells.
+        Model trained on these cells.
     evaluation : Evaluation
-        Of the same cells, in the same order.
+        Evaluation of the same cells, in the same order.
 
     Returns
     -------
     AnnData
-        X holds the latents, float32 (n x Z); ``obs["cluster"]`` the likeliest component and
-        ``obs["cluster_label"]`` the commonest type among its training cells. Where labels guided
-        the training, ``obs["labelled"]`` tells which cells showed theirs, ``obs["predicted"]`` is
-        the likeliest type by q(y given x), and ``obs["probability"]`` how likely it is.
+        ``X`` has the latents, float32 (n x Z); ``obs["cluster"]`` the most probable component;
+        ``obs["cluster_label"]`` the most common type among its training cells. Semi-supervised
+        models add ``obs["labelled"]`` (cells whose labels were used for training),
+        ``obs["predicted"]`` (most probable type by q(y | x)) and ``obs["probability"]`` (its
+        probability).
     """
     obs = cells.obs.copy()
     obs["cluster"] = evaluation.clusters
@@ -59,7 +57,7 @@ def latent_table(cells: ad.AnnData, trained: Trained, evaluation: Evaluation) ->
 def describe_model(
     name: ModelName, trained: Trained, evaluation: Evaluation, latents: ad.AnnData
 ) -> dict[str, Any]:
-    """Measures of a model on each split, ready to be written as JSON (undefined ones are None)."""
+    """Compute the measures of a model on each split, as JSON; undefined measures are None."""
     split = latents.obs["split"].to_numpy(str)
     types = latents.obs["cell_type"].to_numpy(str)
     kmeans = kmeans_clusters(evaluation.latent, len(np.unique(types)), fit_on=split == "training")
@@ -83,7 +81,7 @@ def describe_model(
 
 
 def _describe_predictions(latents: ad.AnnData) -> dict[str, Any]:
-    """How good the types that q(y given x) predicts are, on each split and by type."""
+    """Scores of the types predicted by q(y | x), for each split and each type."""
     obs = latents.obs
     classes = list(obs["predicted"].cat.categories)
     true = pd.Categorical(obs["cell_type"], categories=classes).codes

@@ -1,4 +1,4 @@
-"""How well predicted cell types fit the true ones."""
+"""Metrics of predicted cell types."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
@@ -18,7 +18,7 @@ SPLITS = ("training", "validation", "test")
 
 
 class SplitScores(TypedDict):
-    """Scores on the cells of a split; null where it has none."""
+    """Scores on the cells of a split; None for a split without cells."""
 
     cells: int
     accuracy: float | None
@@ -27,23 +27,22 @@ class SplitScores(TypedDict):
 
 
 def split_scores(true: ArrayLike, predicted: ArrayLike) -> SplitScores:
-    """Score predictions by scikit-learn.
+    """Compute accuracy, balanced accuracy and macro-F1 by scikit-learn.
 
-    Accuracy is the share of cells that are right. Balanced accuracy is the mean of the recalls of
-    the classes that have cells. Macro-F1 is the mean of the F1 scores of the classes that are among
-    the true or the predicted ones: a class foreign to both is left out, one that is predicted and
-    never true counts with 0.
+    Accuracy is the share of correct predictions. Balanced accuracy is the mean recall over the
+    classes with cells. Macro-F1 is the mean F1 score over the classes that occur in `true` or
+    `predicted`; a class that occurs only in `predicted` has an F1 score of 0.
 
     Parameters
     ----------
     true, predicted
-        Integer codes of the classes, one for each cell.
+        Integer code of the class of each cell.
     """
     true, predicted = _codes(true), _codes(predicted)
     if not len(true):
         return {"cells": 0, "accuracy": None, "balanced_accuracy": None, "macro_f1": None}
     present = np.union1d(true, predicted)
-    # `balanced_accuracy_score` is this too, but warns of classes that are predicted and never true.
+    # Same as `balanced_accuracy_score`, without its warning about classes missing from `true`.
     balanced = recall_score(true, predicted, labels=np.unique(true), average="macro")
     return {
         "cells": len(true),
@@ -58,10 +57,10 @@ def split_scores(true: ArrayLike, predicted: ArrayLike) -> SplitScores:
 def per_class_scores(
     true: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """Precision, recall, F1 and number of cells of every class, in the order of `classes`.
+    """Precision, recall, F1 and number of cells of each class, in the order of `classes`.
 
-    A share with nothing in its denominator is null: the precision of a class that is never
-    predicted, the recall of one without cells, the F1 of one that is neither.
+    Scores with a denominator of zero are None: precision of a class that is never predicted,
+    recall of a class without cells, F1 if both hold.
     """
     scores = precision_recall_fscore_support(
         _codes(true),
@@ -82,60 +81,31 @@ def per_class_scores(
 
 
 def confusion(true: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> list[list[int]]:
-    """Numbers of cells by true (rows) and predicted (columns) class, over all classes."""
+    """Confusion matrix: numbers of cells by true (rows) and predicted (columns) class."""
     if not len(_codes(true)):
         return [[0] * len(classes) for _ in classes]
     matrix = confusion_matrix(_codes(true), _codes(predicted), labels=np.arange(len(classes)))
     return [[int(cells) for cells in row] for row in matrix]
 
 
-def classifier_metrics(
-    name: str,
-    true: ArrayLike,
-    predicted: ArrayLike,
-    split: ArrayLike,
-    classes: Sequence[str],
-    *,
-    best_epoch: int,
-    epochs_trained: int,
+def prediction_measures(
+    true: ArrayLike, predicted: ArrayLike, split: ArrayLike, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """Put together the content of a classifier's ``metrics.json``.
+    """Compute the scores that ``metrics.json`` has of any predictions.
 
     Parameters
     ----------
-    name
-        The classifier's input, such as ``pca-k10``.
     true, predicted
-        Integer codes into `classes`, one for each cell.
+        Integer codes into `classes`, one per cell.
     split
         ``training``, ``validation`` or ``test`` for each cell.
     classes
-        Names of all the classes.
-    best_epoch, epochs_trained
-        The epoch whose weights were used, and how many there were.
+        Names of all classes.
 
     Returns
     -------
     dict
-        Scores of the three splits; per-class scores and confusion matrix of the test cells.
-    """
-    return {
-        "input": name,
-        "best_epoch": best_epoch,
-        "epochs_trained": epochs_trained,
-        **prediction_measures(true, predicted, split, classes),
-    }
-
-
-def prediction_measures(
-    true: ArrayLike, predicted: ArrayLike, split: ArrayLike, classes: Sequence[str]
-) -> dict[str, Any]:
-    """Scores of the three splits; per-class scores and confusion matrix of the test cells.
-
-    Parameters
-    ----------
-    true, predicted, split, classes
-        See `classifier_metrics`.
+        splits (scores of each split), per_class and confusion (of the test cells).
     """
     true, predicted, split = _codes(true), _codes(predicted), np.asarray(split)
     test = split == "test"

@@ -1,4 +1,4 @@
-"""Means and standard deviations over the replicates."""
+"""Means and standard deviations over replicates."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,30 +9,30 @@ import pandas as pd
 def summarise(
     records: pd.DataFrame, by: Sequence[str], values: Sequence[str], *, counted: str = "replicate"
 ) -> pd.DataFrame:
-    """Mean and standard deviation of measures over replicates.
+    """Compute mean and standard deviation of measures over replicates.
 
     Parameters
     ----------
     records
-        A row a replicate, with the columns of `by` and `values`; None and NaN are left out.
+        One row per replicate, with the columns of `by` and `values`; missing values are ignored.
     by
-        Columns whose combinations are summarised, in the order of their first appearance.
+        Columns to group by; groups keep the order of their first appearance.
     values
         Columns of measures.
     counted
-        Column of the replicates, which must not appear twice in a combination.
+        Column of the replicates.
 
     Returns
     -------
     DataFrame
-        The columns of `by`, ``replicates`` (how many rows) and, for each measure,
-        ``<measure>_mean`` and ``<measure>_sd``: the latter with n - 1 in the denominator, so that
-        it is NaN with one replicate.
+        The columns of `by`, ``replicates`` (number of rows) and, for each measure,
+        ``<measure>_mean`` and ``<measure>_sd``, the sample standard deviation (n - 1 in the
+        denominator; NaN for one replicate).
 
     Raises
     ------
     ValueError
-        If a replicate appears twice in a combination.
+        If a replicate appears twice in a group.
     """
     if records.duplicated([*by, counted]).any():
         raise ValueError(f"a {counted} appears twice in a combination of {', '.join(by)}")

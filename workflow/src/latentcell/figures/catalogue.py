@@ -1,251 +1,377 @@
-"""Every figure by name: which files it needs, and how it is made from them.
+"""Catalogue of figures: titles, captions, input files and drawing functions.
 
-Paths are relative to the folder of a run and follow the names of `latentcell.names`.
+Rules read the catalogue at parse time, so drawing functions are imported only to draw.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import pandas as pd
-
-from latentcell.figures.confusion import confusion_matrices, curves_and_matrices
-from latentcell.figures.curves import accuracy_curves
-from latentcell.figures.data import FigureData, Key, job_files, largest_subset, map_pca, umi_counts
-from latentcell.figures.latents import LatentPanel, bounds_and_maps, counts_and_clusters
-from latentcell.figures.maps import kmeans
-from latentcell.figures.measures import accuracy_by_dimension, class_shares, explained_variance
-from latentcell.io import read_obs
-from latentcell.names import ModelName, input_title, pca_components, pca_name
-from latentcell.settings import Settings
-from latentcell.tables.build import subset_sizes, table5
-from latentcell.tables.collect import collect_ffnn_records, collect_histories, collect_variance
+from latentcell.config.settings import Settings
+from latentcell.figures.data import (
+    FigureData,
+    Key,
+    classified,
+    first_cells,
+    job_files,
+    key_inputs,
+    largest_pca,
+    largest_subset,
+    latents,
+    map_file,
+    map_pca,
+)
+from latentcell.grid.variants import STUDY_CLASSIFIER
+from latentcell.study.published import STUDY
+from latentcell.tables.catalogue import TABLES, has_study_classifier
+from latentcell.tables.entry import always
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def figure_names(settings: Settings) -> list[str]:
-    """The figures of a run; S5 and S6 are of larger subsets and need some."""
-    several = len(settings.subset.sizes) > 1
-    return [name for name in FIGURES if several or name not in ("figureS5", "figureS6")]
+Category = Literal["Figures", "Comparison"]
+Inputs = Callable[[Settings, str, Sequence[str]], list[str]]
+Condition = Callable[[Settings], bool]
 
 
-def figure_inputs(name: str, settings: Settings, chosen: Sequence[str]) -> list[str]:
-    """Files that a figure is made from.
+@dataclass(frozen=True)
+class FigureEntry:
+    """Figure of the catalogue.
+
+    Attributes
+    ----------
+    title
+        Short title.
+    caption
+        Caption in plain text.
+    function
+        Module and name of the drawing function, such as ``study.figure2``. Its argument is
+        `FigureData`, or the rows of `table`.
+    inputs
+        Function of settings, data set and chosen models: paths relative to ``results/{run}``.
+    is_wanted
+        Function of settings: whether a run has the figure.
+    category
+        Category in Snakemake's report.
+    table
+        Name of the table, for figures of a table alone.
+    dataset
+        Name of the data set, for figures of one data set alone.
+    """
+
+    title: str
+    caption: str
+    function: str
+    inputs: Inputs
+    is_wanted: Condition = always
+    category: Category = "Figures"
+    table: str | None = None
+    dataset: str | None = None
+
+    def draw(self, data: FigureData) -> "Figure":
+        """Draw the figure."""
+        # Imported here because of pandas, and by name for `code_digest`.
+        from latentcell.figures import comparison, few_labels, leaderboard, measures, study
+        from latentcell.figures.legends import head
+
+        modules = {
+            module.__name__.rpartition(".")[2]: module
+            for module in (comparison, few_labels, leaderboard, measures, study)
+        }
+        module, name = self.function.split(".")
+        function: Callable[[object], Figure] = getattr(modules[module], name)
+        figure = function(data if self.table is None else data.table(self.table))
+        if len(data.settings.dataset_names()) > 1:
+            head(figure, f"Data set {data.dataset}")
+        return figure
+
+
+def figure_names(settings: Settings, dataset: str | None = None) -> list[str]:
+    """List the names of the figures of a run.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run.
+    dataset : str, optional
+        Name of a data set; by default all data sets.
+    """
+    datasets = settings.dataset_names() if dataset is None else [dataset]
+    return [
+        name
+        for name, entry in FIGURES.items()
+        if entry.is_wanted(settings) and (entry.dataset is None or entry.dataset in datasets)
+    ]
+
+
+def figure_stems(settings: Settings) -> list[str]:
+    """List the paths of all figures of a run below ``figures``, without suffixes."""
+    datasets = settings.dataset_names()
+    return [f"{dataset}/{name}" for dataset in datasets for name in figure_names(settings, dataset)]
+
+
+def figure_inputs(name: str, settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    """List the input files of a figure.
 
     Parameters
     ----------
     name : str
         One of `figure_names`.
     settings : Settings
-        Of the run.
+        Settings of the run.
+    dataset : str
+        Name of the data set.
     chosen : sequence of str
-        Names of the chosen models.
+        Names of the chosen models of the data set.
 
     Returns
     -------
     list of str
-        Paths relative to the run's folder, ``results/{run}``.
+        Paths relative to ``results/{run}``.
     """
-    return list(dict.fromkeys(FIGURES[name].inputs(settings, chosen)))
+    return list(dict.fromkeys(FIGURES[name].inputs(settings, dataset, chosen)))
 
 
 def make_figure(
-    name: str, folder: str | Path, settings: Settings, chosen: Sequence[str]
+    name: str, folder: str | Path, settings: Settings, dataset: str, chosen: Sequence[str]
 ) -> "Figure":
-    """Draw a figure from the files in a run's folder.
+    """Draw a figure from the files of a run.
 
     Parameters
     ----------
     name : str
         One of `figure_names`.
     folder : str or Path
-        ``results/{run}``; the files of `figure_inputs` are in it.
+        Folder ``results/{run}`` with the files of `figure_inputs`.
     settings : Settings
-        Of the run.
+        Settings of the run.
+    dataset : str
+        Name of the data set.
     chosen : sequence of str
-        Names of the chosen models.
+        Names of the chosen models of the data set.
     """
-    return FIGURES[name].draw(FigureData(Path(folder), settings, list(chosen)))
+    return FIGURES[name].draw(FigureData(Path(folder), settings, dataset, list(chosen)))
+
+
+def _has_pca(settings: Settings) -> bool:
+    return bool(settings.pca_components())
+
+
+def _has_larger_subsets(settings: Settings) -> bool:
+    return has_study_classifier(settings) and len(settings.subset.sizes) > 1
+
+
+def _figure2_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    keys = latents(settings, chosen)
+    maps = [f"{dataset}/{map_file(cells, name)}" for cells, name in keys]
+    histories = job_files(settings, dataset, keys, "history.csv")
+    return [f"{dataset}/dataset.h5ad", *_cells(dataset, keys), *histories, *maps]
+
+
+def _figure_s1_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    cells, name = largest_subset(settings), map_pca(settings)
+    files = [first_cells(cells), map_file(cells, name), f"{cells}/r1/{name}/features.h5ad"]
+    return [f"{dataset}/{file}" for file in ("dataset.h5ad", *files)]
+
+
+def _figure_s2_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    keys = [(cells, largest_pca(settings)) for cells in settings.subset_names()]
+    return ["records/variance.csv", *_cells(dataset, keys)]
+
+
+def _figure_s7_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    cells = [f"{dataset}/{first_cells(cells)}" for cells in settings.subset_names()]
+    return [f"{dataset}/dataset.h5ad", *cells]
+
+
+def _deposit_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+    from latentcell.study.deposited import DEPOSITED
+
+    return [f"deposit/{name}/accuracies.csv" for name in DEPOSITED]
+
+
+def _cells(dataset: str, keys: Sequence[Key]) -> list[str]:
+    """Files of cells of each subset, for the numbers in titles."""
+    return [f"{dataset}/{first_cells(cells)}" for cells, _ in keys]
+
+
+def _classifier_files(
+    select: Callable[[Settings, Sequence[str]], list[Key]], *files: str
+) -> Inputs:
+    """Return a function that lists files of the study's classifier on some representations."""
+
+    def inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
+        keys = select(settings, chosen)
+        jobs = [
+            path
+            for file in files
+            for path in job_files(settings, dataset, keys, f"{STUDY_CLASSIFIER}/{file}")
+        ]
+        return [*_cells(dataset, keys), *jobs]
+
+    return inputs
 
 
 def _first(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    first = settings.subset_names()[0]
-    return [(first, name) for name in (*settings.baseline_inputs(), *chosen)]
+    return classified(settings, chosen, settings.subset_names()[:1])
 
 
 def _others(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    names = (*settings.baseline_inputs(), *chosen)
-    return [(cells, name) for cells in settings.subset_names()[1:] for name in names]
+    return classified(settings, chosen, settings.subset_names()[1:])
 
 
-def _key_inputs(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    """As the study's figure 3: raw, most components, and the largest latent on each subset."""
-    first, *others = settings.subset_names()
-    largest = max(chosen, key=lambda name: ModelName.parse(name).latent_dim)
-    raw = ["raw"] if settings.ffnn.raw else []
-    names = [*raw, pca_name(max(settings.pca.components)), largest]
-    return [(first, name) for name in names] + [(cells, largest) for cells in others]
-
-
-def _models(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    return [(cells, name) for cells in settings.subset_names() for name in chosen]
-
-
-def _figure2_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    maps = [f"{cells}/r1/maps/{name}.csv" for cells, name in _models(settings, chosen)]
-    cells = [f"{cells}/r1/cells.h5ad" for cells in settings.subset_names()]
-    histories = job_files(settings, _models(settings, chosen), "vae", "history.csv")
-    return ["dataset.h5ad", *cells, *histories, *maps]
-
-
-def _figure2(data: FigureData) -> "Figure":
-    panels = []
-    for cells, name in _models(data.settings, data.chosen):
-        histories = data.files([(cells, name)], "vae", "history.csv")
-        points = data.points(cells, name)
-        panels.append(
-            LatentPanel(
-                title=f"{input_title(name)}\n{data.subset_title(cells)}",
-                history=collect_histories(histories, "vae"),
-                map_title=f"Latents of {len(points):,} cells",
-                points=points,
-            )
-        )
-    return bounds_and_maps(panels, data.types)
-
-
-def _figure3_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    return _ffnn_inputs(settings, _key_inputs(settings, chosen), "history.csv", "metrics.json")
-
-
-def _ffnn_inputs(settings: Settings, keys: list[Key], *files: str) -> list[str]:
-    cells = [f"{cells}/r1/cells.h5ad" for cells, _ in keys]  # their number, where it is "all"
-    return [*cells, *(path for file in files for path in job_files(settings, keys, "ffnn", file))]
-
-
-def _figure3(data: FigureData) -> "Figure":
-    keys = _key_inputs(data.settings, data.chosen)
-    return curves_and_matrices(data.curves(keys), data.confusions(keys))
-
-
-def _figure_s1_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    folder = f"{largest_subset(settings)}/r1"
-    return [
-        "dataset.h5ad",
-        f"{folder}/cells.h5ad",
-        f"{folder}/pca/scores.h5ad",
-        f"{folder}/maps/{map_pca(settings)}.csv",
-    ]
-
-
-def _figure_s1(data: FigureData) -> "Figure":
-    import anndata
-
-    name, cells = map_pca(data.settings), largest_subset(data.settings)
-    folder = data.folder / cells / "r1"
-    scores = anndata.read_h5ad(folder / "pca" / "scores.h5ad")
-    features = np.asarray(scores.X)[:, : pca_components(name)]
-    tsne = data.settings.tsne
-    cell_table = pd.DataFrame(
-        {
-            "umi_count": umi_counts(folder / "cells.h5ad"),
-            "cluster": kmeans(features, tsne.clusters, tsne.seed),
-        },
-        index=scores.obs_names,
-    )
-    points = data.points(cells, name)
-    joined = points.join(cell_table, on="barcode")
-    title = f"UMI counts, {len(points):,} cells ({input_title(name)})"
-    return counts_and_clusters(joined, title)
-
-
-def _figure_s2_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    paths = [
-        f"{cells}/{replicate}/pca/variance.csv"
-        for cells in settings.subset_names()
-        for replicate in settings.replicate_names()
-    ]
-    return [*paths, *(f"{cells}/r1/cells.h5ad" for cells in settings.subset_names())]
-
-
-def _figure_s2(data: FigureData) -> "Figure":
-    paths = [p for p in _figure_s2_inputs(data.settings, data.chosen) if p.endswith(".csv")]
-    variance = collect_variance(data.folder / path for path in paths)
-    names = {cells: data.subset_title(cells) for cells in data.settings.subset_names()}
-    return explained_variance(variance, names, data.settings.pca.components)
-
-
-def _figure_s7_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    return ["dataset.h5ad", *(f"{cells}/r1/cells.h5ad" for cells in settings.subset_names())]
-
-
-def _figure_s7(data: FigureData) -> "Figure":
-    sets = {"full data set": "dataset.h5ad"}
-    for cells in data.settings.subset_names():
-        if cells != "all":
-            sets[f"subset of {data.size(cells):,}"] = f"{cells}/r1/cells.h5ad"
-    counts = {
-        name: read_obs(data.folder / path)["cell_type"].astype(str).value_counts()
-        for name, path in sets.items()
-    }
-    return class_shares(counts, data.types)
-
-
-def _dimension_inputs(settings: Settings, chosen: Sequence[str]) -> list[str]:
-    keys = _first(settings, chosen) + _others(settings, chosen)
-    return job_files(settings, keys, "ffnn", "metrics.json")
-
-
-def _dimension(data: FigureData) -> "Figure":
-    paths = _dimension_inputs(data.settings, data.chosen)
-    records = collect_ffnn_records(data.folder / path for path in paths)
-    table = table5(records, data.settings)
-    sizes = subset_sizes(records, data.settings)
-    tested = table.groupby("subset")["test_cells_mean"].mean()
-    replicates = data.settings.replicates
-    names = {
-        size: f"{size:,} cells, {tested[size]:,.0f} to test"
-        + (f", {replicates} replicates" if replicates > 1 else "")
-        for size in sizes.values()
-    }
-    return accuracy_by_dimension(table, names)
-
-
-@dataclass(frozen=True)
-class FigureEntry:
-    """How a figure is made, and from which files."""
-
-    draw: "Callable[[FigureData], Figure]"
-    inputs: Callable[[Settings, Sequence[str]], list[str]]
-
-
-def _matrices(select: Callable[[Settings, Sequence[str]], list[Key]]) -> FigureEntry:
+def _of_table(
+    table: str,
+    title: str,
+    function: str,
+    category: Category = "Comparison",
+    caption: str = "",
+) -> FigureEntry:
+    """Figure of a table alone, by default with the caption of the table."""
+    entry, path = TABLES[table], f"tables/{table}.csv"
+    text = caption or entry.caption
     return FigureEntry(
-        lambda data: confusion_matrices(data.confusions(select(data.settings, data.chosen))),
-        lambda settings, chosen: _ffnn_inputs(settings, select(settings, chosen), "metrics.json"),
+        title, text, function, lambda *_: [path], entry.is_wanted, category, table=table
     )
 
 
-def _curves(select: Callable[[Settings, Sequence[str]], list[Key]]) -> FigureEntry:
-    return FigureEntry(
-        lambda data: accuracy_curves(data.curves(select(data.settings, data.chosen))),
-        lambda settings, chosen: _ffnn_inputs(settings, select(settings, chosen), "history.csv"),
-    )
-
+_MATRICES = (
+    "Confusion matrices of the study's classifier on {subsets}: test cells, summed over "
+    "replicates. Numbers are cells, colours are shares of the true type, grey rows are types "
+    "without test cells."
+)
+_CURVES = (
+    "Learning curves of the study's classifier on {subsets}: accuracy on training (solid) and "
+    "validation cells (dashed). Lines are means over replicates, bands one standard deviation."
+)
 
 FIGURES: dict[str, FigureEntry] = {
-    "figure2": FigureEntry(_figure2, _figure2_inputs),
-    "figure3": FigureEntry(_figure3, _figure3_inputs),
-    "figureS1": FigureEntry(_figure_s1, _figure_s1_inputs),
-    "figureS2": FigureEntry(_figure_s2, _figure_s2_inputs),
-    "figureS3": _matrices(_first),
-    "figureS4": _curves(_first),
-    "figureS5": _matrices(_others),
-    "figureS6": _curves(_others),
-    "figureS7": FigureEntry(_figure_s7, _figure_s7_inputs),
-    "accuracy_by_dimension": FigureEntry(_dimension, _dimension_inputs),
+    "figure2": FigureEntry(
+        "Generative models",
+        "Generative models. Top: ELBO and its reconstruction term log p(x|z) by epoch, on training "
+        "(solid) and validation cells (dashed). Lines are means over replicates, bands one "
+        "standard deviation. First epochs far below the others are cut off. Bottom: tSNE of the "
+        "latents in replicate 1, coloured by cell type.",
+        "study.figure2",
+        _figure2_inputs,
+    ),
+    "figure3": FigureEntry(
+        "Classifiers on the key inputs",
+        "The study's classifier on raw counts, on the largest number of principal components and "
+        "on the largest chosen latent space of each subset. Top: accuracy on training (solid) and "
+        "validation cells (dashed) by epoch, mean and standard deviation over replicates. Bottom: "
+        "confusion matrices of test cells, summed over replicates. Numbers are cells, colours are "
+        "shares of the true type, grey rows are types without test cells.",
+        "study.figure3",
+        _classifier_files(key_inputs, "history.csv", "metrics.json"),
+        has_study_classifier,
+    ),
+    "figureS1": FigureEntry(
+        "UMI counts and k-means clusters",
+        "tSNE of principal components of the largest subset in replicate 1, coloured by UMIs per "
+        "cell (left) and by k-means clusters of the same components (right).",
+        "study.figure_s1",
+        _figure_s1_inputs,
+        _has_pca,
+    ),
+    "figureS2": FigureEntry(
+        "Variance explained by principal components",
+        "Cumulative variance explained by principal components. Lines are means over replicates, "
+        "bands one standard deviation. Dots mark the numbers of components of the grid.",
+        "study.figure_s2",
+        _figure_s2_inputs,
+        _has_pca,
+    ),
+    "figureS3": FigureEntry(
+        "Confusion matrices, first subset",
+        _MATRICES.format(subsets="the first subset"),
+        "study.figure_s3",
+        _classifier_files(_first, "metrics.json"),
+        has_study_classifier,
+    ),
+    "figureS4": FigureEntry(
+        "Learning curves, first subset",
+        _CURVES.format(subsets="the first subset"),
+        "study.figure_s4",
+        _classifier_files(_first, "history.csv"),
+        has_study_classifier,
+    ),
+    "figureS5": FigureEntry(
+        "Confusion matrices, larger subsets",
+        _MATRICES.format(subsets="the larger subsets"),
+        "study.figure_s5",
+        _classifier_files(_others, "metrics.json"),
+        _has_larger_subsets,
+    ),
+    "figureS6": FigureEntry(
+        "Learning curves, larger subsets",
+        _CURVES.format(subsets="the larger subsets"),
+        "study.figure_s6",
+        _classifier_files(_others, "history.csv"),
+        _has_larger_subsets,
+    ),
+    "figureS7": FigureEntry(
+        "Shares of the cell types",
+        "Share of each cell type in the data set and in the subsets of replicate 1.",
+        "study.figure_s7",
+        _figure_s7_inputs,
+    ),
+    "accuracy_by_dimension": _of_table(
+        "table5",
+        "Accuracy by dimension",
+        "measures.accuracy_by_dimension",
+        category="Figures",
+        caption="Test accuracy by dimension of the classifier's input: principal components and "
+        "latents of the chosen models. Horizontal lines are inputs without such a dimension, such "
+        "as raw counts. Bars and bands are one standard deviation over replicates. Hollow marks "
+        "and dotted lines are published accuracies, from one run each.",
+    ),
+    "leaderboard": _of_table(
+        "leaderboard",
+        "Accuracy against cost",
+        "leaderboard.leaderboard_figure",
+        category="Figures",
+    ),
+    "protocols": _of_table(
+        "protocols",
+        "Accuracy under three protocols",
+        "comparison.protocol_figure",
+        caption=f"{TABLES['protocols'].caption} Hollow diamonds are published accuracies.",
+    ),
+    "probabilities": _of_table(
+        "probabilities",
+        "Probability of the better input",
+        "comparison.probability_figure",
+    ),
+    "learning_curve": _of_table(
+        "learning_curve",
+        "Accuracy by the number of training cells",
+        "comparison.learning_curve_figure",
+    ),
+    "ablations": _of_table(
+        "ablations",
+        "Effects of the confounders",
+        "comparison.ablation_figure",
+    ),
+    "detectable": _of_table(
+        "detectable",
+        "Detectable differences",
+        "comparison.detectable_figure",
+    ),
+    "few_labels": _of_table(
+        "few_labels",
+        "Accuracy by the number of labels",
+        "few_labels.few_labels_figure",
+    ),
+    "table5_deposit": FigureEntry(
+        "Table 5 on the authors' own data",
+        f"{TABLES['table5_deposit'].caption} Boxes are quartiles and median, whiskers are "
+        "the 2.5th and 97.5th percentiles.",
+        "study.table5_deposit",
+        _deposit_inputs,
+        TABLES["table5_deposit"].is_wanted,
+        "Comparison",
+        dataset=STUDY,
+    ),
 }

@@ -1,4 +1,4 @@
-"""Figures of the controlled comparison, from the tables of `latentcell.compare.tables`."""
+"""Figures of the controlled comparison, from the tables of `latentcell.tables.comparison`."""
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
@@ -7,52 +7,60 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from latentcell.figures.legends import legend_height, outside_legend
+from latentcell.config.names import input_title
+from latentcell.figures.legends import legend_height, mark_handles, outside_legend, series_legend
+from latentcell.figures.parts import (
+    bar_lengths,
+    draw_interval_curve,
+    kind_of,
+    log_cells,
+    read_off,
+    representation_series,
+    row_places,
+    say_empty,
+)
 from latentcell.figures.style import (
+    BLUE,
     DOUBLE_COLUMN,
+    GREEN,
+    KINDS,
+    LABEL,
     NEUTRAL,
     SINGLE_COLUMN,
+    VERMILLION,
+    Series,
     new_figure,
     plain,
-    sequence_colours,
     styled,
 )
-from latentcell.names import ModelName, input_title, pca_components
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito; every series has a marker of its own as well.
-_BLUE, _VERMILLION, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#C8C8C8"
-_KINDS = {
-    "raw": (NEUTRAL, "D"),
-    "pca": (_BLUE, "o"),
-    "gmvae": (_VERMILLION, "s"),
-    "vae": (_GREEN, "^"),
-}
-# column prefix in the table: label, colour, marker
+# By prefix of the columns.
 _PROTOCOLS = {
-    "as_run": ("as run", _VERMILLION, "o"),
-    "as_stated": ("as stated", _GREEN, "^"),
-    "controlled": ("controlled", _BLUE, "s"),
+    "as_run": Series("as run", VERMILLION, "o"),
+    "as_stated": Series("as stated", GREEN, "^"),
+    "controlled": Series("controlled", BLUE, "s"),
 }
 _BASES = {
-    "as-run": ("from as run, by leaving it out", _VERMILLION, "o"),
-    "controlled": ("from controlled, by adding it", _BLUE, "s"),
+    "as-run": Series("from as run, by leaving it out", VERMILLION, "o"),
+    "controlled": Series("from controlled, by adding it", BLUE, "s"),
 }
+# By column: label, colour of the bar, colour of the number.
 _OUTCOMES = {
-    "probability_first_better": ("left one better", _BLUE, "white"),
-    "probability_equal": ("equal in practice", _GREY, "black"),
-    "probability_second_better": ("right one better", _VERMILLION, "white"),
+    "probability_first_better": ("left one better", BLUE, "white"),
+    "probability_equal": ("equal in practice", "#C8C8C8", "black"),
+    "probability_second_better": ("right one better", VERMILLION, "white"),
 }
 _DESIGNS = {
-    "independent": ("a test set for each classifier", _VERMILLION, "o"),
-    "paired": ("the same test cells for both", _BLUE, "s"),
+    "independent": Series("a test set for each classifier", VERMILLION, "o"),
+    "paired": Series("the same test cells for both", BLUE, "s"),
 }
 _BANDS = ("white", "#F2F2F2")
-_POINTS = 100  # of accuracy in one
-# Effects on the bound go from a nat to thousands: linear up to so many nats, then by magnitude.
+_POINTS = 100  # percentage points per unit of accuracy
+# Effects on the ELBO range from one to thousands of nats: the axis is linear up to this number.
 _LINEAR_NATS = 10
 _DIRECTION = "← worse     better →"
 _MARK: dict[str, Any] = {"markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, "linestyle": ""}
@@ -60,52 +68,47 @@ _MARK: dict[str, Any] = {"markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, "l
 
 @styled
 def learning_curve_figure(table: pd.DataFrame) -> "Figure":
-    """Test accuracy against the number of training cells, a line and a band for each input.
+    """Draw test accuracy by number of training cells, a line with a band for each input.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.compare.tables.learning_curve`.
+        Result of `latentcell.tables.comparison.learning_curve`.
     """
-    names = list(dict.fromkeys(table["input"]))
-    labels = [input_title(name) for name in names]
+    titles = {name: input_title(name) for name in dict.fromkeys(table["input"])}
+    labels = list(titles.values())
     figure = new_figure(SINGLE_COLUMN, 2.4 + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     axes.set_xlabel("Training cells")
     axes.set_ylabel("Test accuracy (share of cells)")
-    if _say_empty(axes, table):
+    if say_empty(axes, table):
         return figure
-    handles = []
-    for name, (colour, marker) in _input_styles(names).items():
-        part = table[table["input"] == name].sort_values("training_cells")
-        x, mean, low, high = (
-            part[column].to_numpy(float)
-            for column in ("training_cells", "accuracy_mean", "accuracy_low", "accuracy_high")
-        )
-        handles += axes.plot(x, mean, color=colour, marker=marker, markersize=3.5)
-        axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-    _log_cells(axes, table["training_cells"])
+    handles = [
+        draw_interval_curve(axes, table[table["input"] == name], "training_cells", "accuracy", one)
+        for name, one in representation_series(titles).items()
+    ]
+    log_cells(axes, table["training_cells"])
     outside_legend(figure, handles, labels, "lower")
     return figure
 
 
 @styled
 def ablation_figure(table: pd.DataFrame) -> "Figure":
-    """What each confounder is worth: a row each, a panel for the bound and for each input.
+    """Draw the effects of confounders, one row each, with panels for ELBO and for each input.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.compare.tables.ablation_table`. Macro-F1 is not shown.
+        Result of `latentcell.tables.ablations.ablation_table`. Macro-F1 is not drawn.
     """
     shown = table[table["measure"].isin(["elbo", "accuracy"])]
     panels = _panels(shown)
     rows = shown.sort_values("point", kind="stable").drop_duplicates("confounder")
-    labels = [label for label, _, _ in _BASES.values()]
+    labels = [base.label for base in _BASES.values()]
     height = 1.05 + 0.3 * max(len(rows), 1) + legend_height(labels, DOUBLE_COLUMN)
     figure = new_figure(DOUBLE_COLUMN, height)
     grid = figure.subplots(1, max(len(panels), 1), squeeze=False, sharey=True)[0]
-    if _say_empty(grid[0], shown):
+    if say_empty(grid[0], shown):
         grid[0].set_xlabel("Effect of the confounder")
         grid[0].set_ylabel("Confounder")
         return figure
@@ -119,18 +122,18 @@ def ablation_figure(table: pd.DataFrame) -> "Figure":
     grid[0].set_yticks(list(position.values()), titles)
     grid[0].set_ylim(-len(position) + 0.4, 0.6)
     grid[0].set_ylabel("Confounder")
-    outside_legend(figure, _handles(_BASES), labels, "lower")
+    series_legend(figure, _BASES.values())
     return figure
 
 
 @styled
 def probability_figure(pairs: pd.DataFrame) -> "Figure":
-    """How probable it is that either of two inputs is better, or neither; a bar for each pair.
+    """Draw the probabilities that either input is better or both are equal, a bar for each pair.
 
     Parameters
     ----------
     pairs : DataFrame
-        Of `latentcell.compare.tables.pair_probabilities`.
+        Result of `latentcell.tables.comparison.pair_probabilities`.
     """
     from matplotlib.patches import Patch
 
@@ -141,15 +144,13 @@ def probability_figure(pairs: pd.DataFrame) -> "Figure":
     axes.set_xlabel("Posterior probability (%)")
     axes.set_ylabel("Input")
     axes.set_xlim(0, 100)
-    if _say_empty(axes, pairs):
+    if say_empty(axes, pairs):
         return figure
-    for index in range(len(pairs)):
-        _draw_probabilities(axes, -index, pairs.iloc[index])
-    places = -np.arange(len(pairs))
-    axes.set_yticks(places, [plain(input_title(name)) for name in pairs["first"]])
-    axes.set_ylim(-len(pairs) + 0.4, 0.6)
+    places = row_places(axes, map(input_title, pairs["first"]))
+    for index, place in enumerate(places):
+        _draw_probabilities(axes, place, pairs.iloc[index])
     right = axes.secondary_yaxis("right")
-    right.set_yticks(places, [plain(input_title(name)) for name in pairs["second"]])
+    right.set_yticks(places, [plain(input_title(name), LABEL) for name in pairs["second"]])
     for side in (axes, right):
         side.tick_params(axis="y", length=0)
         side.spines["left" if side is axes else "right"].set_visible(False)
@@ -160,21 +161,21 @@ def probability_figure(pairs: pd.DataFrame) -> "Figure":
 
 @styled
 def detectable_figure(table: pd.DataFrame, marked: Sequence[int] = (26, 130, 300)) -> "Figure":
-    """The smallest gain in accuracy that a number of test cells can show.
+    """Draw the smallest detectable gain in accuracy by number of test cells.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.compare.tables.detectable_table`.
+        Result of `latentcell.tables.detectable.detectable_table`.
     marked : sequence of int
-        Numbers of test cells, in the table, that are marked and read off.
+        Numbers of test cells to mark and annotate.
     """
-    labels = [label for label, _, _ in _DESIGNS.values()]
+    labels = [design.label for design in _DESIGNS.values()]
     figure = new_figure(SINGLE_COLUMN, 2.5 + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     axes.set_xlabel("Test cells")
     axes.set_ylabel("Smallest gain in accuracy found\n(percentage points)")
-    if _say_empty(axes, table):
+    if say_empty(axes, table):
         return figure
     for design, (_, colour, marker) in _DESIGNS.items():
         part = table[table["design"] == design].sort_values("test_cells")
@@ -183,32 +184,35 @@ def detectable_figure(table: pd.DataFrame, marked: Sequence[int] = (26, 130, 300
         axes.plot(cells, gains, color=colour)
         chosen = np.isin(cells, marked) & np.isfinite(gains)
         axes.plot(cells[chosen], gains[chosen], marker, color=colour, markersize=4)
-        _read_off(axes, cells[chosen], gains[chosen], colour, above=design == "independent")
+        points = zip(cells[chosen], gains[chosen], strict=True)
+        read_off(
+            axes, points, "{:.1f}", (3, 3) if design == "independent" else (-3, -8), color=colour
+        )
         for number in cells[np.isin(cells, marked) & ~np.isfinite(gains)]:
             shift = (3, 3 if design == "paired" else 11)
             axes.annotate("none", (number, 0), shift, textcoords="offset points", color=colour)
     for number in marked:
         axes.axvline(number, color=NEUTRAL, linewidth=0.5, linestyle=":", zorder=0)
-    _log_cells(axes, [*marked, table["test_cells"].max(), table["test_cells"].min()])
+    log_cells(axes, [*marked, table["test_cells"].max(), table["test_cells"].min()])
     axes.set_ylim(bottom=0)
     axes.margins(y=0.12)
-    outside_legend(figure, _handles(_DESIGNS), labels, "lower")
+    series_legend(figure, _DESIGNS.values())
     return figure
 
 
 @styled
 def protocol_figure(table: pd.DataFrame) -> "Figure":
-    """Test accuracy of each input under the three protocols, and as published.
+    """Draw test accuracy of each input under the three protocols, with published values.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.compare.tables.protocol_table`.
+        Result of `latentcell.tables.comparison.protocol_table`.
     """
     from matplotlib.lines import Line2D
 
-    labels = [label for label, _, _ in _PROTOCOLS.values()]
-    handles = _handles(_PROTOCOLS)
+    labels = [protocol.label for protocol in _PROTOCOLS.values()]
+    handles = mark_handles((protocol.colour, protocol.marker) for protocol in _PROTOCOLS.values())
     if table["published"].notna().any():
         labels.append("published")
         handles.append(Line2D([], [], **_published_mark()))
@@ -217,37 +221,39 @@ def protocol_figure(table: pd.DataFrame) -> "Figure":
     axes = figure.subplots()
     axes.set_xlabel("Test accuracy (share of cells)")
     axes.set_ylabel("Input")
-    if _say_empty(axes, table):
+    if say_empty(axes, table):
         return figure
-    places = -np.arange(len(table), dtype=float)
+    places = row_places(axes, map(input_title, table["input"]))
     for index, (prefix, (_, colour, marker)) in enumerate(_PROTOCOLS.items()):
         mean, low, high = (table[f"{prefix}_{part}"] for part in ("mean", "low", "high"))
         y = places + 0.22 * (1 - index)
-        axes.errorbar(mean, y, xerr=_bars(mean, low, high), color=colour, marker=marker, **_MARK)
+        axes.errorbar(
+            mean, y, xerr=bar_lengths(mean, low, high), color=colour, marker=marker, **_MARK
+        )
     axes.plot(table["published"], places + 0.4, **_published_mark())
     _band_rows(axes, places)
-    axes.set_yticks(places, [plain(input_title(name)) for name in table["input"]])
-    axes.set_ylim(-len(table) + 0.4, 0.6)
     outside_legend(figure, handles, labels, "lower")
     return figure
 
 
 def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Measure and input of each panel: the bound first, then accuracy, inputs as in the table."""
+    """Measure and input of each panel: ELBO first, then accuracy, inputs as in the table."""
     found = list(dict.fromkeys(zip(table["measure"], table["input"], strict=True)))
-    order = {name: index for index, name in enumerate(("raw", "pca", "gmvae", "vae"))}
-    return sorted(found, key=lambda panel: (panel[0] != "elbo", order[_kind(panel[1])]))
+    order = {kind: index for index, kind in enumerate(KINDS)}
+    return sorted(
+        found, key=lambda panel: (panel[0] != "elbo", order.get(kind_of(panel[1]), len(order)))
+    )
 
 
 def _draw_effects(axes: "Axes", part: pd.DataFrame, position: dict[str, int], scale: float) -> None:
-    """Both bases' effects, one above the other in each row; a dash where there is none."""
+    """Draw the effects of both bases in each row; a dash for missing effects."""
     _band_rows(axes, list(position.values()))
     axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=1)
     for shift, (base, (_, colour, marker)) in zip((0.16, -0.16), _BASES.items(), strict=True):
         rows = part[part["base"] == base]
         y = [position[name] + shift for name in rows["confounder"]]
         effect, low, high = (scale * rows[column] for column in ("effect", "low", "high"))
-        bars = _bars(effect, low, high)
+        bars = bar_lengths(effect, low, high)
         axes.errorbar(effect, y, xerr=bars, color=colour, marker=marker, **_MARK)
     for index, (name, place) in enumerate(position.items()):
         if name not in set(part["confounder"]):
@@ -258,14 +264,14 @@ def _draw_effects(axes: "Axes", part: pd.DataFrame, position: dict[str, int], sc
                 ha="center",
                 va="center",
                 color=NEUTRAL,
-                # Interrupts the line of zero, which would cross it out.
+                # The box interrupts the line at zero.
                 bbox={"facecolor": _BANDS[index % 2], "linewidth": 0, "pad": 2},
             )
     axes.tick_params(axis="y", length=0)
 
 
 def _scale_effects(grid: "Sequence[Axes]", panels: Sequence[tuple[str, str]]) -> None:
-    """All accuracies on one scale, even to both sides; bounds by magnitude."""
+    """Set symmetric axes: a common scale for accuracies, symmetric log scales for ELBO."""
     accuracies = [a for a, panel in zip(grid, panels, strict=True) if panel[0] == "accuracy"]
     furthest = max((abs(x) for a in accuracies for x in a.dataLim.intervalx), default=0.0)
     for axes in accuracies:
@@ -277,7 +283,7 @@ def _scale_effects(grid: "Sequence[Axes]", panels: Sequence[tuple[str, str]]) ->
         axes.set_xlim(-3 * max(furthest, _LINEAR_NATS), 3 * max(furthest, _LINEAR_NATS))
         axes.set_xlabel(f"Effect of having it\n(nats per cell)\n{_DIRECTION}")
         powers = 10 ** np.arange(1, np.log10(max(furthest, _LINEAR_NATS)) + 0.3)
-        # Every second power where they would run into each other.
+        # Every second power, if all would overlap.
         powers = powers[:: 2 if len(powers) > 2 else 1]
         ticks = [*-powers[::-1], 0, *powers]
         axes.set_xticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
@@ -285,7 +291,7 @@ def _scale_effects(grid: "Sequence[Axes]", panels: Sequence[tuple[str, str]]) ->
 
 
 def _draw_probabilities(axes: "Axes", y: float, row: pd.Series) -> None:
-    """A bar from the first's probability on the left to the second's on the right."""
+    """Draw a stacked bar: first better, equal, second better."""
     if pd.isna(row["probability_equal"]):
         axes.text(50, y, plain(row["note"], 60), ha="center", va="center", color=NEUTRAL)
         return
@@ -298,66 +304,10 @@ def _draw_probabilities(axes: "Axes", y: float, row: pd.Series) -> None:
         left += width
 
 
-def _read_off(
-    axes: "Axes", cells: Iterable[float], gains: Iterable[float], colour: str, *, above: bool
-) -> None:
-    for number, gain in zip(cells, gains, strict=True):
-        axes.annotate(
-            f"{gain:.1f}",
-            (number, gain),
-            xytext=(3, 3) if above else (-3, -8),
-            textcoords="offset points",
-            ha="left" if above else "right",
-            color=colour,
-        )
-
-
-def _log_cells(axes: "Axes", cells: Iterable[float]) -> None:
-    """A logarithmic axis that names these numbers of cells, as far as there is room."""
-    numbers = sorted(set(cells))
-    named = [n for i, n in enumerate(numbers) if i == len(numbers) - 1 or numbers[i + 1] > 1.3 * n]
-    axes.set_xscale("log")
-    axes.set_xticks(named, [f"{number:,.0f}" for number in named])
-    axes.set_xticks([], minor=True)
-    axes.set_xlim(min(numbers) / 1.15, max(numbers) * 1.15)
-
-
-def _bars(mean: pd.Series, low: pd.Series, high: pd.Series) -> Any:
-    """Lengths of error bars to both sides, none where there is no interval."""
-    return np.vstack([(mean - low).fillna(0), (high - mean).fillna(0)]).astype(float)
-
-
 def _band_rows(axes: "Axes", places: Iterable[float]) -> None:
-    """Every second row on grey, so that the eye stays in its row."""
+    """Shade every second row."""
     for place in list(places)[1::2]:
         axes.axhspan(place - 0.5, place + 0.5, color=_BANDS[1], linewidth=0, zorder=0)
-
-
-def _input_styles(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each input: its kind's, or another colour for a second of a kind."""
-    kinds = [_kind(name) for name in names]
-    taken = {colour for colour, _ in _KINDS.values()}
-    free = iter([c for c in sequence_colours(len(names) + len(_KINDS) + 11) if c not in taken])
-    styles = {}
-    for index, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        colour, marker = _KINDS[kind]
-        styles[name] = (colour if kind not in kinds[:index] else next(free), marker)
-    return styles
-
-
-def _kind(name: str) -> str:
-    if name == "raw":
-        return name
-    return "pca" if pca_components(name) else ModelName.parse(name).kind
-
-
-def _handles(series: dict[str, tuple[str, str, str]]) -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [
-        Line2D([], [], linestyle="", marker=marker, color=colour, markersize=4)
-        for _, colour, marker in series.values()
-    ]
 
 
 def _published_mark() -> dict[str, Any]:
@@ -368,13 +318,3 @@ def _published_mark() -> dict[str, Any]:
         "markerfacecolor": "none",
         "markersize": 4.5,
     }
-
-
-def _say_empty(axes: "Axes", table: pd.DataFrame) -> bool:
-    """Say so in an empty panel, instead of drawing one that looks like a fault."""
-    if len(table):
-        return False
-    axes.text(0.5, 0.5, "nothing was run", transform=axes.transAxes, ha="center", va="center")
-    axes.set_xticks([])
-    axes.set_yticks([])
-    return True

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from latentcell.figures.curves import CurvePanel, draw_accuracy_panels, plain_lines, split_legend
 from latentcell.figures.style import DOUBLE_COLUMN, new_figure, plain, styled
-from latentcell.io import read_json
+from latentcell.runtime.io import read_json
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ANNOTATED = 15  # types up to which the cells are counted in print
-_NAMED = 60  # types up to which each is named
+_ANNOTATED = 15  # largest number of types with printed numbers of cells
+_NAMED = 60  # largest number of types with a label each
 
 
 @dataclass(frozen=True)
 class ConfusionPanel:
-    """A confusion matrix, rows being true types, summed over the replicates."""
+    """Confusion matrix with true types as rows, summed over replicates."""
 
     title: str
     labels: list[str]
@@ -31,14 +31,14 @@ class ConfusionPanel:
 
 
 def sum_confusions(paths: Iterable[str | Path]) -> tuple[list[str], NDArray[np.int64]]:
-    """Sum the confusion matrices of several ``metrics.json``, whose types may differ.
+    """Sum the confusion matrices of several ``metrics.json`` with possibly different types.
 
     Returns
     -------
     labels : list of str
-        Every type of any file, in alphabetical order.
-    counts : array
-        Cells, rows being true types.
+        Types of all files, in alphabetical order.
+    counts : array of int64
+        Numbers of cells (true types x predicted types).
     """
     matrices = [read_json(path)["confusion"] for path in paths]
     labels = sorted({label for matrix in matrices for label in matrix["labels"]})
@@ -51,13 +51,13 @@ def sum_confusions(paths: Iterable[str | Path]) -> tuple[list[str], NDArray[np.i
 
 
 def accuracy(counts: NDArray[np.int64]) -> float:
-    """Share of the cells on the diagonal; NaN without cells."""
+    """Share of cells on the diagonal; NaN without cells."""
     total = counts.sum()
     return float(np.trace(counts) / total) if total else float("nan")
 
 
 def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares of each true type; NaN in the rows of types without cells."""
+    """Normalise the rows; rows of types without cells are NaN."""
     totals = counts.sum(axis=1, keepdims=True).astype(float)
     shares = np.full(counts.shape, np.nan)
     np.divide(counts, totals, out=shares, where=totals > 0)
@@ -65,7 +65,7 @@ def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def draw_confusion(axes: "Axes", panel: ConfusionPanel, named: tuple[bool, bool]) -> Any:
-    """Draw one matrix; `named` says whether the columns and the rows get their types' names."""
+    """Draw a matrix; `named` tells whether columns and rows have labels."""
     from matplotlib import colormaps
 
     shades = colormaps["Blues"].with_extremes(bad="#EEEEEE")
@@ -77,7 +77,7 @@ def draw_confusion(axes: "Axes", panel: ConfusionPanel, named: tuple[bool, bool]
             ink = "white" if shares[row, column] > 0.5 else "black"
             text = str(panel.counts[row, column])
             number = axes.text(column, row, text, ha="center", va="center", size=digits, color=ink)
-            # Inside the matrix anyhow: measuring each would take most of the drawing's time.
+            # Excluded from the layout: measuring each number would take most of the time.
             number.set_in_layout(False)
     axes.set_title(plain_lines(panel.title))
     step = math.ceil(len(panel.labels) / _NAMED)
@@ -100,7 +100,7 @@ def _columns(panels: Sequence[ConfusionPanel], at_most: int) -> int:
 
 
 def _height(panels: Sequence[ConfusionPanel], columns: int, width: float) -> float:
-    """Inches for square panels in rows, with room for the names of the types."""
+    """Height in inches of square panels in rows, with the labels of the types."""
     longest = max(len(plain(label)) for panel in panels for label in panel.labels)
     names = 0.045 * longest + 0.2
     side = (width - names - 0.5) / columns
@@ -108,11 +108,10 @@ def _height(panels: Sequence[ConfusionPanel], columns: int, width: float) -> flo
 
 
 def draw_matrices(figure: Any, panels: Sequence[ConfusionPanel], columns: int) -> None:
-    """Fill a figure or a part of one with matrices and one bar that explains their colours.
+    """Fill a figure or subfigure with matrices and a common colour bar.
 
-    Names stand only at the left and at the bottom as long as all the panels have the same types.
-    Where panels do not fill the rows, the first is the shorter: names below a panel of it would
-    push the next row away.
+    If all panels have the same types, only the left and bottom panels have labels. If panels do
+    not fill all rows, the first row is the shorter one, so that no labels lie between rows.
     """
     rows = math.ceil(len(panels) / columns)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -134,7 +133,7 @@ def draw_matrices(figure: Any, panels: Sequence[ConfusionPanel], columns: int) -
 
 @styled
 def confusion_matrices(panels: Sequence[ConfusionPanel]) -> "Figure":
-    """Confusion matrices of many classifiers (figures S3 and S5)."""
+    """Draw confusion matrices of many inputs (figures S3 and S5)."""
     columns = _columns(panels, 3)
     width = DOUBLE_COLUMN if columns > 1 or len(panels[0].labels) > _ANNOTATED else 4.5
     figure = new_figure(width, _height(panels, columns, width))
@@ -146,7 +145,7 @@ def confusion_matrices(panels: Sequence[ConfusionPanel]) -> "Figure":
 def curves_and_matrices(
     curves: Sequence[CurvePanel], matrices: Sequence[ConfusionPanel]
 ) -> "Figure":
-    """Learning curves above, confusion matrices of the test cells below (figure 3)."""
+    """Draw learning curves above confusion matrices of test cells (figure 3)."""
     across = min(4, len(curves))
     rows = math.ceil(len(curves) / across)
     columns = _columns(matrices, 2)

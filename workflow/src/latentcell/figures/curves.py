@@ -1,4 +1,4 @@
-"""Learning curves: the mean over replicates with a band of one standard deviation."""
+"""Learning curves: means over replicates with bands of one standard deviation."""
 
 import math
 from collections.abc import Sequence
@@ -22,36 +22,36 @@ _PANEL = 1.45
 
 @dataclass(frozen=True)
 class CurvePanel:
-    """One classifier's learning curves: replicate, epoch, split, accuracy in `history`."""
+    """Learning curves of a classifier; `history` has replicate, epoch, split, accuracy."""
 
     title: str
     history: pd.DataFrame
 
 
 def curve_statistics(history: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Mean and sd of a measure over the replicates that reached an epoch: split, epoch, mean, sd.
+    """Mean and standard deviation of a measure over replicates: split, epoch, mean, sd.
 
-    The sd of a single replicate is 0, so that its band has no height.
+    The standard deviation of a single replicate is set to 0.
     """
     groups = history.groupby(["split", "epoch"], sort=True)[measure]
     return groups.agg(mean="mean", sd="std").fillna({"sd": 0.0}).reset_index()
 
 
 def draw_curves(axes: "Axes", history: pd.DataFrame, measure: str, colour: str | None) -> None:
-    """Draw training solid and validation dashed; in the splits' own colours if none is given."""
+    """Draw training (solid) and validation (dashed) curves, by default in colours of the splits."""
     statistics = curve_statistics(history, measure)
     for split, line in LINE_STYLES.items():
         part = statistics[statistics["split"] == split]
         epoch, mean, sd = (part[name].to_numpy(float) for name in ("epoch", "mean", "sd"))
         shade = colour or SPLIT_COLOURS[split]
-        # A curve of one epoch would be invisible without its marker.
+        # A line of one epoch is invisible without marker.
         axes.plot(epoch, mean, line, color=shade, marker="." if len(epoch) == 1 else None)
         if sd.any():
             axes.fill_between(epoch, mean - sd, mean + sd, color=shade, alpha=0.2, linewidth=0)
 
 
 def robust_limits(values: NDArray[np.float64]) -> tuple[float, float] | None:
-    """Limits without the first epochs where those would squeeze all the others, else None."""
+    """Axis limits without the first epochs if these are far below the others, else None."""
     low, bulk, high = (float(value) for value in np.nanquantile(values, [0, 0.05, 1]))
     if not high - low > 5 * (high - bulk) > 0:
         return None
@@ -62,7 +62,7 @@ def robust_limits(values: NDArray[np.float64]) -> tuple[float, float] | None:
 def draw_accuracy_panels(
     grid: "Sequence[Axes]", panels: Sequence[CurvePanel], columns: int
 ) -> None:
-    """Fill a grid of axes with accuracy curves; what is left over is hidden."""
+    """Fill a grid of axes with accuracy curves and hide the remaining axes."""
     for index, axes in enumerate(grid):
         if index >= len(panels):
             axes.set_visible(False)
@@ -78,7 +78,7 @@ def draw_accuracy_panels(
 
 
 def split_legend(figure: "Figure | SubFigure") -> None:
-    """Name the training and validation curves above the panels."""
+    """Add a legend of training and validation curves above the panels."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], ls=LINE_STYLES[s], color=c) for s, c in SPLIT_COLOURS.items()]
@@ -86,13 +86,13 @@ def split_legend(figure: "Figure | SubFigure") -> None:
 
 
 def plain_lines(title: str) -> str:
-    """A title of several lines, each made safe."""
+    """Apply `plain` to each line of a title."""
     return "\n".join(plain(line, 60) for line in title.split("\n"))
 
 
 @styled
 def accuracy_curves(panels: Sequence[CurvePanel]) -> "Figure":
-    """Learning curves of many classifiers (figures S4 and S6)."""
+    """Draw learning curves of many inputs (figures S4 and S6)."""
     columns = min(3, len(panels))
     rows = math.ceil(len(panels) / columns)
     figure = new_figure(DOUBLE_COLUMN * max(columns, 2) / 3, 0.3 + _PANEL * rows)

@@ -1,107 +1,157 @@
-"""What figures read from the folder of a run, and how inputs and subsets are called in them."""
+"""Paths and readers of the files of a run for figures.
+
+Rules need the paths at parse time, so pandas and anndata are imported only to read.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from latentcell.figures.confusion import ConfusionPanel, accuracy, sum_confusions
-from latentcell.figures.curves import CurvePanel
+from latentcell.config.methods import fitting_classifiers
+from latentcell.config.names import ModelName, cells_size, input_title, pca_name
+from latentcell.config.settings import Settings
 from latentcell.figures.style import TypeStyle, type_styles
-from latentcell.io import read_cell_table, read_obs
-from latentcell.names import cells_size, input_title, pca_name
-from latentcell.settings import Settings
-from latentcell.tables.collect import collect_histories
+from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant
+from latentcell.runtime.io import read_cell_table, read_obs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 _MAP_COMPONENTS = 50
 _CHUNK = 4096
-Key = tuple[str, str]  # subset and classifier input (or model)
+Key = tuple[str, str]  # subset and representation
 
 
 @dataclass(frozen=True)
 class FigureData:
-    """What a run has left in its folder, read when a figure asks for it.
+    """Results of a run on a data set, read on demand.
 
     Parameters
     ----------
     folder : Path
-        ``results/{run}``.
+        Folder ``results/{run}``.
     settings : Settings
-        Of the run.
+        Settings of the run.
+    dataset : str
+        Name of the data set.
     chosen : list of str
-        Names of the chosen models.
+        Names of the chosen models of the data set.
     """
 
     folder: Path
     settings: Settings
+    dataset: str
     chosen: list[str]
 
     @cached_property
     def types(self) -> dict[str, TypeStyle]:
-        """Every type of the data set and how it is drawn."""
-        return type_styles(read_obs(self.folder / "dataset.h5ad")["cell_type"].astype(str))
+        """Styles of all types of the data set."""
+        return type_styles(self._cell_types("dataset.h5ad"))
 
-    def files(self, keys: Iterable[Key], stage: str, file: str) -> list[Path]:
-        """A file of each job of a stage, in all replicates."""
-        return [self.folder / path for path in job_files(self.settings, keys, stage, file)]
+    def type_counts(self, path: str) -> "pd.Series[int]":
+        """Number of cells of each type in a file of the data set."""
+        return self._cell_types(path).value_counts()
+
+    def _cell_types(self, path: str) -> "pd.Series[str]":
+        return read_obs(self.folder / self.dataset / path)["cell_type"].astype(str)
+
+    def table(self, name: str) -> "pd.DataFrame":
+        """Rows of a table for the data set."""
+        import pandas as pd
+
+        path = self.folder / "tables" / f"{name}.csv"
+        # Only empty cells are missing: types can be named NA, data sets 10.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str})
+        rows = table[table["dataset"] == self.dataset]
+        return rows.drop(columns="dataset").reset_index(drop=True)
+
+    def record(self, name: str) -> "pd.DataFrame":
+        """Rows of a record for the run itself and the data set."""
+        from latentcell.grid.records import read_record
+
+        rows = read_record(self.folder / "records" / f"{name}.csv")
+        own = rows["variant"] == main_variant(self.settings)
+        return rows[own & (rows["dataset"] == self.dataset)]
+
+    def history(self, key: Key, file: str) -> "pd.DataFrame":
+        """Learning curves of all replicates, with a column ``replicate``."""
+        import pandas as pd
+
+        replicates = replicate_names(self.settings, key[1])
+        paths = job_files(self.settings, self.dataset, [key], file)
+        return pd.concat(
+            [
+                pd.read_csv(self.folder / path).assign(replicate=replicate)
+                for replicate, path in zip(replicates, paths, strict=True)
+            ],
+            ignore_index=True,
+        )
 
     def size(self, cells: str) -> int:
         """Number of cells of a subset."""
         size = cells_size(cells)
-        return len(read_obs(self.folder / cells / "r1" / "cells.h5ad")) if size == "all" else size
+        return len(self._cell_types(first_cells(cells))) if size == "all" else size
 
-    def subset_title(self, cells: str) -> str:
-        """Say how many cells and replicates are behind a panel."""
-        replicates = self.settings.replicates
-        return f"{self.size(cells):,} cells" + (
-            f", {replicates} replicates" if replicates > 1 else ""
-        )
+    def title(self, key: Key) -> str:
+        """Title of a panel: representation, number of cells and of replicates."""
+        cells, name = key
+        replicates = len(replicate_names(self.settings, name))
+        several = f", {replicates} replicates" if replicates > 1 else ""
+        return f"{input_title(name)}\n{self.size(cells):,} cells{several}"
 
-    def curves(self, keys: Sequence[Key]) -> list[CurvePanel]:
-        """Learning curves of classifiers."""
-        return [
-            CurvePanel(
-                f"{input_title(name)}\n{self.subset_title(cells)}",
-                collect_histories(self.files([(cells, name)], "ffnn", "history.csv"), "ffnn"),
-            )
-            for cells, name in keys
-        ]
-
-    def confusions(self, keys: Sequence[Key]) -> list[ConfusionPanel]:
-        """Confusion matrices of classifiers, summed over the replicates."""
-        panels = []
-        for cells, name in keys:
-            labels, counts = sum_confusions(self.files([(cells, name)], "ffnn", "metrics.json"))
-            title = (
-                f"{input_title(name)}\n{self.subset_title(cells)}\n"
-                f"{counts.sum():,} test cells, accuracy {accuracy(counts):.3f}"
-            )
-            panels.append(ConfusionPanel(title, labels, counts))
-        return panels
-
-    def points(self, cells: str, representation: str) -> pd.DataFrame:
-        """The map of a representation in replicate 1: x, y, cell_type."""
-        folder = self.folder / cells / "r1"
-        table = read_cell_table(folder / "maps" / f"{representation}.csv")
-        # Of the data set: a generative model may have cells of its own.
-        types = read_obs(self.folder / "dataset.h5ad")["cell_type"].astype(str)
+    def points(self, key: Key) -> "pd.DataFrame":
+        """TSNE map of a representation in replicate 1: barcode, x, y, cell_type."""
+        cells, name = key
+        table = read_cell_table(self.folder / self.dataset / map_file(cells, name))
+        # Types of the whole data set, as generative models can have separate cells.
+        types = self._cell_types("dataset.h5ad")
         return table.assign(cell_type=types.loc[table["barcode"]].to_numpy())
 
 
+def replicate_names(settings: Settings, representation: str) -> list[str]:
+    """Names of the replicates of a representation."""
+    number = settings.grid.replicates_of(representation, settings.replicates)
+    return settings.replicate_names()[:number]
+
+
+def job_files(settings: Settings, dataset: str, keys: Iterable[Key], file: str) -> list[str]:
+    """Paths of a file of representations in all replicates, relative to the run's folder."""
+    return [
+        f"{dataset}/{cells}/{replicate}/{name}/{file}"
+        for cells, name in keys
+        for replicate in replicate_names(settings, name)
+    ]
+
+
+def first_cells(cells: str) -> str:
+    """Path of the cells of a subset in replicate 1, relative to the data set's folder."""
+    return f"{cells}/r1/cells.h5ad"
+
+
+def map_file(cells: str, representation: str) -> str:
+    """Path of the map of a representation in replicate 1, relative to the data set's folder."""
+    return f"{cells}/r1/{representation}/tsne.csv"
+
+
 def map_representations(settings: Settings, chosen: Sequence[str], cells: str) -> list[str]:
-    """Representations of a subset of which replicate 1 gets a map."""
-    pca = [map_pca(settings)] if cells == largest_subset(settings) else []
-    return [*pca, *chosen]
+    """Representations of a subset with a map in replicate 1."""
+    if settings.pca_components() and cells == largest_subset(settings):
+        return [map_pca(settings), *chosen]
+    return list(chosen)
 
 
 def map_pca(settings: Settings) -> str:
-    """The principal components that stand for the data set: 50, or the number closest to it."""
-    components = sorted(settings.pca.components)
-    return pca_name(min(components, key=lambda k: abs(k - _MAP_COMPONENTS)))
+    """Name of the PCA to map: 50 components, or the closest number of the grid."""
+    return pca_name(min(settings.pca_components(), key=lambda k: abs(k - _MAP_COMPONENTS)))
+
+
+def largest_pca(settings: Settings) -> str:
+    """Name of the PCA with the most components of the grid."""
+    return pca_name(max(settings.pca_components()))
 
 
 def largest_subset(settings: Settings) -> str:
@@ -111,18 +161,37 @@ def largest_subset(settings: Settings) -> str:
     return max(names, key=lambda name: float("inf") if sizes[name] == "all" else sizes[name])
 
 
-def job_files(settings: Settings, keys: Iterable[Key], stage: str, file: str) -> list[str]:
-    """A file of each job of a stage in all replicates, relative to the run's folder."""
-    return [
-        f"{cells}/{replicate}/{stage}/{name}/{file}"
-        for cells, name in keys
-        for replicate in settings.replicate_names()
-    ]
+def latents(settings: Settings, chosen: Sequence[str]) -> list[Key]:
+    """Chosen models on all subsets."""
+    return [(cells, name) for cells in settings.subset_names() for name in chosen]
 
 
-def umi_counts(path: Path) -> NDArray[np.float64]:
-    """UMIs of each cell, read in parts: the counts of a large data set may not fit."""
+def classified(settings: Settings, chosen: Sequence[str], subsets: Iterable[str]) -> list[Key]:
+    """Baselines and chosen models on subsets that fit the study's classifier."""
+    names = _classified_names(settings, chosen)
+    return [(cells, name) for cells in subsets for name in names]
+
+
+def key_inputs(settings: Settings, chosen: Sequence[str]) -> list[Key]:
+    """Inputs of figure 3: raw counts, largest PCA and largest latent space of each subset."""
+    first, *others = settings.subset_names()
+    names = _classified_names(settings, chosen)
+    models = [name for name in names if name in chosen]
+    largest = max(models, key=lambda name: ModelName.parse(name).latent_dim, default=names[-1])
+    wanted = ["raw", *([largest_pca(settings)] if settings.pca_components() else []), largest]
+    on_first = [name for name in dict.fromkeys(wanted) if name in names]
+    return [(first, name) for name in on_first] + [(cells, largest) for cells in others]
+
+
+def _classified_names(settings: Settings, chosen: Sequence[str]) -> list[str]:
+    names = dict.fromkeys((*settings.baselines(), *chosen))
+    return [name for name in names if fitting_classifiers(name, [STUDY_CLASSIFIER])]
+
+
+def umi_counts(path: Path) -> "NDArray[np.float64]":
+    """UMIs of each cell, read in chunks to limit memory."""
     import anndata
+    import numpy as np
 
     counts = anndata.read_h5ad(path, backed="r")
     parts = [

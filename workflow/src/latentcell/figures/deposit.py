@@ -1,24 +1,31 @@
-"""Figure of Table 5 on the authors' own data: what one split more or less is worth."""
+"""Figure of Table 5 on the authors' own data."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from latentcell.deposited import DEPOSITED, Deposited
-from latentcell.figures.legends import outside_legend
-from latentcell.figures.style import DOUBLE_COLUMN, NEUTRAL, new_figure, styled
+from latentcell.figures.legends import mark_handles, outside_legend
+from latentcell.figures.style import (
+    BLUE,
+    DOUBLE_COLUMN,
+    NEUTRAL,
+    ORANGE,
+    Series,
+    new_figure,
+    styled,
+)
+from latentcell.study.deposited import DEPOSITED, Deposited
 from latentcell.tables.deposit import INTERVAL, percentile, published_accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# kind of input: name in the legend, and colours of Okabe and Ito, apart for every colour vision
 _KINDS = {
-    "raw": ("raw counts", NEUTRAL),
-    "PCA": ("principal components", "#0072B2"),
-    "scVAE": ("latents of scVAE", "#E69F00"),
+    "raw": Series("raw counts", NEUTRAL, "o"),
+    "PCA": Series("principal components", BLUE, "o"),
+    "scVAE": Series("latents of scVAE", ORANGE, "o"),
 }
 _GOLDEN = 0.618033988749895
 _ROW_HEIGHT = 0.27
@@ -26,12 +33,12 @@ _ROW_HEIGHT = 0.27
 
 @styled
 def deposit_accuracies(records: pd.DataFrame) -> "Figure":
-    """Test accuracies of all replicates of each input, and where the printed one lies among them.
+    """Draw test accuracies of all replicates of each input, with the published accuracies.
 
     Parameters
     ----------
     records : DataFrame
-        Of `latentcell.tables.deposit.collect_repeats`.
+        Result of `latentcell.tables.deposit.collect_repeats`.
     """
     from matplotlib.lines import Line2D
 
@@ -45,19 +52,16 @@ def deposit_accuracies(records: pd.DataFrame) -> "Figure":
     _write_beside(axes, -0.85, "published accuracy")
     axes.set_ylabel("Input of the classifier")
     axes.set_xlabel("Test accuracy (share of cells)")
-    shown = [kind for kind in _KINDS if any(deposited.kind == kind for deposited, _ in groups)]
-    labels = [f"a replicate, {_KINDS[kind][0]}" for kind in shown]
-    handles = [
-        Line2D([], [], linestyle="", marker="o", color=_KINDS[kind][1], markersize=3)
-        for kind in shown
-    ]
+    shown = [_KINDS[kind] for kind in _KINDS if any(one.kind == kind for one, _ in groups)]
+    labels = [f"a replicate, {series.label}" for series in shown]
+    handles = mark_handles((series.colour, series.marker) for series in shown)
     handles.append(Line2D([], [], linestyle="", **_published_marker()))
     outside_legend(figure, handles, [*labels, "published, of one run"], "lower")
     return figure
 
 
 def row_label(deposited: Deposited, rows: pd.DataFrame) -> str:
-    """An input with its numbers of cells and replicates."""
+    """Label of an input with numbers of cells and replicates."""
     what = {"raw": "raw counts", "PCA": f"PCA, k = {deposited.dim}"}.get(
         deposited.kind, f"scVAE {published_accuracy(deposited).model}, Z = {deposited.dim}"
     )
@@ -71,10 +75,10 @@ def _published_marker() -> dict[str, Any]:
 
 
 def _draw_row(axes: "Axes", position: int, deposited: Deposited, accuracies: np.ndarray) -> None:
-    """Points, a box of the quartiles with whiskers to the 2.5th and 97.5th percentile, printed."""
-    # Spread evenly over the row, the same every time.
+    """Draw replicates, box with whiskers to the 2.5th and 97.5th percentile, published value."""
+    # Reproducible, even spread over the row.
     spread = (np.arange(len(accuracies)) * _GOLDEN % 1 - 0.5) * 0.7
-    colour = _KINDS[deposited.kind][1]
+    colour = _KINDS[deposited.kind].colour
     axes.plot(
         accuracies, position + spread, "o", color=colour, markersize=2, alpha=0.6, linewidth=0
     )
@@ -86,7 +90,7 @@ def _draw_row(axes: "Axes", position: int, deposited: Deposited, accuracies: np.
 
 
 def _draw_box(axes: "Axes", position: int, accuracies: np.ndarray) -> None:
-    # Of the very percentiles that the table has: `boxplot` would end whiskers at the next point.
+    # Same percentiles as the table; `boxplot` would end whiskers at data points.
     values = np.quantile(accuracies, (INTERVAL[0], 0.25, 0.5, 0.75, INTERVAL[1]))
     names = ("whislo", "q1", "med", "q3", "whishi")
     line = {"color": "black", "linewidth": 0.7}

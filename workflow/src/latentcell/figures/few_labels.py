@@ -1,67 +1,53 @@
-"""Quality by the number of labels, a line for each method."""
+"""Scores by number of labelled cells, a line for each representation and classifier."""
 
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from latentcell.few_labels.methods import GUIDED, HVG_PCA, LATENT, RAW, TITLES
-from latentcell.figures.legends import legend_height, outside_legend
-from latentcell.figures.style import DOUBLE_COLUMN, NEUTRAL, new_figure, styled
+from latentcell.config.names import input_title
+from latentcell.figures.legends import legend_height
+from latentcell.figures.parts import PairLooks, draw_interval_curve, log_axis, say_empty
+from latentcell.figures.style import DOUBLE_COLUMN, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito, as in the figures of the comparison; a marker for who cannot tell colours.
-_STYLES = {
-    GUIDED: ("#D55E00", "s"),
-    LATENT: ("#E69F00", "^"),
-    HVG_PCA: ("#0072B2", "o"),
-    RAW: (NEUTRAL, "D"),
-}
-
 
 @styled
 def few_labels_figure(table: pd.DataFrame) -> "Figure":
-    """Test accuracy, with bands, and macro-F1 against the number of labelled training cells.
+    """Draw test accuracy (with bands) and macro-F1 by number of labelled training cells.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.few_labels.table.few_label_table`.
+        Result of `latentcell.tables.few_labels.few_label_table`.
     """
-    names = [name for name in TITLES if (table["method"] == name).any()]
-    labels = [TITLES[name] for name in names]
-    figure = new_figure(DOUBLE_COLUMN, 2.5 + legend_height(labels, DOUBLE_COLUMN))
+    # Methods have names such as "hvg-pca-k50 + logistic".
+    pairs = {str(name): str(name).split(" + ") for name in table["method"].unique()}
+    titles = {representation: input_title(representation) for representation, _ in pairs.values()}
+    looks = PairLooks.of(titles, list(dict.fromkeys(name for _, name in pairs.values())))
+    figure = new_figure(DOUBLE_COLUMN, 2.5 + legend_height(looks.labels, DOUBLE_COLUMN))
     accuracy, macro_f1 = figure.subplots(1, 2)
-    handles = []
-    for name in names:
-        part = table[table["method"] == name].sort_values("labelled_cells")
-        x = part["labelled_cells"].to_numpy(float)
-        colour, marker = _STYLES[name]
-        look = {"color": colour, "marker": marker, "markersize": 3.5}
-        handles += accuracy.plot(x, part["accuracy_mean"].to_numpy(float), **look)
-        # Of few replicates an interval may go beyond what an accuracy can be.
-        low, high = (
-            part[f"accuracy_{side}"].clip(0, 1).to_numpy(float) for side in ("low", "high")
-        )
-        accuracy.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
-        macro_f1.plot(x, part["macro_f1_mean"].to_numpy(float), **look)
-    _label_axes(accuracy, table, "Test accuracy (share of cells)")
-    _label_axes(macro_f1, table, "Test macro-F1")
-    outside_legend(figure, handles, labels, "lower")
+    accuracy.set_ylabel("Test accuracy (share of cells)")
+    macro_f1.set_ylabel("Test macro-F1")
+    for axes in (accuracy, macro_f1):
+        axes.set_xlabel("Labelled training cells (share of all)")
+        if not say_empty(axes, table):
+            _name_labels(axes, table)
+    for method, pair in pairs.items():
+        part, series = table[table["method"] == method], looks.of_pair(*pair)
+        draw_interval_curve(accuracy, part, "labelled_cells", "accuracy", series)
+        draw_interval_curve(macro_f1, part, "labelled_cells", "macro_f1", series)
+    looks.draw_legend(figure)
     return figure
 
 
-def _label_axes(axes: "Axes", table: pd.DataFrame, title: str) -> None:
-    """A logarithmic axis that names the numbers of labelled cells and their shares."""
-    axes.set_ylabel(title)
-    axes.set_xlabel("Labelled training cells (share of all)")
-    axes.set_xscale("log")
+def _name_labels(axes: "Axes", table: pd.DataFrame) -> None:
+    """Label a logarithmic axis with numbers and shares of labelled cells."""
     rows = table.drop_duplicates("share").sort_values("share")
     names = [
         f"{number:,.0f}\n({100 * share:g} %)"
         for number, share in zip(rows["labelled_cells"], rows["share"], strict=True)
     ]
-    axes.set_xticks(rows["labelled_cells"].to_numpy(float), names)
-    axes.set_xticks([], minor=True)
+    log_axis(axes, rows["labelled_cells"], names, 1.3)

@@ -28,7 +28,7 @@ _PANEL = 1.75
 
 @dataclass(frozen=True)
 class LatentPanel:
-    """A generative model: replicate, epoch, split, elbo, enre; and x, y, cell_type of a map."""
+    """Generative model: `history` has replicate, epoch, split, elbo, enre, `points` the map."""
 
     title: str
     history: pd.DataFrame
@@ -37,7 +37,7 @@ class LatentPanel:
 
 
 def draw_types(axes: "Axes", points: pd.DataFrame, styles: Mapping[str, TypeStyle]) -> None:
-    """Scatter cells in the colours and markers of their types, rare ones on top."""
+    """Draw cells with the colours and markers of their types, rare types on top."""
     groups = {str(name): group for name, group in points.groupby("cell_type", observed=True)}
     for name, group in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         style = styles[name]
@@ -54,12 +54,12 @@ def draw_types(axes: "Axes", points: pd.DataFrame, styles: Mapping[str, TypeStyl
 
 
 def point_size(cells: int) -> float:
-    """Area of a point that leaves a map of so many cells readable."""
+    """Area of a point in a map, by number of cells."""
     return min(12.0, max(0.8, 5000 / max(cells, 1)))
 
 
 def finish_map(axes: "Axes") -> None:
-    """The axes of a tSNE map have no scale worth reading."""
+    """Label the axes of a tSNE map, without ticks."""
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("tSNE 1")
@@ -91,10 +91,10 @@ def _draw_bounds(axes: "Axes", panel: LatentPanel, labelled: bool) -> None:
 
 @styled
 def bounds_and_maps(panels: Sequence[LatentPanel], styles: Mapping[str, TypeStyle]) -> "Figure":
-    """Learning curves of generative models above maps of their latents (figure 2)."""
+    """Draw learning curves of generative models above maps of their latents (figure 2)."""
     columns = min(4, len(panels))
     rows = math.ceil(len(panels) / columns)
-    # A legend of many types needs the whole width.
+    # A legend of many types needs the full width.
     width = DOUBLE_COLUMN if len(styles) > 20 else max(SINGLE_COLUMN, DOUBLE_COLUMN * columns / 4)
     height = 0.3 + 2 * _PANEL * rows + legend_height(list(styles), width)
     figure = new_figure(width, height)
@@ -115,7 +115,7 @@ def bounds_and_maps(panels: Sequence[LatentPanel], styles: Mapping[str, TypeStyl
 
 
 def round_numbers(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten from low to high, or the two where none lies between."""
+    """Ticks at 1, 2 and 5 times powers of ten from low to high, or the two limits."""
     decades = range(int(math.log10(low)), int(math.log10(high)) + 1)
     ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5)]
     within = [tick for tick in ticks if low <= tick <= high]
@@ -124,14 +124,14 @@ def round_numbers(low: float, high: float) -> list[float]:
 
 @styled
 def counts_and_clusters(points: pd.DataFrame, title: str) -> "Figure":
-    """Two maps of the same cells: by UMI count and by k-means cluster (figure S1).
+    """Draw two maps of the same cells, by UMI count and by k-means cluster (figure S1).
 
     Parameters
     ----------
     points : DataFrame
-        x, y, umi_count and cluster (from 1) of every cell.
+        x, y, umi_count and cluster (from 1) of each cell.
     title : str
-        What the cells are; stands above the left map.
+        Title of the left map.
     """
     from matplotlib.colors import LogNorm
 

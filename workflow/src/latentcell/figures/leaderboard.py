@@ -1,106 +1,88 @@
-"""Quality against cost: every representation with every classifier."""
+"""Accuracy against cost for all representations and classifiers."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from latentcell.figures.legends import legend_height, outside_legend
-from latentcell.figures.style import (
-    DOUBLE_COLUMN,
-    NEUTRAL,
-    new_figure,
-    plain,
-    sequence_colours,
-    styled,
-)
+from latentcell.figures.legends import legend_height
+from latentcell.figures.parts import PairLooks, say_empty
+from latentcell.figures.style import DOUBLE_COLUMN, NEUTRAL, Series, new_figure, plain, styled
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS = "os^Dv>PX*phd8<"
-# The classifier that knows nothing has a line, so that the axis need not reach down to it.
+# The majority baseline is a line, so that the axis need not include its costs.
 _FLOOR = "majority"
 _NAMED = 3
+_LINE = 0.045  # height of a line of text, as a share of the panel
 _LEAST_SECONDS = 1e-3
 
 
 @styled
 def leaderboard_figure(table: pd.DataFrame) -> "Figure":
-    """Test accuracy against seconds, on a logarithmic axis; colours are representations.
+    """Draw test accuracy against CPU seconds (log scale), with a colour for each representation.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.leaderboard.table`, the best first. The first three are named.
+        Result of `latentcell.tables.leaderboard.leaderboard_table`; the first three are labelled.
     """
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     ranked = table[table["classifier"] != _FLOOR]
-    colours = _by_name(
-        ranked["representation"], sequence_colours(ranked["representation"].nunique())
-    )
-    markers = _by_name(ranked["classifier"], _MARKERS)
-    labels = [*colours, *markers]
-    figure = new_figure(DOUBLE_COLUMN, 3.4 + legend_height(labels, DOUBLE_COLUMN))
+    names = {name: name for name in sorted(ranked["representation"].unique())}
+    looks = PairLooks.of(names, sorted(ranked["classifier"].unique()))
+    figure = new_figure(DOUBLE_COLUMN, 3.4 + legend_height(looks.labels, DOUBLE_COLUMN))
     axes = figure.subplots()
-    axes.set_xscale("log")
     axes.set_xlabel("Seconds of the processor, representation and classifier together")
     axes.set_ylabel("Test accuracy (share of cells)")
+    if say_empty(axes, table):
+        return figure
+    axes.set_xscale("log")
     for row in ranked.to_dict("records"):
-        _draw_row(axes, row, colours[row["representation"]], markers[row["classifier"]])
-    _name_best(axes, ranked.head(_NAMED))
+        _draw_row(axes, row, looks.of_pair(row["representation"], row["classifier"]))
     _draw_floor(axes, table)
-    handles: list[Artist] = [Patch(color=colour) for colour in colours.values()]
-    handles += [
-        Line2D([], [], linestyle="", marker=marker, color=NEUTRAL, markersize=4)
-        for marker in markers.values()
-    ]
-    outside_legend(figure, handles, labels, "lower")
+    _name_best(axes, ranked.head(_NAMED))
+    looks.draw_legend(figure)
     return figure
 
 
-def _draw_row(axes: "Axes", row: dict[Hashable, Any], colour: str, marker: str) -> None:
-    """A point with its interval, of which more than all and less than nothing is not shown."""
+def _draw_row(axes: "Axes", row: dict[Hashable, Any], look: Series) -> None:
+    """Draw a point with its interval, clipped to 0 and 1."""
     seconds = _shown(row["seconds"])
     if pd.notna(row["accuracy_low"]):
         low, high = max(0.0, row["accuracy_low"]), min(1.0, row["accuracy_high"])
-        axes.vlines(seconds, low, high, color=colour, alpha=0.25, linewidth=0.7)
-    axes.plot(
-        seconds, row["accuracy_mean"], color=colour, marker=marker, markersize=4, linestyle=""
-    )
+        axes.vlines(seconds, low, high, color=look.colour, alpha=0.25, linewidth=0.7)
+    look_of_mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markersize": 4}
+    axes.plot(seconds, row["accuracy_mean"], linestyle="", **look_of_mark)
 
 
 def _shown(seconds: float) -> float:
-    """What took no time has a place on a logarithmic axis, too."""
+    """Raise a time of 0 to the smallest value of the logarithmic axis."""
     return max(seconds, _LEAST_SECONDS)
 
 
-def _by_name(names: "pd.Series[str]", styles: Sequence[str]) -> dict[str, str]:
-    distinct = sorted(set(names))
-    return {name: styles[index % len(styles)] for index, name in enumerate(distinct)}
-
-
 def _name_best(axes: "Axes", best: pd.DataFrame) -> None:
-    """Name the leaders beside their points, one above the other."""
+    """Label the best in the corner above all points, with lines to their points."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(bottom, bottom + (top - bottom) / (1 - _LINE * (len(best) + 0.5)))
     for rank, row in enumerate(best.to_dict("records")):
         axes.annotate(
             plain(f"{rank + 1}. {row['representation']}, {row['classifier']}", 60),
             (_shown(row["seconds"]), row["accuracy_mean"]),
-            xytext=(0.98, 0.98 - 0.05 * rank),
+            xytext=(0.98, 1 - _LINE * (rank + 0.4)),
             textcoords="axes fraction",
             ha="right",
             va="top",
             fontsize=6,
+            # Covers lines to other points.
+            bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
             arrowprops={"arrowstyle": "-", "color": NEUTRAL, "linewidth": 0.4, "shrinkB": 3},
         )
 
 
 def _draw_floor(axes: "Axes", table: pd.DataFrame) -> None:
-    """A line at the accuracy of the commonest type for every cell."""
+    """Draw a line at the accuracy of the majority baseline."""
     floor = table.loc[table["classifier"] == _FLOOR, "accuracy_mean"]
     if len(floor):
         axes.axhline(float(floor.max()), color=NEUTRAL, linestyle=":", linewidth=0.8)

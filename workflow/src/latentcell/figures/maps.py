@@ -3,26 +3,25 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from latentcell.settings import TsneSettings
+from latentcell.config.settings import TsneSettings
 
 Floats = NDArray[np.floating]
 
 
 def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
-    """Map cells onto a plane by tSNE; the same cells and seed give the same map.
+    """Compute a reproducible tSNE map of cells.
 
     Parameters
     ----------
     features : array (n, d)
-        A representation: a row a cell.
+        Representation, one row per cell.
     settings : TsneSettings
-        Perplexity, brought down to (n - 1) / 3 for few cells, and seed.
+        Perplexity (reduced to (n - 1) / 3 for few cells) and seed.
 
     Returns
     -------
     array (n, 2)
-        Coordinates. Fewer than five cells, or cells that are all alike, have no neighbours to
-        keep and lie on their first two features.
+        Coordinates. For fewer than five cells, or identical cells, the first two features.
     """
     dense = np.ascontiguousarray(features, dtype=np.float64)
     cells = len(dense)
@@ -40,16 +39,16 @@ def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
 
 
 def kmeans(features: Floats, clusters: int, seed: int) -> NDArray[np.int64]:
-    """k-means clusters of cells, numbered from 1 by decreasing size.
+    """Cluster cells by k-means; clusters are numbered from 1 by decreasing size.
 
     Parameters
     ----------
     features : array (n, d)
-        A representation: a row a cell.
+        Representation, one row per cell.
     clusters : int
-        How many, brought down to the number of distinct cells.
+        Number of clusters, reduced to the number of distinct cells.
     seed : int
-        Of the starting points.
+        Seed of the initialisations.
     """
     from latentcell.evaluate.clusters import kmeans_clusters
 

@@ -1,17 +1,21 @@
-"""Figures of a few numbers: explained variance, class shares, accuracy against dimension."""
+"""Figures of explained variance, class shares, and accuracy by dimension."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from latentcell.config.names import input_title
 from latentcell.figures.legends import legend_height, outside_legend
+from latentcell.figures.parts import log_axis, read_off, representation_series, say_empty
 from latentcell.figures.style import (
     DOUBLE_COLUMN,
+    KINDS,
     NEUTRAL,
     SINGLE_COLUMN,
+    Series,
     TypeStyle,
     new_figure,
     plain,
@@ -20,14 +24,15 @@ from latentcell.figures.style import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# input of table 5: label, colour, marker, shift on the axis so that error bars stay apart
+# By input of Table 5: style, and shift on the axis to separate error bars.
 _SERIES = {
-    "PCA": ("PCA", "#0072B2", "o", 0.97),
-    "scVAE": ("GMVAE", "#D55E00", "s", 1.03),
-    "VAE": ("VAE", "#009E73", "^", 1.0),
+    "PCA": (KINDS["pca"], 0.97),
+    "scVAE": (KINDS["gmvae"], 1.03),
+    "VAE": (KINDS["vae"], 1.0),
 }
 
 
@@ -35,16 +40,16 @@ _SERIES = {
 def explained_variance(
     variance: pd.DataFrame, names: Mapping[str, str], marked: Sequence[int]
 ) -> "Figure":
-    """Cumulative variance explained by principal components (figure S2).
+    """Draw the cumulative variance explained by principal components (figure S2).
 
     Parameters
     ----------
     variance : DataFrame
-        Of `latentcell.tables.collect.collect_variance`.
+        cells (name of the subset), k and explained_variance_percent of each replicate.
     names : mapping
-        Of each subset in it: how it is called in the legend.
+        Labels of the subsets.
     marked : sequence of int
-        Numbers of components that are marked and read off.
+        Numbers of components to mark and annotate.
     """
     figure = new_figure(SINGLE_COLUMN, 2.6)
     axes = figure.subplots()
@@ -56,10 +61,12 @@ def explained_variance(
         axes.fill_between(k, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
         chosen = curve.loc[[number for number in sorted(marked) if number in curve.index], "mean"]
         axes.plot(chosen.index.to_numpy(float), chosen, "o", color=colour, markersize=3)
-        if cells == next(iter(names)):
-            _read_off(axes, chosen, colour, above=True)
-        elif cells == list(names)[-1]:
-            _read_off(axes, chosen, colour, above=False)
+        # Numbers above the first curve and below the last.
+        first, last = cells == next(iter(names)), cells == list(names)[-1]
+        if first or last:
+            shift = (-2, 4) if first else (2, -8)
+            points = zip(chosen.index.to_numpy(float), chosen, strict=True)
+            read_off(axes, points, "{:.1f} %", shift, size=5, color=colour)
     axes.set_xlabel("Principal components, k")
     axes.set_ylabel("Explained variance, cumulative (%)")
     axes.set_ylim(bottom=0)
@@ -68,30 +75,16 @@ def explained_variance(
     return figure
 
 
-def _read_off(axes: "Axes", values: pd.Series, colour: str, *, above: bool) -> None:
-    """Print the values at marked points, above the first curve and below the last."""
-    for number, value in zip(values.index.to_numpy(float), values, strict=True):
-        axes.annotate(
-            f"{value:.1f} %",
-            (number, value),
-            xytext=(-2, 4) if above else (2, -8),
-            textcoords="offset points",
-            ha="right" if above else "left",
-            size=5,
-            color=colour,
-        )
-
-
 @styled
 def class_shares(counts: Mapping[str, pd.Series], styles: Mapping[str, TypeStyle]) -> "Figure":
-    """Share of each cell type in the data set and in its subsets (figure S7).
+    """Draw the share of each cell type in the data set and its subsets (figure S7).
 
     Parameters
     ----------
     counts : mapping of str to Series
-        Cells by type, of each set; the first decides the order of the types.
+        Number of cells by type, for each set; types are sorted by the first set.
     styles : mapping
-        Of every type.
+        Styles of all types.
     """
     from matplotlib.patches import Patch
 
@@ -123,71 +116,86 @@ def class_shares(counts: Mapping[str, pd.Series], styles: Mapping[str, TypeStyle
 
 
 @styled
-def accuracy_by_dimension(table: pd.DataFrame, names: Mapping[int, str]) -> "Figure":
-    """Test accuracy against the dimension of the classifier's input, a panel for each subset.
+def accuracy_by_dimension(table: pd.DataFrame) -> "Figure":
+    """Draw test accuracy by dimension of the classifier's input, a panel for each subset.
 
     Parameters
     ----------
     table : DataFrame
-        Of `latentcell.tables.build.table5`.
-    names : mapping
-        Of each number of cells in it: how the panel is called.
+        Result of `latentcell.tables.build.table5`.
     """
-    columns = min(3, len(names))
-    rows = math.ceil(len(names) / columns)
+    groups = list(table.groupby("subset", sort=False)) or [(0, table)]
+    columns = min(3, len(groups))
+    rows = math.ceil(len(groups) / columns)
     figure = new_figure(max(SINGLE_COLUMN, DOUBLE_COLUMN * columns / 2.5), 0.4 + 2.4 * rows)
     figure.set_figwidth(min(figure.get_figwidth(), DOUBLE_COLUMN))
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    handles: dict[str, object] = {}
-    for index, axes in enumerate(grid.flat):
-        if index >= len(names):
-            axes.set_visible(False)
-            continue
-        size, name = list(names.items())[index]
-        handles |= _draw_accuracies(axes, table[table["subset"] == size])
-        axes.set_title(plain(name, 60))
+    handles: dict[str, Artist] = {}
+    for axes in grid.flat[len(groups) :]:
+        axes.set_visible(False)
+    for index, (axes, (size, part)) in enumerate(zip(grid.flat, groups, strict=False)):
         axes.set_xlabel("Dimensions of the input")
         if index % columns == 0:
             axes.set_ylabel("Test accuracy (share of cells)")
-    outside_legend(figure, list(handles.values()), list(handles), "lower")  # type: ignore[arg-type]
+        if say_empty(axes, part):
+            return figure
+        handles |= _draw_accuracies(axes, part)
+        axes.set_title(plain(_subset_title(size, part), 60))
+    outside_legend(figure, list(handles.values()), list(handles), "lower")
     return figure
 
 
-def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> dict[str, object]:
-    """Draw one subset's rows of table 5; returns the legend's handles by label."""
-    handles = _draw_raw(axes, rows[rows["input"] == "raw"])
-    dims = sorted(rows["dim"].dropna().astype(int).unique())
-    for kind, (label, colour, marker, shift) in _SERIES.items():
-        part = rows[rows["input"] == kind].sort_values(["dim", "hidden_units"])
-        if part.empty:
-            continue
+def _subset_title(size: Any, rows: pd.DataFrame) -> str:
+    """Title of a panel: numbers of cells, test cells and replicates."""
+    replicates = rows["replicates"].max()
+    several = f", {replicates} replicates" if replicates > 1 else ""
+    return f"{size:,} cells, {rows['test_cells_mean'].mean():,.0f} to test{several}"
+
+
+def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
+    """Draw the rows of a subset; return legend handles by label."""
+    lines = rows[rows["dim"].isna()]
+    handles = _draw_lines(axes, lines)
+    points = rows[rows["dim"].notna()]
+    for name, (series, shift) in _looks(points["input"].unique()).items():
+        part = points[points["input"] == name].sort_values(["dim", "hidden_units"])
         x = part["dim"].to_numpy(float) * shift
         mean, sd = part["accuracy_mean"], part["accuracy_sd"]
+        look: dict[str, Any] = {"color": series.colour, "marker": series.marker}
         bars = None if sd.isna().all() else sd.fillna(0)
-        handles[label] = axes.errorbar(
-            x, mean, yerr=bars, color=colour, marker=marker, markersize=3.5, capsize=2
-        )
+        drawn: Any = axes.errorbar(x, mean, yerr=bars, markersize=3.5, capsize=2, **look)
+        handles[series.label] = drawn
         printed = part["accuracy_published"]
         if printed.notna().any():
-            (handles[f"{label}, published"],) = axes.plot(
-                x, printed, marker, color=colour, markerfacecolor="none", markersize=5
-            )
+            look |= {"linestyle": "", "markerfacecolor": "none", "markersize": 5}
+            (handles[f"{series.label}, published"],) = axes.plot(x, printed, **look)
+    dims = sorted(points["dim"].astype(int).unique())
     if dims:
-        axes.set_xscale("log")
-        axes.set_xticks(dims, [str(dim) for dim in dims])
-        axes.set_xticks([], minor=True)
-        axes.set_xlim(min(dims) / 1.3, max(dims) * 1.3)
+        log_axis(axes, dims, [str(dim) for dim in dims], 1.3)
     return handles
 
 
-def _draw_raw(axes: "Axes", rows: pd.DataFrame) -> dict[str, object]:
-    """Raw counts have the dimension of the genes: a line across, and its band."""
-    handles: dict[str, object] = {}
-    for row in rows.to_dict("records"):
+def _looks(inputs: Iterable[str]) -> dict[str, tuple[Series, float]]:
+    """Style and shift of each input with dimensions; inputs of the study come first."""
+    known = {name: look for name, look in _SERIES.items() if name in inputs}
+    others = [name for name in inputs if name not in _SERIES]
+    free = representation_series({name: input_title(name) for name in others})
+    return known | {name: (series, 1.0) for name, series in free.items()}
+
+
+def _draw_lines(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
+    """Draw horizontal lines and bands of inputs without dimensions, such as raw counts."""
+    handles: dict[str, Artist] = {}
+    names = [str(name) for name in rows["input"]]
+    titles = {name: KINDS[name].label if name in KINDS else input_title(name) for name in names}
+    series = representation_series(titles)
+    for name, row in zip(names, rows.to_dict("records"), strict=True):
         mean, sd, printed = (row[f"accuracy_{part}"] for part in ("mean", "sd", "published"))
-        handles["raw counts"] = axes.axhline(mean, color=NEUTRAL, linewidth=1)
+        _, colour, _ = series[name]
+        handles[titles[name]] = axes.axhline(mean, color=colour, linewidth=1)
         if not pd.isna(sd):
-            axes.axhspan(mean - sd, mean + sd, color=NEUTRAL, alpha=0.15, linewidth=0)
+            axes.axhspan(mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         if not pd.isna(printed):
-            handles["raw counts, published"] = axes.axhline(printed, color=NEUTRAL, linestyle=":")
+            label = f"{titles[name]}, published"
+            handles[label] = axes.axhline(printed, color=colour, linestyle=":")
     return handles

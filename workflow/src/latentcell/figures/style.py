@@ -1,7 +1,6 @@
-"""One look for all figures: sizes, fonts, colours of cell types, reproducible files.
+"""Style of all figures: sizes, fonts, colours of cell types, reproducible files.
 
-Figures are made with matplotlib's object interface, so that nothing is shared between them and no
-display is needed.
+Figures use matplotlib's object interface, which needs no display and shares no state.
 """
 
 import colorsys
@@ -10,10 +9,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
-from latentcell.io import atomic
-from latentcell.mark import SIMULATED, SIMULATION_NOTE, is_marking
+from latentcell.runtime.io import atomic
+from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE, is_marking
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,11 +20,15 @@ if TYPE_CHECKING:
 SINGLE_COLUMN = 3.5
 DOUBLE_COLUMN = 7.2
 MAX_HEIGHT = 60.0
+LABEL = 40  # characters of a label in a legend or of a row
 DPI = 200
-# (blue, vermillion) of Okabe and Ito: apart for every kind of colour vision.
-SPLIT_COLOURS = {"training": "#0072B2", "validation": "#D55E00"}
+# Colours of Okabe and Ito, distinct for all kinds of colour vision.
+BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 NEUTRAL = "#555555"
-# Across a figure of simulated cells, so often that a part that is cut out of it has it too.
+# Colours are too similar if no channel (0 to 255) differs by more than this.
+_ALIKE = 12
+SPLIT_COLOURS = {"training": BLUE, "validation": VERMILLION}
+# Mark across figures of simulated cells, repeated every 2.5 inches so that cut-outs have it too.
 _STAMP, _STAMP_COLOUR, _STAMP_EVERY = f"{SIMULATED} CELLS", "#D55E00", 2.5
 _RC = {
     "font.family": "sans-serif",
@@ -50,7 +53,7 @@ _RC = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
-# Nothing that tells one writing from the next, nor one version of matplotlib from another.
+# No dates and no versions, so that files are reproducible.
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -61,13 +64,29 @@ _Arguments = ParamSpec("_Arguments")
 
 @dataclass(frozen=True)
 class TypeStyle:
-    """How a cell type is drawn: a colour and, for those who cannot tell it, a marker."""
+    """Colour and marker of a cell type."""
 
     colour: str
     marker: str
 
 
-# The 11 types of the study. T cells overlap in every map, so they are furthest apart.
+class Series(NamedTuple):
+    """Label, colour and marker of a series."""
+
+    label: str
+    colour: str
+    marker: str
+
+
+# Styles of the kinds of representations, in all figures.
+KINDS = {
+    "raw": Series("raw counts", NEUTRAL, "D"),
+    "pca": Series("PCA", BLUE, "o"),
+    "gmvae": Series("GMVAE", VERMILLION, "s"),
+    "vae": Series("VAE", GREEN, "^"),
+}
+
+# The 11 types of the study. T cells overlap in all maps and have the most distinct colours.
 _KNOWN_TYPES = {
     "CD8+ Cytotoxic T": TypeStyle("#0072B2", "o"),
     "CD8+/CD45RA+ Naive Cytotoxic": TypeStyle("#E69F00", "s"),
@@ -81,22 +100,24 @@ _KNOWN_TYPES = {
     "CD34+": TypeStyle("#5A5A5A", "h"),
     "CD4+ T Helper2": TypeStyle("#000000", "<"),
 }
-_MARKERS = "os^Dv>PX*ph<d8"
+MARKERS = "os^Dv>PX*ph<d8"
 
 
 def type_styles(names: Iterable[str]) -> dict[str, TypeStyle]:
-    """Colour and marker of every cell type, no colour twice.
+    """Assign a unique colour and a marker to each cell type.
+
+    Types of the study have fixed styles. Other types get, in alphabetical order, the remaining
+    colours of the study and then generated ones.
 
     Parameters
     ----------
     names : iterable of str
-        All the types of the data set. The study's types look the same in every data set; others
-        get, in alphabetical order, the study's colours that are free and then generated ones.
+        All types of the data set.
 
     Returns
     -------
     dict
-        By name, in alphabetical order.
+        Styles by name, in alphabetical order.
     """
     distinct = sorted(set(names))
     used = {_KNOWN_TYPES[name].colour for name in distinct if name in _KNOWN_TYPES}
@@ -106,37 +127,56 @@ def type_styles(names: Iterable[str]) -> dict[str, TypeStyle]:
     ]
     others = iter(free)
     return {
-        name: _KNOWN_TYPES.get(name) or TypeStyle(next(others), _MARKERS[index % len(_MARKERS)])
+        name: _KNOWN_TYPES.get(name) or TypeStyle(next(others), MARKERS[index % len(MARKERS)])
         for index, name in enumerate(distinct)
     }
 
 
 def _generated_colour(index: int) -> str:
-    """The golden ratio spreads hues evenly however many there are; lightness takes turns."""
+    """Generate a colour: hues spread by the golden ratio, lightness in turns."""
     hue = (0.07 + index * 0.618033988749895) % 1
     lightness = (0.35, 0.55, 0.75)[index % 3]
     channels = colorsys.hls_to_rgb(hue, lightness, 0.65)
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in channels)
 
 
+def free_colours(number: int) -> list[str]:
+    """Colours that differ from those of the kinds of representations."""
+    kinds = [_channels(series.colour) for series in KINDS.values()]
+    colours = sequence_colours(number + len(_KNOWN_TYPES))
+    far = [
+        colour
+        for colour in colours
+        if all(
+            max(abs(a - b) for a, b in zip(_channels(colour), kind, strict=True)) > _ALIKE
+            for kind in kinds
+        )
+    ]
+    return far[:number]
+
+
+def _channels(colour: str) -> list[int]:
+    return [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+
+
 def sequence_colours(number: int) -> list[str]:
-    """Colours for things without a fixed one: models, subsets, clusters."""
+    """Colours of items without a fixed colour, such as subsets and clusters."""
     known = [style.colour for style in _KNOWN_TYPES.values()]
     return (known + [_generated_colour(index) for index in range(number)])[:number]
 
 
 def plain(name: str, width: int = 34) -> str:
-    """Any name as a label: no mathematics, shown although it starts with _, cut in its middle."""
+    """Make a label of a name: escape $ and a leading underscore, shorten in the middle."""
     if len(name) > width:
         tail = width // 3
         name = f"{name[: width - tail - 1]}…{name[-tail:]}"
     name = name.replace("$", r"\$")
-    # matplotlib leaves labels with a leading underscore out of legends.
+    # matplotlib omits labels with a leading underscore from legends.
     return f"\u200a{name}" if name.startswith("_") else name
 
 
 def in_style() -> AbstractContextManager[None]:
-    """The defaults of matplotlib and this project's settings, not those of the user."""
+    """Context with matplotlib's defaults and this style, without the user's settings."""
     from matplotlib import style
 
     return style.context(["default", _RC])
@@ -145,7 +185,7 @@ def in_style() -> AbstractContextManager[None]:
 def styled(
     draw: "Callable[_Arguments, Figure]",
 ) -> "Callable[_Arguments, Figure]":
-    """Run a drawing function in this project's style."""
+    """Decorate a drawing function to run it in this style."""
 
     @wraps(draw)
     def wrapper(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> "Figure":
@@ -156,33 +196,33 @@ def styled(
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of this size in inches, whose parts make room for each other."""
+    """Make an empty figure of a size in inches, with constrained layout."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, min(height, MAX_HEIGHT)), layout="constrained")
 
 
 def save(figure: "Figure", stem: str | Path) -> list[Path]:
-    """Write a figure as PDF, PNG (200 dpi) and SVG, whole and with the same bytes every time.
+    """Write a figure as PDF, PNG (200 dpi) and SVG, atomically and reproducibly.
 
-    Where what is written bears the mark of simulated cells (`latentcell.mark`), it is across the
-    figure and in the files' titles.
+    Figures of simulated cells are marked (`latentcell.runtime.mark`), in the image and in the
+    title of the file.
 
     Parameters
     ----------
     figure : Figure
-        Of this package.
+        Figure to write.
     stem : str or Path
-        Path without its suffix.
+        Path without suffix.
 
     Returns
     -------
     list of Path
-        What was written.
+        Paths of the written files.
     """
     written = []
     with in_style():
-        # Laid out once: every format and every later writing gets the same positions.
+        # One layout for all formats.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         title = {"Title": SIMULATION_NOTE} if is_marking() else {}
@@ -197,7 +237,7 @@ def save(figure: "Figure", stem: str | Path) -> list[Path]:
 
 @contextmanager
 def _stamped(figure: "Figure") -> Iterator[None]:
-    """Have the mark across a figure while it is written, where there is to be one."""
+    """Mark a figure of simulated cells while it is written."""
     width, height = figure.get_size_inches()
     rows = max(1, round(height / _STAMP_EVERY)) if is_marking() else 0
     stamps = [

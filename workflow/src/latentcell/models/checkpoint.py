@@ -1,4 +1,4 @@
-"""Models and unfinished trainings as safetensors files that carry their settings."""
+"""Models and unfinished trainings as safetensors files with their settings."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from safetensors.torch import save_file
 from torch import Tensor
 
-from latentcell.errors import InputError
-from latentcell.io import atomic
-from latentcell.tensors import KEY, read_tensors
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import atomic
+from latentcell.runtime.tensors import KEY, read_tensors
 
 
 class Stored(NamedTuple):
-    """Tensors by name, and the JSON that describes them."""
+    """Tensors by name, and their description from JSON."""
 
     tensors: dict[str, Tensor]
     description: dict[str, Any]
@@ -25,14 +25,14 @@ def save(path: str | Path, tensors: dict[str, Tensor], description: dict[str, An
     Equal content in the same order gives equal bytes.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    # Not sorted: a history that is read again has its columns as they were.
+    # Not sorted, to keep the order of the history's columns.
     text = json.dumps(description, allow_nan=True)
     with atomic(path) as temporary:
         save_file(contiguous, temporary, metadata={KEY: text})
 
 
 def load(path: str | Path) -> Stored:
-    """Read what `save` wrote; raises `InputError` where the file is not of this kind."""
+    """Read a file of `save`; raises `InputError` if it is another kind of file."""
     return Stored(*read_tensors(path, "a model", framework="pt"))
 
 
@@ -46,14 +46,14 @@ def select(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 class CheckpointStore:
-    """The one checkpoint of a training that may be killed.
+    """Checkpoint of a training that may be killed.
 
     Parameters
     ----------
     path : path
-        Where it lies.
+        File of the checkpoint.
     identity : str
-        Digest of everything that the training depends on; another's checkpoint is not used.
+        Digest of everything that the training depends on; a checkpoint of another is ignored.
     seconds : float
         Least time between two checkpoints.
     """
@@ -76,5 +76,5 @@ class CheckpointStore:
         return stored if stored.description.get("identity") == self.identity else None
 
     def remove(self) -> None:
-        """Delete the checkpoint, the training being over."""
+        """Delete the checkpoint."""
         self.path.unlink(missing_ok=True)

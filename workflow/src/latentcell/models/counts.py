@@ -1,4 +1,4 @@
-"""Sparse counts on the device, and batches of them in the order that the decoder pass wants."""
+"""Sparse counts on the device, and minibatches of them in the order of the decoder pass."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Batch:
+class Minibatch:
     """The non-zero counts of B cells, once in cell order and once in gene order.
 
     Attributes
@@ -21,17 +21,17 @@ class Batch:
     offsets : Tensor
         First non-zero of each cell in cell order, int64, shape (B,).
     gene, value : Tensor
-        Gene (int64) and what the encoders see (float) of each non-zero in cell order, shape (N,).
+        Gene (int64) and encoder input (float) of each non-zero in cell order, shape (N,).
     sorted_cell, sorted_gene, sorted_count : Tensor
         Cell, gene and count of the same non-zeros ordered by gene, shape (N,).
     constant : Tensor
-        What a cell's log-likelihood holds that no weight can change, nats, shape (B,).
+        Part of each cell's log-likelihood that does not depend on the weights, nats, shape (B,).
     library : Tensor
         Sum of each cell's counts over these genes, at least 1, shape (B,).
     covariates : Tensor
-        What the decoder sees besides the latent, shape (B, E); E may be 0.
+        Decoder inputs besides the latent, shape (B, E); E may be 0.
     dense : Tensor or None
-        On CUDA: what the encoders see as a dense array, shape (B, G).
+        Encoder input as a dense array, shape (B, G); on CUDA only.
     """
 
     cells: int
@@ -50,7 +50,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Rows:
-    """Which (cell, sample, cluster) are decoded: rows sorted by cell, each with its cell."""
+    """Decoded triples (cell, sample, cluster): rows sorted by cell."""
 
     cell: Tensor
     """Cell of each row, int64, ascending, shape (R,)."""
@@ -76,11 +76,12 @@ class Rows:
         return len(self.cell)
 
     def spread(self, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """For non-zeros of these cells (N,): every row of their cells, and which non-zero it is.
+        """Repeat the non-zeros of given cells (N,) once for every row of their cell.
 
         Returns
         -------
         row, entry : Tensor of shape (M,)
+            Row, and index of the non-zero.
         """
         if self.each is not None:
             row = cell[:, None] * self.each + torch.arange(self.each, device=cell.device)
@@ -102,7 +103,7 @@ class Entries:
     cell, column, count : Tensor of shape (N,)
         Cell (int64), gene within the block (int64) and count (float) of each.
     rows : Rows
-        Each counts in all rows of its cell.
+        Rows of the cells; each non-zero counts in all rows of its cell.
     """
 
     cell: Tensor
@@ -114,7 +115,7 @@ class Entries:
         """Row, column and count once for each row; on the CPU in descending order of count."""
         cell, column, count = self.cell, self.column, self.count
         if not count.is_cuda:
-            # So that those above any bound are a prefix.
+            # Counts above any bound are then a prefix.
             order = torch.argsort(count, descending=True, stable=True)
             cell, column, count = cell[order], column[order], count[order]
         row, entry = self.rows.spread(cell)
@@ -122,21 +123,20 @@ class Entries:
 
 
 class CountMatrix:
-    """Counts of n cells and G genes in CSR form on a device, from which batches are gathered.
+    """Counts of n cells and G genes in CSR form on a device, from which minibatches are gathered.
 
     Parameters
     ----------
     matrix : scipy CSR matrix of shape (n, G)
         Counts.
     constant : array of shape (n,), optional
-        Added to the log-likelihood of each cell, nats (such as that of genes left out).
+        Added to the log-likelihood of each cell, nats, such as that of genes left out.
     values : array of shape (nnz,), optional
-        What the encoders see at each non-zero count of the canonical matrix; the counts
-        themselves where not given.
+        Encoder input at each non-zero count of the canonical matrix; the counts by default.
     covariates : array of shape (n, E), optional
-        What the decoder sees besides the latent.
+        Decoder inputs besides the latent.
     device, dtype
-        Where the counts lie, and their floating type.
+        Device and floating type of the counts.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class CountMatrix:
         def floats(array: np.ndarray) -> Tensor:
             return torch.as_tensor(np.asarray(array, np.float64), device=device).to(dtype)
 
-        # The row pointers stay on the host: sizes of batches are known there without asking.
+        # On the host, so that sizes of minibatches are known without waiting for the device.
         self._starts = torch.as_tensor(matrix.indptr.astype(np.int64))
         self.gene = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
         self.count = floats(matrix.data)
@@ -169,8 +169,8 @@ class CountMatrix:
         """Device on which the counts lie."""
         return self.count.device
 
-    def rows(self, index: Tensor) -> Batch:
-        """Gather the cells with these row numbers (int64 on the host, shape (B,)) into a batch."""
+    def rows(self, index: Tensor) -> Minibatch:
+        """Gather a minibatch of cells by row number (int64 on the host, shape (B,))."""
         first = self._starts[index]
         lengths = self._starts[index + 1] - first
         offsets = torch.cumsum(lengths, 0) - lengths
@@ -188,7 +188,7 @@ class CountMatrix:
         if gene.is_cuda:
             dense = torch.zeros(len(index), self.shape[1], dtype=value.dtype, device=gene.device)
             dense[cell, gene] = value
-        return Batch(
+        return Minibatch(
             cells=len(index),
             genes=self.shape[1],
             offsets=offsets,
@@ -205,7 +205,7 @@ class CountMatrix:
 
 
 def canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """The matrix in CSR form with sorted genes, no duplicates and no stored zeros."""
+    """CSR form of a matrix with sorted genes, no duplicates and no stored zeros."""
     matrix = sp.csr_matrix(matrix)
     if not (matrix.has_canonical_format and matrix.has_sorted_indices):
         matrix = matrix.copy()

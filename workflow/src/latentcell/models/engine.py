@@ -1,15 +1,14 @@
-r"""The decoder's last layer and the likelihood as one pass over blocks of genes.
+"""The decoder's last layer and the likelihood as one pass over blocks of genes.
 
-The outputs of the decoder, (cells x clusters) x (outputs x genes) numbers, are by far the largest
-thing in the model. Here they never exist as a whole: for one block of genes after another the
-pass computes the outputs, the log-likelihood of the zeros and, at the non-zero counts, its
-excess, and multiplies the derivatives into the gradients of weights, biases and inputs while the
-block is still in the cache. This needs the weight of each row, q(y given x) / B, beforehand, and
-these are known.
+The decoder's outputs, (cells x clusters) x (outputs x genes) numbers, would be by far the largest
+array of the model. The pass never holds them as a whole. For one block of genes after another it
+computes the outputs, the log-likelihood of the zeros and its excess at the non-zero counts, and
+multiplies the derivatives into the gradients of weights, biases and inputs while the block is
+still in the cache. The weight of each row, q(y given x) / B, has to be known beforehand.
 
-Where the mean is a cell's library size times a softmax over the genes, the blocks depend on one
-another through two sums a row: the normaliser of the softmax, and the sum of the derivatives that
-its chain rule subtracts. Each takes a pass of its own before the one that gives the gradients.
+With size factors the blocks depend on one another through two sums a row: the normaliser of the
+softmax over the genes, and the sum of the derivatives that its chain rule subtracts. Each takes a
+pass of its own before the one that gives the gradients.
 """
 
 import itertools
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from latentcell.models.counts import Batch, Entries, Rows
+from latentcell.models.counts import Entries, Minibatch, Rows
 from latentcell.models.likelihoods import Likelihood
 from latentcell.models.products import layer_gradients, layer_outputs
 
@@ -30,7 +29,7 @@ __all__ = ["OutputLayer", "Rows", "decode", "weighted_log_likelihood"]
 # cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
 BLOCK_ELEMENTS = 1 << 19
 CUDA_BLOCK_ELEMENTS = 1 << 26
-# Where pruning leaves another number of rows in each step they are made up to one of few.
+# Pruning leaves another number of rows in each step; padding makes it one of few.
 LEAST_ROWS = 64
 
 
@@ -40,7 +39,7 @@ class OutputLayer(NamedTuple):
     Attributes
     ----------
     weight : Tensor of shape (F, G, H)
-        Of the last F outputs; those before have a bias for each gene alone.
+        Weights of the last F outputs; the outputs before have a bias only.
     bias : Tensor of shape (outputs, G)
     """
 
@@ -52,7 +51,7 @@ def weighted_log_likelihood(
     hidden: Tensor,
     row_weight: Tensor,
     layer: OutputLayer,
-    batch: Batch,
+    minibatch: Minibatch,
     rows: Rows,
     likelihood: Likelihood,
 ) -> tuple[Tensor, Tensor]:
@@ -65,10 +64,10 @@ def weighted_log_likelihood(
     row_weight : Tensor of shape (R,)
         Weight of each row in the sum.
     layer : OutputLayer
-    batch : Batch
-        The counts of the B cells.
+    minibatch : Minibatch
+        Counts of the B cells.
     rows : Rows
-        The cell of each row.
+        Cell of each row.
     likelihood : Likelihood
 
     Returns
@@ -80,14 +79,14 @@ def weighted_log_likelihood(
         log P(x given row), nats, without gradient.
     """
     if not torch.is_grad_enabled():  # The function below is asked for gradients even then.
-        per_row, _ = decode(hidden, None, layer, batch, rows, likelihood)
+        per_row, _ = decode(hidden, None, layer, minibatch, rows, likelihood)
         return torch.dot(row_weight, per_row), per_row
-    total, per_row = _Pass.apply(hidden, row_weight, *layer, batch, rows, likelihood)  # type: ignore[no-untyped-call]
+    total, per_row = _Pass.apply(hidden, row_weight, *layer, minibatch, rows, likelihood)  # type: ignore[no-untyped-call]
     return total, per_row
 
 
 class _Pass(torch.autograd.Function):
-    """The pass as a function: gradients are computed on the way forward."""
+    """The pass as an autograd function, which computes the gradients on the way forward."""
 
     @staticmethod
     def forward(
@@ -96,14 +95,14 @@ class _Pass(torch.autograd.Function):
         row_weight: Tensor,
         weight: Tensor,
         bias: Tensor,
-        batch: Batch,
+        minibatch: Minibatch,
         rows: Rows,
         likelihood: Likelihood,
     ) -> tuple[Tensor, Tensor]:
         wanted = any(ctx.needs_input_grad[:4])
         layer = OutputLayer(weight, bias)
         per_row, gradients = decode(
-            hidden, row_weight if wanted else None, layer, batch, rows, likelihood
+            hidden, row_weight if wanted else None, layer, minibatch, rows, likelihood
         )
         # Not by save_for_backward, which would keep them alive: the optimiser then gets a copy.
         ctx.gradients = gradients
@@ -115,7 +114,7 @@ class _Pass(torch.autograd.Function):
     def backward(ctx: Any, grad_total: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         (per_row,) = ctx.saved_tensors
         gradients, ctx.gradients = ctx.gradients, None
-        # A pass over all weights' gradients, which maximising the sum itself does without.
+        # Saves a pass over all gradients where the sum itself is maximised.
         if grad_total.is_cuda or float(grad_total) != 1.0:
             for gradient in gradients:
                 gradient.mul_(grad_total)
@@ -127,7 +126,7 @@ def decode(
     hidden: Tensor,
     row_weight: Tensor | None,
     layer: OutputLayer,
-    batch: Batch,
+    minibatch: Minibatch,
     rows: Rows,
     likelihood: Likelihood,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -141,7 +140,7 @@ def decode(
         without row weights.
     """
     if hidden.is_cuda or rows.each is not None:
-        return _decode(hidden, row_weight, layer, batch, rows, likelihood)
+        return _decode(hidden, row_weight, layer, minibatch, rows, likelihood)
     # OneDNN compiles code for every shape and keeps it, some 6 MB for a number of rows.
     number = len(rows)
     step = max(LEAST_ROWS, 1 << max(0, number.bit_length() - 4))
@@ -149,8 +148,8 @@ def decode(
     hidden = pad(hidden, (0, 0, *more))
     if row_weight is not None:
         row_weight = pad(row_weight, more)
-    rows = Rows(pad(rows.cell, more, value=batch.cells - 1), rows.starts)
-    per_row, gradients = _decode(hidden, row_weight, layer, batch, rows, likelihood)
+    rows = Rows(pad(rows.cell, more, value=minibatch.cells - 1), rows.starts)
+    per_row, gradients = _decode(hidden, row_weight, layer, minibatch, rows, likelihood)
     return per_row[:number], (*(part[:number] for part in gradients[:1]), *gradients[1:])
 
 
@@ -158,13 +157,13 @@ def _decode(
     hidden: Tensor,
     row_weight: Tensor | None,
     layer: OutputLayer,
-    batch: Batch,
+    minibatch: Minibatch,
     rows: Rows,
     likelihood: Likelihood,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """See `decode`; rows beyond those of the last cell are there, but hold no counts."""
-    blocks = _Blocks(hidden, layer, batch, rows, likelihood)
-    per_row = batch.constant[rows.cell].double()
+    """See `decode`; padded rows follow those of the last cell and hold no counts."""
+    blocks = _Blocks(hidden, layer, minibatch, rows, likelihood)
+    per_row = minibatch.constant[rows.cell].double()
     if row_weight is None:
         for block in blocks:
             per_row += block.values()[0]
@@ -206,36 +205,41 @@ def _accumulate(
 
 
 class _Blocks:
-    """The blocks of genes of one pass; going over them again computes them again."""
+    """Blocks of genes of one pass; each iteration computes them anew."""
 
     def __init__(
-        self, hidden: Tensor, layer: OutputLayer, batch: Batch, rows: Rows, likelihood: Likelihood
+        self,
+        hidden: Tensor,
+        layer: OutputLayer,
+        minibatch: Minibatch,
+        rows: Rows,
+        likelihood: Likelihood,
     ) -> None:
-        self.hidden, self.layer, self.batch, self.rows = hidden, layer, batch, rows
+        self.hidden, self.layer, self.minibatch, self.rows = hidden, layer, minibatch, rows
         self.likelihood = likelihood
         elements = CUDA_BLOCK_ELEMENTS if hidden.is_cuda else BLOCK_ELEMENTS
         # A multiple of the float32 numbers in an AVX-512 register.
-        self.width = min(batch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
+        self.width = min(minibatch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
         self.edges = self._edges()
-        # Of each row, shape (R, 1); the rate's output plus the second is the log rate.
-        self.log_library = batch.library[rows.cell, None].log()
+        # Shape (R, 1); the rate's output plus the scale is the log rate.
+        self.log_library = minibatch.library[rows.cell, None].log()
         self.log_scale = self.log_library
         if likelihood.rate_output is not None:
             self.log_scale = self.log_library - self._normaliser(likelihood.rate_output)[:, None]
 
     def _edges(self) -> list[int]:
         """First non-zero of each block in gene order, and their number."""
-        genes = self.batch.sorted_gene
-        if self.width >= self.batch.genes:
+        genes = self.minibatch.sorted_gene
+        if self.width >= self.minibatch.genes:
             return [0, len(genes)]
-        starts = torch.arange(0, self.batch.genes + self.width, self.width, device=genes.device)
+        starts = torch.arange(0, self.minibatch.genes + self.width, self.width, device=genes.device)
         return torch.searchsorted(genes, starts).tolist()
 
     def _normaliser(self, output: int) -> Tensor:
         """Log of the sum over the genes of exp(output), shape (R,)."""
         total = self.hidden.new_full((len(self.rows),), -torch.inf)
-        for start in range(0, self.batch.genes, self.width):
-            stop = min(start + self.width, self.batch.genes)
+        for start in range(0, self.minibatch.genes, self.width):
+            stop = min(start + self.width, self.minibatch.genes)
             logits = _outputs(self.hidden, self.layer, start, stop)[output]
             total = torch.logaddexp(total, torch.logsumexp(logits, -1))
         return total
@@ -243,8 +247,8 @@ class _Blocks:
     def __iter__(self) -> Iterator["_Block"]:
         for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
             start = index * self.width
-            if start < self.batch.genes:
-                stop = min(start + self.width, self.batch.genes)
+            if start < self.minibatch.genes:
+                stop = min(start + self.width, self.minibatch.genes)
                 yield _Block(self, start, stop, slice(first, last))
 
 
@@ -254,11 +258,11 @@ class _Block:
     def __init__(self, blocks: _Blocks, start: int, stop: int, entries: slice) -> None:
         self.blocks, self.start, self.stop = blocks, start, stop
         self.weight = blocks.layer.weight[:, start:stop]
-        batch = blocks.batch
+        minibatch = blocks.minibatch
         self.entries = Entries(
-            batch.sorted_cell[entries],
-            batch.sorted_gene[entries] - start,
-            batch.sorted_count[entries],
+            minibatch.sorted_cell[entries],
+            minibatch.sorted_gene[entries] - start,
+            minibatch.sorted_count[entries],
             blocks.rows,
         )
 
@@ -268,8 +272,8 @@ class _Block:
         Parameters
         ----------
         slope : Tensor of shape (R,), optional
-            Sum over all genes of the derivatives by the log rate; given where rates are
-            normalised and the derivatives are to be those by the output before that.
+            Sum over all genes of the derivatives by the log rate; turns the derivatives into
+            those by the output before the normalisation.
 
         Returns
         -------
@@ -290,5 +294,5 @@ class _Block:
 
 
 def _outputs(hidden: Tensor, layer: OutputLayer, start: int, stop: int) -> Tensor:
-    """What the last layer gives for a block of genes, shape (outputs, R, width)."""
+    """Outputs of the last layer for a block of genes, shape (outputs, R, width)."""
     return layer_outputs(hidden, layer.weight[:, start:stop], layer.bias[:, start:stop])

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from latentcell.models.counts import CountMatrix
-from latentcell.models.gmvae import GMVAE, Objective
+from latentcell.models.gmvae import GMVAE
+from latentcell.models.objective import Objective
 
 # A component counts as used when it holds at least this share of the cells.
 USED_SHARE = 0.01
@@ -14,12 +15,12 @@ USED_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Terms of the bound and latents of some cells, in their order.
+    """Terms of the bound, and latents, of some cells in their order.
 
     Attributes
     ----------
     elbo, enre, kl_z, kl_y : ndarray of float64, shape (n,)
-        Nats per cell; the first is the second less the others, or the importance-weighted bound.
+        Nats per cell; elbo = enre - kl_z - kl_y, or the importance-weighted bound.
     q_y : ndarray of float32, shape (n, K)
     latent : ndarray of float32, shape (n, Z)
         Sum over k of q(y=k given x) times the mean of q(z given x, k).
@@ -43,7 +44,7 @@ class Evaluation:
         return {name: float(getattr(self, name).mean()) for name in names}
 
     def take(self, cells: np.ndarray) -> "Evaluation":
-        """The same of some of the cells, given as a mask or as indices."""
+        """Evaluation of some of the cells, given as a mask or as indices."""
         return Evaluation(*(getattr(self, part.name)[cells] for part in fields(self)))
 
     def components_used(self) -> int:
@@ -58,12 +59,12 @@ def components_used(clusters: np.ndarray) -> int:
 
 
 def inflated_mean(values: np.ndarray, batch_size: int) -> float:
-    """Mean as scVAE reports it: the sum of batch means over n / batch size.
+    """Mean as scVAE reports it: the sum of minibatch means over n / B, for comparison only.
 
-    It is too large by ceil(n / B) / (n / B) whenever B does not divide n; for comparison only.
+    It is too large by ceil(n / B) / (n / B) whenever the minibatch size B does not divide n.
     """
-    batches = np.split(values, range(batch_size, len(values), batch_size))
-    return float(sum(batch.mean() for batch in batches) / (len(values) / batch_size))
+    minibatches = np.split(values, range(batch_size, len(values), batch_size))
+    return float(sum(part.mean() for part in minibatches) / (len(values) / batch_size))
 
 
 @torch.no_grad()
@@ -75,7 +76,7 @@ def evaluate(
     generator: torch.Generator,
     how: Objective,
 ) -> Evaluation:
-    """Evaluate cells, given by their row numbers, in batches."""
+    """Evaluate cells, given by their row numbers, in minibatches."""
     model.eval()
     bounds = [
         model(counts.rows(rows), generator, how)

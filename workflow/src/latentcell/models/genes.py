@@ -1,10 +1,9 @@
-"""Which genes a model has weights for, and the closed form of the others.
+"""Modelled genes, which have weights, and the closed form of the others.
 
-A gene that no training cell expresses teaches nothing about how it varies, and one with a count or
-two hardly more. With the closed form such a gene has no weights at all: its counts follow one
-distribution, the same for every cell, at its mean or, for the genes never seen, at the mean that
-Good and Turing's rule gives to them. So do genes that are not among those chosen to be modelled.
-The reported bound is still over all genes.
+The training cells tell little about how a gene varies that they never or hardly express. With the
+closed form such a gene has no weights: its counts follow one distribution, the same for every
+cell, at the gene's mean or, for a gene never seen, at the mean of Good and Turing's rule. The same
+holds for genes that were not chosen to be modelled. The reported bound is over all genes.
 """
 
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ class GeneModel:
     modelled : ndarray of bool, shape (G,)
         Genes that have weights.
     mean : ndarray of float64, shape (G,)
-        Mean count in training cells; for genes without any count there, the mean of the unseen.
+        Mean count in training cells; `unseen_mean` for genes without any count there.
     """
 
     modelled: np.ndarray
@@ -39,11 +38,11 @@ class GeneModel:
         rare_below: int = 1,
         chosen: np.ndarray | None = None,
     ) -> "GeneModel":
-        """Learn the means, and which genes to model, from training cells (n, G).
+        """Learn the means, and the genes to model, from training cells (n, G).
 
-        With the closed form, genes whose training cells have fewer counts than `rare_below` in
-        all are left out; at 1 these are the genes never seen. So are those that are not among
-        the `chosen`, bool of shape (G,), where these are given.
+        The closed form leaves out genes with fewer than `rare_below` counts in all training
+        cells; at 1 these are the genes never seen. Only `chosen` genes, bool of shape (G,), are
+        modelled.
         """
         total = np.asarray(training.sum(0), dtype=np.float64).ravel()
         seen = total > 0
@@ -57,9 +56,9 @@ class GeneModel:
         return cls(modelled, mean)
 
     def constant(self, counts: sp.csr_matrix, likelihood: Likelihood) -> np.ndarray:
-        """What the log-likelihood of each cell holds that no weight can change, nats, shape (n,).
+        """Part of each cell's log-likelihood that does not depend on the weights, nats, shape (n,).
 
-        These are the terms of the counts alone (log x!), and all of the genes without weights.
+        It holds the terms of the counts alone (log x!), and all terms of genes without weights.
         """
         data = torch.as_tensor(counts.data, dtype=torch.float64)
         value = likelihood.constant(data)
@@ -78,9 +77,9 @@ class GeneModel:
 
 
 def unseen_mean(total: np.ndarray, cells: int) -> float:
-    """Mean count per cell of a gene that was never seen, after Good and Turing.
+    """Mean count per cell of a gene never seen, by Good and Turing's rule.
 
-    The unseen genes together get the share of the genes seen once (Good 1953, eq. 9).
+    The unseen genes share the mass of the genes seen once (Good 1953, eq. 9).
 
     Parameters
     ----------

@@ -5,26 +5,21 @@ Per cell, the evidence lower bound is
 .. math:: \sum_k q(y=k|x) \left[\log p(x|z_k) - \log\frac{q(z_k|x,k)}{p(z_k|k)}\right]
           - \mathrm{KL}(q(y|x) \| p(y)),
 
-with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. Of a cell whose
-label y is known it is that of the label's own component (Kingma et al. 2014, eq. 6),
-
-.. math:: \log p(x|z_y) - \log\frac{q(z_y|x,y)}{p(z_y|y)} + \log p(y),
-
-and :math:`\log q(y|x)` is maximised beside it. One small module per conditional distribution, named
-after it.
+with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. Each
+conditional distribution is a small module named after it. `latentcell.models.objective` adds the
+terms of training, such as those of known labels.
 """
 
-import math
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax, one_hot, softplus
+from torch.nn.functional import log_softmax, softplus
 
-from latentcell.models.counts import Batch
-from latentcell.models.engine import OutputLayer, Rows, decode, weighted_log_likelihood
-from latentcell.models.labels import UNKNOWN
+from latentcell.config.names import ModelKind
+from latentcell.models.counts import Minibatch
+from latentcell.models.engine import OutputLayer
 from latentcell.models.likelihoods import make_likelihood
 from latentcell.models.networks import (
     Dense,
@@ -35,7 +30,7 @@ from latentcell.models.networks import (
     glorot,
 )
 from latentcell.models.normal import DiagonalNormal, FullNormal, LatentNormal, lower_triangle
-from latentcell.names import ModelKind
+from latentcell.models.objective import Bound, Clusters, Decoded, Labelled, Objective
 
 Covariance = Literal["diagonal", "full", "unit"]
 ClusterPriorKind = Literal["uniform", "inferred", "learnt"]
@@ -53,7 +48,7 @@ class DropoutRates:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a model is made of; stored with its weights.
+    """Sizes and options of a model, stored with its weights.
 
     Attributes
     ----------
@@ -62,15 +57,15 @@ class Architecture:
     genes, latent_dim, hidden_units, hidden_layers, components : int
         Sizes: G, Z, H, layers, K.
     genes_left_out : int
-        Genes of the data that have no weights here; weights start as small as if they had.
+        Genes of the data without weights; they count in the scale of the initial weights.
     likelihood : str
-        A key of `latentcell.models.likelihoods.LIKELIHOODS`.
+        A key of `latentcell.config.likelihoods.LIKELIHOODS`.
     k_max : int
         Counts below it have probabilities of their own (piecewise categorical); 0: none.
     size_factor : bool
         Whether the mean is the cell's library size times a softmax over the genes.
     gene_dispersion : bool
-        Whether log r of a negative binomial is one number per gene, not given by the decoder.
+        Whether log r of a negative binomial is one number per gene instead of a decoder output.
     normalisation, batch_norm_momentum
         Of the hidden layers.
     covariance : {"diagonal", "full", "unit"}
@@ -78,7 +73,7 @@ class Architecture:
     cluster_prior : {"uniform", "inferred", "learnt"}
         Of p(y).
     covariates : int
-        Size of what the decoder sees besides the latent, E.
+        Number of decoder inputs besides the latent, E.
     dropout : DropoutRates
     """
 
@@ -106,68 +101,11 @@ class Architecture:
         return self.genes + self.genes_left_out + self.hidden_units
 
 
-@dataclass(frozen=True)
-class Objective:
-    """How the bound is estimated and what training maximises.
-
-    Attributes
-    ----------
-    kl_weight : float
-        Weight of both KL terms.
-    free_nats : float
-        KL_y below this, a mean over the batch, is not penalised, nats.
-    monte_carlo, importance : int
-        Samples of z: averaged outside, and inside, the logarithm.
-    importance_weighted : bool
-        Whether the importance samples are averaged inside the logarithm (Burda et al. 2016, eq.
-        8); otherwise they are more of the other kind, as in scVAE.
-    closed_form_kl : bool
-        Whether KL(q(z given x, y) || p(z given y)) is computed, not sampled.
-    threshold : float
-        (cell, cluster) pairs with q(y given x) at or below it are not decoded; the expected
-        log-likelihood is then the mean over the clusters that are. 0 decodes all of them (of
-        probability above 0). On CUDA all are decoded, since counting them would stall the device.
-    label_weight : float
-        Weight of log q(y given x) of each cell whose label y is known.
-    """
-
-    kl_weight: float = 1.0
-    free_nats: float = 0.0
-    monte_carlo: int = 1
-    importance: int = 1
-    importance_weighted: bool = False
-    closed_form_kl: bool = False
-    threshold: float = 0.0
-    label_weight: float = 0.0
-
-    @property
-    def samples(self) -> int:
-        """Samples of z for each cell and cluster, S."""
-        return self.monte_carlo * self.importance
-
-
-class Bound(NamedTuple):
-    """Terms of the bound for each cell of a batch, nats, and what it was made of.
-
-    `objective` is the weighted sum that training maximises, a scalar mean over the cells. `elbo`
-    is enre - kl_z - kl_y, or more where it is the importance-weighted bound. Where the label is
-    known they are those of its component, and kl_y is -log p(y); q_y and latent are as ever.
-    """
-
-    objective: Tensor
-    elbo: Tensor
-    enre: Tensor
-    kl_z: Tensor
-    kl_y: Tensor
-    q_y: Tensor
-    latent: Tensor
-
-
 class NormalHead(nn.Module):
-    """Last layer of a normal distribution: its mean, and scale = sqrt(softplus(.)).
+    """Last layer of a normal distribution: mean, and scale = sqrt(softplus(.)).
 
-    With full covariance the second output is the lower triangle of its Cholesky root, with
-    softplus on the diagonal; with unit covariance there is none.
+    With full covariance the scale is the Cholesky root, with softplus on its diagonal. With unit
+    covariance there is no second output.
     """
 
     def __init__(
@@ -202,15 +140,18 @@ class ClusterPosterior(nn.Module):
         self.hidden = _hidden(shape, generator)
         self.logits = Dense(shape.hidden_units, shape.components, generator)
 
-    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, minibatch: Minibatch, generator: torch.Generator | None = None) -> Tensor:
         """Log-probability of each cluster, shape (B, K)."""
         drops = generator if self.training else None
-        first = self.first(batch, self.counts_rate, drops)
+        first = self.first(minibatch, self.counts_rate, drops)
         return log_softmax(self.logits(self.hidden(first, generator=generator)), dim=-1)
 
 
 class LatentPosterior(nn.Module):
-    """q(z given x, y): [x, onehot(y)] -> H -> normal; the product with x serves all clusters."""
+    """q(z given x, y): [x, onehot(y)] -> H -> normal.
+
+    The product of the first layer with x is computed once for all clusters.
+    """
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
@@ -220,16 +161,18 @@ class LatentPosterior(nn.Module):
         self.hidden = _hidden(shape, generator)
         self.head = NormalHead(shape.hidden_units, shape.latent_dim, shape.covariance, generator)
 
-    def forward(self, batch: Batch, generator: torch.Generator | None = None) -> LatentNormal:
+    def forward(
+        self, minibatch: Minibatch, generator: torch.Generator | None = None
+    ) -> LatentNormal:
         """Distributions of shape (B, K, Z)."""
         drops = generator if self.training else None
-        first = self.first(batch, self.rates.counts, drops)
+        first = self.first(minibatch, self.rates.counts, drops)
         cluster = dropout(self.cluster, self.rates.cluster, drops)
         return self.head(self.hidden(first, cluster, generator))  # type: ignore[no-any-return]
 
 
 class LatentPrior(nn.Module):
-    """p(z given y): one dense layer each on onehot(y) for mean and scale."""
+    """p(z given y): one dense layer on onehot(y) for the mean, one for the scale."""
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
@@ -243,7 +186,7 @@ class LatentPrior(nn.Module):
 
 
 class StandardPrior(nn.Module):
-    """p(z) of a VAE: the standard normal, nothing learnt."""
+    """p(z) of a VAE: the standard normal, without parameters."""
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
@@ -259,7 +202,7 @@ class StandardPrior(nn.Module):
 
 
 class ClusterPrior(nn.Module):
-    """p(y): uniform, given, or learnt from its logits, which start at what is given."""
+    """p(y): uniform, given, or learnt from the given one as the start."""
 
     def __init__(self, shape: Architecture, probabilities: Tensor | None) -> None:
         super().__init__()
@@ -277,26 +220,19 @@ class ClusterPrior(nn.Module):
 
 
 class Decoder(nn.Module):
-    """p(x given z): z -> H -> parameters of every gene's count distribution."""
+    """p(x given z): z -> H -> outputs of the likelihood for every gene."""
 
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.latent_rate = shape.dropout.latent
-        self.likelihood = make_likelihood(
-            shape.likelihood, k_max=shape.k_max, size_factor=shape.size_factor
-        )
+        self.likelihood = make_likelihood(shape.likelihood, shape.k_max, shape.size_factor)
         outputs = self.likelihood.outputs
         free = outputs - (1 if shape.gene_dispersion else 0)
         self.first = Dense(shape.latent_dim + shape.covariates, shape.hidden_units, generator)
         self.hidden = _hidden(shape, generator)
-        self.weight = nn.Parameter(
-            torch.stack(
-                [
-                    glorot(shape.genes, shape.hidden_units, generator, shape.fans).data
-                    for _ in range(free)
-                ]
-            )
-        )
+        size = (shape.genes, shape.hidden_units)
+        weights = [glorot(*size, generator, shape.fans).data for _ in range(free)]
+        self.weight = nn.Parameter(torch.stack(weights))
         self.bias = nn.Parameter(torch.zeros(outputs, shape.genes))
 
     @property
@@ -309,7 +245,8 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Last hidden layer for latents (B, S, K, Z) of cells with covariates (B, E).
 
-        The samples of all cells are one batch for each cluster, as in scVAE. Shape (B, S, K, H).
+        Batch normalisation takes the samples of all cells together, for each cluster alone, as in
+        scVAE. Shape (B, S, K, H).
         """
         drops = generator if self.training else None
         first = dropout(z, self.latent_rate, drops)
@@ -321,7 +258,7 @@ class Decoder(nn.Module):
 
 
 class GMVAE(nn.Module):
-    """The model: its distributions and its bound.
+    """Gaussian-mixture VAE: its distributions and its bound.
 
     Parameters
     ----------
@@ -329,7 +266,7 @@ class GMVAE(nn.Module):
     generator : torch.Generator
         Draws the initial weights.
     cluster_probabilities : Tensor of shape (K,), optional
-        Of p(y), where it is inferred from labels; uniform otherwise.
+        Prior p(y) inferred from labels; uniform by default.
     """
 
     def __init__(
@@ -348,75 +285,56 @@ class GMVAE(nn.Module):
         self.decoder = Decoder(shape, generator)
 
     def cluster_log_probability(
-        self, batch: Batch, generator: torch.Generator | None = None
+        self, minibatch: Minibatch, generator: torch.Generator | None = None
     ) -> Tensor:
         """Log q(y given x), shape (B, K); zeros for a VAE."""
         if self.q_y is None:
-            return self.decoder.bias.new_zeros(batch.cells, 1)
-        return self.q_y(batch, generator)  # type: ignore[no-any-return]
+            return self.decoder.bias.new_zeros(minibatch.cells, 1)
+        return self.q_y(minibatch, generator)  # type: ignore[no-any-return]
 
     def forward(
         self,
-        batch: Batch,
+        minibatch: Minibatch,
         generator: torch.Generator,
         how: Objective | None = None,
         labels: Tensor | None = None,
     ) -> Bound:
-        """Bound of a batch.
+        """Bound of a minibatch.
 
         Parameters
         ----------
-        batch : Batch
+        minibatch : Minibatch
             Counts of B cells.
         generator : torch.Generator
-            Draws the latent samples and the dropout; lies on the model's device.
+            Draws the latent samples and the dropout, on the model's device.
         how : Objective, optional
         labels : Tensor of int64, shape (B,), optional
-            Component that each cell is known to belong to, `UNKNOWN` where it is not; on the
-            model's device.
+            Known component of each cell, `UNKNOWN` of the others, on the model's device.
 
         Returns
         -------
         Bound
         """
         how = how or Objective()
-        log_q_y = self.cluster_log_probability(batch, generator)
-        q_y = log_q_y.exp()
-        posterior, prior = self.q_z(batch, generator), self.p_z()
-        z = posterior.sample(how.samples, generator)
-        if how.closed_form_kl:
-            kl_z = posterior.kl(prior)[:, None].expand(-1, how.samples, -1)
-        else:
-            own = type(posterior)(*(part[:, None] for part in posterior))
-            kl_z = own.log_density(z) - prior.log_density(z)
-        kl_y = (q_y * (log_q_y - self.p_y())).sum(-1)
-        known = None if labels is None else _Known(labels)
-        weight = q_y
-        if known is not None:
-            weight, kl_y = known.weight(q_y), known.kl_y(kl_y, self.p_y())
-        hidden = self.decoder(z, batch.covariates, generator)
-        rows = _Decoded(self, batch, hidden, weight, how, prune=known is not None)
-        if how.importance_weighted and how.importance > 1:
-            gain, elbo, enre = rows.importance_weighted(kl_z)
-        else:
-            gain, enre = rows.expected_log_likelihood()
-            gain = gain - how.kl_weight * (weight * kl_z.mean(1)).sum(-1).mean()
-            elbo = enre - (weight * kl_z.mean(1)).sum(-1)
-        gain = gain - how.kl_weight * _penalty(kl_y, how.free_nats, known)
-        if known is not None:
-            gain = gain + how.label_weight * known.log_probability(log_q_y).mean()
-        return Bound(
-            objective=gain,
-            elbo=elbo - kl_y,
-            enre=enre,
-            kl_z=(weight * kl_z.mean(1)).sum(-1),
-            kl_y=kl_y,
-            q_y=q_y,
-            latent=(q_y[:, :, None] * posterior.mean).sum(1),
-        )
+        log_q_y = self.cluster_log_probability(minibatch, generator)
+        q_z, p_z = self.q_z(minibatch, generator), self.p_z()
+        z = q_z.sample(how.samples, generator)
+        log_ratio = how.log_ratio(q_z, p_z, z)
+        y = Clusters(log_q_y, self.p_y) if labels is None else Labelled(log_q_y, self.p_y, labels)
+        hidden = self.decoder(z, minibatch.covariates, generator)
+        decoded = Decoded(hidden, self.decoder.layer, self.decoder.likelihood, minibatch, y, how)
+        log_likelihood = decoded.log_likelihood(log_ratio)
+
+        enre, kl_z, kl_y = log_likelihood.enre, y.mean(log_ratio), y.kl
+        elbo = enre - kl_z - kl_y
+        if log_likelihood.tighter is not None:
+            elbo = log_likelihood.tighter - kl_y
+        objective = how.maximised(log_likelihood, kl_z, y)
+        latent = (y.q_y[:, :, None] * q_z.mean).sum(1)
+        return Bound(objective, elbo, enre, kl_z, kl_y, y.q_y, latent)
 
     def set_output_bias(self, mean: Tensor) -> None:
-        """Start the decoder at these mean counts of the genes, shape (G,), all above 0."""
+        """Start the decoder at given mean counts of the genes, shape (G,), all above 0."""
         with torch.no_grad():
             self.decoder.bias.copy_(self.decoder.likelihood.output_bias(mean))
 
@@ -430,7 +348,7 @@ class GMVAE(nn.Module):
         ----------
         cells : int
         library : Tensor of shape (cells,)
-            Library sizes, which a decoder with size factors needs.
+            Library sizes, used with size factors.
         covariates : Tensor of shape (cells, E)
         generator : torch.Generator
 
@@ -455,146 +373,6 @@ class GMVAE(nn.Module):
             rate += library.log()[:, None] - torch.logsumexp(rate, -1, keepdim=True)
         counts = likelihood.sample(outputs.flatten(1), generator)
         return counts.view(cells, -1), latent, cluster
-
-
-class _Known:
-    """Which cells of a batch have a known label, and what it does to their terms.
-
-    All shapes are those of the batch, so that no step on CUDA waits for a count.
-    """
-
-    def __init__(self, labels: Tensor) -> None:
-        self.mask = labels != UNKNOWN
-        self.label = torch.where(self.mask, labels, 0)
-
-    def weight(self, q_y: Tensor) -> Tensor:
-        """What each component counts for (B, K): q(y given x), or the label's alone."""
-        alone = one_hot(self.label, q_y.shape[1]).to(q_y.dtype)
-        return torch.where(self.mask[:, None], alone, q_y)
-
-    def kl_y(self, kl_y: Tensor, log_p_y: Tensor) -> Tensor:
-        """KL(q(y given x) || p(y)) of each cell, or -log p(y), (B,)."""
-        return torch.where(self.mask, -log_p_y[self.label], kl_y)
-
-    def log_probability(self, log_q_y: Tensor) -> Tensor:
-        """Log q(y given x) of each cell with a label y, 0 of the others, (B,)."""
-        of_label = log_q_y.gather(1, self.label[:, None])[:, 0]
-        return torch.where(self.mask, of_label, 0.0)
-
-
-def _penalty(kl_y: Tensor, free_nats: float, known: _Known | None) -> Tensor:
-    """Mean of KL_y over the batch, up to the free nats free; where y is known, nothing is."""
-    if free_nats == 0.0:
-        return kl_y.mean()
-    if known is None:
-        return kl_y.mean().clamp_min(free_nats)
-    fixed = torch.where(known.mask, kl_y, 0.0).mean()
-    others = torch.where(known.mask, 0.0, kl_y).mean()
-    return fixed + torch.maximum(others, free_nats * (~known.mask).to(kl_y.dtype).mean())
-
-
-class _Decoded:
-    """The rows of a batch that are decoded, and their log-likelihoods.
-
-    With `prune` those of weight 0 are not, whatever the threshold.
-    """
-
-    def __init__(
-        self,
-        model: GMVAE,
-        batch: Batch,
-        hidden: Tensor,
-        weight: Tensor,
-        how: Objective,
-        prune: bool = False,
-    ) -> None:
-        self.layer, self.likelihood = model.decoder.layer, model.decoder.likelihood
-        self.batch, self.how = batch, how
-        self.grid = (batch.cells, how.samples, weight.shape[1])
-        self.flat: Tensor | None = None
-        if (prune or how.threshold > 0.0) and not weight.is_cuda:
-            # The likeliest cluster is always kept, whatever the threshold.
-            kept = (weight > how.threshold).scatter(1, weight.argmax(1, keepdim=True), True)
-            if how.threshold > 0.0:
-                weight = weight * kept
-                weight = weight / weight.sum(1, keepdim=True)
-            kept = kept[:, None, :].expand(self.grid)
-            self.flat = torch.nonzero(kept.flatten()).flatten()
-        self.weight = weight
-        self.hidden = hidden.flatten(0, 2)
-        if self.flat is None or len(self.flat) == math.prod(self.grid):
-            self.flat = None
-            self.rows = Rows.full(batch.cells, math.prod(self.grid[1:]), weight.device)
-        else:
-            self.hidden = self.hidden[self.flat]
-            cell = self.flat // math.prod(self.grid[1:])
-            self.rows = Rows.of(cell, batch.cells)
-
-    def _take(self, values: Tensor) -> Tensor:
-        """Values (B, S, K) of the decoded rows."""
-        flat = values.expand(self.grid).flatten()
-        return flat if self.flat is None else flat[self.flat]
-
-    def _put(self, per_row: Tensor) -> Tensor:
-        """Values of the rows in their places (B, S, K), zeros where nothing was decoded."""
-        if self.flat is None:
-            return per_row.view(self.grid)
-        return (
-            per_row.new_zeros(math.prod(self.grid))
-            .index_copy(0, self.flat, per_row)
-            .view(self.grid)
-        )
-
-    def _weighted(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        return weighted_log_likelihood(
-            self.hidden, weight, self.layer, self.batch, self.rows, self.likelihood
-        )
-
-    def expected_log_likelihood(self) -> tuple[Tensor, Tensor]:
-        """Mean over the batch, differentiable, and the value of each cell (B,), which is not."""
-        share = self.weight[:, None, :] / self.how.samples
-        total, per_row = self._weighted(self._take(share) / self.batch.cells)
-        return total, (self._put(per_row) * share.detach()).sum((1, 2))
-
-    def importance_weighted(self, kl_z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Importance-weighted bound without KL_y (Burda et al. 2016, eq. 8).
-
-        Parameters
-        ----------
-        kl_z : Tensor of shape (B, S, K)
-            log q(z given x, y) - log p(z given y) of each sample.
-
-        Returns
-        -------
-        objective : Tensor, scalar
-            Mean over the batch with the KL weight applied, differentiable.
-        bound, enre : Tensor of shape (B,)
-            Without gradient and KL weight; the second is the plain expected log-likelihood.
-        """
-        split = (self.how.monte_carlo, self.how.importance)
-        grid = (self.batch.cells, *split, -1)
-        # A first pass without gradients gives the weights that the gradient needs (their eq. 14).
-        per_row, _ = decode(
-            self.hidden.detach(), None, self.layer, self.batch, self.rows, self.likelihood
-        )
-        value = self._put(per_row)
-
-        def bound(kl_weight: float) -> tuple[Tensor, Tensor]:
-            logs = (value - kl_weight * kl_z.detach()).view(grid)
-            mean = (torch.logsumexp(logs, 2) - math.log(split[1])).mean(1)
-            return mean, logs.softmax(2).flatten(1, 2) / split[0]
-
-        mean, share = bound(self.how.kl_weight)
-        fixed = share * self.weight.detach()[:, None, :] / self.batch.cells
-        total, _ = self._weighted(self._take(fixed))
-        total = total - self.how.kl_weight * (fixed * kl_z).sum()
-        # The pass gave the gradients by z; the value's own gradient is that by q(y given x).
-        by_cluster = ((self.weight - self.weight.detach()) * mean).sum(1).mean()
-        plain = (self.weight.detach() * bound(1.0)[0]).sum(1)
-        objective = total + by_cluster
-        value_now = (self.weight.detach() * mean).sum(1).mean()
-        objective = objective + (value_now - objective).detach()
-        return objective, plain, (self.weight.detach() * value.mean(1)).sum(1)
 
 
 def _hidden(shape: Architecture, generator: torch.Generator) -> HiddenLayers:

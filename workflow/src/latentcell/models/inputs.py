@@ -1,4 +1,4 @@
-"""From counts of all genes to what a model takes: modelled genes, encoder input, covariates."""
+"""Inputs of a model from counts of all genes: modelled genes, encoder input, covariates."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,11 +7,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from latentcell.errors import InputError
+from latentcell.config.settings import VaeSettings
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.genes import GeneModel
 from latentcell.models.likelihoods import Likelihood
-from latentcell.settings import VaeSettings
+from latentcell.runtime.errors import InputError
 
 # log-normalised input has this count sum before the logarithm.
 TARGET_SUM = 1e4
@@ -19,16 +19,16 @@ TARGET_SUM = 1e4
 
 @dataclass(frozen=True)
 class Inputs:
-    """What turns counts into a model's input; learnt from training cells alone.
+    """Conversion of counts to a model's input, learnt from training cells alone.
 
     Attributes
     ----------
     genes : GeneModel
     encoder_input : {"counts", "log", "log-normalised"}
     batches : list of str
-        Batches among the training cells, one covariate each; empty without batch correction.
+        Batches of the training cells, one covariate each; empty without batch correction.
     largest_sum : float or None
-        Largest count sum of a training cell, where the count sum is a covariate.
+        Largest count sum of a training cell; None unless the count sum is a covariate.
     """
 
     genes: GeneModel
@@ -46,7 +46,7 @@ class Inputs:
     ) -> "Inputs":
         """Learn from training cells (n, G) and, for batch correction, their batches (n,).
 
-        Where genes (bool, shape (G,)) are given, no others have weights.
+        Only the given genes (bool, shape (G,)) may have weights.
         """
         batches: tuple[str, ...] = ()
         if settings.batch_correction:
@@ -60,7 +60,7 @@ class Inputs:
 
     @property
     def covariates(self) -> int:
-        """Size of what the decoder sees besides the latent, E."""
+        """Number of decoder inputs besides the latent, E."""
         return len(self.batches) + (self.largest_sum is not None)
 
     def counts(
@@ -71,7 +71,7 @@ class Inputs:
         device: torch.device,
         dtype: torch.dtype,
     ) -> CountMatrix:
-        """Counts of cells (n, G), with their batches (n,), as a model takes them."""
+        """Model input of cells (n, G) with their batches (n,)."""
         matrix = canonical(matrix)
         sums = np.asarray(matrix.sum(1), dtype=np.float64).ravel()
         modelled = matrix[:, self.genes.modelled]
@@ -85,7 +85,7 @@ class Inputs:
         )
 
     def _values(self, modelled: sp.csr_matrix, sums: np.ndarray) -> np.ndarray | None:
-        """What the encoders see at each non-zero count."""
+        """Encoder input at each non-zero count; None for the counts themselves."""
         if self.encoder_input == "counts":
             return None
         data = modelled.data.astype(np.float64)
@@ -95,7 +95,7 @@ class Inputs:
         return np.log1p(data)
 
     def covariate_values(self, sums: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
-        """Covariates (n, E) of cells with these count sums and batches (n,)."""
+        """Covariates (n, E) of cells from their count sums and batches (n,)."""
         columns = [(np.asarray(batch, str) == name).astype(float) for name in self.batches]
         if self.batches:
             unknown = np.flatnonzero(np.sum(columns, 0) == 0)

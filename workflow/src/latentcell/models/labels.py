@@ -1,26 +1,25 @@
-"""Which cells of a training show their labels, for models that learn from some of them."""
+"""Labelled cells of a semi-supervised training."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latentcell.errors import InputError
+from latentcell.runtime.errors import InputError
 
-# In place of a label.
+# Label of a cell without one.
 UNKNOWN = -1
-# Keeps the drawing apart from what else is drawn with the same seed.
+# Random stream of this module among those with the same seed.
 _STREAM = 11
 
 
 def labelled_cells(
     cell_types: NDArray[np.str_], candidates: NDArray[np.int64], share: float, seed: int
 ) -> NDArray[np.int64]:
-    """Choose the cells that show their labels, a share of each type.
+    """Choose labelled cells, a share of each type.
 
-    Of a type with n candidates round(share n) are chosen, and at least one: so that every type has
-    an example, rare types get more than their share. A smaller share's cells are among a larger
-    one's.
+    Of a type with n candidates round(share n) are chosen, but at least one, so that every type has
+    an example. A larger share contains the cells of a smaller one.
 
     Parameters
     ----------
@@ -31,7 +30,7 @@ def labelled_cells(
     share
         From 0, which chooses none, to 1.
     seed
-        Of the drawing.
+        Seed of the choice.
 
     Returns
     -------
@@ -48,16 +47,16 @@ def labelled_cells(
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels that a training is shown; component k is the k-th type by name.
+    """Labels of a semi-supervised training; component k is the k-th type by name.
 
     Attributes
     ----------
     types : tuple of str
-        All types, of which some may have no labelled cell.
+        All types, with or without a labelled cell.
     shown : ndarray of int64, shape (n,)
         Component of each labelled training cell, `UNKNOWN` of every other cell.
     judged : ndarray of int64, shape (n,)
-        The same with that of validation cells, on which accuracy is measured and nothing else done.
+        The same and that of validation cells, used only to measure accuracy.
     """
 
     types: tuple[str, ...]
@@ -70,7 +69,7 @@ class Labels:
         return np.flatnonzero(self.shown != UNKNOWN)
 
     def accuracy(self, predicted: NDArray[np.int64], cells: NDArray[np.int64]) -> float:
-        """Share of right components among those of these cells that are judged."""
+        """Share of right components among the judged ones of given cells."""
         true = self.judged[cells]
         return float((predicted == true)[true != UNKNOWN].mean())
 
@@ -88,7 +87,7 @@ class Labels:
         Raises
         ------
         InputError
-            If there are no types, or not one for each component.
+            If there are no types, or not as many as components.
         """
         if cell_types is None:
             raise InputError("vae.labelled_share: expected cell types, found none")

@@ -1,4 +1,4 @@
-"""Layers: Glorot-uniform dense layers, scVAE's kind of batch normalisation, and what mends it."""
+"""Dense layers, dropout, and the normalisations of hidden layers, scVAE's among them."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag, relu
 
-from latentcell.models.counts import Batch
+from latentcell.models.counts import Minibatch
 
 Normalisation = Literal["batch", "batch-before-cluster", "layer", "none"]
 
@@ -16,7 +16,7 @@ def glorot(
 ) -> nn.Parameter:
     """Glorot-uniform weights (Glorot and Bengio 2010, eq. 16), shape (rows, columns).
 
-    `fans` replaces rows + columns where these weights are a part of a larger layer.
+    `fans` replaces rows + columns for weights that are a part of a larger layer.
     """
     bound = (6.0 / (fans or rows + columns)) ** 0.5
     values = torch.rand(rows, columns, generator=generator)
@@ -24,7 +24,7 @@ def glorot(
 
 
 def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Set entries to 0 with probability `rate` and scale the rest up; no generator: nothing."""
+    """Set entries to 0 with probability `rate` and scale up the rest, if there is a generator."""
     if rate == 0.0 or generator is None:
         return x
     draws = torch.rand(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
@@ -32,7 +32,7 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor
 
 
 class Dense(nn.Module):
-    """A dense layer, x W + b, with zero biases at the start."""
+    """Dense layer, x W + b, with biases that start at zero."""
 
     def __init__(self, inputs: int, outputs: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Dense(nn.Module):
 
 
 class SparseDense(nn.Module):
-    """A dense layer on the sparse values of a batch: only the weights of its genes are read."""
+    """Dense layer on sparse counts, which reads the weights of non-zero entries only."""
 
     def __init__(
         self, inputs: int, outputs: int, generator: torch.Generator, fans: int | None = None
@@ -55,14 +55,14 @@ class SparseDense(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(
-        self, batch: Batch, rate: float = 0.0, generator: torch.Generator | None = None
+        self, minibatch: Minibatch, rate: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Map a batch of B cells to (B, outputs), with dropout of the non-zero values."""
-        if batch.dense is not None:
-            return dropout(batch.dense, rate, generator) @ self.weight + self.bias
-        values = dropout(batch.value, rate, generator)
+        """Map a minibatch of B cells to (B, outputs), with dropout of the non-zero values."""
+        if minibatch.dense is not None:
+            return dropout(minibatch.dense, rate, generator) @ self.weight + self.bias
+        values = dropout(minibatch.value, rate, generator)
         product = embedding_bag(
-            batch.gene, self.weight, batch.offsets, mode="sum", per_sample_weights=values
+            minibatch.gene, self.weight, minibatch.offsets, mode="sum", per_sample_weights=values
         )
         return product + self.bias
 
@@ -70,17 +70,17 @@ class SparseDense(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalisation over the first axis, with a learnt centre and no learnt scale.
 
-    Epsilon is 1e-3. In training the biased variance of the batch is used; the moving averages
-    (starting at mean 0, variance 1) take the Bessel-corrected one. With K clusters, an input of
-    shape (B, K, H) is K batches that follow one another: each is normalised on its own, and the
-    averages are updated K times.
+    Epsilon is 1e-3. Training uses the biased variance of the minibatch; the moving averages, which
+    start at mean 0 and variance 1, take the Bessel-corrected one. An input of shape (B, K, H) is
+    treated as K successive minibatches: each is normalised on its own, and the averages are
+    updated K times.
 
     Parameters
     ----------
     units : int
         Size of the last axis, H.
     momentum : float
-        Weight of a new batch in the moving averages.
+        Weight of a new minibatch in the moving averages.
     """
 
     epsilon = 1e-3
@@ -106,8 +106,8 @@ class BatchNorm(nn.Module):
             self._update(self.variance, variance * bessel)
         return (x - mean) * torch.rsqrt(variance + self.epsilon) + self.centre
 
-    def _update(self, average: Tensor, batch: Tensor) -> None:
-        values = batch.reshape(-1, len(average))
+    def _update(self, average: Tensor, statistic: Tensor) -> None:
+        values = statistic.reshape(-1, len(average))
         count = len(values)
         powers = torch.arange(count - 1, -1, -1, dtype=values.dtype, device=values.device)
         weights = self.momentum * (1.0 - self.momentum) ** powers
@@ -123,14 +123,14 @@ def _norm(kind: Normalisation, units: int, momentum: float) -> nn.Module:
 
 
 class HiddenLayers(nn.Module):
-    """Layers of dense -> normalisation -> ReLU -> dropout after a first dense product.
+    """Hidden layers, dense -> normalisation -> ReLU -> dropout, without the first product.
 
     Parameters
     ----------
     units, layers : int
     normalisation : {"batch", "batch-before-cluster", "layer", "none"}
-        The first two differ in the first layer alone: whether the cluster's weights are added
-        before the normalisation, which in training takes them out again, or after it.
+        "batch" adds the cluster's weights before the first normalisation, which in training
+        subtracts them again; "batch-before-cluster" adds them after it.
     momentum : float
         Of batch normalisation.
     dropout_rate : float
@@ -159,13 +159,13 @@ class HiddenLayers(nn.Module):
         cluster: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Go on from what the first dense layer gave.
+        """Last hidden layer from the first dense product.
 
         Parameters
         ----------
         first : Tensor of shape (..., H)
         cluster : Tensor of shape (K, H), optional
-            Added for each cluster; `first` is then (B, H) and the result (B, K, H).
+            Added for each cluster; `first` is then (B, H), and the result (B, K, H).
         generator : torch.Generator, optional
             Draws the dropout while training.
         """

@@ -1,4 +1,4 @@
-"""Normal distributions of the latent, with diagonal and with full covariance."""
+"""Normal distributions of the latent with diagonal and with full covariance."""
 
 from typing import NamedTuple
 
@@ -69,7 +69,7 @@ class FullNormal(NamedTuple):
         return result
 
 
-# Of the latent: over the last axis, Z.
+# A distribution over the last axis, Z.
 LatentNormal = DiagonalNormal | FullNormal
 
 

@@ -1,4 +1,4 @@
-"""Adam as TensorFlow 1 has it, on PyTorch's fused kernel."""
+"""TensorFlow 1's variant of Adam on PyTorch's fused kernel."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -15,20 +15,20 @@ class Adam:
     TensorFlow adds epsilon to the raw root of the second moment; PyTorch to the bias-corrected
     one. The two agree when PyTorch's epsilon is divided by the root of its bias correction.
 
-    The kernel is called without `torch.optim.Adam`, whose import brings PyTorch's compiler: 75 MB
-    and a second at the start of every job.
+    The kernel is called directly, since importing `torch.optim` loads PyTorch's compiler: 75 MB and
+    a second at the start of every job.
 
     Parameters
     ----------
     parameters : iterable of Parameter
     learning_rate : float
-        Of the next steps; may be set.
+        Rate of the next steps; may be set.
     maximise : bool
         Whether steps go up the gradients.
     eager : bool
-        Whether a parameter is updated as soon as its gradient is complete, within `backward`, so
-        that never all gradients are held at once; one kernel for each parameter. The numbers are
-        the same.
+        Whether each parameter is updated within `backward`, as soon as its gradient is complete,
+        by a kernel of its own. All gradients are then never held at once; the numbers are the
+        same.
     """
 
     betas = (0.9, 0.999)
@@ -71,7 +71,7 @@ class Adam:
             value.grad.clamp_(-self.clip, self.clip) for value in values if value.grad is not None
         ]
         moments = [self._moments(index) for index in ready]
-        # The kernel's own count of steps; filled in, since a copy would wait for the device.
+        # Filled on the device, since a copy would wait for it.
         step = torch.full((), self.steps + 1.0, device=values[0].device)
         correction = 1.0 - self.betas[1] ** (self.steps + 1)
         torch._fused_adam_(
@@ -100,7 +100,7 @@ class Adam:
         return self.moments[index]
 
     def state(self) -> dict[str, Tensor]:
-        """Moments of every parameter under flat names, for a checkpoint."""
+        """Moments of all parameters under flat names, for a checkpoint."""
         tensors = {"steps": torch.tensor(self.steps)}
         for index, moments in self.moments.items():
             for name, value in zip(_MOMENTS, moments, strict=True):

@@ -1,9 +1,9 @@
-"""The matrix products of the decoder's last layer with a block of genes.
+"""Matrix products of the decoder's last layer with a block of genes.
 
 On a CPU the weights of several outputs are stacked, so that one product gives all outputs of a row
-side by side. PyTorch leaves float32 products there to MKL, which uses AVX2 at most on processors
-that are not Intel's. Its oneDNN, which its convolutions and compiled models use, takes AVX-512
-wherever there is any: 230 against 105 GFLOP/s on one core of an AMD EPYC of the fifth generation.
+side by side. PyTorch leaves float32 products to MKL, which uses AVX2 at most on processors that
+are not Intel's. Its oneDNN, used by convolutions and compiled models, takes AVX-512 wherever there
+is any: 230 against 105 GFLOP/s on one core of an AMD EPYC of the fifth generation.
 """
 
 from functools import cache
@@ -14,19 +14,19 @@ from torch.nn.functional import linear
 
 
 def layer_outputs(hidden: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """What the layer gives for a block of genes.
+    """Outputs of the layer for a block of genes.
 
     Parameters
     ----------
     hidden : Tensor of shape (R, H)
     weight : Tensor of shape (F, W, H)
-        Of the last F outputs; those before are their bias alone.
+        Weights of the last F outputs; the outputs before are their bias.
     bias : Tensor of shape (outputs, W)
 
     Returns
     -------
     Tensor of shape (outputs, R, W)
-        On a CPU in memory with the rows first, (R, outputs, W).
+        On a CPU the rows come first in memory, (R, outputs, W).
     """
     fixed, rows, genes = len(bias) - len(weight), len(hidden), bias.shape[1]
     if hidden.is_cuda:
@@ -52,9 +52,9 @@ def layer_gradients(
     Parameters
     ----------
     derivative : Tensor of shape (F, R, W)
-        In memory as `layer_outputs` has it.
+        In the memory layout of `layer_outputs`.
     hidden : Tensor of shape (R, H)
-        For the gradient of the weights: each row times its weight in the sum.
+        Hidden layer times the weight of each row in the sum, for the gradient of the weights.
     weight : Tensor of shape (F, W, H)
     d_hidden : Tensor of shape (R, H)
         Added to.
@@ -83,7 +83,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @cache
 def _has_onednn() -> bool:
-    """Whether oneDNN's linear layer is there, which no stable name reaches, and worth it."""
+    """Whether oneDNN's linear layer exists, under its unstable name, and pays."""
     if torch.backends.cpu.get_cpu_capability() != "AVX512":
         return False
     try:

@@ -1,4 +1,4 @@
-"""Training of a GMVAE or VAE: one loop over epochs that can be killed and goes on the same."""
+"""Training of a GMVAE or VAE: a loop over epochs that resumes exactly after it is killed."""
 
 import math
 import time
@@ -10,35 +10,36 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from latentcell.errors import InputError
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings
 from latentcell.models.checkpoint import CheckpointStore, select
 from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
 from latentcell.models.genes import GeneModel
-from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates, Objective
+from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates
 from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
+from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
-from latentcell.names import ModelName
-from latentcell.progress import Progress, say
-from latentcell.settings import VaeSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.progress import Progress, say
 
-# Where the learning rate ends, as a share of where it started, under a schedule.
+# Last learning rate of a schedule as a share of the first.
 LAST_RATE = 0.01
 
 
 @dataclass
 class Trained:
-    """A trained model with all that is needed to apply it, and how it came about.
+    """Trained model with its inputs, settings and history.
 
     Attributes
     ----------
     seconds : list of float
-        Duration of the training part of each epoch run here, without its evaluation.
+        Duration of each epoch of this run, without its evaluation.
     types : tuple of str
-        Cell type of each component, where labels guided the training; else empty.
+        Cell type of each component; empty without labels.
     labelled : ndarray of int64
-        Row numbers of the training cells that showed their labels.
+        Row numbers of the labelled training cells.
     """
 
     model: GMVAE
@@ -53,16 +54,16 @@ class Trained:
     labelled: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
 
     def counts(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> CountMatrix:
-        """Counts of cells (n, G), with their batches (n,), as the model takes them."""
+        """Model input of cells (n, G) with their batches (n,)."""
         decoder = self.model.decoder
         return self.inputs.counts(
             matrix, batch, decoder.likelihood, decoder.bias.device, decoder.bias.dtype
         )
 
     def evaluate(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> Evaluation:
-        """Bound and latents of cells, shape (n, G), with every pair decoded."""
+        """Bound and latents of cells (n, G), with every (cell, cluster) pair decoded."""
         counts = self.counts(matrix, batch)
-        # The seed is epoch 0's, so that the numbers do not depend on how long training took.
+        # The stream of epoch 0, so that the result does not depend on the number of epochs.
         stream = _stream(self.seed, 0, 9, counts.device)
         how = _objective(self.settings, threshold=0.0)
         index = np.arange(matrix.shape[0])
@@ -77,9 +78,9 @@ class Trained:
         ----------
         cells : int
         library : ndarray of shape (n,)
-            Count sums of real cells, from which those of the drawn cells are drawn.
+            Count sums of real cells, resampled for the drawn cells.
         batch : ndarray of str, shape (n,), optional
-            Batches of the same cells, drawn with them; needed with batch correction.
+            Batches of the same cells, resampled with them; needed with batch correction.
 
         Returns
         -------
@@ -131,34 +132,34 @@ def train(
     matrix : CSR matrix of shape (n, G)
         Counts of all cells of the subset.
     split : ndarray of str, shape (n,)
-        "training", "validation" or "test"; test cells are not looked at.
+        "training", "validation" or "test"; test cells are not used.
     name : ModelName
         Kind, latent dimension and hidden units.
     components : int
-        Mixture components K (a VAE has one whatever is asked for).
+        Mixture components K; a VAE always has one.
     settings : VaeSettings
     seed : int
-        Seed of initialisation, shuffling and sampling; overrides that of the settings.
+        Seed of initialisation, shuffling and sampling, in place of that of the settings.
     store : CheckpointStore, optional
-        Where to keep, and find again, the state of a training that is killed.
+        Checkpoint from which a killed training resumes.
     batch : ndarray of str, shape (n,), optional
         Batch of each cell, for batch correction.
     cell_types : ndarray, shape (n,), optional
-        Type of each cell. Those of training cells give an inferred p(y); with `labelled_share` they
-        are known of that share of the training cells alone, and guide q(y given x). Those of
-        validation cells are measured against, those of test cells are not looked at.
+        Type of each cell. Training cells give an inferred p(y); with `labelled_share` only that
+        share of them has known types, which guide q(y given x). The types of validation cells
+        measure accuracy, those of test cells are not used.
     genes : ndarray of bool, shape (G,), optional
-        Genes that may have weights; the others have one fixed distribution each.
+        Genes that may have weights; each other gene has one fixed distribution.
 
     Returns
     -------
     Trained
-        With the best epoch's weights, or the last one's, as the settings say.
+        With the weights of the best or the last epoch, by the settings.
 
     Raises
     ------
     InputError
-        When a value ceases to be finite: the epoch, the step and what to try.
+        If a value ceases to be finite; names the epoch, the step and a remedy.
     """
     loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types, genes)
     if store is not None:
@@ -177,7 +178,7 @@ def train(
 
 
 class _Loop:
-    """State of a training, from which the next epoch follows and nothing else does."""
+    """State of a training, which alone determines the next epoch."""
 
     def __init__(
         self,
@@ -209,7 +210,7 @@ class _Loop:
         self.model = self._new_model(shape, probabilities).to(self.device)
         likelihood = self.model.decoder.likelihood
         self.counts = self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
-        # Wide models' gradients are as large as they are; a GPU would rather have one kernel.
+        # Saves the memory of wide models' gradients; on a GPU one kernel for all is faster.
         eager = self.device.type == "cpu"
         parameters, rate = self.model.parameters(), settings.learning_rate
         self.adam = Adam(parameters, rate, maximise=True, eager=eager)
@@ -236,7 +237,7 @@ class _Loop:
         self._evaluate(epoch)
 
     def _train_epoch(self, epoch: int) -> Tensor:
-        """Take a step for each batch; the objective of each."""
+        """Take a step for each minibatch; returns the objectives."""
         settings = self.settings
         noise = _stream(self.seed, epoch, 1, self.device)
         order = torch.randperm(len(self.training), generator=_stream(self.seed, epoch, 2))
@@ -262,7 +263,7 @@ class _Loop:
         return torch.stack(objectives)
 
     def _label_weight(self) -> float:
-        """Weight of a labelled cell's log q(y given x); few weigh together as much as many."""
+        """Weight of a labelled cell's log q(y given x); the sum over all is fixed."""
         if self.labels is None:
             return 0.0
         return self.settings.label_weight * len(self.training) / len(self.labels.cells)
@@ -304,7 +305,7 @@ class _Loop:
                 self._keep_as_best()
 
     def _keep_as_best(self) -> None:
-        """Copy the weights, into the memory of the last copy, so that never two are held."""
+        """Copy the weights into the memory of the last copy."""
         state = self.model.state_dict()
         if not self.best:
             self.best = {name: torch.empty_like(value) for name, value in state.items()}
@@ -317,7 +318,7 @@ class _Loop:
         return patience is not None and self.epoch - self.best_epoch >= patience
 
     def checkpoint(self, store: CheckpointStore) -> None:
-        """Write everything that the next epoch depends on."""
+        """Write the state of the training."""
         tensors: dict[str, Tensor] = {}
         parts = {
             "model.": self.model.state_dict(),
@@ -335,7 +336,7 @@ class _Loop:
         store.save(tensors, description)
 
     def resume(self, store: CheckpointStore) -> None:
-        """Go on from the last checkpoint of the same training, if there is one."""
+        """Restore the last checkpoint of the same training, if there is one."""
         stored = store.load()
         if stored is None:
             return
@@ -349,7 +350,7 @@ class _Loop:
         say(f"{self.name}: goes on after epoch {self.epoch}")
 
     def finish(self) -> Trained:
-        """The result, with the weights that the settings ask for."""
+        """Trained model with the weights of the epoch that the settings choose."""
         kept = self.epoch
         if self.settings.keep == "best-validation":
             self.model.load_state_dict(self.best)
@@ -375,12 +376,12 @@ class _Loop:
 
 
 def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and description of a trained model, to be stored and given to `restore`."""
+    """Tensors and description of a trained model, for `checkpoint.save` and `restore`."""
     tensors = {f"model.{key}": value for key, value in trained.model.state_dict().items()}
     tensors["genes.modelled"] = torch.as_tensor(trained.inputs.genes.modelled)
     tensors["genes.mean"] = torch.as_tensor(trained.inputs.genes.mean)
     settings = trained.settings
-    # What has no effect is not told, so that models without labels are what they always were.
+    # Settings without effect are left out: files of models without labels stay the same.
     unused = set() if settings.labelled_share else {"labelled_share", "label_weight"}
     description = {
         "architecture": asdict(trained.model.shape),
@@ -397,7 +398,7 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
-    """Make a trained model from what `save_arguments` gave; its history is not kept."""
+    """Trained model from the result of `save_arguments`, without its history."""
     settings = VaeSettings.model_validate(description["settings"])
     shape = dict(description["architecture"])
     shape["dropout"] = DropoutRates(**shape["dropout"])
@@ -454,7 +455,7 @@ def _objective(settings: VaeSettings, **parts: float) -> Objective:
 
 
 def _schedule(settings: VaeSettings, epoch: int) -> float:
-    """Factor of the learning rate in an epoch, 1 in the first."""
+    """Factor of the learning rate in an epoch; 1 in the first."""
     done = (epoch - 1) / max(1, settings.epochs - 1)
     if settings.schedule == "cosine":
         return LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + math.cos(math.pi * done))
@@ -464,7 +465,7 @@ def _schedule(settings: VaeSettings, epoch: int) -> float:
 
 
 def _shares(cell_types: np.ndarray | None, training: np.ndarray, components: int) -> Tensor:
-    """Share of each cell type among the training cells, of at least one cell each."""
+    """Share of each cell type among the training cells, counting at least one cell of each."""
     if cell_types is None:
         raise InputError("vae.cluster_prior: inferred: expected cell types, found none")
     types = np.unique(cell_types)
@@ -491,6 +492,6 @@ def _device(settings: VaeSettings) -> torch.device:
 def _stream(
     seed: int, epoch: int, purpose: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
-    """A random stream of its own for each seed, epoch and purpose: what makes resuming exact."""
+    """Random stream of a seed, epoch and purpose, so that resuming is exact."""
     state = np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, np.uint64)[0]
     return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))

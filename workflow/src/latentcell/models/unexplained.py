@@ -1,11 +1,11 @@
-r"""How much of a cell's counts a model of other cells cannot explain.
+r"""Novelty of a cell by its unexplained counts.
 
-The bound of a cell sums over all genes, most of which are noise, and grows with the cell's count
-sum. What a cell of an unknown kind has is a few genes of which it holds far more than the model
-expects of anything it has learnt. A count :math:`x` of a gene of which the decoder expects
-:math:`\mu` is a surprise of :math:`-\log P(X \ge x | \mu)` nats; a cell's unexplained counts are
-the sum of what each gene's surprise has above a limit. As :math:`\mu` is proportional to the
-cell's count sum, large and small cells may be compared.
+The bound of a cell is no measure of novelty: it sums over all genes, mostly noise, and grows with
+the cell's count sum. A cell of an unknown type has a few genes with far more counts than a model
+of the other types expects. A count :math:`x` of a gene with the expectation :math:`\mu` is a
+surprise of :math:`-\log P(X \ge x | \mu)` nats. The unexplained counts of a cell are the sum over
+the genes of the surprise above a limit. As :math:`\mu` is proportional to the cell's count sum,
+large and small cells may be compared.
 """
 
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from latentcell.models.inputs import TARGET_SUM
 from latentcell.models.training import Trained
 
-# Surprise of a gene that is nothing special, nats, and at most, so that no gene decides alone.
+# Surprise that is usual, and its maximum, so that no gene decides alone; nats.
 LIMIT, MOST = 6.0, 30.0
 
 
 @dataclass(frozen=True)
 class Explained:
-    """What a model makes of cells.
+    """Unexplained counts and latents of cells.
 
     Attributes
     ----------
@@ -45,20 +45,20 @@ def explain(
     present: NDArray[np.bool_] | None = None,
     usual: NDArray[np.float32] | None = None,
 ) -> Explained:
-    """Compare counts with what a model expects of them.
+    """Compare counts with the expectation of a model.
 
-    Nothing is drawn: the latent is the mean of its likeliest component, so that a cell has the
-    same result whatever other cells there are.
+    Nothing is drawn: the latent is the mean of its likeliest component, so that the result of a
+    cell does not depend on the other cells.
 
     Parameters
     ----------
     trained : Trained
-        A model with Poisson likelihood and size factors.
+        Model with Poisson likelihood and size factors.
     counts : CSR matrix of shape (n, G)
     present : ndarray of bool, shape (G,), optional
-        Genes that these cells were measured for; nothing is expected of the others.
+        Measured genes; the others have no expectation.
     usual : ndarray of float32, shape (G,), optional
-        Mean log-normalised count of each gene, which the encoder is shown of the others.
+        Mean log-normalised count of each gene, the encoder's input for genes not measured.
     """
     shape, genes = trained.model.shape, trained.inputs.genes
     if shape.likelihood != "poisson" or not shape.size_factor:
@@ -67,7 +67,7 @@ def explain(
     shares, latent = _shares(trained, counts, there, usual)
     expected = sp.csr_matrix(counts, dtype=np.float64, copy=True)
     rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    # Genes with weights share out the counts that are theirs; each other gene has its fixed share.
+    # Modelled genes share the sum of their own counts; each other gene has a fixed share of all.
     modelled = genes.modelled[counts.indices]
     place = np.cumsum(genes.modelled) - 1
     own = np.bincount(rows[modelled], counts.data[modelled], minlength=counts.shape[0])
@@ -85,14 +85,14 @@ def _shares(
     present: NDArray[np.bool_],
     usual: NDArray[np.float32] | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-    """Share of each modelled gene in the counts of them all (n, modelled), and the latent."""
+    """Expected share of each modelled gene in their counts (n, modelled), and the latent."""
     model = trained.model.eval()
     filled = _filled(trained, counts, present, usual)
-    batch = trained.counts(filled).rows(torch.arange(counts.shape[0]))
-    probability = model.cluster_log_probability(batch).exp()
-    means = model.q_z(batch).mean
+    minibatch = trained.counts(filled).rows(torch.arange(counts.shape[0]))
+    probability = model.cluster_log_probability(minibatch).exp()
+    means = model.q_z(minibatch).mean
     likeliest = means[torch.arange(len(means)), probability.argmax(1)]
-    hidden = model.decoder(likeliest[:, None, None, :], batch.covariates)[:, 0, 0]
+    hidden = model.decoder(likeliest[:, None, None, :], minibatch.covariates)[:, 0, 0]
     layer = model.decoder.layer
     logits = (hidden @ layer.weight[0].T + layer.bias[0]).double()
     modelled = present[trained.inputs.genes.modelled]
@@ -107,10 +107,7 @@ def _filled(
     present: NDArray[np.bool_],
     usual: NDArray[np.float32] | None,
 ) -> sp.csr_matrix:
-    """Counts for the encoder, which has never seen a cell without the genes that are missing.
-
-    They get what makes their log-normalised value the usual one, in proportion to the cell's sum.
-    """
+    """Encoder counts in which missing genes have their usual log-normalised value."""
     missing = np.flatnonzero(~present & trained.inputs.genes.modelled)
     if usual is None or not len(missing):
         return counts
@@ -125,7 +122,7 @@ def _filled(
 
 
 def _excess(counts: sp.csr_matrix, expected: sp.csr_matrix) -> sp.csr_matrix:
-    """Surprise above the limit; that of counts that are not above what is expected is none."""
+    """Surprise above the limit; counts up to the expectation are no surprise."""
     from scipy.special import gammainc
 
     above = counts.data > expected.data
@@ -133,7 +130,7 @@ def _excess(counts: sp.csr_matrix, expected: sp.csr_matrix) -> sp.csr_matrix:
     chance = gammainc(counts.data[above].astype(np.float64), expected.data[above])
     surprise = np.zeros(len(counts.data))
     surprise[above] = np.minimum(-np.log(np.maximum(chance, 1e-300)), MOST) - LIMIT
-    # Copies: what is zero is taken out in place.
+    # Copies, since zeros are eliminated in place.
     places = counts.indices.copy(), counts.indptr.copy()
     excess = sp.csr_matrix((np.maximum(surprise, 0.0), *places), counts.shape)
     excess.eliminate_zeros()

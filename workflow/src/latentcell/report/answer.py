@@ -1,187 +1,174 @@
-"""The answer of the run itself: accuracy of each input, and what is between the best of each kind.
+"""Answer of a run: accuracy of each input, and differences of latents to other inputs.
 
-Of each kind of input the one that is best on validation cells stands for it, so that test cells
-choose nothing.
+Each kind of input is represented by its best input on validation cells, so that no choice depends
+on test cells.
 """
-
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from latentcell.compare.evidence import MissingError, best_input
-from latentcell.compare.tables import controlled_table, pair_probabilities, published_accuracies
-from latentcell.io import read_obs
-from latentcell.names import input_title
+from latentcell.config.names import input_title, is_model, pca_components
+from latentcell.figures.data import job_files
+from latentcell.grid.records import classifier_records
 from latentcell.report.charts import intervals
-from latentcell.report.glance import subset_title
-from latentcell.report.parts import Chart, Section, Table, interval, number
-from latentcell.settings import Settings
-from latentcell.tables.collect import collect_ffnn_records
+from latentcell.report.parts import Chart, Section, Table
+from latentcell.report.results import Results
+from latentcell.study.published import STUDY_DATASETS, published_accuracies
+from latentcell.tables.comparison import MEASURES, controlled_table, pair_probabilities
+from latentcell.tables.headings import HEADINGS, Heading
+from latentcell.tables.render import reading_columns
 
-# Names under which the study's own data sets are known (`latentcell.tables.build`).
-_PUBLISHED = ("pbmc68k", "pbmc68k-study")
-_RUN = "run"
 _NO_WIDTH = 1e-9
+_PAIR_HEADINGS = HEADINGS | {
+    "first": Heading("Latents", words=input_title),
+    "second": Heading("Other input", words=input_title),
+    "probability_first_better": Heading("P(latents better)"),
+    "probability_second_better": Heading("P(other better)"),
+}
+_PAIR_NOTE = (
+    "Best input of each kind on validation cells: latents of the run's models, principal "
+    "components, raw counts, other representations. Difference: accuracy on latents minus accuracy "
+    "on the other input, with its 95 % interval. Probabilities: Bayesian correlated t-test. Equal: "
+    "difference within the region of practical equivalence (comparison.rope)."
+)
 
 
-def answers(folder: Path, settings: Settings, inputs: list[str]) -> list[Section]:
-    """A section for each subset."""
-    return [_answer(folder, settings, cells, inputs) for cells in settings.subset_names()]
+def answer(results: Results, cells: str) -> Section:
+    """Make the section of a subset: chart of accuracies, table and sentences of differences.
+
+    Parameters
+    ----------
+    results : Results
+        Results of a run on a data set.
+    cells : str
+        Name of the subset.
+    """
+    title = results.title_of(cells)
+    found = _scores(results, cells)
+    if found.empty:
+        return Section(
+            title, [f"The classifier {results.classifier} fits no input of these cells."]
+        )
+    pairs = _pairs(found, results)
+    tables = [_pair_table(pairs)] if len(pairs) else []
+    sentences = _sentences(pairs, tables[0], results.settings.comparison.rope) if tables else []
+    return Section(
+        title,
+        sentences or ["The run has no accuracies of both latents and other inputs."],
+        [_accuracy_chart(found, results, cells)],
+        tables,
+    )
 
 
-def ffnn_files(folder: Path, settings: Settings, cells: str, inputs: list[str]) -> list[Path]:
-    """Measures of the classifier on each input, in all replicates."""
-    return [
-        folder / cells / replicate / "ffnn" / name / "metrics.json"
-        for name in inputs
-        for replicate in settings.replicate_names()
-    ]
+def verdict(low: float | None, high: float | None, rope: float) -> str:
+    """Describe the interval of a difference.
 
-
-def verdict(low: Any, high: Any, rope: float) -> str:
-    """What an interval of a difference says, in words."""
-    if pd.isna(low):
-        return "one replicate, so nothing is known of the spread"
+    Parameters
+    ----------
+    low, high : float or None
+        Interval; missing for one replicate.
+    rope : float
+        Largest difference that is equal in practice.
+    """
+    if low is None or high is None or pd.isna(low):
+        return "one replicate, so the spread is unknown"
     if high - low < _NO_WIDTH:
-        return "the same in every replicate, so nothing is known of the spread"
+        return "the same in all replicates, so the spread is unknown"
     if low > rope:
         return "better"
     if high < -rope:
         return "worse"
     if -rope <= low and high <= rope:
         return "equal in practice"
-    return "not decided by these replicates"
+    return "undecided with these replicates"
 
 
-def _answer(folder: Path, settings: Settings, cells: str, inputs: list[str]) -> Section:
-    found = collect_ffnn_records(ffnn_files(folder, settings, cells, inputs)).assign(variant=_RUN)
-    table = controlled_table(found, _RUN)
-    size = len(read_obs(folder / cells / "r1" / "cells.h5ad"))
-    pairs = _pairs(found, settings.comparison.rope)
-    published = published_accuracies(size) if settings.dataset.name in _PUBLISHED else {}
-    title = subset_title(cells, size)
-    charts = [_accuracy_chart(table, published, cells, title)]
-    return Section(title, _sentences(pairs, settings.comparison.rope), charts, _pair_table(pairs))
+def _scores(results: Results, cells: str) -> pd.DataFrame:
+    """Scores of the page's classifier on each input of a subset."""
+    keys = [(cells, name) for name in results.inputs(cells)]
+    file = f"{results.classifier}/metrics.json"
+    paths = job_files(results.settings, results.dataset, keys, file)
+    files = {results.variant: [results.folder / path for path in paths]}
+    return classifier_records(files) if paths else pd.DataFrame()
 
 
-def _accuracy_chart(
-    table: pd.DataFrame, published: dict[str, float], cells: str, title: str
-) -> Chart:
-    labels = [input_title(str(name)) for name in table["input"]]
-    frame = pd.DataFrame({"label": labels})
-    frame[["mean", "low", "high"]] = table[["accuracy_mean", "accuracy_low", "accuracy_high"]]
-    frame["published"] = [published.get(str(name)) for name in table["input"]]
-    frame["published"] = frame["published"].astype(float)
-    rows = []
-    for index, row in enumerate(table.to_dict("records")):
-        measures = [
-            interval(*(row[f"{measure}_{part}"] for part in ("mean", "low", "high")))
-            for measure in ("accuracy", "balanced_accuracy", "macro_f1")
-        ]
-        rows.append(
-            [
-                labels[index],
-                *measures,
-                *([number(frame["published"][index])] if published else []),
-                number(row["test_cells_mean"], 0),
-                number(row["replicates"], 0),
-            ]
-        )
-    heads = ["Input", "Accuracy", "Balanced accuracy", "Macro F1"]
-    heads += [*(["Published"] if published else []), "Test cells", "Replicates"]
+def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
+    title = results.title_of(cells)
+    size = len(results.subsets[cells])
+    published = published_accuracies(size) if results.dataset in STUDY_DATASETS else {}
+    frame = controlled_table(found, results.variant)
+    frame["published"] = frame["input"].map(published).astype(float)
+    measures = [f"{name}_{part}" for name in MEASURES for part in ("mean", "low", "high")]
+    shown = frame[["input", *measures, "published", "test_cells_mean", "replicates", "note"]]
     notes = [
-        "Means on test cells with 95 % intervals over replicates (corrected resampled t). Few "
-        "replicates give wide ones; the chart cuts them at 0 and 1."
+        "Means on test cells with 95 % intervals over replicates (corrected resampled t-test). "
+        "Intervals over few replicates are wide; the chart clips them to 0 and 1."
     ]
-    best = max(zip(frame["mean"], labels, strict=True))
+    caption = f"Scores of the classifier {results.classifier} on test cells by input, {title}"
+    table = Table(caption, reading_columns(shown), notes)
+    drawn = pd.DataFrame({"label": table.cells("Input"), "text": table.cells("Accuracy")})
+    drawn[["mean", "low", "high"]] = frame[["accuracy_mean", "accuracy_low", "accuracy_high"]]
+    drawn["published"] = frame["published"]
+    best = drawn.iloc[int(drawn["mean"].argmax())]
     summary = (
-        f"Test accuracy of the classifier on each input, {title}, a point with its 95 % interval. "
-        f"The highest mean, {best[0]:.3f}, is that of {best[1]}."
+        f"Test accuracy of the classifier {results.classifier} by input with 95 % intervals, "
+        f"{title}. {best['label']} has the highest mean: {best['text']}."
     )
-    return Chart(
-        f"accuracy-{cells}",
-        f"Test accuracy by input, {title}",
-        summary,
-        intervals(frame, "Test accuracy (share of cells)", share=True),
-        Table(f"Test measures of the classifier on each input, {title}", heads, rows, notes),
-    )
+    spec = intervals(drawn, "Test accuracy (share of cells)", share=True)
+    return Chart(f"accuracy-{cells}", f"Test accuracy by input, {title}", summary, spec, table)
 
 
-def _pairs(found: pd.DataFrame, rope: float) -> pd.DataFrame:
-    """The latents that are best on validation cells, against the best of each other kind."""
-    best = {}
-    for kind in ("scVAE", "PCA", "raw"):
-        try:
-            best[kind] = best_input(found, kind)
-        except MissingError:
-            continue
-    others = [name for kind, name in best.items() if kind != "scVAE"]
-    if "scVAE" not in best or not others:
+def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Compare the best latents with the best input of each other kind; empty without both."""
+    best = _best_of_each_kind(found)
+    latents = best.pop("latents", None)
+    if latents is None or not best:
         return pd.DataFrame()
-    few = found[found["input"].isin(best.values())]
-    pairs = pair_probabilities(few, _RUN, rope=rope)
-    latents = best["scVAE"]
-    turned = [_turned(row) if row["second"] == latents else row for row in _rows(pairs)]
-    kept = [row for row in turned if row["first"] == latents and row["second"] in others]
-    return pd.DataFrame(kept)
+    few = found[found["input"].isin([latents, *best.values()])]
+    pairs = pair_probabilities(few, results.variant, rope=results.settings.comparison.rope)
+    # Latents are the last inputs, and so the second of each pair.
+    return _turned(pairs[pairs["second"] == latents])
 
 
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Swap the sides of all pairs."""
+    sides = [
+        ("first", "second"),
+        ("difference_low", "difference_high"),
+        ("probability_first_better", "probability_second_better"),
+    ]
+    names = {one: other for side in sides for one, other in (side, side[::-1])}
+    turned = pairs.rename(columns=names)[list(pairs.columns)]
+    differences = [name for name in turned if str(name).startswith("difference_")]
+    return turned.assign(**{str(name): -turned[name] for name in differences})
 
 
-def _turned(row: dict[str, Any]) -> dict[str, Any]:
-    """The same pair with its sides changed."""
-    mean, low, high = (row[f"difference_{part}"] for part in ("mean", "low", "high"))
-    return row | {
-        "first": row["second"],
-        "second": row["first"],
-        "difference_mean": -mean,
-        "difference_low": -high if pd.notna(high) else high,
-        "difference_high": -low if pd.notna(low) else low,
-        "probability_first_better": row["probability_second_better"],
-        "probability_second_better": row["probability_first_better"],
-    }
+def _best_of_each_kind(found: pd.DataFrame) -> dict[str, str]:
+    """Input of each kind with the highest mean accuracy on validation cells."""
+    means = found[found["split"] == "validation"].groupby("input")["accuracy"].mean().dropna()
+    best: dict[str, str] = {}
+    for name in means.sort_values(ascending=False, kind="stable").index:
+        best.setdefault(_kind(name), name)
+    return best
 
 
-def _sentences(pairs: pd.DataFrame, rope: float) -> list[str]:
-    if pairs.empty:
-        return ["No latents and other inputs were classified side by side."]
+def _kind(name: str) -> str:
+    if is_model(name):
+        return "latents"
+    if pca_components(name):
+        return "PCA"
+    return "raw" if name == "raw" else "other"
+
+
+def _pair_table(pairs: pd.DataFrame) -> Table:
+    columns = reading_columns(pairs.drop(columns="paired"), _PAIR_HEADINGS)
+    return Table("Latents against the other inputs", columns, [_PAIR_NOTE])
+
+
+def _sentences(pairs: pd.DataFrame, table: Table, rope: float) -> list[str]:
+    names = ("Latents", "Other input", "Difference")
+    texts = zip(*map(table.cells, names), strict=True)
+    bounds = zip(pairs["difference_low"], pairs["difference_high"], strict=True)
     return [
-        f"{input_title(row['first'])} against {input_title(row['second'])}: "
-        f"{_difference(row)} of accuracy; "
-        f"{verdict(row['difference_low'], row['difference_high'], rope)}."
-        for row in _rows(pairs)
-    ]
-
-
-def _difference(row: dict[str, Any]) -> str:
-    return interval(*(row[f"difference_{part}"] for part in ("mean", "low", "high")))
-
-
-def _pair_table(pairs: pd.DataFrame) -> list[Table]:
-    if pairs.empty:
-        return []
-    rows = [
-        [
-            input_title(row["first"]),
-            input_title(row["second"]),
-            _difference(row),
-            *(
-                number(row[f"probability_{outcome}"])
-                for outcome in ("first_better", "equal", "second_better")
-            ),
-            "" if pd.isna(row["note"]) else str(row["note"]),
-        ]
-        for row in _rows(pairs)
-    ]
-    heads = ["Latents", "Other input", "Difference", "P(latents better)", "P(equal)"]
-    notes = [
-        "Of each kind the input that is best on validation cells. Difference: accuracy on latents "
-        "less the other's, with its 95 % interval; probabilities by the correlated Bayesian "
-        "t-test; equal: within the region of practical equivalence (comparison.rope)."
-    ]
-    return [
-        Table("Latents against the other inputs", [*heads, "P(other better)", "Note"], rows, notes),
+        f"{latents} against {other}: {difference} of accuracy; {verdict(low, high, rope)}."
+        for (latents, other, difference), (low, high) in zip(texts, bounds, strict=True)
     ]

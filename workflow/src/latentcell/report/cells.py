@@ -1,28 +1,22 @@
-"""Cells of the map: where they lie, what they are, what classifiers make of them; and confusions.
-
-Replicate 1 of each subset, as maps are made of it. Numbers are rounded to what a screen shows.
-"""
+"""Maps with types and predictions, and confusion matrices, of replicate 1."""
 
 import colorsys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from latentcell.figures.data import map_representations, umi_counts
-from latentcell.figures.style import TypeStyle, type_styles
-from latentcell.io import read_cell_table, read_json, read_obs
-from latentcell.names import input_title
-from latentcell.report.glance import subset_title
-from latentcell.report.parts import Matrix
-from latentcell.settings import Settings
+from latentcell.config.names import input_title
+from latentcell.data.split import SPLITS
+from latentcell.figures.data import map_representations
+from latentcell.figures.style import TypeStyle
+from latentcell.report.parts import Matrix, number
+from latentcell.report.results import Results
+from latentcell.runtime.io import read_cell_table, read_json
 
-SPLITS = ("training", "validation", "test")
-# More would make the page slow and large; test cells, which the matrices are of, are kept.
+# Limit of the size of the page. All test cells are kept, for the confusion matrices.
 MOST_CELLS = 20_000
-# matplotlib's markers as paths in a box from -1 to 1.
+# Markers of matplotlib as paths in a box from -1 to 1.
 _PATHS = {
     "o": "M-.9,0A.9,.9,0,1,1,.9,0A.9,.9,0,1,1,-.9,0Z",
     "s": "M-.8,-.8H.8V.8H-.8Z",
@@ -40,52 +34,46 @@ _PATHS = {
     "h": "M0,-1L.87,-.5V.5L0,1L-.87,.5V-.5Z",
     "8": "M-.4,-.95H.4L.95,-.4V.4L.4,.95H-.4L-.95,.4V-.4Z",
 }
-_SPLIT_STYLES = [
-    ("training", "#0072B2", "o"),
-    ("validation", "#E69F00", "s"),
-    ("test", "#D55E00", "^"),
-]
-_ERROR_STYLES = [("right", "#0072B2", "o"), ("wrong", "#D55E00", "X")]
 _DARKEST = 0.16
 
 
-def cell_map(folder: Path, settings: Settings, chosen: Sequence[str], cells: str) -> dict[str, Any]:
-    """All that the page's script needs to draw a subset.
+def cell_map(results: Results, cells: str) -> dict[str, Any]:
+    """Collect the data of the map of a subset for the script of the page.
+
+    Parameters
+    ----------
+    results : Results
+        Results of a run on a data set.
+    cells : str
+        Name of the subset.
 
     Returns
     -------
     dict
-        cells, title, shown (a sentence where some are left out), barcodes, types (names), type
-        (their index, one for each cell), umi, representations (name, title, x, y) and inputs
-        (name, title, split, predicted, probability), missing values being None.
+        name (of the map), title, shown (a sentence if some cells are omitted), barcodes, types
+        (with styles), type (index of each cell's type), umi, representations (name, title, x, y)
+        and inputs (name, title, split, predicted, probability). Missing values are None.
     """
-    subset = folder / cells / "r1"
-    dataset = read_obs(folder / "dataset.h5ad")
-    inputs = [*settings.baseline_inputs(), *chosen]
+    names = map_representations(results.settings, results.chosen, cells)
+    maps = {name: _cell_table(results, cells, name, "tsne.csv") for name in names}
     tables = {
-        name: read_cell_table(subset / "ffnn" / name / "predictions.csv").set_index("barcode")
-        for name in inputs
+        name: _cell_table(results, cells, name, results.classifier, "predictions.csv")
+        for name in results.inputs(cells)
     }
-    maps = {
-        name: read_cell_table(subset / "maps" / f"{name}.csv").set_index("barcode")
-        for name in map_representations(settings, chosen, cells)
-    }
-    # Latents may be of cells of their own.
-    own = [read_obs(subset / "cells.h5ad"), *tables.values(), *maps.values()]
-    every = pd.Index(list(dict.fromkeys(name for part in own for name in map(str, part.index))))
+    # Generative models can have separate cells.
+    parts = [results.subsets[cells], *tables.values(), *maps.values()]
+    every = pd.Index(list(dict.fromkeys(name for part in parts for name in map(str, part.index))))
     tested = {name for table in tables.values() for name in table.index[table["split"] == "test"]}
     barcodes = _thinned(every, tested)
-    types = list(type_styles(dataset["cell_type"].astype(str)))
-    umi = pd.Series(umi_counts(folder / "dataset.h5ad"), dataset.index.astype(str))
-    known = dataset["cell_type"].astype(str)
+    types = list(results.types)
     return {
-        "cells": cells,
-        "title": subset_title(cells, len(own[0])),
+        "name": _map_name(results, cells),
+        "title": results.full_title(cells),
         "shown": _left_out(len(every), len(barcodes)),
         "barcodes": list(barcodes),
-        "types": types,
-        "type": [types.index(known[name]) for name in barcodes],
-        "umi": [int(value) for value in umi.loc[barcodes]],
+        "types": [_look(name, style) for name, style in results.types.items()],
+        "type": _indices(results.cell_types.loc[barcodes], types),
+        "umi": [int(value) for value in results.umi.loc[barcodes]],
         "representations": [
             {"name": name, "title": input_title(name)}
             | {axis: _rounded(points[axis].reindex(barcodes), 2) for axis in ("x", "y")}
@@ -99,41 +87,45 @@ def cell_map(folder: Path, settings: Settings, chosen: Sequence[str], cells: str
     }
 
 
-def looks(dataset: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
-    """How types, splits and errors are drawn: name, colour on light and on dark, a path."""
-    styles = type_styles(dataset["cell_type"].astype(str))
-    return {
-        "type": [_look(name, style) for name, style in styles.items()],
-        "split": [_look(name, TypeStyle(colour, mark)) for name, colour, mark in _SPLIT_STYLES],
-        "error": [_look(name, TypeStyle(colour, mark)) for name, colour, mark in _ERROR_STYLES],
-    }
+def matrices(results: Results, cells: str) -> list[Matrix]:
+    """Collect the confusion matrices of all inputs of a subset in replicate 1.
 
-
-def matrices(folder: Path, settings: Settings, inputs: Sequence[str]) -> list[Matrix]:
-    """Confusion matrices of replicate 1, of which the map shows the cells."""
+    Parameters
+    ----------
+    results : Results
+        Results of a run on a data set.
+    cells : str
+        Name of the subset.
+    """
     found = []
-    for cells in settings.subset_names():
-        size = len(read_obs(folder / cells / "r1" / "cells.h5ad"))
-        for name in inputs:
-            metrics = read_json(folder / cells / "r1" / "ffnn" / name / "metrics.json")
-            counts = np.asarray(metrics["confusion"]["matrix"])
-            totals = counts.sum(axis=1, keepdims=True)
-            shares = counts / np.maximum(totals, 1)
-            title = f"{input_title(name)}, {subset_title(cells, size)}, replicate 1"
-            labels = metrics["confusion"]["labels"]
-            found.append(
-                Matrix(cells, name, title, labels, counts.tolist(), shares.round(3).tolist())
-            )
+    for name in results.inputs(cells):
+        metrics = read_json(results.first(cells, name, results.classifier, "metrics.json"))
+        labels, counts = metrics["confusion"]["labels"], np.asarray(metrics["confusion"]["matrix"])
+        # Intensity of the colours.
+        shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).round(3)
+        title = f"{input_title(name)}, {results.full_title(cells)}, replicate 1"
+        found.append(
+            Matrix(_map_name(results, cells), name, title, labels, counts.tolist(), shares.tolist())
+        )
     return found
 
 
+def _map_name(results: Results, cells: str) -> str:
+    return f"{results.dataset}/{cells}"
+
+
+def _cell_table(results: Results, *path: str) -> pd.DataFrame:
+    """Read a table of cells of replicate 1, indexed by barcode."""
+    return read_cell_table(results.first(*path)).set_index("barcode")
+
+
 def on_dark(colour: str) -> str:
-    """The colour itself, or a lighter one of its hue where it would be lost on black."""
+    """Adapt a colour to a dark page: dark colours get lighter, with the same hue."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 >= _DARKEST:
         return colour
-    # The darker it was, the lighter it gets, so that two dark colours stay apart.
+    # Darker colours get lighter ones, so that different colours stay different.
     channels = colorsys.hls_to_rgb(hue, max(lightness, 0.9 - 0.6 * lightness), saturation)
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in channels)
 
@@ -147,8 +139,19 @@ def _look(name: str, style: TypeStyle) -> dict[str, str]:
     }
 
 
+# Styles for all data sets.
+ERRORS_AND_SPLITS = {
+    "split": [
+        _look("training", TypeStyle("#0072B2", "o")),
+        _look("validation", TypeStyle("#E69F00", "s")),
+        _look("test", TypeStyle("#D55E00", "^")),
+    ],
+    "error": [_look("right", TypeStyle("#0072B2", "o")), _look("wrong", TypeStyle("#D55E00", "X"))],
+}
+
+
 def _thinned(every: pd.Index, tested: set[str]) -> pd.Index:
-    """At most so many cells: those that test, and others at even steps."""
+    """Select at most `MOST_CELLS` cells: all test cells, and others at regular intervals."""
     if len(every) <= MOST_CELLS:
         return every
     test = np.array([name in tested for name in every])
@@ -161,7 +164,8 @@ def _thinned(every: pd.Index, tested: set[str]) -> pd.Index:
 def _left_out(every: int, kept: int) -> str:
     if kept == every:
         return ""
-    return f"Shown are {kept:,} of {every:,} cells: all that test, and others at even steps."
+    shown = f"The map has {number(kept)} of {number(every)} cells"
+    return f"{shown}: all test cells, and others at regular intervals."
 
 
 def _predictions(table: pd.DataFrame, types: list[str]) -> dict[str, list[Any]]:
@@ -172,10 +176,10 @@ def _predictions(table: pd.DataFrame, types: list[str]) -> dict[str, list[Any]]:
     }
 
 
-def _indices(names: pd.Series, known: list[str]) -> list[int | None]:
+def _indices(names: "pd.Series[str]", known: list[str]) -> list[int | None]:
     places = {name: index for index, name in enumerate(known)}
     return [None if pd.isna(name) else places[str(name)] for name in names]
 
 
-def _rounded(values: pd.Series, digits: int) -> list[float | None]:
+def _rounded(values: "pd.Series[float]", digits: int) -> list[float | None]:
     return [None if pd.isna(value) else round(float(value), digits) for value in values]

@@ -1,76 +1,72 @@
-"""Read the folder of a run into what its page shows."""
+"""Collect the content of the page of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import pandas as pd
-
-from latentcell.io import read_obs
-from latentcell.mark import SIMULATION_NOTE, bears_mark
-from latentcell.report.answer import answers
-from latentcell.report.cells import cell_map, looks, matrices
-from latentcell.report.compared import compared, leaderboard
+from latentcell.config.settings import LatentsSettings, Settings
+from latentcell.report.answer import answer
+from latentcell.report.cells import ERRORS_AND_SPLITS, cell_map, matrices
 from latentcell.report.cost import cost_table, seed_table, version_table
 from latentcell.report.curves import learning_curves
 from latentcell.report.glance import glance
-from latentcell.report.parts import Report, Table, minus
-from latentcell.settings import Settings
-from latentcell.tables.render import TITLES, explain, reading_columns
+from latentcell.report.parts import DatasetPart, Report, Topic
+from latentcell.report.results import Results, results_of
+from latentcell.report.tables import table_topics
+from latentcell.runtime.mark import SIMULATION_NOTE, any_bears_mark
 
 
-def collect(folder: str | Path, settings: Settings, chosen: Sequence[str]) -> Report:
-    """Read everything.
+def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequence[str]]) -> Report:
+    """Read the content of the page.
 
     Parameters
     ----------
     folder : str or Path
-        ``results/{run}``, with the tables, figures and finished cells of the run.
+        Folder ``results/{run}`` with grid, tables and ``config.yaml``.
     settings : Settings
-        Of the run.
-    chosen : sequence of str
-        Names of the chosen models.
+        Settings of the run.
+    chosen : mapping of str to sequence of str
+        Names of the chosen models of each data set.
+
+    Returns
+    -------
+    Report
+        Input of `latentcell.report.page.render`.
     """
     folder = Path(folder)
-    inputs = [*settings.baseline_inputs(), *chosen]
-    dataset = read_obs(folder / "dataset.h5ad")
-    sizes = {
-        cells: len(read_obs(folder / cells / "r1" / "cells.h5ad"))
-        for cells in settings.subset_names()
-    }
+    found = results_of(folder, settings, chosen)
+    subsets = settings.subset_names()
     return Report(
         run=settings.run,
-        dataset=settings.dataset.name,
-        simulated=SIMULATION_NOTE if bears_mark(folder / "dataset.h5ad") else "",
-        glance=glance(folder, settings),
-        answers=answers(folder, settings, inputs),
-        compared=compared(folder, settings),
-        leaderboard=leaderboard(folder, settings),
-        tables=[study_table(folder, name) for name in ("table3", "table4", "table5")],
-        matrices=matrices(folder, settings, inputs),
+        design=_design(settings),
+        simulated=SIMULATION_NOTE if any_bears_mark(one.file for one in found) else "",
+        datasets=[DatasetPart(one.dataset, _topics(one)) for one in found],
+        matrices=[matrix for one in found for cells in subsets for matrix in matrices(one, cells)],
         cost=cost_table(folder),
         seeds=seed_table(settings),
         versions=version_table(),
         config=(folder / "config.yaml").read_text(encoding="utf-8"),
-        looks=looks(dataset),
-        maps=[cell_map(folder, settings, chosen, cells) for cells in settings.subset_names()],
-        curves=learning_curves(folder, settings, chosen, sizes),
+        looks=ERRORS_AND_SPLITS,
+        maps=[cell_map(one, cells) for one in found for cells in subsets if one.inputs(cells)],
+        curves=[curve for one in found for curve in learning_curves(one)],
     )
 
 
-def study_table(folder: Path, name: str) -> Table:
-    """One of the study's tables, the published numbers beside ours."""
-    frame = pd.read_csv(folder / "tables" / f"{name}.csv")
-    columns = reading_columns(frame)
-    groups: list[tuple[str, int]] = []
-    for column in columns:
-        if column.group and groups and groups[-1][0] == column.group:
-            groups[-1] = (column.group, groups[-1][1] + 1)
-        else:
-            groups.append((column.group, 1))
-    heads = [column.heading for column in columns]
-    rows = [
-        [minus(cell) for cell in row]
-        for row in zip(*(column.cells for column in columns), strict=True)
+def _topics(results: Results) -> list[Topic]:
+    """Topics of a data set, in the order of the page."""
+    answers = [answer(results, cells) for cells in results.settings.subset_names()]
+    return [
+        Topic("answer", "Answer", "The answer", answers),
+        Topic("data-set", "Data", "The data at a glance", glance=glance(results)),
+        *table_topics(results),
     ]
-    title = f"Table {name.removeprefix('table')}. {TITLES[name]}"
-    return Table(title, heads, rows, explain(name, frame), groups)
+
+
+def _design(settings: Settings) -> list[str]:
+    """Describe the cells of choices and accuracies, as far as true for the run."""
+    shared = "All inputs of a replicate have the same cells and split."
+    chosen = f"Models are chosen on {settings.choice.split} cells."
+    return [
+        *([shared] if settings.latents == LatentsSettings() else []),
+        *([chosen] if settings.choice.by != "fixed" else []),
+        "Accuracies are measured on test cells.",
+    ]

@@ -1,8 +1,8 @@
-"""What a run has cost, and what it was made with."""
+"""Cost of a run by step, seeds, and versions of the software."""
 
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -10,75 +10,129 @@ from typing import Any
 import pandas as pd
 
 from latentcell import __version__
-from latentcell.report.parts import Table, number
-from latentcell.settings import Settings
+from latentcell.config.settings import Settings
+from latentcell.report.parts import Table, plain_table
+from latentcell.tables.headings import HEADINGS, Heading
+from latentcell.tables.render import reading_columns
 
-_FOLDERS = re.compile(r"n\d+|all|r\d+")
-# Written beside this page or after it: whether they are there is a matter of chance.
+_GRID = re.compile(r"[^/]+/(?:all|n\d+)/r\d+/(.+)")
+# Sizes in names of representations: gmvae-z10-h100, pca-k50.
+_SIZES = re.compile(r"(-[a-z]\d+)+$")
+# By the last part of the path of a benchmark, or else by the first.
+_STEPS = {
+    "import_dataset": "Import of the data set",
+    "cells": "Subset and split",
+    "model_cells": "Subset and split of the models",
+    "pool-cells": "Training of all models of a replicate",
+    "pool-model_cells": "Training of all models of a replicate",
+    "choose_models": "Choice of the models",
+    "tsne": "tSNE maps",
+    "samples": "Cells drawn from the models",
+    "finish_cells": "Results of all cells in one file (finished.h5ad)",
+    "store_config": "Configuration",
+    "annotate": "Annotator",
+    "deposit": "Classifier on the authors' own data",
+    "records": "Collection of the results",
+    "tables": "Tables",
+    "figures": "Figures",
+}
+# Benchmarks of jobs that may end after the page is written.
 _LATE = ("write_answer", "write_report")
 _PACKAGES = [
     *("numpy", "scipy", "pandas", "scikit-learn", "torch", "anndata", "scanpy", "openTSNE"),
     *("statsmodels", "matplotlib", "snakemake", "vl-convert-python"),
 ]
+_HEADINGS = {
+    "step": Heading("Step"),
+    "jobs": Heading("Jobs", 0),
+    "seconds": HEADINGS["seconds"],
+    "cpu_time": Heading("CPU seconds", HEADINGS["seconds"].digits),
+    "peak_mb": Heading("Peak memory (MB)", HEADINGS["peak_mb"].digits),
+}
 
 
 def cost_table(folder: Path) -> Table:
-    """Jobs, seconds and memory of each step, from Snakemake's benchmarks of all variants."""
+    """Tabulate jobs, seconds and memory of each step, from Snakemake's benchmarks.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder ``results/{run}``; benchmarks of its variants are included.
+    """
     rows = [
-        {"step": step, "seconds": row["s"], "cpu": row["cpu_time"], "mb": row["max_rss"]}
-        for path in sorted(folder.rglob("benchmarks/**/*.tsv"))
-        if (step := step_of(path)) not in _LATE
+        {"step": step_of(name), "seconds": row["s"], "cpu_time": row["cpu_time"]}
+        | {"peak_mb": row["max_rss"]}
+        for path, name in _benchmarks(folder)
         for row in pd.read_csv(path, sep="\t", na_values="-").to_dict("records")
     ]
-    frame = pd.DataFrame(rows, columns=["step", "seconds", "cpu", "mb"]).astype({"step": str})
-    steps = frame.groupby("step").agg(
-        jobs=("seconds", "size"), seconds=("seconds", "sum"), cpu=("cpu", "sum"), mb=("mb", "max")
-    )
-    steps = steps.sort_values("seconds", ascending=False)
-    total = ["All", str(len(frame)), number(frame["seconds"].sum(), 0)]
-    total += [number(frame["cpu"].sum(), 0), number(frame["mb"].max(), 0)]
-    lines = [
-        [step, str(row["jobs"]), *(number(row[name], 0) for name in ("seconds", "cpu", "mb"))]
-        for step, row in zip(steps.index, steps.to_dict("records"), strict=True)
-    ]
-    heads = ["Step", "Jobs", "Seconds", "CPU seconds", "Peak memory (MB)"]
+    frame = pd.DataFrame(rows, columns=["step", "seconds", "cpu_time", "peak_mb"])
+    frame = frame.assign(step=frame["step"].astype(str), jobs=1)
+    how = {"jobs": "sum", "seconds": "sum", "cpu_time": "sum", "peak_mb": "max"}
+    steps = frame.groupby("step").agg(how).sort_values("seconds", ascending=False)
+    steps.loc["All"] = frame.agg(how)
     notes = [
-        "Seconds of each job from start to end, added up; jobs run side by side, so that the run "
-        "itself was shorter. Steps of less than a second may have no CPU time or memory."
+        "Sum of the wall-clock seconds of all jobs. The run itself was shorter, as jobs run in "
+        "parallel. Steps of less than a second may lack CPU time and memory.",
+        "Representations and classifiers that variants of the run share are trained once.",
     ]
-    return Table("What each step has cost, the dearest first", heads, [*lines, total], notes)
+    columns = reading_columns(steps.reset_index(), _HEADINGS)
+    return Table("Cost of each step, the most expensive first", columns, notes)
 
 
-def step_of(path: Path) -> str:
-    """The step of a benchmark, from what stands behind ``benchmarks`` in its path."""
-    after = path.parts[len(path.parts) - path.parts[::-1].index("benchmarks") :]
-    step = next((part for part in after if not _FOLDERS.fullmatch(part)), path.name)
-    return step.removesuffix(".tsv")
+def _benchmarks(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the benchmarks of the run and its variants, with their paths below ``benchmarks``."""
+    for root in (folder / "benchmarks", *sorted(folder.glob("variants/*/benchmarks"))):
+        for path in sorted(root.rglob("*.tsv")):
+            name = path.relative_to(root).as_posix().removesuffix(".tsv")
+            if name not in _LATE:
+                yield path, name
+
+
+def step_of(name: str) -> str:
+    """Title of a step.
+
+    Parameters
+    ----------
+    name : str
+        Path of a benchmark below ``benchmarks``, without suffix, such as
+        ``pbmc68k/n1300/r1/pca-k50/ffnn``.
+    """
+    parts = name.split("/")
+    first, last = parts[0], parts[-1]
+    if last in _STEPS:
+        return _STEPS[last]
+    if grid := _GRID.fullmatch(name):
+        is_classifier = "/" in grid[1]
+        return f"Classifier {last}" if is_classifier else f"Representation {_SIZES.sub('', last)}"
+    return _STEPS.get(first, last)
 
 
 def seed_table(settings: Settings) -> Table:
-    """Every seed of the configuration."""
-    rows = list(_seeds(settings.model_dump(mode="json")))
-    notes = ["Of replicate 1; each further replicate uses the next number."]
-    return Table("Seeds", ["Key", "Seed"], rows, notes)
+    """Tabulate the seeds of the configuration."""
+    keys, seeds = zip(*_seeds(settings.model_dump(mode="json")), strict=True)
+    notes = ["Seeds of replicate 1; each further replicate uses the next number."]
+    columns = {"Key": keys, "Seed": [str(seed) for seed in seeds]}
+    return plain_table("Seeds", columns, notes)
 
 
-def _seeds(values: Mapping[str, Any], prefix: str = "") -> list[list[str]]:
-    found = []
+def _seeds(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found += _seeds(value, f"{prefix}{key}.")
+            yield from _seeds(value, f"{prefix}{key}.")
         elif key == "seed":
-            found.append([f"{prefix}{key}", str(value)])
-    return found
+            yield f"{prefix}{key}", value
 
 
 def version_table() -> Table:
-    """Versions of this project, Python and the libraries that numbers depend on."""
-    rows = [["latentcell", __version__], ["Python", platform.python_version()]]
-    for name in _PACKAGES:
-        try:
-            rows.append([name, version(name)])
-        except PackageNotFoundError:  # pragma: no cover
-            rows.append([name, "not installed"])
-    return Table("Versions, when this page was written", ["Software", "Version"], rows)
+    """Tabulate the versions of this project, Python and libraries."""
+    names = ["latentcell", "Python", *_PACKAGES]
+    versions = [__version__, platform.python_version(), *map(_version, _PACKAGES)]
+    columns = {"Software": names, "Version": versions}
+    return plain_table("Versions at the time of writing", columns)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # pragma: no cover
+        return "not installed"

@@ -1,81 +1,81 @@
 """Learning curves of generative models and classifiers, a line for each replicate and split."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
+from latentcell.config.names import input_title
 from latentcell.figures.curves import robust_limits
-from latentcell.names import input_title
-from latentcell.report.glance import subset_title
-from latentcell.settings import Settings
-from latentcell.tables.collect import collect_histories
+from latentcell.figures.data import Key
+from latentcell.report.results import Results
 
 _SPLITS = ("training", "validation")
 _DIGITS = 6
 
 
-def learning_curves(
-    folder: Path, settings: Settings, chosen: Sequence[str], sizes: dict[str, int]
-) -> list[dict[str, Any]]:
-    """Curves of every model of the grid on the first subset, of the chosen ones on the others.
+def learning_curves(results: Results) -> list[dict[str, Any]]:
+    """Collect the learning curves of all models, and of all classifiers with epochs.
+
+    Parameters
+    ----------
+    results : Results
+        Results of a run on a data set.
 
     Returns
     -------
     list of dict
-        stage, title, measure (in words), limits (of the axis, or None), epochs, and lines, each
-        with split, replicate and values; then the same of classifiers on every input.
+        of (``models`` or ``classifiers``), title, measure (label of the axis), limits (of the axis,
+        or None), and lines with split, replicate, epochs and values. Models come first.
     """
-    first, *others = settings.subset_names()
-    models = [(first, str(model)) for model in settings.models()]
-    models += [(cells, name) for cells in others for name in chosen]
-    inputs = [
-        (cells, name)
-        for cells in (first, *others)
-        for name in (*settings.baseline_inputs(), *chosen)
-    ]
-    stages = [("vae", "elbo", "ELBO (nats per cell)", models)]
-    stages += [("ffnn", "accuracy", "Accuracy (share of cells)", inputs)]
-    return [
-        _curve(folder, settings, stage, column, measure, cells, name)
-        | {"title": f"{input_title(name)}, {subset_title(cells, sizes[cells])}"}
-        for stage, column, measure, keys in stages
-        for cells, name in keys
-    ]
+    return [*_curves_of_models(results), *_curves_of_classifiers(results)]
 
 
-def _curve(
-    folder: Path,
-    settings: Settings,
-    stage: str,
-    column: str,
-    measure: str,
-    cells: str,
-    name: str,
-) -> dict[str, Any]:
-    paths = [
-        folder / cells / replicate / stage / name / "history.csv"
-        for replicate in settings.replicate_names()
-    ]
-    history = collect_histories(paths, stage)
+def _curves_of_models(results: Results) -> Iterator[dict[str, Any]]:
+    for key in results.keys(""):
+        history = results.history(key, "history.csv")
+        yield {
+            "of": "models",
+            "title": _title(results, key),
+            "measure": "ELBO (nats per cell)",
+        } | _lines(history, "elbo")
+
+
+def _curves_of_classifiers(results: Results) -> Iterator[dict[str, Any]]:
+    classifiers = results.settings.grid.classifiers
+    for classifier in classifiers:
+        named = f", {classifier}" if len(classifiers) > 1 else ""
+        for key in results.keys(classifier):
+            history = results.history(key, f"{classifier}/history.csv")
+            if history.empty:
+                continue
+            yield {
+                "of": "classifiers",
+                "title": _title(results, key) + named,
+                "measure": "Accuracy (share of cells)",
+            } | _lines(history, "accuracy")
+
+
+def _title(results: Results, key: Key) -> str:
+    cells, name = key
+    return f"{input_title(name)}, {results.full_title(cells)}"
+
+
+def _lines(history: pd.DataFrame, column: str) -> dict[str, Any]:
     limits = robust_limits(history[column].to_numpy(float))
-    return {
-        "stage": stage,
-        "measure": measure,
-        "limits": [round(limit, 3) for limit in limits] if limits else None,
-        "lines": [
-            {
-                "split": split,
-                "replicate": replicate,
-                "epochs": [int(epoch) for epoch in part["epoch"]],
-                "values": [_rounded(value) for value in part[column]],
-            }
-            for (split, replicate), part in history.groupby(["split", "replicate"], sort=True)
-            if split in _SPLITS
-        ],
-    }
+    groups = history[history["split"].isin(_SPLITS)].groupby(["split", "replicate"], sort=True)
+    lines = [
+        {
+            "split": split,
+            "replicate": replicate,
+            "epochs": [int(epoch) for epoch in part["epoch"]],
+            "values": [_shortened(value) for value in part[column]],
+        }
+        for (split, replicate), part in groups
+    ]
+    return {"limits": list(map(_shortened, limits)) if limits else None, "lines": lines}
 
 
-def _rounded(value: float) -> float | None:
+def _shortened(value: float) -> float | None:
+    """Round a number to few digits, for a smaller page."""
     return None if pd.isna(value) else float(f"{value:.{_DIGITS}g}")

@@ -1,33 +1,51 @@
-"""Write the page: one HTML file that needs nothing else and asks for nothing else.
+"""Page as a single HTML file that makes no requests.
 
-Everything goes through Jinja2's escaping. The policy in the page's head admits the two scripts
-inside by their digests and no other, and no request at all.
+Jinja2 escapes all texts. The content security policy allows the two embedded scripts by their
+digests, and blocks other scripts and all requests.
+
+Rules import this module at parse time, so libraries are imported only to render.
 """
 
 import base64
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from latentcell.report.parts import Report
+from latentcell.runtime.provenance import file_digest, text_digest
+
+if TYPE_CHECKING:
+    from latentcell.report.parts import Report
 
 ASSETS = Path(__file__).parent / "assets"
-# What would end a script element, or begin a comment in it.
+# Characters that could end a script element or begin a comment.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
 
-def render(report: Report) -> str:
-    """The page as text, the same for the same report.
+def assets_digest() -> str:
+    """Digest of the template, styles and script of the page."""
+    return text_digest(*map(file_digest, sorted(ASSETS.iterdir())))
+
+
+def render(report: "Report") -> str:
+    """Render the page; the result is reproducible.
 
     Parameters
     ----------
     report : Report
-        Of `latentcell.report.collect.collect`.
+        Result of `latentcell.report.collect.collect`.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     import jinja2
     from markupsafe import Markup
+
+    from latentcell.report.parts import number
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
@@ -36,7 +54,8 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Ours, or of the pinned library: nothing of the run's is among them.
+    environment.filters |= {"number": number, "code": _with_code}
+    # Scripts do not depend on the run.
     scripts = [_library(), _asset("page.js")]
     return environment.get_template("page.html").render(
         report=report,
@@ -48,16 +67,16 @@ def render(report: Report) -> str:
 
 
 def embedded(value: Any) -> str:
-    """JSON that may stand within a script element, whatever it holds."""
+    """Encode plain values as JSON that is safe in a script element."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for sign, safe in _UNSAFE.items():
         text = text.replace(sign, safe)
     return text
 
 
-def _data(report: Report) -> dict[str, Any]:
+def _data(report: "Report") -> dict[str, Any]:
     return {
-        "charts": {chart.name: chart.spec for chart in report.charts()},
+        "charts": {name: chart.spec for name, chart in report.charts().items()},
         "curves": report.curves,
         "looks": report.looks,
         "map": json.loads(_asset("map.json")),
@@ -70,11 +89,18 @@ def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert."""
     import vl_convert
 
-    # Its stub has no default for the one argument.
+    # The stub lacks the default of the argument.
     script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     if "</script" in script.lower() or "<!--" in script:
-        raise ValueError("the charts' library can't stand within a script element")
+        raise ValueError("the library of the charts is not safe in a script element")
     return script
+
+
+def _with_code(text: str) -> str:
+    """Convert a Markdown sentence to escaped HTML with code elements."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _policy(scripts: list[str]) -> str:

@@ -1,49 +1,59 @@
-"""What a page is made of, as plain data: tables, charts with their numbers, confusion matrices."""
+"""Parts of the page as plain data: tables, charts, confusion matrices."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-import pandas as pd
+from latentcell.evaluate.rounding import round_number
+from latentcell.tables.render import Column
 
 Spec = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it is read.
+    """Formatted table.
 
     Attributes
     ----------
     caption
-        What it holds; stands above it.
-    heads
-        A heading for each column.
-    rows
-        Texts, one for each column.
+        Caption above the table.
+    columns
+        Columns of `latentcell.tables.render`.
     notes
-        Sentences below it.
-    groups
-        Headings above `heads`, each over so many columns; none where no column has one.
+        Notes below the table.
     """
 
     caption: str
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    columns: Sequence[Column]
     notes: Sequence[str] = ()
-    groups: Sequence[tuple[str, int]] = ()
 
     @property
-    def numeric(self) -> list[bool]:
-        """Which columns are of numbers, and stand to the right."""
-        columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.heads)
-        return [not any(text[:1].isalpha() for text in column) for column in columns]
+    def rows(self) -> list[list[str]]:
+        """Texts of each row, with true minus signs."""
+        cells = zip(*(column.cells for column in self.columns), strict=True)
+        return [list(map(minus, row)) for row in cells]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Headings of groups with their numbers of columns; empty without groups."""
+        parts = groupby(self.columns, key=lambda column: column.group)
+        found = [(group, len(list(members))) for group, members in parts]
+        return found if any(group for group, _ in found) else []
+
+    def cells(self, heading: str) -> list[str]:
+        """Texts of a column, with or without interval; empty texts if the table lacks it."""
+        for column in self.columns:
+            if column.title in (heading, f"{heading} (95 %)"):
+                return list(map(minus, column.cells))
+        return [""] * max((len(column.cells) for column in self.columns), default=0)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart: its Vega-Lite specification, what it says in words, and its numbers as a table."""
+    """Chart with Vega-Lite specification, summary in words and table of its numbers."""
 
     name: str
     title: str
@@ -54,9 +64,9 @@ class Chart:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix of test cells, rows being true types."""
+    """Confusion matrix of test cells with true types as rows; `map` is the map of the cells."""
 
-    cells: str
+    map: str
     input: str
     title: str
     labels: Sequence[str]
@@ -66,17 +76,17 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page under a heading of its own."""
+    """Sentences, charts and tables, with an optional heading."""
 
-    title: str
+    title: str = ""
     sentences: Sequence[str] = ()
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = ()
 
 
 @dataclass(frozen=True)
-class Class:
-    """A cell type, and how many cells have it: in the data set and in each subset."""
+class CellType:
+    """Cell type with its share of the data set, and numbers of cells in data set and subsets."""
 
     name: str
     share: float
@@ -85,68 +95,129 @@ class Class:
 
 @dataclass(frozen=True)
 class Glance:
-    """The data at a glance."""
+    """Overview of the data."""
 
     facts: Mapping[str, str]
     subsets: Table
-    class_heads: Sequence[str]
-    classes: Sequence[Class]
+    type_heads: Sequence[str]
+    types: Sequence[CellType]
     umi: Chart
 
 
 @dataclass(frozen=True)
+class Topic:
+    """Part of the page with an entry in the table of contents.
+
+    Attributes
+    ----------
+    name
+        Name of the anchor.
+    menu
+        Entry in the table of contents.
+    title
+        Heading.
+    sections
+        Content.
+    intro
+        Text below the heading.
+    glance
+        Overview of the data, for the topic of the data.
+    """
+
+    name: str
+    menu: str
+    title: str
+    sections: Sequence[Section] = ()
+    intro: str = ""
+    glance: Glance | None = None
+
+
+@dataclass(frozen=True)
+class DatasetPart:
+    """Part of the page for a data set."""
+
+    name: str
+    topics: Sequence[Topic]
+
+    def charts(self) -> list[Chart]:
+        """Charts of all topics."""
+        charts = [
+            chart for topic in self.topics for part in topic.sections for chart in part.charts
+        ]
+        return [topic.glance.umi for topic in self.topics if topic.glance] + charts
+
+
+@dataclass(frozen=True)
 class Report:
-    """Everything that the page shows."""
+    """Content of the page.
+
+    Attributes
+    ----------
+    run
+        Name of the run.
+    design
+        Sentences on the cells of inputs, choices and accuracies.
+    simulated
+        Note on simulated cells, or empty.
+    datasets
+        Parts of the data sets, in the order of the run.
+    matrices
+        Confusion matrices of all data sets.
+    cost, seeds, versions
+        Tables of the whole run.
+    config
+        Configuration as run, in YAML.
+    looks, maps, curves
+        Data for the script: styles of splits and errors, maps, learning curves.
+    """
 
     run: str
-    dataset: str
+    design: Sequence[str]
     simulated: str
-    glance: Glance
-    answers: Sequence[Section]
-    compared: Sequence[Section]
-    leaderboard: Section | None
-    tables: Sequence[Table]
+    datasets: Sequence[DatasetPart]
     matrices: Sequence[Matrix]
     cost: Table
     seeds: Table
     versions: Table
     config: str
-    # For the script of the page: cells of the maps, and learning curves.
-    looks: Mapping[str, Any] = field(default_factory=dict)
-    maps: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    curves: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    looks: Mapping[str, Any]
+    maps: Sequence[Mapping[str, Any]]
+    curves: Sequence[Mapping[str, Any]]
 
-    def charts(self) -> list[Chart]:
-        """Every chart of every section."""
-        sections = [
-            *self.answers,
-            *self.compared,
-            *([self.leaderboard] if self.leaderboard else []),
-        ]
-        return [self.glance.umi, *(chart for section in sections for chart in section.charts)]
+    def charts(self) -> dict[str, Chart]:
+        """Charts by their names on the page."""
+        return {
+            f"{part.name}:{chart.name}": chart for part in self.datasets for chart in part.charts()
+        }
 
 
-def number(value: Any, digits: int = 3) -> str:
-    """A number as it is read; nothing where there is none."""
-    return "" if pd.isna(value) else f"{value:,.{digits}f}".replace("-", "−")
+def plain_table(
+    caption: str, columns: Mapping[str, Sequence[Any]], notes: Sequence[str] = ()
+) -> Table:
+    """Make a table of texts and counts.
+
+    Parameters
+    ----------
+    caption : str
+        Caption of the table.
+    columns : mapping of str to sequence
+        Texts or integers, by heading.
+    notes : sequence of str
+        Notes below the table.
+    """
+    made = []
+    for head, values in columns.items():
+        texts = [value if isinstance(value, str) else number(value) for value in values]
+        # Words are left-aligned, numbers and versions right-aligned.
+        made.append(Column("", head, texts, not any(text[:1].isalpha() for text in texts)))
+    return Table(caption, made, notes)
+
+
+def number(value: Any, digits: int = 0) -> str:
+    """Format a number with thousands separators; missing values are empty."""
+    return minus(round_number(value, digits, thousands=","))
 
 
 def minus(text: str) -> str:
-    """The text with true minus signs before its numbers."""
+    """Replace hyphens before numbers by true minus signs."""
     return re.sub(r"(?<![\w.])-(?=\d)", "−", text)
-
-
-def interval(mean: Any, low: Any, high: Any, digits: int = 3) -> str:
-    """A mean and its interval, which may be unknown."""
-    if pd.isna(low):
-        return number(mean, digits)
-    return f"{number(mean, digits)} ({number(low, digits)} to {number(high, digits)})"
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values, what is missing as None: JSON knows no NaN."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [
-        {str(key): value.item() if hasattr(value, "item") else value for key, value in row.items()}
-        for row in plain.to_dict("records")
-    ]

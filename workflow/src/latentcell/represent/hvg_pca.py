@@ -1,7 +1,7 @@
 """Principal components of the most variable genes: log-normalised, centred, not scaled.
 
-The strong and cheap opponent of learnt latents. Scaling genes to unit variance, as the study did,
-gives each rare gene as loud a voice as a marker; here genes keep the variance that they have.
+A strong and cheap baseline of learnt latents. Scaling to unit variance, as in the study, gives rare
+genes the weight of marker genes; here genes keep their variance.
 """
 
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from latentcell.errors import InputError
+from latentcell.config.settings import PcaSettings
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.pca import Pca, fit_pca
 from latentcell.represent.variable import variable_genes
-from latentcell.settings import PcaSettings
+from latentcell.runtime.errors import InputError
 
 Sparse = sp.csr_matrix | sp.csr_array
 
 
 @dataclass(frozen=True)
 class HvgPca:
-    """The chosen genes and the principal components of their log-normalised counts.
+    """Selected genes and principal components of their log-normalised counts.
 
     Attributes
     ----------
     genes
-        Columns of the counts that were chosen, int64, ascending.
+        Columns of the selected genes in the counts, int64, ascending.
     all_genes
-        How many columns the counts have.
+        Number of columns of the counts.
     pca
-        Means and components of the chosen genes.
+        Means and components of the selected genes.
     """
 
     genes: NDArray[np.int64]
@@ -49,25 +49,25 @@ class HvgPca:
         genes: int = 2000,
         seed: int = 0,
     ) -> "HvgPca":
-        """Choose genes and learn components on training cells alone.
+        """Select genes and fit components on training cells.
 
         Parameters
         ----------
         counts
-            Counts of cells x genes, CSR.
+            Counts, CSR (cells x genes).
         training
             Whether each cell is a training cell.
         components
             Number of components.
         genes
-            Number of genes; where fewer vary among the training cells, all of those.
+            Number of genes; all variable genes if there are fewer.
         seed
-            Of the iterative solver, which many cells take.
+            Seed of the iterative solver, which is used for many cells.
 
         Raises
         ------
         InputError
-            If training cells or variable genes are too few for so many components.
+            If there are too few training cells or variable genes for the components.
         """
         normalised = log_normalise(counts[np.flatnonzero(np.asarray(training))])
         chosen = variable_genes(normalised, genes)
@@ -77,33 +77,33 @@ class HvgPca:
                 f"hvg-pca: {components} components need at least {components + 1} training cells "
                 f"and {components} variable genes, found {cells} and {len(chosen)}"
             )
-        settings = PcaSettings(components=[components], standardise=False, seed=seed)
-        pca = fit_pca(normalised[:, chosen], ["training"] * cells, settings)
+        settings = PcaSettings(standardise=False, seed=seed)
+        pca = fit_pca(normalised[:, chosen], ["training"] * cells, components, settings)
         return cls(chosen, counts.shape[1], pca)
 
     def transform(self, counts: Sparse) -> NDArray[np.float32]:
-        """Scores of cells, float32 (cells x components).
+        """Compute scores of cells, float32 (cells x components).
 
         Parameters
         ----------
         counts
-            Counts over all the genes that were there when it was fitted, in their order.
+            Counts of the genes of the fit, in their order.
 
         Raises
         ------
         InputError
-            If the genes are not as many.
+            If the number of genes differs.
         """
         if counts.shape[1] != self.all_genes:
             raise InputError(
                 f"hvg-pca: expected the {self.all_genes} genes that it was fitted on, found "
                 f"{counts.shape[1]}"
             )
-        # A cell's sum is over all genes, so that it is normalised before genes are left out.
+        # Normalised by the sum over all genes, before genes are selected.
         return self.pca.transform(log_normalise(counts)[:, self.genes])
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """All that `from_tensors` needs, ready for a safetensors file."""
+        """Return all arrays that `from_tensors` needs, for a safetensors file."""
         return {
             "genes": self.genes,
             "all_genes": np.array([self.all_genes], np.int64),
@@ -115,18 +115,16 @@ class HvgPca:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> "HvgPca":
-        """The inverse of `tensors`.
+        """Restore the object from `tensors`.
 
         Raises
         ------
         InputError
-            If one of them is missing.
+            If a tensor is missing.
         """
         try:
             components, mean = tensors["components"], tensors["mean"]
-            settings = PcaSettings(
-                components=[len(components)], standardise=False, seed=int(tensors["seed"][0])
-            )
+            settings = PcaSettings(standardise=False, seed=int(tensors["seed"][0]))
             ratio = tensors["explained_variance_ratio"]
             pca = Pca(components, mean, np.ones_like(mean), ratio, settings)
             return cls(tensors["genes"], int(tensors["all_genes"][0]), pca)

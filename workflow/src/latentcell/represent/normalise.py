@@ -1,6 +1,6 @@
-"""Counts on the scale on which most opponents see them: the same sum in each cell, then log(1 + x).
+"""Log-normalisation, the input of most baselines: equal sums of cells, then log(1 + x).
 
-Nothing is learnt here, so that each cell is treated without regard to the others.
+Nothing is fitted, so that each cell is treated independently.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ TARGET_SUM = 1e4
 
 
 def log_normalise(counts: Sparse) -> sp.csr_matrix:
-    """log(1 + 10,000 x / sum of the cell), float32 CSR; the genes that are zero stay so.
+    """Compute log(1 + 10,000 x / sum of the cell), float32 CSR; zeros stay zero.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""Standardisation and principal components of sparse counts, which are never made dense.
+"""Standardisation and principal components of sparse counts without a dense matrix.
 
 With the counts X (n x G), the genes' means mu and scales s, the standardised matrix is
-Z = (X - 1 mu') / s. Centring would fill it, so that only X / s is kept, and the rest is applied to
-products: with A = X / s and m = mu / s, Z v = A v - 1 (m' v) and Z' u = A' u - m (1' u). The left
-singular vectors u of Z are the eigenvectors of Z Z', found from that n x n matrix itself where n is
-small and by Lanczos iteration above; the components are Z' u / |Z' u|.
+Z = (X - 1 mu') / s. Centring would make it dense, so that only X / s is stored and the rest is
+applied to products: with A = X / s and m = mu / s, Z v = A v - 1 (m' v) and
+Z' u = A' u - m (1' u). The left singular vectors u of Z are the eigenvectors of Z Z', computed from
+this n x n matrix if n is small and by Lanczos iteration otherwise; components are Z' u / |Z' u|.
 """
 
 from dataclasses import dataclass
@@ -18,35 +18,35 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from latentcell.errors import InputError
-from latentcell.settings import PcaSettings
-from latentcell.tensors import read_tensors, unfit, write_arrays
+from latentcell.config.settings import PcaSettings
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
 
 Sparse = sp.csr_matrix | sp.csr_array
 Doubles = NDArray[np.float64]
 
 _FORMAT = "latentcell-pca-1"
-# Cells up to which all of Z Z' is decomposed; beyond, Lanczos iteration is the faster way.
+# Number of cells up to which Z Z' is decomposed; Lanczos iteration is faster for more cells.
 GRAM_LIMIT = 2000
-# Relative precision of the eigenvalues that Lanczos iteration stops at.
+# Relative precision of the eigenvalues at which Lanczos iteration stops.
 _TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
 class Pca:
-    """A scaler and the principal components behind it.
+    """Standardisation and principal components.
 
     Attributes
     ----------
     components
         k x G float32, orthonormal rows; in each, the entry of largest magnitude is positive.
     mean, scale
-        Float64 (G,): a count x of gene g becomes (x - mean) / scale; a gene that does not vary, or
-        any gene where nothing is standardised, has scale 1.
+        Float64 (G,): a count x of gene g becomes (x - mean) / scale. The scale is 1 for a constant
+        gene, and for all genes without standardisation.
     explained_variance_ratio
-        Float64 (k,): share of the variance of the fitted cells.
+        Float64 (k,): shares of the variance of the fitted cells.
     settings
-        How it was fitted.
+        Settings of the fit.
     """
 
     components: NDArray[np.float32]
@@ -56,12 +56,12 @@ class Pca:
     settings: PcaSettings
 
     def transform(self, counts: Sparse) -> NDArray[np.float32]:
-        """Scores of cells, float32 (n x k).
+        """Compute scores of cells, float32 (n x k).
 
         Raises
         ------
         InputError
-            If the genes are not as many as those fitted.
+            If the number of genes differs from the fit.
         """
         if counts.shape[1] != len(self.mean):
             raise InputError(
@@ -73,20 +73,26 @@ class Pca:
         scores -= (self.mean / self.scale) @ directions
         return np.asarray(scores, np.float32)
 
-    def save(self, path: str | Path) -> None:
-        """Write a safetensors file, the settings in its metadata, atomically."""
-        about = {"format": _FORMAT, "settings": self.settings.model_dump(mode="json")}
-        tensors: dict[str, NDArray[Any]] = {
+    def about(self) -> dict[str, Any]:
+        """Describe the fit: format and settings."""
+        return {"format": _FORMAT, "settings": self.settings.model_dump(mode="json")}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return components, means, scales and explained variances by name."""
+        return {
             "components": self.components,
             "mean": self.mean,
             "scale": self.scale,
             "explained_variance_ratio": self.explained_variance_ratio,
         }
-        write_arrays(path, tensors, about)
+
+    def save(self, path: str | Path) -> None:
+        """Write a safetensors file with the settings in its metadata, atomically."""
+        write_arrays(path, self.arrays(), self.about())
 
 
 def load_pca(path: str | Path) -> Pca:
-    """Read what `Pca.save` wrote.
+    """Read a PCA written by `Pca.save`.
 
     Raises
     ------
@@ -106,11 +112,12 @@ def load_pca(path: str | Path) -> Pca:
 def fit_pca(
     counts: Sparse,
     split: ArrayLike,
+    components: int,
     settings: PcaSettings,
     *,
     solver: Literal["auto", "gram", "lanczos"] = "auto",
 ) -> Pca:
-    """Learn means, scales and the largest of the configured numbers of components.
+    """Fit means, scales and principal components.
 
     Means and scales are those of scikit-learn's ``StandardScaler`` (population standard
     deviation), components and explained variance those of its ``PCA``.
@@ -121,24 +128,26 @@ def fit_pca(
         Cells x genes, CSR.
     split
         ``training``, ``validation`` or ``test`` for each cell.
+    components
+        Number of components.
     settings
-        Which cells to learn from, how many components, and the seed of the iteration.
+        Cells to fit on, standardisation, and seed of the iterative solver.
     solver
-        ``gram`` decomposes Z Z', ``lanczos`` iterates until the eigenvalues stand to eight digits,
-        ``auto`` goes by the number of cells.
+        ``gram`` decomposes Z Z', ``lanczos`` iterates until the eigenvalues are precise to eight
+        digits, ``auto`` chooses by the number of cells.
 
     Raises
     ------
     InputError
-        If there are more components than the cells or genes allow, or a value is not finite.
+        If there are too few cells or genes for the components, or a value is not finite.
     """
     if settings.fit_on == "training":
         counts = counts[np.flatnonzero(np.asarray(split) == "training")]
     cells, genes = counts.shape
-    k = max(settings.components)
+    k = components
     if k > min(cells - 1, genes):
         raise InputError(
-            f"pca.components: {k} components need at least {k + 1} cells and {k} genes, "
+            f"pca-k{k}: {k} components need at least {k + 1} cells and {k} genes, "
             f"found {cells} cells ({settings.fit_on}) and {genes} genes"
         )
     if not np.isfinite(counts.data).all():
@@ -155,29 +164,34 @@ def fit_pca(
         vectors = _lanczos_vectors(scaled, offset, k, settings.seed)
     projections = scaled.T @ vectors - np.outer(offset, vectors.sum(0))
     total = float(cells * (variance / scale**2).sum())
-    components, ratio = _components(projections, total)
-    return Pca(components, mean, scale, ratio, settings)
+    directions, ratio = _components(projections, total)
+    return Pca(directions, mean, scale, ratio, settings)
 
 
-def variance_table(pca: Pca) -> pd.DataFrame:
-    """Cumulative explained variance in percent: columns k and explained_variance_percent."""
-    ratio = pca.explained_variance_ratio
-    return pd.DataFrame(
-        {"k": np.arange(1, len(ratio) + 1), "explained_variance_percent": 100 * ratio.cumsum()}
-    )
+def variance_table(ratio: ArrayLike) -> pd.DataFrame:
+    """Tabulate the cumulative explained variance: columns k and explained_variance_percent.
+
+    Parameters
+    ----------
+    ratio
+        Share of the variance that each component explains.
+    """
+    shares = np.asarray(ratio, np.float64)
+    percent = 100 * shares.cumsum()
+    return pd.DataFrame({"k": np.arange(1, len(shares) + 1), "explained_variance_percent": percent})
 
 
 def _moments(counts: Sparse) -> tuple[Doubles, Doubles]:
-    """Mean and population variance of each column, float64; the variance of a constant is 0."""
+    """Compute mean and population variance of each column, float64; 0 for a constant column."""
     cells, genes = counts.shape
     values = counts.data.astype(np.float64)
     mean = np.bincount(counts.indices, values, minlength=genes) / cells
-    # Squared deviations of what is stored, and of the zeros that are not: no cancellation.
+    # Squared deviations of stored values and of zeros are summed separately: no cancellation.
     deviations = (values - mean[counts.indices]) ** 2
     stored = np.bincount(counts.indices, minlength=genes)
     squares = np.bincount(counts.indices, deviations, minlength=genes)
     variance = (squares + (cells - stored) * mean**2) / cells
-    # Rounding of the mean leaves a trace of variance in a constant gene.
+    # The rounding error of the mean gives constant genes a tiny variance.
     constant = variance <= (cells * np.finfo(np.float64).eps * mean) ** 2
     return mean, np.where(constant, 0.0, variance)
 
@@ -188,7 +202,7 @@ def _divide_columns(counts: Sparse, scale: Doubles) -> sp.csr_matrix:
 
 
 def _leading_vectors(scaled: sp.csr_matrix, offset: Doubles, k: int) -> Doubles:
-    """Eigenvectors of Z Z' to its k largest eigenvalues, largest first (n x k)."""
+    """Compute eigenvectors of the k largest eigenvalues of Z Z', largest first (n x k)."""
     gram = (scaled @ scaled.T).toarray()
     product = scaled @ offset
     gram -= product[:, None]
@@ -200,7 +214,7 @@ def _leading_vectors(scaled: sp.csr_matrix, offset: Doubles, k: int) -> Doubles:
 
 
 def _lanczos_vectors(scaled: sp.csr_matrix, offset: Doubles, k: int, seed: int) -> Doubles:
-    """The same by implicitly restarted Lanczos iteration, from a seeded start."""
+    """Compute them by implicitly restarted Lanczos iteration, from a seeded start."""
     cells = scaled.shape[0]
     transposed = scaled.T.tocsr()
 
@@ -216,12 +230,12 @@ def _lanczos_vectors(scaled: sp.csr_matrix, offset: Doubles, k: int, seed: int) 
 
 
 def _components(projections: Doubles, total: float) -> tuple[NDArray[np.float32], Doubles]:
-    """Normalise Z' u (G x k) into components with a fixed sign; those beyond the rank become 0.
+    """Normalise Z' u (G x k) to components with a fixed sign; those beyond the rank are 0.
 
-    `total` is the sum of squares of Z, of which the explained variances are shares.
+    `total` is the sum of squares of Z, the denominator of the explained variances.
     """
     lengths = np.sqrt((projections**2).sum(0))
-    # Squared lengths are eigenvalues of Z Z', whose rounding is relative to the largest of them.
+    # Squared lengths are eigenvalues of Z Z', with rounding errors relative to the largest one.
     present = lengths**2 > np.finfo(np.float64).eps * max(projections.shape) * lengths.max() ** 2
     directions = np.where(present, projections / np.where(present, lengths, 1.0), 0.0).T
     largest = np.abs(directions).argmax(1)

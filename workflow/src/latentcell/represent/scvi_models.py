@@ -1,4 +1,4 @@
-"""What the representations by scvi-tools share: cells in its form, quiet and seeded training."""
+"""Shared functions of the scvi-tools representations: data format and seeded, quiet training."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 
@@ -21,10 +21,10 @@ _BATCH = 128
 
 
 def train_scvi(training: Labelled, size: int, options: Options) -> tuple[Any, NDArray[np.int64]]:
-    """Train scVI on all training cells, in 2,000 variable genes; the model and these genes.
+    """Train scVI on 2,000 variable genes of all training cells; returns the model and these genes.
 
-    Negative binomial, one hidden layer of 128 units (the library's defaults but for the first); no
-    cell is held back, since nothing is chosen.
+    Negative binomial, one hidden layer of 128 units (defaults of the library except for the
+    likelihood). No cells are held out, since nothing is chosen.
     """
     import scvi
 
@@ -39,7 +39,7 @@ def train_scvi(training: Labelled, size: int, options: Options) -> tuple[Any, ND
 
 
 def latent_means(model: Any, genes: NDArray[np.int64]) -> Transform:
-    """The function from counts to the means of the latents."""
+    """Return the function from counts to the latent means."""
 
     def transform(counts: Counts) -> Features:
         cells = as_cells(counts[:, genes], np.full(counts.shape[0], UNKNOWN))
@@ -50,7 +50,7 @@ def latent_means(model: Any, genes: NDArray[np.int64]) -> Transform:
 
 
 def as_cells(counts: Counts, labels: NDArray[np.str_]) -> Any:
-    """Counts and labels as scvi-tools takes them."""
+    """Convert counts and labels to the AnnData that scvi-tools expects."""
     import anndata as ad
     import pandas as pd
 
@@ -59,10 +59,10 @@ def as_cells(counts: Counts, labels: NDArray[np.str_]) -> Any:
 
 
 def training_arguments(cells: int) -> dict[str, Any]:
-    """How a model of the library is trained here."""
+    """Return the arguments of the library's training."""
     return {
         "train_size": 1.0,
-        # A last batch of one cell would break batch normalisation.
+        # Batch normalisation fails for a last minibatch of one cell.
         "batch_size": _BATCH + (cells % _BATCH == 1),
         "accelerator": "cpu",
         "enable_progress_bar": False,
@@ -72,7 +72,7 @@ def training_arguments(cells: int) -> dict[str, Any]:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without advice on hardware and loggers."""
+    """Suppress warnings and log messages of the libraries."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "scvi")]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

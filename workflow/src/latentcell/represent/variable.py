@@ -1,4 +1,4 @@
-"""Which genes vary most among cells."""
+"""Selection of the most variable genes."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,7 +10,7 @@ Sparse = sp.csr_matrix | sp.csr_array
 
 
 def chosen_genes(training: Sparse, number: int | None) -> NDArray[np.bool_] | None:
-    """Which genes vary most among training cells (counts, CSR), bool (G,); None: all are wanted."""
+    """Select the most variable genes of training cells (counts, CSR), bool (G,); None: all."""
     if number is None:
         return None
     chosen = np.zeros(training.shape[1], bool)
@@ -19,7 +19,7 @@ def chosen_genes(training: Sparse, number: int | None) -> NDArray[np.bool_] | No
 
 
 def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
-    """The genes with the largest normalised dispersion, by scanpy; columns, ascending.
+    """Select genes with the largest normalised dispersion, by scanpy; columns, ascending.
 
     Satija et al. (2015), "Spatial reconstruction of single-cell gene expression data", Nature
     Biotechnology 33, 495-502: the ratio of variance and mean, standardised among genes of similar
@@ -28,9 +28,9 @@ def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
     Parameters
     ----------
     normalised
-        Log-normalised counts of the cells to learn from.
+        Log-normalised counts of the cells to fit on.
     number
-        Genes at most.
+        Maximum number of genes.
     """
     import anndata as ad
     import scanpy as sc

@@ -1,8 +1,8 @@
-"""The study's tables 3 to 5 from tidy records: mean and sd over replicates beside the printed.
+"""Tables 3 to 5 of the study from tidy records, with published values.
 
-All measures are taken on the test cells, as the study did. A column ``<measure>_sd`` holds the
-sample standard deviation over replicates (empty with one), ``<measure>_published`` the study's
-number, where it belongs to the same data set, number of cells and model.
+All measures are on test cells, as in the study. Columns ``<measure>_sd`` have the sample standard
+deviation over replicates (empty for one replicate). Columns ``<measure>_published`` have the
+study's value for the same data set, number of cells and model.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,28 +10,27 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from latentcell.config.names import ModelName, cells_size, is_model, pca_components, pca_name
+from latentcell.config.settings import Settings
 from latentcell.evaluate.summary import summarise
-from latentcell.names import ModelName, cells_size, pca_components
-from latentcell.settings import Settings
-from latentcell.tables.published import (
-    PUBLISHED_ACCURACIES,
+from latentcell.study.published import (
     PUBLISHED_MODELS,
+    STUDY_DATASETS,
     PublishedModel,
+    published_accuracies,
 )
-
-STUDY_DATASETS = ("pbmc68k-study", "pbmc68k")
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure of a table: its columns' prefix, its name in the records, what was published."""
+    """Measure of a table: prefix of its columns, name in the records, published value."""
 
     prefix: str
     source: str
     published: Callable[[PublishedModel], float] | None = None
 
 
-# elbo is the true mean beside the printed number; elbo_scvae, inflated as scVAE's own, beside its.
+# `elbo` is the true mean, beside the printed value; `elbo_scvae` is inflated, beside scVAE's log.
 MODEL_MEASURES = (
     Measure("elbo", "elbo", lambda model: model.elbo),
     Measure("rand_index", "ari_clusters", lambda model: model.rand_index),
@@ -50,63 +49,66 @@ ACCURACY_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def table3(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Every model of the grid on the first subset.
+    """Build Table 3: all models of the grid on the first subset.
 
     Parameters
     ----------
     records : DataFrame
-        Of `latentcell.tables.collect.collect_vae_records`, at least of the first subset.
+        Records of `latentcell.grid.records.model_records` for one data set and variant.
     settings : Settings
-        Of the run; say the order of the rows and whether the study's numbers belong here.
+        Settings of the run.
     """
     first = settings.subset_names()[0]
     return _model_table(records, settings, [first]).drop(columns="subset")
 
 
 def table4(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """The chosen models on the other subsets; no rows where there is one subset only.
+    """Build Table 4: the chosen models on the other subsets (no rows for one subset).
 
     Parameters
     ----------
     records : DataFrame
-        Of `latentcell.tables.collect.collect_vae_records`.
+        Records of `latentcell.grid.records.model_records` for one data set and variant.
     settings : Settings
-        Of the run.
+        Settings of the run.
     """
     return _model_table(records, settings, settings.subset_names()[1:])
 
 
 def table5(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Test accuracy of the classifier on each input and subset.
+    """Build Table 5: scores of the study's classifier on each representation and subset.
 
     Parameters
     ----------
     records : DataFrame
-        Of `latentcell.tables.collect.collect_ffnn_records`.
+        Records of `latentcell.grid.records.classifier_records` for one data set, variant and
+        classifier.
     settings : Settings
-        Of the run.
+        Settings of the run.
 
     Returns
     -------
     DataFrame
-        input (raw, PCA, scVAE for GMVAE latents, VAE), subset, model, dim, hidden_units, then
-        mean, sd and published of accuracy, balanced_accuracy and macro_f1, test_cells_mean and
-        replicates.
+        input (raw, PCA, scVAE for GMVAE latents, VAE, semi-GMVAE, or name of the representation),
+        subset, model, dim, hidden_units, then mean, sd and published of accuracy, balanced_accuracy
+        and macro_f1, test_cells_mean and replicates.
     """
     sizes = subset_sizes(records, settings)
-    inputs = set(records["input"])
-    models = [str(model) for model in settings.models() if str(model) in inputs]
-    numbers = number_models(settings, sizes, models)
+    dataset = dataset_of(records)
+    numbers = number_models(settings, sizes, _chosen(records, "input", settings), dataset)
+    published = {}
+    if dataset in STUDY_DATASETS:
+        published = {size: published_accuracies(size) for size in sizes.values()}
     test = records[records["split"] == "test"]
     summary = _summary(test, ["cells", "input"], [*ACCURACY_MEASURES, "split_cells"])
     rows = [
         _input_keys(name, sizes[cells])
         | {"model": numbers.get((cells, name))}
-        | {"accuracy_published": _published_accuracy(settings, name, sizes[cells])}
+        | {"accuracy_published": published.get(sizes[cells], {}).get(name)}
         | summary[cells, name]
         | {"test_cells_mean": summary[cells, name]["split_cells_mean"]}
         for cells in settings.subset_names()
-        for name in _input_order(settings, models)
+        for name in _representation_order(settings)
         if (cells, name) in summary
     ]
     measures = [
@@ -117,28 +119,28 @@ def table5(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 
 def pca_variance(variance: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Cumulative variance explained at each configured k: mean over replicates, first subset.
+    """Compute the cumulative variance explained by k components on the first subset.
 
     Parameters
     ----------
     variance : DataFrame
-        Of `latentcell.tables.collect.collect_variance`.
+        Records of `latentcell.grid.records.variance_records` for one data set and variant.
     settings : Settings
-        Of the run.
+        Settings of the run.
 
     Returns
     -------
     DataFrame
-        k, explained_variance_percent; no row for a k that the cells were too few for.
+        k, explained_variance_percent (mean over replicates); no rows for k beyond the rank.
     """
     first = variance[variance["cells"] == settings.subset_names()[0]]
     means = first.groupby("k")["explained_variance_percent"].mean()
-    wanted = [k for k in sorted(set(settings.pca.components)) if k in means.index]
+    wanted = [k for k in settings.pca_components() if k in means.index]
     return means.loc[wanted].reset_index()
 
 
 def subset_sizes(records: pd.DataFrame, settings: Settings) -> dict[str, int]:
-    """Number of cells of each subset; that of ``all`` is the sum over the splits in the records."""
+    """Number of cells of each subset; for ``all``, the sum over splits in the records."""
     job = ["cells", "replicate", "model" if "model" in records else "input"]
     totals = records.groupby(job)["split_cells"].sum().groupby("cells").max()
     sizes = {cells: cells_size(cells) for cells in settings.subset_names()}
@@ -148,12 +150,13 @@ def subset_sizes(records: pd.DataFrame, settings: Settings) -> dict[str, int]:
 
 
 def number_models(
-    settings: Settings, sizes: dict[str, int], chosen: Iterable[str]
+    settings: Settings, sizes: dict[str, int], chosen: Iterable[str], dataset: str
 ) -> dict[tuple[str, str], int]:
-    """Number every model of the run by subset and name, with the study's numbers where they fit.
+    """Number the models of the run by subset and name.
 
-    The whole grid is numbered on the first subset, then the chosen models on the others. Where
-    no model is one of the study's the numbers run from 1, else the others come after its 20.
+    All models of the first subset come first, then the chosen models of the other subsets. Models
+    of the study keep their numbers; other models follow after 20. Without models of the study,
+    numbers start at 1.
     """
     first, *others = settings.subset_names()
     taken_on = set(chosen)
@@ -161,7 +164,7 @@ def number_models(
     pairs += [
         (cells, model) for cells in others for model in settings.models() if str(model) in taken_on
     ]
-    matches = [published_model(settings, sizes[cells], model) for cells, model in pairs]
+    matches = [published_model(dataset, sizes[cells], model) for cells, model in pairs]
     following = len(PUBLISHED_MODELS) + 1 if any(matches) else 1
     numbers = {}
     for (cells, model), match in zip(pairs, matches, strict=True):
@@ -170,9 +173,9 @@ def number_models(
     return numbers
 
 
-def published_model(settings: Settings, size: int, model: ModelName) -> PublishedModel | None:
-    """The study's model of the same data set, number of cells and shape, if there is one."""
-    if settings.dataset.name not in STUDY_DATASETS or model.kind != "gmvae":
+def published_model(dataset: str, size: int, model: ModelName) -> PublishedModel | None:
+    """Model of the study with the same data set, number of cells and shape, if any."""
+    if dataset not in STUDY_DATASETS or model.kind != "gmvae":
         return None
     shape = (size, model.latent_dim, model.hidden_units)
     for published in PUBLISHED_MODELS:
@@ -183,9 +186,8 @@ def published_model(settings: Settings, size: int, model: ModelName) -> Publishe
 
 def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) -> pd.DataFrame:
     sizes = subset_sizes(records, settings)
-    first = settings.subset_names()[0]
-    chosen = records.loc[records["cells"] != first, "model"].unique()
-    numbers = number_models(settings, sizes, chosen)
+    dataset = dataset_of(records)
+    numbers = number_models(settings, sizes, _chosen(records, "model", settings), dataset)
     test = records[records["split"] == "test"]
     summary = _summary(test, ["cells", "model"], [measure.source for measure in MODEL_MEASURES])
     rows = [
@@ -197,7 +199,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
             "subset": sizes[cells],
         }
         | _measure_columns(
-            summary[cells, str(model)], published_model(settings, sizes[cells], model)
+            summary[cells, str(model)], published_model(dataset, sizes[cells], model)
         )
         for cells in subsets
         for model in settings.models()
@@ -220,6 +222,8 @@ def _summary(
     records: pd.DataFrame, by: list[str], values: list[str]
 ) -> dict[tuple[str, str], dict[str, object]]:
     """Means, standard deviations and numbers of replicates by subset and name."""
+    if records.empty:
+        return {}
     rows = summarise(records, by, values).to_dict("records")
     return {
         (row[by[0]], row[by[1]]): {str(key): row[key] for key in row if key not in by}
@@ -239,38 +243,48 @@ def _measure_columns(
     return columns
 
 
-def _input_order(settings: Settings, models: list[str]) -> list[str]:
-    return ["raw", *(f"pca-k{k}" for k in sorted(set(settings.pca.components))), *models]
+def dataset_of(records: pd.DataFrame) -> str:
+    """Name of the data set of the records; empty without records."""
+    names = records["dataset"].unique()
+    if len(names) > 1:
+        raise ValueError(f"expected records of one data set, found {', '.join(names)}")
+    return str(names[0]) if len(names) else ""
+
+
+def _chosen(records: pd.DataFrame, names: str, settings: Settings) -> list[str]:
+    """Names in the records of all subsets but the first."""
+    return records.loc[records["cells"] != settings.subset_names()[0], names].unique().tolist()
+
+
+def _representation_order(settings: Settings) -> list[str]:
+    """Order of the study: raw counts, PCA, other representations, latents."""
+    names = settings.representations()
+    pcas = [pca_name(k) for k in settings.pca_components()]
+    first = [name for name in ("raw", *pcas) if name in names]
+    return [*first, *(name for name in names if name not in first)]
+
+
+# Kinds of models in Table 5.
+_MODEL_WORDS = {"gmvae": "scVAE", "vae": "VAE", "semi-gmvae": "semi-GMVAE"}
 
 
 def _input_keys(name: str, size: int) -> dict[str, object]:
-    """The words that the study's Table 5 has for an input."""
-    if name == "raw":
-        return {"input": "raw", "subset": size}
+    """Keys of a representation as in the study's Table 5; others have their name."""
     if components := pca_components(name):
         return {"input": "PCA", "subset": size, "dim": components}
+    if not is_model(name):
+        return {"input": name, "subset": size}
     model = ModelName.parse(name)
     return {
-        "input": "scVAE" if model.kind == "gmvae" else "VAE",
+        "input": _MODEL_WORDS[model.kind],
         "subset": size,
         "dim": model.latent_dim,
         "hidden_units": model.hidden_units,
     }
 
 
-def _published_accuracy(settings: Settings, name: str, size: int) -> float | None:
-    if settings.dataset.name not in STUDY_DATASETS:
-        return None
-    keys = _input_keys(name, size)
-    wanted = tuple(keys.get(key) for key in ("input", "subset", "dim", "hidden_units"))
-    for row in PUBLISHED_ACCURACIES:
-        if wanted == (row.input, row.subset, row.dim, row.hidden_units):
-            return row.accuracy
-    return None
-
-
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Whole numbers as whole numbers, although some are missing; measures as floats."""
+    """Convert keys to nullable integers and measures to floats."""
     whole = {"model", "latent_dim", "hidden_units", "subset", "dim", "replicates"}
     text = {"input", "kind"}
     return table.astype(

@@ -1,4 +1,4 @@
-"""Table 5 once more, on what the study's authors classified, beside what they printed."""
+"""Table 5 on the authors' own latents, scores and counts, with the published accuracies."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,31 +7,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from latentcell.deposited import DEPOSITED, Deposited
-from latentcell.errors import InputError
-from latentcell.evaluate.repeats import MEASURES
 from latentcell.evaluate.summary import summarise
-from latentcell.tables.published import PUBLISHED_ACCURACIES, PublishedAccuracy
+from latentcell.runtime.errors import InputError
+from latentcell.study.deposited import DEPOSITED, Deposited
+from latentcell.study.published import PUBLISHED_ACCURACIES, PublishedAccuracy
+from latentcell.study.repeats import MEASURES
 
-# Digits after the point of the printed accuracies: what agrees in them is a tie.
+# Decimal digits of the published accuracies. Accuracies that are equal after rounding are ties.
 _PRINTED_DIGITS = 3
-# Of the replicates' accuracies, as shares.
+# Quantiles of the accuracies over replicates.
 INTERVAL = (0.025, 0.975)
 _KEYS = ("input", "subset", "model", "dim", "hidden_units")
 
 
 def collect_repeats(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Read files of `latentcell.evaluate.repeats.repeat_classifier`.
+    """Read files of `latentcell.study.repeats.repeat_classifier`.
 
     Parameters
     ----------
     paths : iterable of str or Path
-        Files in folders that are named after a deposited input.
+        Files in folders named after a deposited input.
 
     Returns
     -------
     DataFrame
-        Their rows, and the name of the input in the column ``name``; inputs in the table's order.
+        Rows of all files, in the order of Table 5, with the name of the input in ``name``.
     """
     frames = {}
     for path in map(Path, paths):
@@ -47,19 +47,19 @@ def collect_repeats(paths: Iterable[str | Path]) -> pd.DataFrame:
 
 
 def table5_deposit(records: pd.DataFrame) -> pd.DataFrame:
-    """The study's Table 5 on the authors' own latents, scores and counts.
+    """Build Table 5 on the authors' own latents, scores and counts.
 
     Parameters
     ----------
     records : DataFrame
-        Of `collect_repeats`.
+        Result of `collect_repeats`.
 
     Returns
     -------
     DataFrame
-        A row an input: the keys of Table 5; mean and sd of the test accuracy over the replicates;
-        their number; test cells; the published accuracy and its percentile among the replicates;
-        their 2.5th and 97.5th percentiles; mean and sd of balanced accuracy and macro F1.
+        One row per input: keys of Table 5; mean and sd of the test accuracy over replicates; number
+        of replicates; test cells; published accuracy and its percentile among the replicates; 2.5th
+        and 97.5th percentiles of accuracy; mean and sd of balanced accuracy and macro-F1.
     """
     measured = [f"test_{measure}" for measure in MEASURES]
     summary = summarise(records, ["name"], [*measured, "test_cells"])
@@ -69,7 +69,7 @@ def table5_deposit(records: pd.DataFrame) -> pd.DataFrame:
         published = published_accuracy(DEPOSITED[row["name"]])
         low, high = np.quantile(accuracies, INTERVAL)
         rows.append(
-            _keys(published)
+            {key: getattr(published, key) for key in _KEYS}
             | {str(column).removeprefix("test_"): value for column, value in row.items()}
             | {
                 "test_cells_mean": row["test_cells_mean"],
@@ -84,25 +84,21 @@ def table5_deposit(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def percentile(accuracies: ArrayLike, published: float) -> float:
-    """Share of replicates below a printed accuracy, in percent; ties count half.
+    """Percentage of replicates below a published accuracy; ties count half.
 
-    What is the same in the digits that were printed is a tie.
+    Ties are accuracies that equal the published one after rounding to its digits.
     """
     rounded = np.round(np.asarray(accuracies, float), _PRINTED_DIGITS)
     return float(100 * ((rounded < published).mean() + (rounded == published).mean() / 2))
 
 
 def published_accuracy(deposited: Deposited) -> PublishedAccuracy:
-    """The row of the printed Table 5 that an input belongs to."""
+    """Row of Table 5 for a deposited input."""
     wanted = (deposited.kind, deposited.subset, deposited.dim, deposited.hidden_units)
     for row in PUBLISHED_ACCURACIES:
         if wanted == (row.input, row.subset, row.dim, row.hidden_units):
             return row
     raise KeyError(deposited.name)
-
-
-def _keys(published: PublishedAccuracy) -> dict[str, object]:
-    return {key: getattr(published, key) for key in _KEYS}
 
 
 def _columns() -> list[str]:

@@ -1,133 +1,144 @@
-"""Write a table as CSV (all digits), Markdown and LaTeX (rounded, mean ± sd beside published)."""
+"""Format tables as Markdown and LaTeX."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from latentcell.io import write_csv, write_text
-from latentcell.tables.published import SLIPS
+from latentcell.evaluate.rounding import round_number
+from latentcell.tables.headings import HEADINGS, Heading
 
-TITLES = {
-    "table3": "Generative models on the first subset",
-    "table4": "The chosen generative models on the other subsets",
-    "table5": "Test accuracy of the classifier by input",
-    "table5_deposit": "Test accuracy of the classifier on what the study's authors classified",
-    "pca_variance": "Cumulative variance explained by principal components",
-}
-# prefix of a column: (heading, digits after the point)
-_HEADINGS: dict[str, tuple[str, int]] = {
-    "model": ("Model", 0),
-    "latent_dim": ("Z", 0),
-    "hidden_units": ("H", 0),
-    "kind": ("Kind", 0),
-    "subset": ("Cells", 0),
-    "input": ("Input", 0),
-    "dim": ("Dimensions", 0),
-    "elbo": ("ELBO", 1),
-    "rand_index": ("Adjusted Rand index", 3),
-    "elbo_scvae": ("ELBO as scVAE reports it", 1),
-    "enre": ("ENRE", 1),
-    "kl_z": ("KL(z)", 1),
-    "kl_y": ("KL(y)", 2),
-    "ami_clusters": ("AMI", 3),
-    "silhouette_clusters": ("Silhouette", 3),
-    "accuracy": ("Accuracy", 3),
-    "components_used": ("Components used", 1),
-    "balanced_accuracy": ("Balanced accuracy", 3),
-    "macro_f1": ("Macro F1", 3),
-    "test_cells_mean": ("Test cells", 0),
-    "replicates": ("Replicates", 0),
-    "percentile_of_published": ("Percentile of the published", 1),
-    "accuracy_low": ("Accuracy, 2.5th percentile", 3),
-    "accuracy_high": ("Accuracy, 97.5th percentile", 3),
-    "k": ("k", 0),
-    "explained_variance_percent": ("Explained variance (%)", 2),
-}
-_DEPOSIT_NOTE = (
-    "Mean ± standard deviation over replicates of the classifier as the authors ran it, on the "
-    "numbers that they deposited; each replicate has its own split and initialisation. The "
-    "percentile is the share of replicates with an accuracy below the published one, ties (to the "
-    "printed digits) counting half."
-)
-# A page has no room for all the measures of a model; CSV and Markdown have.
-_NOT_IN_LATEX = ("enre", "kl_z", "kl_y", "ami_clusters", "silhouette_clusters", "accuracy")
+# Columns whose bounds are in the columns `low` and `high`.
+_UNPREFIXED = ("difference", "effect", "estimate")
+# Columns with longer texts have a fixed width in LaTeX.
+_LONG_TEXT = 40
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "±": r"$\pm$",
+    "→": r"$\rightarrow$",
+    "−": r"$-$",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
 }
+
+Headings = Mapping[str, Heading]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is read: a group's heading, a second heading below it, and the cells."""
+    """Formatted column.
+
+    Attributes
+    ----------
+    group
+        Heading of a group of columns; empty without group.
+    heading
+        Heading of the column.
+    cells
+        Texts.
+    numeric
+        Whether the texts are numbers, which are right-aligned.
+    """
 
     group: str
     heading: str
     cells: list[str]
+    numeric: bool
+
+    @property
+    def title(self) -> str:
+        """Headings of group and column."""
+        return " ".join(filter(None, (self.group, self.heading)))
 
 
-def write_table(name: str, table: pd.DataFrame, paths: Iterable[str | Path]) -> None:
-    """Write a table to every path, in the format that the path's suffix says.
+def reading_columns(table: pd.DataFrame, headings: Headings = HEADINGS) -> list[Column]:
+    """Round the numbers of a table and join means with deviations or intervals.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``<measure>_mean`` and ``<measure>_sd`` are joined as mean ± sd, followed by
+        ``<measure>_published``. Columns ``<measure>_mean``, ``_low`` and ``_high`` are joined as
+        mean (low to high).
+    headings : mapping of str to Heading
+        Headings by column or measure. Other columns are omitted.
+
+    Returns
+    -------
+    list of Column
+        Formatted columns, without empty columns (unless the table has no rows) and without
+        ``dataset`` for a single data set.
+    """
+    columns: list[Column] = []
+    for name in map(str, table.columns):
+        measure = name.removesuffix("_mean")
+        if name == "dataset" and table[name].nunique() < 2:
+            continue
+        if name in headings:
+            columns.append(_column(table, name, name, headings))
+        elif name != measure and measure in headings:
+            if f"{measure}_sd" in table:
+                columns += _with_deviation(table, measure, headings)
+            else:
+                columns.append(_column(table, name, measure, headings))
+    return [column for column in columns if any(column.cells) or table.empty]
+
+
+def markdown_table(title: str, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """Format a Markdown section with title, table and notes.
+
+    Parameters
+    ----------
+    title : str
+        Title of the section.
+    columns : sequence of Column
+        Result of `reading_columns`; texts are escaped.
+    notes : sequence of str
+        Sentences in Markdown.
+    """
+    lines = [
+        [escape_markdown(column.title) for column in columns],
+        ["---:" if column.numeric else "---" for column in columns],
+        *(list(map(escape_markdown, row)) for row in _rows(columns)),
+    ]
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"# {title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in notes)
+
+
+def latex_table(name: str, title: str, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    r"""Format a LaTeX table environment for ``\usepackage{booktabs}``, with notes in the caption.
 
     Parameters
     ----------
     name : str
-        table3, table4, table5, table5_deposit or pca_variance: which title and notes belong to it.
-    table : DataFrame
-        Of `latentcell.tables.build` or `latentcell.tables.deposit`.
-    paths : iterable of str or Path
-        Ending in ``.csv``, ``.md`` or ``.tex``.
+        Name of the table, for the label.
+    title : str
+        First sentence of the caption.
+    columns : sequence of Column
+        Result of `reading_columns`; texts are escaped, non-ASCII letters are kept.
+    notes : sequence of str
+        Sentences in Markdown; code becomes typewriter text.
     """
-    writers: dict[str, Callable[[str, pd.DataFrame], str]] = {
-        ".md": markdown_table,
-        ".tex": latex_table,
-    }
-    for path in map(Path, paths):
-        if path.suffix == ".csv":
-            write_csv(path, table)
-        else:
-            write_text(path, writers[path.suffix](name, table))
-
-
-def markdown_table(name: str, table: pd.DataFrame) -> str:
-    """A Markdown section: title, table, and below it what the numbers are."""
-    columns = reading_columns(table)
-    heads = [" ".join(filter(None, (column.group, column.heading))) for column in columns]
-    lines = [heads, ["---:" if _is_numeric(column) else "---" for column in columns]]
-    lines += [list(row) for row in zip(*(column.cells for column in columns), strict=True)]
-    body = "\n".join("| " + " | ".join(map(_escape_markdown, line)) + " |" for line in lines)
-    notes = "\n".join(f"- {note}" for note in explain(name, table))
-    return f"# {TITLES[name]}\n\n{body}\n\n{notes}\n"
-
-
-def latex_table(name: str, table: pd.DataFrame) -> str:
-    r"""A LaTeX table environment for ``\usepackage{booktabs}``, its notes in the caption.
-
-    Models are shown with their bounds, Rand indices and components only, to fit on a page.
-    """
-    left_out = _NOT_IN_LATEX if name in ("table3", "table4") else ()
-    shown = [column for column in table if not str(column).startswith(left_out)]
-    columns = reading_columns(table[shown])
     groups, rules = _latex_groups(columns)
-    rows = zip(*(column.cells for column in columns), strict=True)
-    caption = " ".join([f"{TITLES[name]}.", *explain(name, table)])
+    caption = " ".join(map(_latex_sentence, [f"{title}.", *notes]))
     lines = [
         r"\begin{table}",
         r"\centering\scriptsize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape_latex(caption)}}}",
+        rf"\caption{{{caption}}}",
         rf"\label{{tab:{name.replace('_', '-')}}}",
-        r"\begin{tabular}{" + "".join("r" if _is_numeric(c) else "l" for c in columns) + "}",
+        r"\begin{tabular}{" + "".join(map(_latex_alignment, columns)) + "}",
         r"\toprule",
         *([groups + r" \\", rules] if rules else []),
         " & ".join(escape_latex(column.heading) for column in columns) + r" \\",
         r"\midrule",
-        *(" & ".join(map(_latex_cell, row)) + r" \\" for row in rows),
+        *(" & ".join(map(_latex_cell, row)) + r" \\" for row in _rows(columns)),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
@@ -135,103 +146,100 @@ def latex_table(name: str, table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def reading_columns(table: pd.DataFrame) -> list[Column]:
-    """Round and join: mean and sd become one column, empty published columns are left out."""
-    columns = []
-    for name in map(str, table.columns):
-        prefix, _, part = name.rpartition("_")
-        if name in _HEADINGS:
-            heading, digits = _HEADINGS[name]
-            columns.append(Column("", heading, [_number(v, digits) for v in table[name]]))
-        elif part == "mean":
-            columns += _measure_columns(table, prefix)
-    return columns
-
-
-def explain(name: str, table: pd.DataFrame) -> list[str]:
-    """Sentences on what the numbers are a mean of, and where the printed ones mislead."""
-    if name == "pca_variance":
-        return ["Mean over the replicates on the first subset."]
-    replicates = sorted(set(table["replicates"]))
-    notes = [_DEPOSIT_NOTE if name == "table5_deposit" else _what_is_shown(replicates)]
-    if name in ("table3", "table4"):
-        notes.append("ELBO, ENRE and KL are true means in nats per cell.")
-    published = [column for column in table if str(column).endswith("_published")]
-    if table[published].notna().to_numpy().any():
-        notes += _published_notes(name, table)
-    return notes
+def escape_markdown(text: str) -> str:
+    """Escape text for a cell of a Markdown table."""
+    return re.sub(r"([\\|*_`<\[\]~$])", r"\\\1", " ".join(text.split()))
 
 
 def escape_latex(text: str) -> str:
-    """Make any text safe for LaTeX."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Escape text for LaTeX."""
+    return "".join(_LATEX.get(character, character) for character in re.sub(r"\s", " ", text))
 
 
-def _what_is_shown(replicates: list[int]) -> str:
-    if not replicates:
-        return "There are no such models: the run has one subset only."
-    if replicates == [1]:
-        return "One replicate, measured on its test cells, so no standard deviation."
-    number = " to ".join(str(count) for count in sorted({replicates[0], replicates[-1]}))
-    return (
-        f"Mean ± standard deviation over {number} replicates (each with its own subset, split and "
-        "initialisation), measured on the test cells of each."
-    )
+def _rows(columns: Sequence[Column]) -> list[tuple[str, ...]]:
+    return list(zip(*(column.cells for column in columns), strict=True))
 
 
-def _published_notes(name: str, table: pd.DataFrame) -> list[str]:
-    notes = ["Published: what the study printed (its logs have the rest), of one run each."]
-    if name == "table3":
-        notes.append(
-            "The published ELBO, ENRE and KL are 3 / 2.6 = 1.154 times too large in magnitude: "
-            "scVAE overstates means of 260 test cells in batches of 100. The ELBO as scVAE reports "
-            "it is this run's, overstated likewise for its own number of test cells."
-        )
-    models = set(table["model"].dropna())
-    notes += [
-        f"Model {model}, published {_HEADINGS[column][0]}: {what}."
-        for (where, model, column), what in SLIPS.items()
-        if where == name.removesuffix("_deposit") and model in models
-    ]
-    return notes
+def _column(table: pd.DataFrame, name: str, key: str, headings: Headings) -> Column:
+    """Format a column, with its interval in parentheses if the table has one."""
+    heading = headings[key]
+    values = _texts(table, name, heading)
+    bounds = _bounds(table, name, key)
+    if bounds is None:
+        return Column("", heading.title, values, _is_numeric(table[name]))
+    low, high = (_texts(table, bound, heading) for bound in bounds)
+    rows = zip(values, low, high, strict=True)
+    joined = [f"{value} ({a} to {b})" if a else value for value, a, b in rows]
+    return Column("", f"{heading.title} (95 %)", joined, True)
 
 
-def _measure_columns(table: pd.DataFrame, prefix: str) -> list[Column]:
-    heading, digits = _HEADINGS[prefix]
-    means = [_number(value, digits) for value in table[f"{prefix}_mean"]]
-    sds = [_number(value, digits) for value in table[f"{prefix}_sd"]]
+def _bounds(table: pd.DataFrame, name: str, key: str) -> tuple[str, str] | None:
+    """Names of the columns with the interval of a column; None without interval."""
+    if name in _UNPREFIXED:
+        low, high = "low", "high"
+    elif name != key:
+        low, high = f"{key}_low", f"{key}_high"
+    else:
+        return None
+    there = low in table and high in table and table[low].notna().any()
+    return (low, high) if there else None
+
+
+def _with_deviation(table: pd.DataFrame, measure: str, headings: Headings) -> list[Column]:
+    """Format mean ± sd, and the published values if there are any."""
+    heading = headings[measure]
+    means, sds = (_texts(table, f"{measure}_{part}", heading) for part in ("mean", "sd"))
     joined = [f"{mean} ± {sd}" if sd else mean for mean, sd in zip(means, sds, strict=True)]
-    columns = [Column(heading, "mean ± sd" if any(sds) else "value", joined)]
-    published = table.get(f"{prefix}_published")
-    if published is not None and published.notna().any():
-        columns.append(Column(heading, "published", [_number(v, digits) for v in published]))
+    columns = [Column(heading.title, "mean ± sd" if any(sds) else "value", joined, True)]
+    published = f"{measure}_published"
+    if published in table and table[published].notna().any():
+        texts = _texts(table, published, heading)
+        columns.append(Column(heading.title, "published", texts, True))
     return columns
 
 
-def _number(value: object, digits: int) -> str:
+def _texts(table: pd.DataFrame, name: str, heading: Heading) -> list[str]:
+    rows = table.to_dict("records")
+    return [_text(row[name], heading, row) for row in rows]
+
+
+def _text(value: Any, heading: Heading, row: Mapping[Any, Any]) -> str:
     if isinstance(value, str):
-        return value
-    if pd.isna(value):  # type: ignore[call-overload]
+        return heading.words(value)
+    if pd.isna(value):
         return ""
-    return f"{value:.{digits}f}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if heading.digits is None:
+        return f"{value:g}"
+    digits = heading.digits(row) if callable(heading.digits) else heading.digits
+    return round_number(value, digits)
 
 
-def _is_numeric(column: Column) -> bool:
-    return not any(cell[:1].isalpha() for cell in column.cells)
+def _is_numeric(values: "pd.Series[Any]") -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def _escape_markdown(text: str) -> str:
-    return text.replace("|", r"\|")
+def _latex_sentence(text: str) -> str:
+    """Convert a Markdown sentence to LaTeX, with code in typewriter face."""
+    parts = map(escape_latex, text.split("`"))
+    return "".join(rf"\texttt{{{part}}}" if index % 2 else part for index, part in enumerate(parts))
+
+
+def _latex_alignment(column: Column) -> str:
+    if column.numeric:
+        return "r"
+    longest = max(map(len, column.cells), default=0)
+    return "l" if longest <= _LONG_TEXT else r"p{0.2\linewidth}"
 
 
 def _latex_cell(text: str) -> str:
-    """Escape, with a true minus sign before numbers."""
-    escaped = escape_latex(text)
-    return f"$-${escaped[1:]}" if escaped.startswith("-") else escaped
+    """Escape a cell, with true minus signs."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", escape_latex(text))
 
 
-def _latex_groups(columns: list[Column]) -> tuple[str, str]:
-    """The upper line of headings and the rules below it; no rules where there are no groups."""
+def _latex_groups(columns: Sequence[Column]) -> tuple[str, str]:
+    """Upper line of headings and the rules below it; no rules without groups."""
     cells, rules, position = [], [], 1
     for group, members in groupby(columns, key=lambda column: column.group):
         span = len(list(members))

@@ -1,1 +1,1 @@
-"""Classifiers, a file each, found by name (`latentcell.methods`)."""
+"""Classifiers, one file each, found by name (`latentcell.config.methods`)."""

@@ -1,15 +1,15 @@
-"""A network like ACTINN's: layers of 100, 50 and 25 units, by scikit-learn.
+"""Network like that of ACTINN: layers of 100, 50 and 25 units, by scikit-learn.
 
-ACTINN normalises, takes logarithms, leaves out genes by their expression and variation, and trains
-with Adam (0.0001, falling by 5 % every 1,000 steps), batches of 128 and 50 epochs. Here genes that
-no training cell expresses are left out and the rate does not fall; whether it is 0.0001 or 0.001 is
+ACTINN normalises, takes logarithms, filters genes by expression and variation, and trains with Adam
+(0.0001, decreasing by 5 % every 1,000 steps), minibatches of 128 and 50 epochs. Here only genes
+that no training cell expresses are removed and the learning rate is constant; 0.0001 or 0.001 is
 chosen on validation cells.
 """
 
 import numpy as np
 
 from latentcell.classify.choosing import Predict, Scores, choose, seen_columns
-from latentcell.fitting import Features, Fitted, Labelled, Options
+from latentcell.config.fitting import Features, Fitted, Labelled, Options
 
 TAKES = ("log",)
 USES = ("sklearn.neural_network",)
@@ -18,7 +18,7 @@ _RATES = (1e-4, 1e-3)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.neural_network import MLPClassifier
 
     genes = seen_columns(training)

@@ -1,11 +1,11 @@
-"""Gradient-boosted trees by LightGBM; their number and size chosen on validation cells.
+"""Gradient-boosted trees by LightGBM; number and size of the trees are chosen on validation cells.
 
-Scikit-learn's histogram boosting takes twenty times as long on thousands of genes, which it needs
-dense; hence LightGBM, which is optional.
+Histogram boosting of scikit-learn needs dense features and takes twenty times as long on thousands
+of genes. LightGBM is an optional dependency.
 """
 
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("log", "scores")
 USES = ("lightgbm",)
@@ -15,7 +15,7 @@ _LEAVES = (7, 31)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     import lightgbm
 
     def learn(leaves: int) -> Predict:

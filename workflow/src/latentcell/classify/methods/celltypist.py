@@ -1,23 +1,23 @@
 """CellTypist: logistic regression on scaled genes, trained by stochastic gradient descent.
 
-Its other solver asks scikit-learn for an option that 1.9 no longer has. The strength of the penalty
-is chosen on validation cells.
+The other solver of the library needs an option that scikit-learn 1.9 has removed. The strength of
+the penalty is chosen on validation cells.
 """
 
 import numpy as np
 
 from latentcell.classify.choosing import Predict, Scores, calibrated, choose
-from latentcell.fitting import Features, Fitted, Labelled, Options
+from latentcell.config.fitting import Features, Fitted, Labelled, Options
 
 TAKES = ("log",)
 USES = ("celltypist",)
 _ALPHAS = (0.01, 0.0001)
-# Scaled genes are cut off here, as the library does in training.
+# Scaled genes are clipped here, as the library does in training.
 _LARGEST = 10.0
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     import celltypist
 
     genes = [str(column) for column in range(training.features.shape[1])]
@@ -29,7 +29,7 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
             genes=genes,
             use_SGD=True,
             alpha=alpha,
-            # Of a choice of genes the sum is not the 10,000 that it looks for.
+            # The sum over selected genes is not the 10,000 that the library expects.
             check_expression=False,
             random_state=options.seed,
         )
@@ -43,5 +43,5 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
         return predict
 
     fitted = choose([{"alpha": alpha} for alpha in _ALPHAS], learn, validation)
-    # Its own probabilities, of each type against the others, do not sum to 1.
+    # The library's one-against-rest probabilities do not sum to 1.
     return calibrated(fitted, validation)

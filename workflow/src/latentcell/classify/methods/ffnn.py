@@ -1,17 +1,26 @@
-"""The study's feed-forward network, with the settings of the run's own (section `ffnn`)."""
+"""The study's feed-forward network (section `ffnn` of the configuration)."""
 
 import numpy as np
 import scipy.sparse as sp
 
-from latentcell.fitting import Features, Fitted, Labelled, Options
+from latentcell.config.fitting import Features, Fitted, Labelled, Options
+from latentcell.runtime.progress import Progress
 
 TAKES = ("counts", "log", "scores")
 USES = ("latentcell.classify.ffnn",)
+SECTION = "ffnn"
+# The network has an output for each type of the data, with or without training cells.
+ALL_TYPES = True
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
-    from latentcell.classify.ffnn import train_ffnn
+    """See `latentcell.config.fitting`."""
+    from latentcell.classify.ffnn import EpochRecord, train_ffnn
+
+    progress = Progress("ffnn", options.ffnn.epochs)
+
+    def report(epoch: int, records: list[EpochRecord]) -> None:
+        progress.report(epoch, f"validation accuracy {records[-1]['accuracy']:.3f}")
 
     parts = (training, validation)
     split = np.repeat(["training", "validation"], [len(part.codes) for part in parts])
@@ -19,11 +28,14 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
         _stacked([part.features for part in parts]),
         np.concatenate([part.codes for part in parts]),
         split,
-        [str(code) for code in range(training.classes)],
+        training.types or [str(code) for code in range(training.classes)],
         options.ffnn,
-        seed=options.seed,
+        seed=options.ffnn.seed + options.replicate,
+        progress=report,
     )
-    return Fitted(result.ffnn.predict, {"epoch": result.best_epoch})
+    chosen = {"epoch": result.best_epoch}
+    ffnn = result.ffnn
+    return Fitted(ffnn.predict, chosen, result.history, ffnn.arrays(), ffnn.about())
 
 
 def _stacked(parts: list[Features]) -> Features:

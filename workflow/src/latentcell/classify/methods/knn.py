@@ -1,7 +1,7 @@
-"""Nearest neighbours, their number chosen on validation cells."""
+"""Nearest neighbours; their number is chosen on validation cells."""
 
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("scores",)
 USES = ("sklearn.neighbors",)
@@ -9,7 +9,7 @@ _NEIGHBOURS = (30, 15, 5)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.neighbors import KNeighborsClassifier
 
     def learn(neighbours: int) -> Predict:

@@ -1,7 +1,7 @@
-"""Multinomial logistic regression with a ridge penalty, C chosen on validation cells."""
+"""Multinomial logistic regression with a ridge penalty; C is chosen on validation cells."""
 
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("log", "scores")
 USES = ("sklearn.linear_model",)
@@ -9,7 +9,7 @@ _C = (0.001, 0.01, 0.1, 1.0, 10.0)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.linear_model import LogisticRegression
 
     def learn(C: float) -> Predict:

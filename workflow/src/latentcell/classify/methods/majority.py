@@ -1,18 +1,18 @@
-"""The commonest type for every cell, with the shares of the types as probabilities.
+"""Majority baseline: the most frequent type for every cell, with shares of types as probabilities.
 
-It looks at no feature, so that it stands once, beside the raw counts.
+It uses no features, and is run once per replicate, on the raw counts.
 """
 
 import numpy as np
 
 from latentcell.classify.choosing import Scores
-from latentcell.fitting import Features, Fitted, Labelled, Options
+from latentcell.config.fitting import Features, Fitted, Labelled, Options
 
 TAKES = ("counts",)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     shares = np.bincount(training.codes) / len(training.codes)
 
     def predict(features: Features) -> Scores:

@@ -1,7 +1,7 @@
-"""Multinomial naive Bayes on counts, its pseudocount chosen on validation cells."""
+"""Multinomial naive Bayes on counts; the pseudocount is chosen on validation cells."""
 
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("counts",)
 USES = ("sklearn.naive_bayes",)
@@ -9,7 +9,7 @@ _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.naive_bayes import MultinomialNB
 
     def learn(pseudocount: float) -> Predict:

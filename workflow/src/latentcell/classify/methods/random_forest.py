@@ -1,7 +1,7 @@
-"""Random forest of 500 trees, the size of their leaves chosen on validation cells."""
+"""Random forest of 500 trees; the size of their leaves is chosen on validation cells."""
 
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("log", "scores")
 USES = ("sklearn.ensemble",)
@@ -10,7 +10,7 @@ _LEAF_CELLS = (5, 1)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.ensemble import RandomForestClassifier
 
     def learn(leaf_cells: int) -> Predict:

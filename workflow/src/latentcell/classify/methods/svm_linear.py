@@ -1,7 +1,7 @@
-"""Linear support vector machine, one class against the others, C chosen on validation cells."""
+"""Linear support vector machine, one against the rest; C is chosen on validation cells."""
 
 from latentcell.classify.choosing import Predict, calibrated, choose, decisions
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("log", "scores")
 USES = ("sklearn.svm",)
@@ -9,7 +9,7 @@ _C = (0.0001, 0.001, 0.01, 0.1, 1.0)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.svm import LinearSVC
 
     def learn(C: float) -> Predict:

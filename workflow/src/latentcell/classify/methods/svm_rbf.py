@@ -1,19 +1,19 @@
-"""Support vector machine with a Gaussian kernel; C and its width chosen on validation cells."""
+"""Support vector machine with a Gaussian kernel; C and the width are chosen on validation cells."""
 
 from itertools import product
 
 from latentcell.classify.choosing import Predict, calibrated, choose, decisions
-from latentcell.fitting import Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
 
 TAKES = ("scores",)
 USES = ("sklearn.svm",)
 _C = (0.3, 1.0, 3.0, 10.0)
-# Of 1 / (columns x variance), the usual width.
+# Factors of 1 / (columns x variance), the usual width.
 _GAMMA = (0.3, 1.0, 3.0)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.svm import SVC
 
     scale = 1 / (training.features.shape[1] * float(training.features.var()) or 1.0)

@@ -1,4 +1,4 @@
-"""What every likelihood gives, split into zeros and the rest."""
+"""The base class of all likelihoods, with derivatives by autograd."""
 
 from abc import ABC, abstractmethod
 
@@ -6,30 +6,63 @@ import torch
 from torch import Tensor
 
 from latentcell.models.counts import Entries
+from latentcell.runtime.errors import InputError
 
 # Bound of scVAE on log rates and on log r, either way.
 LOG_BOUND = 10.0
 
 
 class Likelihood(ABC):
-    """One distribution of a count; every tensor of parameters has its outputs first.
+    """Distribution of a count; every tensor of decoder outputs has its outputs first.
+
+    A subclass sets `parameters` and defines `log_prob` and `output_bias`. It may override
+    `at_zero` and `excess` with faster derivatives, and `log_likelihood` with a faster pass over
+    both; `mean` and `sample` are needed only to draw cells.
 
     Attributes
     ----------
-    outputs : int
-        Decoder outputs per gene.
-    rate_output : int or None
-        The output that is the log of the mean, where the model gives it as log(library size x
-        fraction of the gene); None where all outputs are the decoder's own.
-    dispersion_output : int or None
-        The output that may be one number per gene: log r of a negative binomial.
+    parameters : tuple of str
+        Name of each decoder output. An output ``log_mean`` is log(library size x fraction of the
+        gene), which the model normalises over the genes. With ``dispersion: gene`` the first
+        output is one number per gene.
     """
 
-    outputs: int
-    rate_output: int | None = None
-    dispersion_output: int | None = None
+    parameters: tuple[str, ...]
+
+    @property
+    def outputs(self) -> int:
+        """Number of decoder outputs per gene."""
+        return len(self.parameters)
+
+    @property
+    def rate_output(self) -> int | None:
+        """Position of the log mean; None where all outputs are the decoder's own."""
+        return self.parameters.index("log_mean") if "log_mean" in self.parameters else None
 
     @abstractmethod
+    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
+        """Log-probability of counts, differentiable by the outputs.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (outputs, ...)
+        count : Tensor of shape (...)
+            Counts, zero included.
+
+        Returns
+        -------
+        Tensor of shape (...)
+            Log P(x), nats.
+        """
+
+    @abstractmethod
+    def output_bias(self, mean: Tensor) -> Tensor:
+        """Decoder biases at which every gene has its mean count (G,), shape (outputs, G)."""
+
+    def constant(self, count: Tensor) -> Tensor:
+        """Terms of log P(x) that depend on x alone, for x > 0, left out of `excess`."""
+        return torch.zeros_like(count)
+
     def at_zero(self, outputs: Tensor) -> Tensor:
         """Log-probability of a zero count for each entry, and its derivatives in place.
 
@@ -43,25 +76,10 @@ class Likelihood(ABC):
         Tensor of shape (...)
             Log P(0), nats. Where it equals a derivative it may lie in the memory of `outputs`.
         """
+        value, gradient = self._differentiate(outputs, torch.zeros_like(outputs[0]))
+        outputs.copy_(gradient)
+        return value
 
-    def zeros(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probability of a zero count, and its derivatives.
-
-        Parameters
-        ----------
-        outputs : Tensor of shape (outputs, R, G)
-            What the decoder's last layer gives; overwritten by the derivatives.
-
-        Returns
-        -------
-        value : Tensor of shape (R,)
-            Sum over the genes of log P(0), nats.
-        gradient : Tensor of shape (outputs, R, G)
-            Derivatives of log P(0) with respect to the outputs, in the memory of `outputs`.
-        """
-        return self.at_zero(outputs).sum(-1), outputs
-
-    @abstractmethod
     def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Log P(x) - log P(0) without its terms of x alone, and its derivatives.
 
@@ -77,6 +95,34 @@ class Likelihood(ABC):
         value : Tensor of shape (N,)
         gradient : Tensor of shape (outputs, N)
         """
+        value, gradient = self._differentiate(outputs, count)
+        zero, at_zero = self._differentiate(outputs, torch.zeros_like(count))
+        return value - zero - self.constant(count), gradient - at_zero
+
+    def _differentiate(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probability and its derivatives by autograd."""
+        with torch.enable_grad():
+            variable = outputs.detach().requires_grad_()
+            value = self.log_prob(variable, count)
+            (gradient,) = torch.autograd.grad(value.sum(), variable)
+        return value.detach(), gradient
+
+    def zeros(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum over the genes of log P(0), and its derivatives.
+
+        Parameters
+        ----------
+        outputs : Tensor of shape (outputs, R, G)
+            Overwritten by the derivatives.
+
+        Returns
+        -------
+        value : Tensor of shape (R,)
+            Nats.
+        gradient : Tensor of shape (outputs, R, G)
+            Derivatives by the outputs, in the memory of `outputs`.
+        """
+        return self.at_zero(outputs).sum(-1), outputs
 
     def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
         """Log-likelihood of each row over a block of genes, and the derivatives in place.
@@ -84,7 +130,7 @@ class Likelihood(ABC):
         Parameters
         ----------
         outputs : Tensor of shape (outputs, R, G)
-            What the decoder's last layer gives; overwritten by the derivatives.
+            Overwritten by the derivatives.
         entries : Entries
             The non-zero counts.
 
@@ -99,29 +145,13 @@ class Likelihood(ABC):
         gradient[:, row, column] += d_excess  # Each place at most once.
         return value.double().index_add_(0, row, excess.double())
 
-    @abstractmethod
-    def constant(self, count: Tensor) -> Tensor:
-        """Terms of log P(x) that depend on x alone, for x > 0, shape of `count`."""
-
-    @abstractmethod
-    def output_bias(self, mean: Tensor) -> Tensor:
-        """Decoder biases at which every gene has its mean count (G,), shape (outputs, G)."""
-
-    @abstractmethod
     def mean(self, outputs: Tensor) -> Tensor:
         """Mean of the distribution, shape (N,), for outputs (outputs, N)."""
+        raise InputError(f"expected a likelihood with a mean, found {type(self).__name__}")
 
-    @abstractmethod
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One draw (N,) for each column of the outputs (outputs, N), in their floating type."""
-
-    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
-        """Log-probability of counts (N,) under decoder outputs (outputs, N), nats."""
-        zero = self.at_zero(outputs.clone())
-        order = torch.argsort(count, descending=True)
-        value = torch.empty_like(zero)
-        value[order], _ = self.excess(outputs[:, order], count[order])
-        return zero + torch.where(count > 0, value + self.constant(count), 0.0)
+        raise InputError(f"vae.samples: expected 0, since {type(self).__name__} draws no counts")
 
 
 def clip_(values: Tensor, bound: float) -> Tensor | None:

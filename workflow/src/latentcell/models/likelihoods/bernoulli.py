@@ -1,35 +1,27 @@
-"""Whether a gene was seen at all."""
+"""The Bernoulli distribution of whether a gene was seen at all."""
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from latentcell.models.likelihoods.base import Likelihood
 
+GOES_WITH = ()
+
 
 class Bernoulli(Likelihood):
-    """Bernoulli of x > 0, with the logit of its probability from the decoder."""
+    """Bernoulli of x > 0."""
 
-    outputs = 1
+    parameters = ("logit",)
 
-    def at_zero(self, outputs: Tensor) -> Tensor:
-        """See `Likelihood.at_zero`; the one output is the logit."""
-        value = softplus(outputs[0]).neg_()
-        outputs.sigmoid_().neg_()
-        return value
-
-    def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """See `Likelihood.excess`: the logit, whatever the count."""
-        return outputs[0].clone(), torch.ones_like(outputs)
-
-    def constant(self, count: Tensor) -> Tensor:
-        """See `Likelihood.constant`: none."""
-        return torch.zeros_like(count)
+    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
+        """See `Likelihood.log_prob`."""
+        return logsigmoid(torch.where(count > 0, outputs[0], -outputs[0]))
 
     def output_bias(self, mean: Tensor) -> Tensor:
         """See `Likelihood.output_bias`: P(x > 0) = mean / (1 + mean).
 
-        It is that of a negative binomial of the same mean with r = 1.
+        A negative binomial of the same mean with r = 1 has the same.
         """
         return torch.log(mean).unsqueeze(0)
 

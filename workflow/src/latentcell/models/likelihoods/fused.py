@@ -1,8 +1,8 @@
-"""The hot loops of the negative binomial as single kernels of float32.
+"""Single float32 kernels for the hot loops of the negative binomial.
 
-PyTorch's own operations read and write the two outputs of the decoder a dozen times; these read
-and write them once. On CUDA devices the zeros are one Triton kernel: Triton comes with PyTorch's
-CUDA builds, and without it the plain operations run. On CPUs zeros and counts are one Numba kernel.
+PyTorch's own operations read and write the two decoder outputs a dozen times, a kernel once. On
+CUDA devices a Triton kernel computes the zeros; without Triton, which comes with PyTorch's CUDA
+builds, the plain operations run. On CPUs a Numba kernel computes zeros and counts.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""The Triton kernel of `fused`; apart, since importing Triton needs a CUDA build of PyTorch."""
+"""Triton kernel of `fused`, in a module of its own, since Triton needs a CUDA build of PyTorch."""
 
 import triton
 import triton.language as tl
@@ -6,7 +6,7 @@ import triton.language as tl
 
 @triton.jit  # type: ignore[untyped-decorator]
 def kernel(log_r_at, logit_at, total_at, genes, bound, COLUMNS: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """One row: the sum of log P(0) over its genes, and the derivatives in place."""
+    """Sum of log P(0) over the genes of a row, and the derivatives in place."""
     row = tl.program_id(0).to(tl.int64)
     total = tl.zeros([COLUMNS], tl.float32)
     for start in range(0, genes, COLUMNS):

@@ -1,9 +1,8 @@
-r"""The hot loops of the negative binomial for CPUs, in Numba; apart, since importing it is slow.
+"""Numba kernel of `fused`, in a module of its own, since importing Numba is slow.
 
-PyTorch's own operations read and write the two outputs of the decoder a dozen times; here both
-are read once and overwritten by the derivatives. The loop over the zeros holds no branch and no
-call, so that LLVM turns it into vector instructions: exp and log1p are polynomials, to an ulp or
-two in float32.
+The two decoder outputs are read once and overwritten by the derivatives. The loop over the zeros
+has no branch and no call, so that LLVM turns it into vector instructions: exp and log1p are
+polynomials, to an ulp or two in float32.
 """
 
 import math
@@ -20,11 +19,11 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Constants of float32: a plain literal would turn what it meets into float64.
+# Float32 constants, since a plain literal would turn the result into float64.
 _HALF, _ONE, _TWO = np.float32(0.5), np.float32(1.0), np.float32(2.0)
 _ZERO = np.float32(0.0)
 _SHIFT = np.float32(3 << 22)
-# Below it exp is not a normal number any more.
+# Below it exp is no normal number.
 _LEAST = np.float32(-87.0)
 _LOG2_E = np.float32(1.44269504)
 # Log 2 in two parts, the first with zeros at its end (Cody and Waite 1980).
@@ -38,11 +37,11 @@ _L0, _L1, _L2, _L3 = (np.float32(c) for c in (0.14078889, 0.13982578, 0.20012298
 
 
 def _jit(*flags: str) -> Callable[[F], F]:
-    """Compile, keeping the type, with these of LLVM's fast-math flags besides the harmless ones.
+    """Compile with given fast-math flags of LLVM beside the harmless ones.
 
-    Never `nnan`: a log-likelihood that is not finite has to be seen. `reassoc` lets sums run in
-    vector lanes, but would undo the range reduction of exp. The error model of numpy, since
-    Python's check for division by zero keeps LLVM from making vectors.
+    Never `nnan`: a log-likelihood that is not finite has to show. `reassoc` lets sums run in
+    vector lanes, but would undo the range reduction of exp. Numpy's error model, since Python's
+    check for division by zero keeps LLVM from vectorising.
     """
     options: dict[str, Any] = {
         "cache": True,
@@ -56,7 +55,7 @@ def _jit(*flags: str) -> Callable[[F], F]:
 @_jit()
 def _exp(x: np.float32) -> np.float32:
     """Exp of x in [-87, 88], after Cephes: a power of 2 times a polynomial; NaN for NaN."""
-    # In the last bits of what is added to so large a number lies the nearest integer.
+    # The last bits of so large a sum are the nearest integer.
     shifted = x * _LOG2_E + _SHIFT
     n = shifted - _SHIFT
     rest = x - n * _LOG_2_HIGH - n * _LOG_2_LOW
@@ -74,7 +73,7 @@ def _softplus(x: np.float32) -> tuple[np.float32, np.float32]:
     e = _exp(_LEAST if below < _LEAST else below)
     above, further = _ONE + e, _TWO + e
     inverse = _ONE / (above * further)
-    # log(1 + e) = 2 artanh(e / (2 + e)), which has no cancellation.
+    # log(1 + e) = 2 artanh(e / (2 + e)) has no cancellation.
     s = e * above * inverse
     z = s * s
     log1p = _TWO * s * ((((_L0 * z + _L1) * z + _L2) * z + _L3) * z + _ONE)
@@ -130,7 +129,7 @@ def _more_factors(log_r: np.float32, count: np.float32) -> tuple[np.float32, np.
         product *= factor
     value, gradient = np.float32(math.log(product)), slope * r / product
     if count > FACTORS:
-        # Not by float(), which leaves float32 as it is.
+        # In Numba float() would leave it float32.
         precise = np.float64(r)
         high, high_slope = _stirling(np.float64(count) + precise)
         low, low_slope = _stirling(precise + FACTORS)
@@ -156,7 +155,7 @@ def _excess(
         minus_log_p, rest = _softplus(size_factor * clipped - logit[i])
         free = minus_log_p < -floor
         d_logit = count[i] * rest if free else _ZERO
-        # Nothing is less than NaN, which stays.
+        # The comparison is false for NaN, which stays.
         minus_log_p = -floor if minus_log_p >= -floor else minus_log_p
         more[i] += clipped - count[i] * minus_log_p
         d_log_r = _ONE + d_more[i] - size_factor * d_logit
@@ -173,7 +172,7 @@ def _gather(
     count: Floats,
     bound: np.float32,
 ) -> Floats:
-    """For each count in each row of its cell: outputs, count, and what its further factors give."""
+    """Outputs, count, and value and slope of its further factors, for each count in each row."""
     size = 0
     for i in range(cell.size):
         size += starts[cell[i] + 1] - starts[cell[i]]
@@ -208,9 +207,9 @@ def log_likelihood(
     outputs
         Log r, and the logit of p or the log mean, of each row (R x 2 x width); overwritten.
     starts
-        First row of each cell, and the number of rows.
+        First row of each cell, and the number of rows at the end.
     cell, column, count
-        Of each non-zero count in the block.
+        Cell, gene and value of each non-zero count in the block.
     size_factor
         1 where output 1 is the log mean, 0 where it is the logit of p.
     bound

@@ -3,22 +3,23 @@
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from latentcell.models.counts import Entries
 from latentcell.models.likelihoods import fused
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
-# Counts up to this many need a product of factors only, and no log-gamma.
+GOES_WITH = ("k_max", "size_factor", "dispersion: gene")
+# Counts up to this one need a product of factors only, no log-gamma.
 FACTORS = 8
 # Up to this logit, log1p(-p) is as good as softplus to 3e-6 of its value in float32.
 LARGE_LOGIT = 4.0
-# In scVAE p never falls below the smallest normal float32.
+# Floor of scVAE on p: the smallest normal float32.
 LOG_P_FLOOR = float(np.log(np.finfo(np.float32).tiny))
 
 
 class NegativeBinomial(Likelihood):
-    r"""Negative binomial with log r and the logit of p, both from the decoder.
+    r"""Negative binomial with log r and the logit of p.
 
     :math:`\log P(x) = \log\Gamma(x + r) - \log\Gamma(r) - \log x! + r \log(1 - p) + x \log p`,
     mean :math:`r p / (1 - p)`, as in TensorFlow Probability and scVAE; log r is clipped to
@@ -31,43 +32,48 @@ class NegativeBinomial(Likelihood):
         the logit of p is then log mean - log r.
     """
 
-    outputs = 2
-    dispersion_output = 0
-
     def __init__(self, size_factor: bool = False) -> None:
-        self.rate_output = 1 if size_factor else None
+        self.size_factor = size_factor
+        self.parameters = ("log_r", "log_mean" if size_factor else "logit_p")
+
+    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
+        """See `Likelihood.log_prob`; at large r the difference of log-gammas loses digits."""
+        log_r, logit = self._parameters(outputs)
+        r = log_r.exp()
+        rising = torch.lgamma(count + r) - torch.lgamma(r)
+        log_p = logsigmoid(logit).clamp_min(LOG_P_FLOOR)
+        return rising + self.constant(count) + r * logsigmoid(-logit) + count * log_p
 
     def at_zero(self, outputs: Tensor) -> Tensor:
-        """See `Likelihood.at_zero`; output 0 is log r, output 1 the logit of p or the log mean."""
+        """See `Likelihood.at_zero`."""
         log_r, logit = outputs[0], outputs[1]
         outside = clip_(log_r, LOG_BOUND)
-        if self.rate_output is not None:
+        if self.size_factor:
             logit.sub_(log_r)
         minus_p = torch.sigmoid(logit).neg_()
-        # log(1 - p), the cheaper way where p leaves enough digits of 1 - p.
+        # log(1 - p), by log1p where 1 - p has enough digits, which is cheaper.
         rest = -softplus(logit) if _some_above(logit, LARGE_LOGIT) else torch.log1p(minus_p)
         r = log_r.exp_()
         torch.mul(minus_p, r, out=logit)
         value = rest.mul_(r)
-        if self.rate_output is None:
-            log_r.copy_(value)
-        else:
+        if self.size_factor:
             torch.sub(value, logit, out=log_r)
+        else:
+            log_r.copy_(value)
         if outside is not None:
             log_r.masked_fill_(outside, 0.0)
         return value
 
     def zeros(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """See `Likelihood.zeros`."""
-        if self.rate_output is None and fused.zeros_usable(outputs):
+        if not self.size_factor and fused.zeros_usable(outputs):
             return fused.zeros(outputs, LOG_BOUND), outputs
         return super().zeros(outputs)
 
     def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
         """See `Likelihood.log_likelihood`."""
         if fused.log_likelihood_usable(outputs):
-            has_size_factor = self.rate_output is not None
-            return fused.log_likelihood(outputs, entries, has_size_factor, LOG_BOUND, LOG_P_FLOOR)
+            return fused.log_likelihood(outputs, entries, self.size_factor, LOG_BOUND, LOG_P_FLOOR)
         return super().log_likelihood(outputs, entries)
 
     def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,7 +87,7 @@ class NegativeBinomial(Likelihood):
             gradient[1].mul_(log_p > LOG_P_FLOOR)
             log_p.clamp_min_(LOG_P_FLOOR)
         value = torch.addcmul(rising, count, log_p)
-        if self.rate_output is not None:
+        if self.size_factor:
             d_log_r.sub_(gradient[1])
         gradient[0] = d_log_r
         if _some_below(-outputs[0].abs(), -LOG_BOUND):
@@ -110,16 +116,16 @@ class NegativeBinomial(Likelihood):
     def _parameters(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Log r, clipped, and the logit of p."""
         log_r = outputs[0].clamp(-LOG_BOUND, LOG_BOUND)
-        return log_r, outputs[1] if self.rate_output is None else outputs[1] - log_r
+        return log_r, outputs[1] - log_r if self.size_factor else outputs[1]
 
 
 def _some_above(values: Tensor, bound: float) -> bool:
-    """Whether some may lie above the bound; see `_some_below`."""
+    """Whether some values may lie above the bound; see `_some_below`."""
     return values.is_cuda or (values.numel() > 0 and float(values.max()) > bound)
 
 
 def _some_below(values: Tensor, bound: float) -> bool:
-    """Whether some may lie at or below the bound; a GPU is not asked, since that waits for it."""
+    """Whether some values may lie at or below the bound; always on a GPU, so as not to wait."""
     return values.is_cuda or (values.numel() > 0 and float(values.min()) <= bound)
 
 
@@ -129,14 +135,14 @@ def _log_rising_factorial(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]
     Parameters
     ----------
     log_r, count : Tensor of shape (N,)
-        The counts in descending order, so that those above any bound are a prefix.
+        Counts in descending order, so that those above any bound are a prefix.
     """
-    # Lengths of prefixes live on the host; a GPU has no reason to wait for them.
+    # Lengths of prefixes live on the host, and a GPU would wait for them.
     return _by_log_gamma(log_r, count) if count.is_cuda else _by_factors(log_r, count)
 
 
 def _by_log_gamma(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-    """See `_log_rising_factorial`: differences in float64, in which the cancellation is small."""
+    """See `_log_rising_factorial`: differences in float64, where the cancellation is small."""
     r, x = log_r.double().exp(), count.double()
     value = torch.lgamma(x + r) - torch.lgamma(r)
     gradient = r * (torch.digamma(x + r) - torch.digamma(r))
@@ -146,15 +152,15 @@ def _by_log_gamma(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 def _by_factors(log_r: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     """See `_log_rising_factorial`.
 
-    Up to a count of 8 this is the log of the product r (r + 1) ... (r + x - 1): free of
-    cancellation, and of special functions, which are slow. Beyond, the product reaches to r + 8
-    and the rest, log Gamma(x + r) - log Gamma(8 + r), is the difference of two Stirling series.
+    Up to a count of 8 the result is the log of the product r (r + 1) ... (r + x - 1), without
+    cancellation and slow special functions. Beyond, the product ends at r + 7, and the rest,
+    log Gamma(x + r) - log Gamma(8 + r), is the difference of two Stirling series.
     """
-    # Entries with a count above j, for j = 1..8.
+    # Number of entries with a count above j, for j = 1..8.
     bounds = torch.arange(1.0, FACTORS + 1, dtype=count.dtype, device=count.device)
     longer = torch.searchsorted(-count, -bounds).tolist()
     value, gradient = log_r.clone(), torch.ones_like(log_r)
-    # Most counts are 1, and need no more than this first factor.
+    # Most counts are 1 and need the first factor only.
     r = log_r[: longer[0]].exp()
     product, slope = torch.ones_like(r), torch.zeros_like(r)
     for j, above in zip(range(1, FACTORS), longer, strict=False):

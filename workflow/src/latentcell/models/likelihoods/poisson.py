@@ -5,27 +5,34 @@ from torch import Tensor
 
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
+GOES_WITH = ("k_max", "size_factor")
+
 
 class Poisson(Likelihood):
-    r"""Poisson with its log rate from the decoder, clipped to [-10, 10] as in scVAE.
+    r"""Poisson with its log rate clipped to [-10, 10] as in scVAE.
 
     Parameters
     ----------
     size_factor : bool
-        Whether the log rate is log(library size x fraction), given by the model; it is then not
-        clipped. This is scVAE's constrained Poisson.
+        Whether the log rate is log(library size x fraction), given by the model, and not
+        clipped: scVAE's constrained Poisson.
     """
 
-    outputs = 1
-
     def __init__(self, size_factor: bool = False) -> None:
+        self.parameters = ("log_mean",) if size_factor else ("log_rate",)
         self.bound = float("inf") if size_factor else LOG_BOUND
-        self.rate_output = 0 if size_factor else None
+
+    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
+        """See `Likelihood.log_prob`."""
+        log_rate = outputs[0].clamp(-self.bound, self.bound)
+        # At a rate of 0 a count of 0 is certain, not 0 times -inf.
+        power = torch.where(count > 0, count * log_rate, 0.0)
+        return power - log_rate.exp() + self.constant(count)
 
     def at_zero(self, outputs: Tensor) -> Tensor:
-        """See `Likelihood.at_zero`; the one output is the log rate."""
+        """See `Likelihood.at_zero`."""
         log_rate = outputs[0]
-        outside = clip_(log_rate, self.bound) if self.rate_output is None else None
+        outside = None if self.bound == float("inf") else clip_(log_rate, self.bound)
         value = log_rate.exp_().neg_()  # Its own derivative.
         if outside is not None:
             value = value.clone()

@@ -1,4 +1,4 @@
-"""Zero inflation of any other distribution of counts."""
+"""Zero inflation of a distribution of counts."""
 
 import torch
 from torch import Tensor
@@ -11,23 +11,25 @@ START = 0.1
 
 
 class ZeroInflated(Likelihood):
-    r"""A zero with probability pi, else a draw from the base; its last output is the logit of pi.
+    r"""Zero with probability pi, else a draw from the base; the last output is the logit of pi.
 
-    :math:`P(0) = \pi + (1 - \pi) p(0)` and :math:`P(x) = (1 - \pi) p(x)`. With w the share of the
-    zeros that are the base's, :math:`w = (1 - \pi) p(0) / P(0)`, the excess is the base's plus
-    log w.
+    :math:`P(0) = \pi + (1 - \pi) p(0)` and :math:`P(x) = (1 - \pi) p(x)`. The excess is that of the
+    base plus log w, with w the share of the base in the zeros, :math:`w = (1 - \pi) p(0) / P(0)`.
 
     Parameters
     ----------
     base : Likelihood
-        Gives the first outputs.
+        Distribution of counts, with the first outputs.
     """
 
     def __init__(self, base: Likelihood) -> None:
         self.base = base
-        self.outputs = base.outputs + 1
-        self.rate_output = base.rate_output
-        self.dispersion_output = base.dispersion_output
+        self.parameters = (*base.parameters, "logit_pi")
+
+    def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
+        """See `Likelihood.log_prob`."""
+        drawn = self.base.log_prob(outputs[:-1], count) + logsigmoid(-outputs[-1])
+        return torch.where(count > 0, drawn, torch.logaddexp(drawn, logsigmoid(outputs[-1])))
 
     def at_zero(self, outputs: Tensor) -> Tensor:
         """See `Likelihood.at_zero`."""

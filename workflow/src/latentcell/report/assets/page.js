@@ -5,11 +5,11 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const MOST_LISTED = 200;
 
-  // Text takes the colour of the page around it; no expression is compiled, which the policy forbids.
+  // Text has the colour of the surrounding page. Expressions are interpreted, as the policy forbids compilation.
   const options = (width) => ({
     mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: { disableDefaultStyle: true },
     config: {
-      // Charts are images with a text of their own.
+      // Charts are images with their own text alternative.
       mark: { aria: false }, background: null, font: "system-ui, 'DejaVu Sans', sans-serif",
       view: { stroke: null },
       axis: {
@@ -24,7 +24,7 @@
 
   const draw = (element, spec) => vegaEmbed(element, spec, options(element.clientWidth));
 
-  // The map ------------------------------------------------------------------------------------
+  // Map ----------------------------------------------------------------------------------------
   const state = { map: data.maps[0], hidden: new Set(), picked: null, find: "", x: [0, 1], y: [0, 1] };
   let view = null;
 
@@ -39,7 +39,7 @@
   const looks = () => {
     const by = $("colour").value;
     if (by === "umi") return [];
-    return data.looks[by === "predicted" ? "type" : by];
+    return by === "type" || by === "predicted" ? state.map.types : data.looks[by];
   };
 
   const cellOf = (index) => {
@@ -48,9 +48,9 @@
     const predicted = made.predicted[index];
     return {
       barcode: map.barcodes[index],
-      type: map.types[map.type[index]],
+      type: map.types[map.type[index]].name,
       split: made.split[index] === null ? "none" : data.looks.split[made.split[index]].name,
-      predicted: predicted === null ? "none" : map.types[predicted],
+      predicted: predicted === null ? "none" : map.types[predicted].name,
       right: predicted === null ? null : predicted === map.type[index],
       probability: made.probability[index],
       umi: map.umi[index],
@@ -87,7 +87,7 @@
       const selected = some && isPicked(cell);
       found.push({ ...cell, x: x[index], y: y[index], group, selected, faded: some && !selected });
     }
-    // What is picked out lies on top.
+    // Selected cells are drawn on top.
     return some ? found.sort((a, b) => a.selected - b.selected) : found;
   };
 
@@ -107,7 +107,7 @@
 
   const tell = () => { $("map").dataset.x = state.x.join(","); $("map").dataset.y = state.y.join(","); };
 
-  // However many events come, a frame is drawn once.
+  // Draw at most once per frame.
   let waiting = 0;
   const place = () => {
     tell();
@@ -182,12 +182,12 @@
   const list = () => {
     $("list").hidden = $("clear").hidden = !picking();
     if (!picking()) {
-      $("list-status").textContent = "None: choose a number in the confusion matrix, or type a part of a barcode.";
+      $("list-status").textContent = "None: select a number in the confusion matrix, or type part of a barcode.";
       return;
     }
     const cells = state.map.barcodes.map((_, index) => cellOf(index)).filter(isPicked);
-    const most = cells.length > MOST_LISTED ? `, the first ${MOST_LISTED} of them listed` : "";
-    const what = state.find ? `whose barcode holds "${state.find}"`
+    const most = cells.length > MOST_LISTED ? `, of which the first ${MOST_LISTED} are listed` : "";
+    const what = state.find ? `with barcodes that contain "${state.find}"`
       : `of type ${state.picked.type}, predicted as ${state.picked.predicted}`;
     $("list-status").textContent = `${cells.length} ${state.find ? "" : "test "}cells ${what} (${input().title})${most}.`;
     $("list").querySelector("tbody").replaceChildren(...cells.slice(0, MOST_LISTED).map((cell) => {
@@ -208,7 +208,7 @@
 
   const matrix = () => {
     for (const part of document.querySelectorAll(".matrix")) {
-      part.hidden = part.dataset.cells !== state.map.cells || part.dataset.input !== $("input").value;
+      part.hidden = part.dataset.map !== state.map.name || part.dataset.input !== $("input").value;
     }
     for (const button of document.querySelectorAll(".matrix button")) {
       const { picked } = state;
@@ -218,7 +218,7 @@
   };
 
   const chooseSubset = () => {
-    state.map = data.maps.find(({ cells }) => cells === $("subset").value);
+    state.map = data.maps.find(({ name }) => name === $("subset").value);
     fill($("representation"), state.map.representations, $("representation").value);
     fill($("input"), state.map.inputs, $("input").value);
     whole();
@@ -256,7 +256,7 @@
       const act = !event.ctrlKey && !event.metaKey && keys[event.key];
       if (act) { event.preventDefault(); act(); }
     });
-    // Only where the map has the focus: who scrolls the page must not be held up.
+    // Only while the map has the focus; otherwise the wheel scrolls the page.
     map.addEventListener("wheel", (event) => {
       if (document.activeElement !== map && !event.ctrlKey) return;
       event.preventDefault();
@@ -325,7 +325,7 @@
   };
 
   const startMap = async () => {
-    fill($("subset"), data.maps.map(({ cells, title }) => ({ name: cells, title })));
+    fill($("subset"), data.maps);
     chooseSubset();
     const [width, height] = size();
     const spec = { ...data.map, width, height };
@@ -362,24 +362,23 @@
 
   const drawCurve = () => {
     const curve = data.curves[Number($("curve").value)];
-    const replicates = new Set(curve.lines.map(({ replicate }) => replicate)).size;
     $("curve-title").textContent = `${curve.measure}: ${curve.title}`;
     $("curve-summary").textContent =
-      `Training cells solid, validation cells dashed, a line for each of ${replicates} replicate(s).`
-      + (curve.limits ? " First epochs that would squeeze the rest are cut off." : "");
+      "Training cells solid, validation cells dashed, one line per replicate."
+      + (curve.limits ? " First epochs far below the others are cut off." : "");
     return draw($("curve-chart"), curveSpec(curve));
   };
 
   const chooseStage = () => {
     const items = data.curves.map((curve, index) => ({ ...curve, name: String(index) }));
-    fill($("curve"), items.filter(({ stage }) => stage === $("stage").value));
+    fill($("curve"), items.filter((item) => item.of === $("stage").value));
     return drawCurve();
   };
 
   const charts = () => Promise.all([...document.querySelectorAll("[data-chart]")].map((element) =>
     draw(element, structuredClone(data.charts[element.dataset.chart]))));
 
-  // Printed pages show what is folded, and light colours.
+  // Printed pages show all details, in light colours.
   const folded = new Set();
   addEventListener("beforeprint", () => {
     for (const part of document.querySelectorAll("details:not([open])")) { part.open = true; folded.add(part); }
@@ -388,6 +387,7 @@
 
   $("stage").addEventListener("change", chooseStage);
   $("curve").addEventListener("change", drawCurve);
-  dark.addEventListener("change", () => { charts(); drawCurve(); update(); });
-  Promise.all([charts(), chooseStage(), startMap()]).then(() => { document.documentElement.dataset.ready = "yes"; });
+  dark.addEventListener("change", () => { charts(); drawCurve(); if (view) update(); });
+  // A run has no map if its classifier fits no input.
+  Promise.all([charts(), chooseStage(), data.maps.length ? startMap() : null]).then(() => { document.documentElement.dataset.ready = "yes"; });
 })();

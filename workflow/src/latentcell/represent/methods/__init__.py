@@ -1,1 +1,1 @@
-"""Representations, a file each, found by name (`latentcell.methods`)."""
+"""Representations, one file each, found by name (`latentcell.config.methods`)."""

@@ -1,6 +1,6 @@
 """The most variable genes of training cells, log-normalised."""
 
-from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 
@@ -10,7 +10,7 @@ USES = ("scanpy",)
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     genes = variable_genes(log_normalise(training.features), size)
 
     def transform(counts: Counts) -> Features:

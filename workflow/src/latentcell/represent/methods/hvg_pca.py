@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from latentcell.fitting import Labelled, Options, Transform
+from latentcell.config.fitting import Labelled, Learnt, Options, Transform
 from latentcell.represent.hvg_pca import HvgPca
 
 SIZE = "k"
@@ -11,6 +11,7 @@ USES = ("scanpy",)
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     everyone = np.ones(len(training.codes), bool)
-    return HvgPca.fit(training.features, everyone, components=size, seed=options.seed).transform
+    model = HvgPca.fit(training.features, everyone, components=size, seed=options.seed)
+    return Learnt(model.transform, model.tensors())

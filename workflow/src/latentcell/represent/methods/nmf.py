@@ -1,13 +1,13 @@
 """Non-negative matrix factorisation with the Kullback-Leibler loss: a Poisson topic model.
 
-On the counts of the 2,000 most variable genes; features are the shares, in percent, that each
-factor has in the cell's expected counts, so that they do not follow the cell's sum.
+The input are the counts of the 2,000 most variable genes. Features are the percentages of the
+factors in the expected counts of a cell, so that they do not depend on its count sum.
 """
 
 import numpy as np
 import scipy.sparse as sp
 
-from latentcell.fitting import Counts, Features, Labelled, Options, Transform
+from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 
@@ -19,7 +19,7 @@ _TOLERANCE, _ITERATIONS = 1e-7, 2000
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     from sklearn.decomposition import NMF
 
     genes = variable_genes(log_normalise(training.features), _GENES)
@@ -36,7 +36,7 @@ def fit(training: Labelled, size: int, options: Options) -> Transform:
         random_state=options.seed,
     ).fit(chosen(training.features))
     expected = model.components_.sum(1)
-    # Cells are iterated on together: on and on, so that each comes to where it would alone.
+    # Many iterations at a low tolerance, so that a cell does not depend on others in the call.
     model.set_params(tol=_TOLERANCE, max_iter=_ITERATIONS)
 
     def transform(counts: Counts) -> Features:

@@ -1,6 +1,6 @@
-"""scANVI: scVI, then trained on with the types of training cells, by scvi-tools."""
+"""scANVI by scvi-tools: scVI with further training on the types of training cells."""
 
-from latentcell.fitting import Labelled, Options, Transform
+from latentcell.config.fitting import Labelled, Options, Transform
 from latentcell.represent.scvi_models import (
     LABELS,
     UNKNOWN,
@@ -13,12 +13,12 @@ from latentcell.represent.scvi_models import (
 SIZE = "z"
 GIVES = "scores"
 USES = ("scvi", "scanpy")
-# The library's rule for how long to go on after scVI: a third, but 2 to 10 epochs.
+# Rule of the library for the epochs after scVI: a third, but at least 2 and at most 10.
 _LEAST, _MOST = 2, 10
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     import scvi
 
     base, genes = train_scvi(training, size, options)

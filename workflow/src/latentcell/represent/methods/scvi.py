@@ -1,6 +1,6 @@
 """scVI: a variational autoencoder with a negative binomial, by scvi-tools."""
 
-from latentcell.fitting import Labelled, Options, Transform
+from latentcell.config.fitting import Labelled, Options, Transform
 from latentcell.represent.scvi_models import latent_means, train_scvi
 
 SIZE = "z"
@@ -9,5 +9,5 @@ USES = ("scvi", "scanpy")
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
-    """See `latentcell.fitting`."""
+    """See `latentcell.config.fitting`."""
     return latent_means(*train_scvi(training, size, options))

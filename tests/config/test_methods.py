@@ -1,0 +1,111 @@
+"""Methods by name: listed without imports, matched by the features that they give and take."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from latentcell.config import methods as m
+from latentcell.runtime.errors import InputError
+
+PACKAGE = Path(m.__file__).parents[1]
+SIGNATURES = {
+    "represent": "def fit(training: Labelled, size: int, options: Options) -> Transform:",
+    "classify": "def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:",
+}
+
+
+def test_names_are_those_of_the_files():
+    assert "scvi-z<number>" in m.known_methods("represent")
+    assert {"log", "hvg-pca-k<number>", "nmf-k<number>"} <= set(m.known_methods("represent"))
+    assert {"svm-rbf", "naive-bayes", "ffnn", "majority"} <= set(m.known_methods("classify"))
+    for stage in ("represent", "classify"):
+        files = [p for p in (PACKAGE / stage / "methods").glob("*.py") if p.stem != "__init__"]
+        assert len(m.known_methods(stage)) == len(files) > 5
+
+
+def test_a_number_in_a_name_is_the_size():
+    found = m.representation("hvg-pca-k50")
+    assert (found.path.name, found.size, found.kinds) == ("hvg_pca.py", 50, ("scores",))
+    assert m.representation("log").size == 0
+    assert m.classifier("svm-rbf").path.name == "svm_rbf.py"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("hvg-pca", "hvg-pca-z50", "hvg-pca-k0", "pca-k0", "pca-k05", "pca", "raw-k3", "log-k3"),
+        *("scVI-z10", "__init__", "../pca", ""),
+    ],
+)
+def test_what_is_no_representation_is_refused_with_those_that_are(name):
+    with pytest.raises(InputError, match=r"expected a representation among .*hvg-pca-k<number>"):
+        m.representation(name)
+
+
+def test_what_is_no_classifier_is_refused():
+    with pytest.raises(InputError, match=r"expected a classifier among actinn, .* found 'svm'"):
+        m.classifier("svm")
+
+
+def test_raw_counts_and_components_are_files_like_all_others():
+    assert m.representation("raw").path.name == "raw.py"
+    found = m.representation("pca-k50")
+    assert (found.path.name, found.size) == ("pca.py", 50)
+
+
+def test_models_are_representations_without_a_file():
+    names = ["gmvae-z10-h100", "vae-z2-h3", "semi-gmvae-z10-h100"]
+    assert all(map(m.is_model, names))
+    assert not any(map(m.is_model, ["raw", "pca-k50", "scvi-z10", "semi-vae-z2-h3", "gmvae-z10"]))
+    for name in names:
+        with pytest.raises(InputError, match=f"expected a representation among .* found '{name}'"):
+            m.representation(name)
+
+
+def test_features_are_of_a_kind():
+    kinds = {
+        "raw": "counts",
+        "pca-k5": "scores",
+        "log": "log",
+        "nmf-k2": "scores",
+        "gmvae-z10-h100": "scores",
+        "vae-z2-h3": "scores",
+        "semi-gmvae-z10-h100": "types",
+    }
+    assert {name: m.gives(name) for name in kinds} == kinds
+
+
+def test_classifiers_get_what_makes_sense_to_them():
+    asked = ["naive-bayes", "celltypist", "svm-rbf", "ffnn"]
+    assert m.fitting_classifiers("raw", asked) == ["naive-bayes", "ffnn"]
+    assert m.fitting_classifiers("log", asked) == ["celltypist", "ffnn"]
+    assert m.fitting_classifiers("pca-k5", asked) == ["svm-rbf", "ffnn"]
+    assert m.fitting_classifiers("gmvae-z2-h3", [*asked, "argmax"]) == ["svm-rbf", "ffnn"]
+    assert m.fitting_classifiers("semi-gmvae-z2-h3", ["svm-rbf", "argmax"]) == ["argmax"]
+
+
+def test_every_method_says_what_it_is_and_has_the_signature():
+    for stage, find in (("represent", m.representation), ("classify", m.classifier)):
+        for name in m.known_methods(stage):
+            method = find(name.replace("<number>", "3"))
+            assert set(method.kinds) <= {"counts", "log", "scores", "types"}
+            assert SIGNATURES[stage] in method.path.read_text(), method.path
+
+
+def test_knowing_methods_imports_no_library():
+    code = (
+        "import sys; from latentcell.config import methods as m; m.known_methods('represent');"
+        "m.fitting_classifiers('log', ['celltypist', 'svm-rbf']); m.representation('scvi-z10');"
+        "print([name for name in ('numpy', 'scipy', 'sklearn', 'scanpy', 'scvi', 'torch') "
+        "if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_missing_library_is_named_with_the_command_that_adds_it(tmp_path):
+    method = m.Method("classify", "new", tmp_path / "new.py", 0, ("log",), ("no_such_library.x",))
+    with pytest.raises(InputError, match=r"classifier new needs .* no_such_library.*: pip install"):
+        method.load()

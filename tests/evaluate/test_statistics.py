@@ -1,0 +1,265 @@
+"""Intervals and probabilities against numbers worked out by hand, by integration, by simulation."""
+
+import numpy as np
+import pytest
+from scipy import integrate, special, stats
+
+from latentcell.evaluate import statistics as s
+
+FIRST = [0.70, 0.72, 0.68, 0.74]
+SECOND = [0.69, 0.69, 0.69, 0.69]
+# Of 1, 3, -1, 5 hundredths: mean 2, variance 20 / 3.
+MEAN, VARIANCE = 0.02, 20 / 3 * 1e-4
+
+
+def t_density(x: float, df: float, mean: float, variance: float) -> float:
+    """Student's t as it is in textbooks."""
+    constant = special.gamma((df + 1) / 2) / special.gamma(df / 2) / np.sqrt(df * np.pi * variance)
+    return float(constant * (1 + (x - mean) ** 2 / (df * variance)) ** (-(df + 1) / 2))
+
+
+def test_share_is_of_all_replicates() -> None:
+    assert s.tested_share([130, 130], [1040, 1040]) == 0.125
+    assert s.tested_share([20, 40], [100, 200]) == 0.2
+    assert s.tested_share([], []) == 0
+
+
+def test_interval_of_a_mean_is_widened_by_the_test_share() -> None:
+    found = s.resampled_mean(np.array([1, 3, -1, 5]) / 100, 0.125)
+    # 3.182446: the 97.5 % point of t with 3 degrees of freedom, from printed tables.
+    half = 3.182446 * np.sqrt((1 / 4 + 1 / 8) * VARIANCE)
+    assert (found.low, found.high) == pytest.approx((MEAN - half, MEAN + half), abs=1e-7)
+    assert (found.mean, found.replicates, found.note) == (pytest.approx(MEAN), 4, "")
+
+
+def test_without_overlap_the_interval_is_students() -> None:
+    values = [0.61, 0.64, 0.66, 0.59, 0.63]
+    found = s.resampled_mean(values, 0.0, level=0.9)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_intervals_keep_their_level_over_splits_of_the_same_cells() -> None:
+    """Replicates with the correlation that the correction is made for are covered at 95 %."""
+    random, correlation, replicates = np.random.default_rng(5), 1 / 9, 10
+    shared = random.normal(size=(4000, 1)) * np.sqrt(correlation)
+    own = random.normal(size=(4000, replicates)) * np.sqrt(1 - correlation)
+    share = correlation / (1 - correlation)
+    corrected, plain = (
+        np.mean([(e := s.resampled_mean(row, q)).low < 0 < e.high for row in shared + own])
+        for q in (share, 0.0)
+    )
+    assert corrected == pytest.approx(0.95, abs=0.012)
+    assert plain < 0.87
+
+
+def test_paired_difference_is_the_interval_of_differences() -> None:
+    found = s.paired_difference(FIRST, SECOND, 0.125)
+    expected = s.resampled_mean(np.array([1, 3, -1, 5]) / 100, 0.125)
+    assert found.low == pytest.approx(expected.low)
+    assert found.high == pytest.approx(expected.high)
+
+
+def test_unpaired_difference_without_overlap_is_welchs() -> None:
+    first, second = [0.61, 0.64, 0.66, 0.59, 0.63], [0.52, 0.71, 0.6]
+    found = s.unpaired_difference(first, second)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.replicates == 3
+
+
+def test_unpaired_difference_widens_each_side_by_its_own_share() -> None:
+    first, second = [0.0, 2.0], [0.0, 4.0]  # variances 2 and 8
+    found = s.unpaired_difference(first, second, (0.5, 0.25))
+    one, other = (0.5 + 0.5) * 2, (0.5 + 0.25) * 8
+    df = (one + other) ** 2 / (one**2 + other**2)
+    half = stats.t.ppf(0.975, df) * np.sqrt(one + other)
+    assert (found.mean, found.high) == (-1, pytest.approx(-1 + half))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.125, 26 / 208, 1.3])
+@pytest.mark.parametrize("rope", [0.0, 0.01, 0.03])
+def test_probabilities_are_the_integral_of_students_posterior(share: float, rope: float) -> None:
+    found = s.paired_probabilities(FIRST, SECOND, share, rope=rope)
+    posterior = (3, MEAN, (1 / 4 + share) * VARIANCE)
+    better, _ = integrate.quad(t_density, rope, np.inf, args=posterior)
+    equal, _ = integrate.quad(t_density, -rope, rope, args=posterior)
+    assert found.first_better == pytest.approx(better, abs=1e-7)
+    assert found.equal == pytest.approx(equal, abs=1e-7)
+    assert found.second_better == pytest.approx(1 - better - equal, abs=1e-7)
+
+
+def test_baycomp_gives_the_same_for_whole_cross_validations() -> None:
+    """Two runs of two folds: test share 1 / (folds - 1) = 1."""
+    from baycomp import two_on_single
+
+    expected = two_on_single(np.array(FIRST), np.array(SECOND), rope=0.01, runs=2)
+    found = s.paired_probabilities(FIRST, SECOND, 1.0)
+    assert (found.first_better, found.equal, found.second_better) == pytest.approx(expected)
+
+
+def test_swapping_the_two_swaps_the_probabilities() -> None:
+    there, back = (s.paired_probabilities(*p, 0.2) for p in ((FIRST, SECOND), (SECOND, FIRST)))
+    assert there.first_better == pytest.approx(back.second_better)
+    assert there.equal == pytest.approx(back.equal)
+    assert there.first_better > there.second_better  # type: ignore[operator]
+
+
+def test_unpaired_probabilities_come_from_welchs_t() -> None:
+    first, second, shares = FIRST, [0.66, 0.71, 0.65], (0.125, 0.2)
+    found = s.unpaired_probabilities(first, second, shares, rope=0.02)
+    variances = [(1 / len(v) + q) * np.var(v, ddof=1) for v, q in zip((first, second), shares)]  # noqa: B905
+    df = sum(variances) ** 2 / (variances[0] ** 2 / 3 + variances[1] ** 2 / 2)
+    posterior = (df, np.mean(first) - np.mean(second), sum(variances))
+    equal, _ = integrate.quad(t_density, -0.02, 0.02, args=posterior)
+    better, _ = integrate.quad(t_density, 0.02, np.inf, args=posterior)
+    assert (found.equal, found.first_better) == pytest.approx((equal, better), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [(0.0, (0, 1, 0)), (0.01, (0, 1, 0)), (0.02, (1, 0, 0)), (-0.02, (0, 0, 1))],
+)
+def test_equal_differences_are_certain(gap: float, expected: tuple[int, int, int]) -> None:
+    second = np.array([0.61, 0.633, 0.59])
+    found = s.paired_probabilities(second + gap, second, 0.125)
+    assert (found.first_better, found.equal, found.second_better) == expected
+    assert found.note == "all 3 replicates are equal"
+    interval = s.paired_difference(second + gap, second, 0.125)
+    assert interval.mean == interval.low == interval.high == pytest.approx(gap)
+    assert interval.note == found.note
+    welch = s.unpaired_probabilities([0.5 + gap] * 3, [0.5] * 2)
+    assert (welch.first_better, welch.equal, welch.second_better) == expected
+
+
+def test_one_replicate_has_a_mean_and_no_interval() -> None:
+    for found in (
+        s.paired_difference([0.7], [0.6], 0.125),
+        s.unpaired_difference([0.7], [0.5, 0.7]),
+        s.resampled_mean([0.1], 0.125),
+    ):
+        assert (found.mean, found.low, found.high) == (pytest.approx(0.1), None, None)
+        assert found.note == "one replicate: no interval"
+    for probabilities in (
+        s.paired_probabilities([0.7], [0.6], 0.125),
+        s.unpaired_probabilities([0.7, 0.8], [0.6]),
+    ):
+        assert probabilities.equal is None
+        assert probabilities.note == "one replicate: no interval"
+
+
+def test_no_replicate_has_nothing_but_a_reason() -> None:
+    assert s.resampled_mean([], 0.0) == s.Estimate(None, None, None, 0, "no replicate")
+    assert s.unpaired_difference([], [1, 2]).note == "no replicate"
+    assert s.paired_probabilities([], [], 0.1).note == "no replicate"
+
+
+def test_undefined_replicates_are_left_out_and_counted() -> None:
+    found = s.paired_difference([0.7, None, 0.5, 0.6], [0.6, 0.6, np.nan, 0.3], 0.125)
+    assert (found.mean, found.replicates) == (pytest.approx(0.2), 2)
+    assert found.note == "undefined in 2 of 4 replicates"
+    welch = s.unpaired_difference([0.7, 0.6], [np.nan, 0.6, 0.5])
+    assert welch.note == "second: undefined in 1 of 3 replicates"
+    assert s.resampled_mean([np.nan], 0.1).note == "undefined in 1 of 1 replicates; no replicate"
+
+
+def test_wrong_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected equal numbers"):
+        s.paired_difference([0.1], [0.1, 0.2], 0.1)
+    with pytest.raises(ValueError, match="test share"):
+        s.resampled_mean([0.1, 0.2], -1)
+    with pytest.raises(ValueError, match="expected two predictions of each cell"):
+        s.mcnemar([0, 1], [0, 1], [0])
+
+
+def predictions(both: int, first: int, second: int, neither: int) -> list[np.ndarray]:
+    """True classes and two predictions, by who is right."""
+    sizes = (both, first, second, neither)
+    true = np.zeros(sum(sizes), int)
+    one = np.repeat([0, 0, 1, 2], sizes)
+    other = np.repeat([0, 1, 0, 1], sizes)
+    return [true, one, other]
+
+
+def test_mcnemar_is_the_binomial_test_of_the_discordant_cells() -> None:
+    found = s.mcnemar(*predictions(50, 9, 2, 20))
+    # 2 (C(11,0) + C(11,1) + C(11,2)) / 2^11
+    assert found.p_value == pytest.approx(2 * (1 + 11 + 55) / 2**11)
+    assert (found.first_only, found.second_only, found.cells) == (9, 2, 81)
+
+
+def test_mcnemar_without_discordant_cells_or_without_cells() -> None:
+    found = s.mcnemar(*predictions(5, 0, 0, 3))
+    assert (found.p_value, found.note) == (1, "both are right on the same cells")
+    assert s.mcnemar([], [], []) == s.McNemar(0, 0, 0, None, "no cells")
+
+
+def test_bootstrap_interval_is_that_of_the_difference_of_shares() -> None:
+    arguments = predictions(500, 120, 80, 300)
+    found = s.bootstrap_difference(*arguments, seed=1)
+    mean, variance = 0.04, (0.2 - 0.04**2) / 1000
+    half = stats.norm.ppf(0.975) * np.sqrt(variance)
+    assert found.mean == pytest.approx(mean)
+    assert (found.low, found.high) == pytest.approx((mean - half, mean + half), abs=0.0015)
+    assert found == s.bootstrap_difference(*arguments, seed=1)
+    assert found != s.bootstrap_difference(*arguments, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ((0, 0, 0, 0), (None, None, "no cells")),
+        ((0, 1, 0, 0), (1, None, "one cell: no interval")),
+        ((4, 0, 0, 3), (0, 0, "all 7 cells differ alike")),
+        ((0, 0, 3, 0), (-1, -1, "all 3 cells differ alike")),
+    ],
+)
+def test_bootstrap_of_too_little(
+    sizes: tuple[int, int, int, int], expected: tuple[float | None, float | None, str]
+) -> None:
+    found = s.bootstrap_difference(*predictions(*sizes), seed=0)
+    assert (found.mean, found.low, found.note) == expected
+
+
+@pytest.mark.parametrize("cells", [26, 130, 300])
+def test_independent_detectable_difference_is_found_as_often_as_it_says(cells: int) -> None:
+    gain = s.detectable_independent(cells, 0.65).difference
+    assert gain is not None
+    random = np.random.default_rng(2)
+    worse = random.binomial(cells, 0.65, 20_000) / cells
+    better = random.binomial(cells, 0.65 + gain, 20_000) / cells
+    pooled = (worse + better) / 2
+    error = np.sqrt(2 * pooled * (1 - pooled) / cells)
+    z = np.divide(better - worse, error, out=np.zeros_like(error), where=error > 0)
+    assert np.mean(np.abs(z) > stats.norm.ppf(0.975)) == pytest.approx(0.8, abs=0.01)
+
+
+@pytest.mark.parametrize(("cells", "discordant"), [(26, 0.5), (130, 0.2), (300, 0.2)])
+def test_paired_detectable_difference_is_found_as_often_as_it_says(
+    cells: int, discordant: float
+) -> None:
+    gain = s.detectable_paired(cells, discordant).difference
+    assert gain is not None
+    shares = [(discordant + gain) / 2, (discordant - gain) / 2, 1 - discordant]
+    drawn = np.random.default_rng(3).multinomial(cells, shares, size=20_000)
+    rarer, both = drawn[:, :2].min(axis=1), drawn[:, :2].sum(axis=1)
+    p = np.minimum(2 * stats.binom.cdf(rarer, both, 0.5), 1)
+    assert np.mean(p <= 0.05) == pytest.approx(0.8, abs=0.01)
+
+
+def test_detectable_differences_of_the_study() -> None:
+    """Of .65: 29 points with 26 cells each, 15 with 130, 10 with 300; the usual formula agrees."""
+    from statsmodels.stats.proportion import power_proportions_2indep
+
+    found = [s.detectable_independent(n, 0.65).difference for n in (26, 130, 300)]
+    assert found == pytest.approx([0.290, 0.154, 0.104], abs=0.001)
+    for gain, cells in zip(found[1:], (130, 300), strict=True):
+        usual = power_proportions_2indep(gain, 0.65, cells, return_results=False)
+        assert usual == pytest.approx(0.8, abs=0.005)
+
+
+def test_what_cannot_be_detected_has_a_reason() -> None:
+    assert s.detectable_independent(10, 0.65).difference is None
+    assert "accuracy of 1" in s.detectable_independent(10, 0.65).note
+    assert "discordant" in s.detectable_paired(26, 0.1).note
+    assert s.detectable_paired(26, 0.0) == s.Detectable(None, "no cell is discordant")

@@ -1,0 +1,122 @@
+"""Settings of a job by its wildcards."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from latentcell.config.settings import SplitSettings, SubsetSettings, VaeSettings, parse_settings
+from latentcell.grid.lookup import Runs, classifier_code, representation_code
+from latentcell.grid.points import Point, classifier_points
+
+SEMI = {"kind": "semi-gmvae", "latent_dim": 2, "hidden_units": 4}
+CONFIG = {
+    "run": "x",
+    "replicates": 2,
+    "subset": {"sizes": [150, "all"]},
+    "grid": {
+        "representations": ["raw", "pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300"],
+        "models": [{"latent_dim": 2, "hidden_units": [4, 100, 8]}, SEMI],
+        "replicates": {"gmvae-z2-h8": 1},
+    },
+    "vae": {"labelled_share": 0.5},
+    "comparison": {"protocols": ["as-run"], "protocol_replicates": 1},
+}
+AS_RUN = "x/variants/as-run"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return Runs(parse_settings(CONFIG))
+
+
+def wildcards(run="x", **others):
+    return SimpleNamespace(**{"run": run, "subset": "n150", "replicate": "r1"} | others)
+
+
+def test_the_run_comes_first_and_variants_beside_it(runs):
+    assert list(runs.variants) == ["x", AS_RUN]
+    assert runs.main is runs.variants["x"]
+    assert {folder: one.name for folder, one in runs.variants.items()} == {
+        "x": "run",
+        AS_RUN: "as-run",
+    }
+
+
+def test_sections_are_those_of_the_variant_as_plain_values(runs):
+    ffnn = runs.section("ffnn")
+    assert ffnn(wildcards())["loss"] == "logits"
+    assert ffnn(wildcards(AS_RUN))["loss"] == "double-softmax"
+    assert type(ffnn(wildcards())) is dict
+
+
+def test_cells_of_models_are_drawn_as_latents_say(runs):
+    assert runs.model_cells() == runs.model_cells(wildcards()) == "cells"
+    assert runs.model_cells(wildcards(AS_RUN)) == "model_cells"
+    drawn = {
+        name: [
+            SubsetSettings.model_validate(runs.draw("subset")(wildcards(AS_RUN, cells=name))),
+            SplitSettings.model_validate(runs.draw("split")(wildcards(AS_RUN, cells=name))),
+        ]
+        for name in ("cells", "model_cells")
+    }
+    settings = runs.settings(wildcards(AS_RUN))
+    assert drawn["cells"] == [settings.subset, settings.split]
+    assert drawn["model_cells"][0].method == "random"
+    assert drawn["model_cells"][1].method == "scvae"
+
+
+def test_only_semi_supervised_models_are_told_types(runs):
+    names = {"latent_dim": "2", "hidden_units": "4"}
+    shares = [
+        VaeSettings.model_validate(
+            runs.model_settings(wildcards(kind=kind, **names))
+        ).labelled_share
+        for kind in ("gmvae", "vae", "semi-gmvae")
+    ]
+    assert shares == [0, 0, 0.5]
+
+
+def test_a_pool_has_the_models_of_its_replicate_the_longest_training_first(runs):
+    first = runs.pooled_models(wildcards())
+    assert list(first) == ["gmvae-z2-h100", "gmvae-z2-h8", "gmvae-z2-h4", "semi-gmvae-z2-h4"]
+    assert "gmvae-z2-h8" not in runs.pooled_models(wildcards(replicate="r2"))
+    for name, section in first.items():
+        kind, latent_dim, hidden_units = name.rsplit("-", 2)
+        alone = wildcards(kind=kind, latent_dim=latent_dim[1:], hidden_units=hidden_units[1:])
+        assert section == runs.model_settings(alone)
+
+
+def test_models_are_pooled_on_the_first_subset_where_asked_for(runs):
+    assert not runs.is_pooled(wildcards())
+    pooled = Runs(parse_settings(CONFIG | {"jobs": {"pool_models": True}}))
+    assert pooled.is_pooled(wildcards())
+    assert pooled.is_pooled(wildcards(AS_RUN))
+    assert not pooled.is_pooled(wildcards(subset="all"))
+
+
+@pytest.mark.parametrize(
+    ("name", "largest"),
+    [
+        *(("pca-k25", "pca-k100"), ("pca-k100", "pca-k100"), ("raw", "raw")),
+        *(("hvg-pca-k200", "hvg-pca-k200"), ("nmf-k300", "nmf-k300")),
+    ],
+)
+def test_of_nested_representations_the_largest_is_learnt(runs, name, largest):
+    assert runs.largest(wildcards(representation=name)) == largest
+
+
+def test_explained_variance_is_that_of_the_most_components(runs):
+    points = list(classifier_points(runs.main, {"pbmc68k-sample": []}))
+    found = runs.largest_pca(points)
+    assert [(one.subset, one.replicate, one.representation) for one in found] == [
+        (subset, replicate, "pca-k100") for subset in ("n150", "all") for replicate in ("r1", "r2")
+    ]
+    assert runs.largest_pca([Point("x", "mine", "all", "r1", "raw", "ffnn")]) == []
+
+
+def test_code_of_a_method_is_of_its_own_file():
+    codes = {representation_code(wildcards(representation=name)) for name in ("raw", "log")}
+    codes |= {classifier_code(wildcards(classifier=name)) for name in ("knn", "ffnn")}
+    assert len(codes) == 4
+    sizes = {representation_code(wildcards(representation=f"pca-k{k}")) for k in (5, 50)}
+    assert len(sizes) == 1

@@ -1,0 +1,300 @@
+"""Tables of the comparison from small records whose numbers can be worked out by hand."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from latentcell.config.protocols.confounders import Confounder
+from latentcell.study.published import published_accuracies
+from latentcell.tables import comparison as t
+from latentcell.tables.ablations import ablation_table
+from latentcell.tables.detectable import detectable_table
+
+GMVAE = "gmvae-z10-h100"
+SIZES = {"training": 1040, "validation": 130, "test": 130}
+
+
+SOFTMAX = Confounder("double-softmax", 7, "Softmax applied twice", ())
+BIASES = Confounder("zero-biases", 13, "Output biases start at zero", ())
+CELLS = Confounder("other-cells", 2, "Latents of other cells", ())
+
+
+def records(
+    variant: str, input: str, values: list[float], *, key: str = "input", **sizes: int
+) -> list[dict[str, Any]]:
+    """Of replicates r1, r2, ...; on training cells every measure is 9, which nothing may use."""
+    measures = ["elbo"] if key == "model" else ["accuracy", "balanced_accuracy", "macro_f1"]
+    return [
+        {"variant": variant, "cells": "n1300", "replicate": f"r{index}", key: input}
+        | {"split": split, "split_cells": cells, "best_epoch": 1, "epochs_trained": 2}
+        | {m: value - 0.1 * i if split == "test" else 9.0 for i, m in enumerate(measures)}
+        for index, value in enumerate(values, start=1)
+        for split, cells in (SIZES | sizes).items()
+    ]
+
+
+def frame(*parts: list[dict[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame([row for part in parts for row in part])
+
+
+EMPTY = frame()
+CONTROLLED = frame(
+    records("controlled", GMVAE, [0.70, 0.74, 0.72]),
+    records("controlled", "pca-k50", [0.60, 0.62, 0.64]),
+    records("controlled", "raw", [0.66, 0.68, 0.64]),
+)
+
+
+def half_width(variance: float, replicates: int, share: float) -> float:
+    point = {2: 12.7062047, 3: 4.30265273}[replicates]  # of t, from printed tables
+    return point * float(np.sqrt((1 / replicates + share) * variance))
+
+
+def test_controlled_table_has_means_and_corrected_intervals_of_test_cells() -> None:
+    table = t.controlled_table(CONTROLLED, "controlled")
+    assert list(table["input"]) == ["raw", "pca-k50", GMVAE]
+    assert list(table["kind"]) == ["raw", "pca", "gmvae"]
+    assert table["dim"].tolist() == [pd.NA, 50, 10]
+    assert table["hidden_units"].tolist() == [pd.NA, pd.NA, 100]
+    row = table.iloc[0]
+    half = half_width(0.0004, 3, 0.125)
+    assert row["accuracy_mean"] == pytest.approx(0.66)
+    assert row["accuracy_low"] == pytest.approx(0.66 - half)
+    assert row["macro_f1_high"] == pytest.approx(0.46 + half)
+    assert (row["replicates"], row["training_cells_mean"], row["test_cells_mean"]) == (3, 1040, 130)
+    assert (table["note"] == "").all()
+
+
+def test_other_representations_come_between_pca_and_models() -> None:
+    names = ["hvg-pca-k50", "nmf-k20", "hvg-pca-k5"]
+    more = [records("controlled", name, [0.5, 0.6]) for name in (*names, "semi-gmvae-z2-h9")]
+    table = t.controlled_table(pd.concat([CONTROLLED, frame(*more)]), "controlled")
+    rows = table[["input", "kind", "dim"]].astype(object).where(table["dim"].notna(), None)
+    assert rows.iloc[1:].to_numpy().tolist() == [
+        ["pca-k50", "pca", 50],
+        ["hvg-pca-k5", "hvg-pca", 5],
+        ["hvg-pca-k50", "hvg-pca", 50],
+        ["nmf-k20", "nmf", 20],
+        [GMVAE, "gmvae", 10],
+        ["semi-gmvae-z2-h9", "semi-gmvae", 2],
+    ]
+
+
+def test_columns_are_as_promised() -> None:
+    measures = ("accuracy", "balanced_accuracy", "macro_f1")
+    assert list(t.controlled_table(CONTROLLED, "controlled")) == [
+        *("input", "kind", "dim", "hidden_units"),
+        *(f"{measure}_{part}" for measure in measures for part in ("mean", "low", "high")),
+        *("replicates", "training_cells_mean", "test_cells_mean", "note"),
+    ]
+
+
+def test_pairs_are_compared_by_replicate() -> None:
+    table = t.pair_probabilities(CONTROLLED, "controlled", rope=0.01)
+    assert table[["first", "second"]].to_numpy().tolist() == [
+        ["raw", "pca-k50"],
+        ["raw", GMVAE],
+        ["pca-k50", GMVAE],
+    ]
+    # Differences of raw and PCA: 6, 6, 0 hundredths; mean 4, variance 12.
+    row = table.iloc[0]
+    half = half_width(0.0012, 3, 0.125)
+    assert row["difference_mean"] == pytest.approx(0.04)
+    assert row["difference_high"] == pytest.approx(0.04 + half)
+    posterior = stats.t(2, 0.04, np.sqrt((1 / 3 + 0.125) * 0.0012))
+    assert row["probability_first_better"] == pytest.approx(posterior.sf(0.01))
+    assert row["probability_second_better"] == pytest.approx(posterior.cdf(-0.01))
+    assert row["paired"]
+    sums = table.filter(like="probability_").sum(axis=1)
+    np.testing.assert_allclose(sums, 1)
+
+
+def test_replicates_are_matched_by_name_not_by_row() -> None:
+    shuffled = CONTROLLED.sample(frac=1, random_state=1)
+    pd.testing.assert_frame_equal(
+        t.pair_probabilities(shuffled, "controlled"), t.pair_probabilities(CONTROLLED, "controlled")
+    )
+
+
+def test_as_run_inputs_are_not_paired() -> None:
+    as_run = CONTROLLED.assign(variant="as-run")
+    row = t.pair_probabilities(as_run, "as-run").iloc[0]
+    # Variances 4 each, so Welch's degrees of freedom are 4.
+    variance = 2 * (1 / 3 + 0.125) * 0.0004
+    assert not row["paired"]
+    assert row["difference_low"] == pytest.approx(0.04 - 2.776445 * np.sqrt(variance))
+    assert row["probability_equal"] == pytest.approx(
+        np.diff(stats.t(4, 0.04, np.sqrt(variance)).cdf([-0.01, 0.01]))[0]
+    )
+
+
+def test_learning_curve_ends_with_all_cells_and_keeps_their_overlap() -> None:
+    curve = t.learning_curve(
+        frame(
+            records("controlled-train400", "raw", [0.5, 0.6], training=400),
+            records("controlled-train100", "raw", [0.4, 0.5], training=100),
+            records("controlled", "raw", [0.6, 0.7, 0.8]),
+            records("controlled", "pca-k10", [0.6, 0.7, 0.8]),
+        )
+    )
+    assert curve["training_cells"].tolist() == [100, 400, 1040]
+    assert curve["accuracy_mean"].tolist() == pytest.approx([0.45, 0.55, 0.7])
+    assert curve["replicates"].tolist() == [2, 2, 3]
+    assert curve["accuracy_high"][0] == pytest.approx(0.45 + half_width(0.005, 2, 0.125))
+
+
+def ablation() -> pd.DataFrame:
+    accuracies = frame(
+        records("as-run", GMVAE, [0.5, 0.6, 0.7], training=208, test=26),
+        records("as-run-without-double-softmax", GMVAE, [0.52, 0.61], training=208, test=26),
+        records("controlled", "raw", [0.7, 0.8]),
+        records("controlled-with-double-softmax", "raw", [0.6, 0.72]),
+        records("controlled", GMVAE, [0.7, 0.8]),
+        records("controlled-with-other-cells", GMVAE, [0.6, 0.72]),
+    )
+    models = frame(
+        records("controlled", GMVAE, [-1900, -1910], key="model"),
+        records("controlled-with-zero-biases", GMVAE, [-2900, -2930], key="model"),
+    )
+    return ablation_table(accuracies, models, [CELLS, SOFTMAX, BIASES])
+
+
+def effect(table: pd.DataFrame, base: str, confounder: str, measure: str) -> Any:
+    rows = table[(table["base"] == base) & (table["confounder"] == confounder)]
+    (row,) = rows[rows["measure"] == measure].to_dict("records")
+    return row
+
+
+def test_effects_are_with_minus_without_from_either_base() -> None:
+    table = ablation()
+    off = effect(table, "as-run", "double-softmax", "accuracy")
+    # Both are as-run's replicates 1 and 2: with it .50 and .60, without .52 and .61.
+    assert off["effect"] == pytest.approx(-0.015)
+    assert (off["base_mean"], off["changed_mean"]) == pytest.approx((0.55, 0.565))
+    assert off["high"] == pytest.approx(-0.015 + half_width(0.00005, 2, 0.125))
+    assert (off["paired"], off["replicates"]) == (True, 2)
+    on = effect(table, "controlled", "double-softmax", "macro_f1")
+    assert on["effect"] == pytest.approx(-0.09)
+    assert (on["base_mean"], on["changed_mean"]) == pytest.approx((0.55, 0.46))
+    bound = effect(table, "controlled", "zero-biases", "elbo")
+    assert bound["effect"] == -1010
+    assert bound["low"] == pytest.approx(-1010 - half_width(200, 2, 0.125))
+    assert (bound["point"], bound["title"]) == (13, "Output biases start at zero")
+
+
+def test_variants_that_were_not_run_have_no_rows() -> None:
+    table = ablation()
+    assert len(table) == 2 + 2 + 2 + 1
+    assert list(dict.fromkeys(table["base"])) == ["as-run", "controlled"]
+    assert set(table[table["base"] == "as-run"]["confounder"]) == {"double-softmax"}
+
+
+def test_other_cells_and_other_sizes_are_no_pairs() -> None:
+    row = effect(ablation(), "controlled", "other-cells", "accuracy")
+    variance = (1 / 2 + 0.125) * (0.005 + 0.0072)
+    df = 0.0122**2 / (0.005**2 + 0.0072**2)
+    assert not row["paired"]
+    assert row["low"] == pytest.approx(-0.09 - stats.t.ppf(0.975, df) * np.sqrt(variance))
+    fewer = frame(
+        records("as-run", GMVAE, [0.5, 0.6, 0.7], training=208, test=26),
+        records("as-run-without-test-latents", GMVAE, [0.62, 0.66]),
+    )
+    table = ablation_table(fewer, EMPTY, [Confounder("test-latents", 4, "", ())])
+    assert not table["paired"].any()
+    assert table["base_mean"][0] == pytest.approx(0.6)  # all three replicates
+    assert table["effect"][0] == pytest.approx(-0.04)
+
+
+def test_means_of_pairs_are_of_the_pairs_alone() -> None:
+    accuracies = frame(
+        records("controlled", "raw", [0.7, 0.8, 0.9]),
+        records("controlled-with-double-softmax", "raw", [0.6, float("nan"), 0.7]),
+    )
+    row = effect(
+        ablation_table(accuracies, EMPTY, [SOFTMAX]), "controlled", SOFTMAX.name, "accuracy"
+    )
+    assert (row["base_mean"], row["changed_mean"]) == pytest.approx((0.8, 0.65))
+    assert (row["replicates"], row["note"]) == (2, "undefined in 1 of 3 replicates")
+
+
+def test_protocols_stand_beside_what_was_published() -> None:
+    table = t.protocol_table(
+        pd.concat(
+            [
+                CONTROLLED,
+                frame(
+                    records("as-run", "raw", [0.6, 0.7]),
+                    records("as-stated", "gmvae-z10-h250", [0.5, 0.7], training=208, test=26),
+                ),
+            ]
+        )
+    ).set_index("input")
+    assert list(table.index) == ["raw", "pca-k50", GMVAE, "gmvae-z10-h250"]
+    assert table["published"].tolist() == [
+        0.655,
+        0.569,
+        pytest.approx(float("nan"), nan_ok=True),
+        0.536,
+    ]
+    assert table.loc["raw", "as_run_mean"] == pytest.approx(0.65)
+    assert table.loc["raw", "as_run_low"] == pytest.approx(0.65 - half_width(0.005, 2, 0.125))
+    assert table.loc["gmvae-z10-h250", "as_stated_test_cells_mean"] == 26
+    assert pd.isna(table.loc["raw", "as_stated_mean"])
+    assert pd.isna(table.loc["raw", "as_stated_replicates"])
+    assert table["controlled_replicates"].dropna().tolist() == [3, 3, 3]
+    assert t.protocol_table(CONTROLLED, subset=None)["published"].isna().all()
+
+
+def test_published_accuracies_have_the_names_of_inputs() -> None:
+    assert published_accuracies(1300)["gmvae-z50-h250"] == 0.765
+    assert published_accuracies(1300)["raw"] == 0.655
+    assert len(published_accuracies(1300)) == 9
+    assert len(published_accuracies(15000)) == 4
+    assert published_accuracies(None) == {}
+
+
+def test_detectable_table_has_both_designs() -> None:
+    table = detectable_table([26, 130], 0.65, 0.2)
+    assert table["design"].tolist() == ["independent"] * 2 + ["paired"] * 2
+    assert table["detectable"][1] == pytest.approx(0.154, abs=0.001)
+    assert pd.isna(table["detectable"][2])
+    assert "discordant" in table["note"][2]
+    assert table["detectable"][3] < table["detectable"][1]
+
+
+def test_one_replicate_leaves_intervals_empty_with_a_reason() -> None:
+    one = CONTROLLED[CONTROLLED["replicate"] == "r1"]
+    controlled = t.controlled_table(one, "controlled")
+    assert controlled.filter(regex="_(low|high)$").isna().all(axis=None)
+    assert controlled["accuracy_mean"].notna().all()
+    pairs = t.pair_probabilities(one, "controlled")
+    assert pairs.filter(like="probability_").isna().all(axis=None)
+    protocols = t.protocol_table(one)
+    accuracies = pd.concat([one, one.assign(variant="controlled-with-double-softmax")])
+    effects = ablation_table(accuracies, EMPTY, [SOFTMAX])
+    curve = t.learning_curve(one)
+    for table in (controlled, pairs, protocols, effects, curve):
+        assert (table["note"] == "one replicate: no interval").all()
+        assert len(table)
+
+
+@pytest.mark.parametrize("records", [EMPTY, CONTROLLED[:0]], ids=["no columns", "no rows"])
+def test_no_records_make_empty_tables(records: pd.DataFrame) -> None:
+    for table in (
+        t.controlled_table(records, "controlled"),
+        t.pair_probabilities(records, "controlled"),
+        t.learning_curve(records),
+        ablation_table(records, records, [SOFTMAX]),
+        t.protocol_table(records),
+    ):
+        assert len(table) == 0
+        assert "note" in table
+
+
+def test_two_subsets_at_once_are_refused() -> None:
+    both = pd.concat([CONTROLLED, CONTROLLED.assign(cells="n15000")])
+    with pytest.raises(ValueError, match="appears twice"):
+        t.controlled_table(both, "controlled")

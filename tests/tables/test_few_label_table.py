@@ -1,0 +1,109 @@
+"""Means, intervals and differences over replicates by the share of labels."""
+
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from latentcell.config.settings import parse_settings
+from latentcell.evaluate.statistics import paired_difference, resampled_mean
+from latentcell.tables.catalogue import TABLES
+from latentcell.tables.few_labels import COLUMNS, few_label_table
+
+HVG_PCA = "hvg-pca-k5 + logistic"
+METHODS = [HVG_PCA, "gmvae-z2-h3 + logistic"]
+SHARES = {"run": 1.0, "labelled-0.1": 0.1, "labelled-0.5": 0.5}
+SETTINGS = parse_settings(
+    {
+        "grid": {
+            "representations": ["hvg-pca-k5", "raw"],
+            "models": [{"latent_dim": 2, "hidden_units": 3}],
+            "classifiers": ["ffnn", "logistic"],
+        },
+        "comparison": {"labelled_shares": [0.5, 0.1]},
+    }
+)
+
+
+def row(method, variant, replicate, accuracy):
+    representation, classifier = method.split(" + ")
+    keys = {"dataset": "mine", "variant": variant, "cells": "all", "replicate": f"r{replicate}"}
+    keys |= {"input": representation, "classifier": classifier}
+    keys |= {"labelled_cells": round(200 * SHARES[variant])}
+    scores = {"accuracy": accuracy, "balanced_accuracy": 0.3, "macro_f1": accuracy / 2}
+    return [
+        keys | {"split": split, "split_cells": cells} | measures
+        for split, cells, measures in (
+            ("training", 80, dict.fromkeys(scores, 9.0)),
+            ("test", 10, scores),
+        )
+    ]
+
+
+def records(replicates=2):
+    rows = []
+    for (index, method), variant, number in product(
+        enumerate(METHODS), SHARES, range(1, replicates + 1)
+    ):
+        rows += row(method, variant, number, 0.4 + 0.2 * index + 0.1 * number * SHARES[variant])
+    # Only the run classifies raw counts here.
+    return pd.DataFrame(rows + row("raw + ffnn", "run", 1, 0.9))
+
+
+def test_table_has_corrected_intervals_and_paired_differences():
+    table = few_label_table(records(), SETTINGS)
+    assert list(table.columns) == COLUMNS
+    assert list(table["method"].unique()) == METHODS
+    assert table[table["method"] == HVG_PCA]["share"].tolist() == [0.1, 0.5, 1.0]
+    found = table[(table["method"] == METHODS[1]) & (table["share"] == 0.5)].iloc[0]
+    expected = resampled_mean([0.65, 0.7], 0.125)
+    numbers = [found[f"accuracy_{part}"] for part in ("mean", "low", "high")]
+    assert numbers == pytest.approx([expected.mean, expected.low, expected.high])
+    difference = paired_difference([0.65, 0.7], [0.45, 0.5], 0.125)
+    assert found["difference_mean"] == pytest.approx(difference.mean) == pytest.approx(0.2)
+    assert found["macro_f1_mean"] == pytest.approx(0.3375)
+    assert found["replicates"] == 2
+    assert found["labelled_cells"] == 100
+    assert table.loc[table["method"] == HVG_PCA, "difference_mean"].isna().all()
+
+
+def test_differences_are_of_the_same_replicates():
+    both = records(3)
+    own = both["input"] == "gmvae-z2-h3"
+    table = few_label_table(both[~(own & (both["replicate"] == "r1"))], SETTINGS)
+    found = table[(table["method"] == METHODS[1]) & (table["share"] == 1.0)].iloc[0]
+    expected = paired_difference([0.8, 0.9], [0.6, 0.7], 0.125)
+    assert found["difference_mean"] == pytest.approx(expected.mean)
+    assert found["replicates"] == 2
+
+
+def test_without_the_opponent_there_are_no_differences():
+    both = records()
+    table = few_label_table(both[both["input"] != "hvg-pca-k5"], SETTINGS)
+    assert table["method"].unique().tolist() == METHODS[1:]
+    assert table["difference_mean"].isna().all()
+
+
+def test_without_variants_there_are_no_rows():
+    both = records()
+    for part in (both[both["variant"] == "run"], both[:0]):
+        table = few_label_table(part, SETTINGS)
+        assert table.empty
+        assert list(table) == COLUMNS
+
+
+def test_one_replicate_has_no_interval():
+    table = few_label_table(records(1), SETTINGS)
+    assert table["accuracy_mean"].notna().all()
+    assert table["accuracy_low"].isna().all()
+    text = TABLES["few_labels"].markdown(table.assign(dataset="mine"))
+    assert "| hvg-pca-k5 + logistic | 0.1 | 20 | 0.410 |" in text
+
+
+def test_markdown_has_a_line_for_each_method_and_share():
+    table = few_label_table(records(), SETTINGS)
+    text = TABLES["few_labels"].markdown(table.assign(dataset="mine"))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + 6
+    assert {line.count("|") for line in rows} == {8}
+    assert "| GMVAE Z = 2, H = 3 + logistic | 0.5 | 100 | 0.675 (" in text

@@ -1,0 +1,90 @@
+"""The workflow as a module of another one, in another folder."""
+
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import yaml
+
+from repository import ROOT, TINY
+
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("module")]
+PARENT = """
+configfile: "config/config.yaml"
+
+
+module latentcell:
+    snakefile:
+        {snakefile!r}
+    config:
+        config
+    {prefix}
+
+
+use rule * from latentcell as {names}
+
+
+rule mine:
+    default_target: True
+    input:
+        "{folder}results/tiny/tables/table5.csv",
+        "{folder}results/tiny/report.html",
+"""
+SMALL = {"subset": {"sizes": [150], "seed": 5}}
+
+
+def parent(folder, names="latentcell_*", prefix=""):
+    """A folder of the user's own, as snakedeploy makes one: a Snakefile and a configuration."""
+    (folder / "workflow").mkdir(parents=True)
+    (folder / "config").mkdir()
+    text = PARENT.format(
+        snakefile=str(ROOT / "workflow/Snakefile"),
+        names=names,
+        prefix=f'prefix:\n        "{prefix}"' if prefix else "",
+        folder=f"{prefix}/" if prefix else "",
+    )
+    (folder / "workflow/Snakefile").write_text(text)
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY | SMALL))
+    return folder
+
+
+def snakemake(folder, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("names", "prefix"), [("*", ""), ("latentcell_*", ""), ("latentcell_*", "elsewhere")]
+)
+def test_a_dry_run_names_the_rules(tmp_path, names, prefix):
+    done = snakemake(parent(tmp_path / "mine", names, prefix), "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert names.replace("*", "train_vae") in done.stdout
+    assert f"{prefix}/results/tiny" in done.stdout or not prefix
+
+
+@pytest.mark.parametrize("prefix", ["", "elsewhere"])
+def test_it_runs_with_directory_and_prefix(tmp_path, prefix):
+    folder = parent(tmp_path / "mine", prefix=prefix)
+    elsewhere = tmp_path / "there"
+    elsewhere.mkdir()
+    # --directory moves relative paths, that of the configuration too.
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--cores", "2"),
+            *("--snakefile", str(folder / "workflow/Snakefile"), "--directory", str(folder)),
+        ],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = folder / prefix / "results/tiny"
+    table5 = pd.read_csv(results / "tables/table5.csv")
+    assert set(table5["input"]) == {"raw", "PCA", "scVAE", "VAE"}
+    assert "table5" in (results / "report.html").read_text(encoding="utf-8")
+    assert not list(elsewhere.iterdir())
+    again = snakemake(folder)
+    assert "Nothing to be done" in again.stdout + again.stderr

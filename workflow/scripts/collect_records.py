@@ -1,0 +1,12 @@
+"""Collect result files of the run and its variants in a record."""
+
+from latentcell.grid.records import collect
+from latentcell.runtime.io import write_csv
+from latentcell.runtime.job import job
+
+with job(snakemake):
+    files = {}
+    for variant, path in zip(snakemake.params.variants, snakemake.input.files, strict=True):
+        files.setdefault(variant, []).append(path)
+    # Exact floats: tables need equal measures to stay equal.
+    write_csv(snakemake.output[0], collect(snakemake.wildcards.record, files), exact=True)

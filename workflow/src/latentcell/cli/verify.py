@@ -1,0 +1,110 @@
+"""``latentcell verify``: find files of a run that have changed since they were written."""
+
+import argparse
+import re
+import shlex
+from contextlib import chdir
+from pathlib import Path
+
+from latentcell.config.datasets import NAME_PATTERN
+
+SUMMARY = "list the files of a run that changed since they were written, and move them aside"
+DESCRIPTION = """\
+List every file of a run that differs from its SHA-256 in results/<run>/checksums/. With --repair
+these files are moved to results/<run>/changed/, where earlier ones are not overwritten, and the
+command that computes them again is printed.
+"""
+EPILOG = """\
+examples:
+  latentcell verify                          run of the default configuration
+  latentcell verify mine.yaml
+  latentcell verify sample --repair          run by its name
+
+exit status: 1 if changed files remain, 0 if there are none or all were moved aside.
+"""
+_YAML = (".yaml", ".yml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the subcommand."""
+    parser.add_argument(
+        "run_or_config",
+        nargs="?",
+        metavar="CONFIG_OR_RUN",
+        help="a configuration or the name of a run (default: config/config.yaml of the clone)",
+    )
+    parser.add_argument(
+        "--repair", action="store_true", help="move the files aside, to be computed again"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compare the files with their checksums, report, and move them aside on request."""
+    from latentcell.runtime.checksums import name_changed, recorded, set_changed_aside
+
+    root, name, config = _locate(options.run_or_config)
+    with chdir(root):
+        if options.repair:
+            _refuse_changed_config(config, name)
+            moved = set_changed_aside(name)
+        else:
+            moved = dict.fromkeys(name_changed(name), "")
+        whole = recorded(name)
+    for file, aside in moved.items():
+        place = f": moved to {aside}" if aside else ""
+        print(f"{file}: expected the bytes that its job wrote, found others{place}")
+    if not moved:
+        print(f"results/{name}: all {whole:,} files are unchanged")
+    elif options.repair:
+        print(f"next        {_remake(root, config, list(moved))}")
+    else:
+        print("next        latentcell verify --repair moves them aside, to be computed again")
+    return int(bool(moved) and not options.repair)
+
+
+def _locate(text: str | None) -> tuple[Path, str, Path]:
+    """Return the folder of the results, the name of the run and its configuration."""
+    from latentcell.cli.clone import clone, config_file, load_here
+    from latentcell.runtime.errors import InputError
+
+    root = here if ((here := Path.cwd()) / "results").is_dir() else clone()
+    name = text or ""
+    if text is None or Path(text).is_file() or Path(text).suffix in _YAML:
+        config = config_file(text, root)
+        name = load_here(config, root).run
+    else:
+        config = root / "results" / name / "config.yaml"
+    if not re.match(NAME_PATTERN, name) or not (root / "results" / name).is_dir():
+        raise InputError(
+            f"{root / 'results' / name}: expected the results of a run, found none: check the name"
+        )
+    return root, name, config
+
+
+def _refuse_changed_config(config: Path, run: str) -> None:
+    """Refuse a configuration that has changed, since the run could not be repeated with it."""
+    from latentcell.runtime.checksums import require_intact
+    from latentcell.runtime.errors import InputError
+
+    if not config.is_file():
+        raise InputError(
+            f"{config}: expected the configuration of the run, found none: name your own file "
+            "instead of the run"
+        )
+    stored = Path("results", run, "config.yaml")
+    if stored.exists() and stored.resolve() == config.resolve():
+        try:
+            require_intact([stored])
+        except InputError:
+            raise InputError(
+                f"{stored}: expected the bytes that its job wrote, found others: name your own "
+                "configuration instead of the run"
+            ) from None
+
+
+def _remake(root: Path, config: Path, files: list[str]) -> str:
+    """Return the command that computes files again; Snakemake ignores files that are missing."""
+    inside = config.relative_to(root) if config.is_relative_to(root) else config
+    command = ["snakemake", "--cores", "all", "--configfile", str(inside), "--forcerun", *files]
+    before = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
+    return before + shlex.join(command)

@@ -1,0 +1,1 @@
+"""The configuration: settings, names, protocols, methods by name, and resources of jobs."""

@@ -1,0 +1,183 @@
+"""Representations and classifiers by name, one file each, listed without importing them.
+
+``represent/methods/scvi.py`` with ``SIZE = "z"`` is ``scvi-z10``, and
+``classify/methods/svm_rbf.py`` is ``svm-rbf``. A file declares its method by plain constants:
+
+- ``USES``: modules that it imports, which are checked beforehand.
+- ``GIVES`` (a representation): ``counts``, ``log`` (sparse, log-normalised), ``scores`` (dense) or
+  ``types`` (dense, probabilities of the types).
+- ``TAKES`` (a classifier): those of the four that it accepts.
+
+Its function ``fit`` is described in `latentcell.config.fitting`. Models such as ``gmvae-z10-h100``
+are representations too; they come from section ``grid.models``, not from a file.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from latentcell.config.names import ModelName, is_model
+from latentcell.runtime.errors import InputError
+
+Stage = Literal["represent", "classify"]
+EXTRAS = "pip install -r requirements-methods.txt"
+_PACKAGE = Path(__file__).parents[1]
+_SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
+_WORDS = {"represent": "representation", "classify": "classifier"}
+
+
+@dataclass(frozen=True)
+class Method:
+    """A representation or a classifier.
+
+    Attributes
+    ----------
+    stage
+        ``represent`` or ``classify``.
+    name
+        Name in the configuration.
+    path
+        Path of its file.
+    size
+        Number in its name; 0 if there is none.
+    kinds
+        Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``
+        and ``types``.
+    uses
+        Modules that it imports when it runs.
+    nested
+        Whether a smaller size is the first columns of a larger one, so that one fit is enough.
+    all_types
+        Whether a classifier has an output for each type of the data, seen in training or not.
+    section
+        Section of the configuration that it reads; None if it reads none.
+    """
+
+    stage: Stage
+    name: str
+    path: Path
+    size: int
+    kinds: tuple[str, ...]
+    uses: tuple[str, ...]
+    nested: bool = False
+    all_types: bool = False
+    section: str | None = None
+
+    def learns_from(self, options: Any) -> str:
+        """Return the cells that a representation is fitted on: ``training`` or ``all``."""
+        rule = getattr(self._module(), "learns_from", None)
+        return rule(options) if rule else "training"
+
+    def load(self) -> Callable[..., Any]:
+        """Import its function ``fit`` and the libraries that it uses.
+
+        Raises
+        ------
+        InputError
+            If a library is not installed.
+        """
+        refuse_missing([self])
+        for library in self.uses:
+            import_module(library)
+        fit: Callable[..., Any] = self._module().fit
+        return fit
+
+    def _module(self) -> Any:
+        return import_module(f"latentcell.{self.stage}.methods.{self.path.stem}")
+
+
+def representation(name: str) -> Method:
+    """Return the representation of a name like ``scvi-z10``; raises `InputError` if unknown."""
+    return _find("represent", name)
+
+
+def classifier(name: str) -> Method:
+    """Return the classifier of a name like ``svm-rbf``; raises `InputError` if unknown."""
+    return _find("classify", name)
+
+
+def gives(name: str) -> str:
+    """Return the features of a representation: ``counts``, ``log``, ``scores`` or ``types``."""
+    if is_model(name):
+        return "types" if ModelName.parse(name).kind == "semi-gmvae" else "scores"
+    (kind,) = representation(name).kinds
+    return kind
+
+
+def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list[str]:
+    """Return the classifiers that accept a representation, in their order."""
+    kind = gives(representation)
+    return [name for name in classifiers if kind in classifier(name).kinds]
+
+
+def refuse_missing(methods: Sequence[Method]) -> None:
+    """Raise `InputError` if a method's library is not installed."""
+    for method in methods:
+        for module in method.uses:
+            library = module.split(".")[0]
+            if find_spec(library) is None:
+                raise InputError(
+                    f"grid: {_WORDS[method.stage]} {method.name} needs the library {library}, "
+                    f"found none: {EXTRAS}"
+                )
+
+
+def known_methods(stage: Stage) -> list[str]:
+    """Return the names of all methods of a stage, with a size as in ``scvi-z<number>``."""
+    names = []
+    for path in _files(stage):
+        size = _constants(path).get("SIZE")
+        names.append(path.stem.replace("_", "-") + (f"-{size}<number>" if size else ""))
+    return names
+
+
+def _find(stage: Stage, name: str) -> Method:
+    files = {path.stem.replace("_", "-"): path for path in _files(stage)}
+    stem, letter, size = name, None, 0
+    if name not in files and (match := _SIZED.fullmatch(name)):
+        stem, letter, size = match[1], match[2], int(match[3])
+    path = files.get(stem)
+    if path is None or _constants(path).get("SIZE") != letter:
+        raise InputError(
+            f"expected a {_WORDS[stage]} among {', '.join(known_methods(stage))}, found {name!r}"
+        )
+    constants = _constants(path)
+    kinds = [constants["GIVES"]] if stage == "represent" else constants["TAKES"]
+    return Method(
+        stage,
+        name,
+        path,
+        size,
+        tuple(kinds),
+        tuple(constants.get("USES", ())),
+        nested=constants.get("NESTED", False),
+        all_types=constants.get("ALL_TYPES", False),
+        section=constants.get("SECTION"),
+    )
+
+
+def _files(stage: Stage) -> list[Path]:
+    folder = _PACKAGE / stage / "methods"
+    return sorted(path for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def _constants(path: Path) -> dict[str, Any]:
+    return _read_constants(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _read_constants(path: Path, _: int) -> dict[str, Any]:
+    """Read the constants of a file from its source."""
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in ("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION"):
+                found[name] = ast.literal_eval(node.value)
+    return found

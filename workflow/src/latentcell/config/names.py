@@ -1,0 +1,95 @@
+"""Names of subsets, replicates, models and representations.
+
+Paths and wildcards of the workflow consist of these names: ``n1300`` or ``all`` (subset), ``r1``
+(replicate), ``gmvae-z10-h250`` (model), ``pca-k50`` (representation).
+"""
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
+
+ModelKind = Literal["gmvae", "vae", "semi-gmvae"]
+
+_KINDS = {"gmvae": "GMVAE", "vae": "VAE", "semi-gmvae": "Semi-supervised GMVAE"}
+_MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)")
+_PCA = re.compile(r"pca-k(\d+)")
+
+
+@dataclass(frozen=True, order=True)
+class ModelName:
+    """A grid point: kind of model, latent dimension and hidden units."""
+
+    kind: ModelKind
+    latent_dim: int
+    hidden_units: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelName":
+        """Parse a name like ``gmvae-z10-h250``; raises ``ValueError`` on anything else."""
+        match = _MODEL.fullmatch(text)
+        if match is None:
+            raise ValueError(f"{text!r} is not a model name such as gmvae-z10-h250")
+        kind, latent_dim, hidden_units = match.groups()
+        return cls(cast(ModelKind, kind), int(latent_dim), int(hidden_units))
+
+    @classmethod
+    def of(cls, wildcards: Any) -> "ModelName":
+        """Read a grid point from the wildcards of a rule, one for each axis."""
+        axes = [field.name for field in fields(cls) if field.name != "kind"]
+        return cls(wildcards.kind, **{axis: int(getattr(wildcards, axis)) for axis in axes})
+
+
+def is_model(name: str) -> bool:
+    """Tell whether a name is that of a generative model, such as ``gmvae-z10-h100``."""
+    return _MODEL.fullmatch(name) is not None
+
+
+def cells_name(size: int | Literal["all"]) -> str:
+    """Return the name of a subset: ``n1300`` for 1,300 cells, ``all`` for the whole data set."""
+    return "all" if size == "all" else f"n{size}"
+
+
+def cells_size(name: str) -> int | Literal["all"]:
+    """Return the size of a subset from its name; inverse of `cells_name`."""
+    return "all" if name == "all" else int(name.removeprefix("n"))
+
+
+def replicate_name(index: int) -> str:
+    """Return the name of a replicate with a one-based index: ``r1``."""
+    return f"r{index}"
+
+
+def replicate_seed(seed: int, replicate: str) -> int:
+    """Return the seed of a replicate: the configured one for ``r1``, the next for ``r2``, etc."""
+    return seed + int(replicate.removeprefix("r")) - 1
+
+
+def pca_name(components: int) -> str:
+    """Return the name of a number of principal components as a representation: ``pca-k50``."""
+    return f"pca-k{components}"
+
+
+def pca_components(name: str) -> int | None:
+    """Return the number of components in ``pca-k50``; None for any other name."""
+    match = _PCA.fullmatch(name)
+    return int(match.group(1)) if match else None
+
+
+def labelled_name(share: float) -> str:
+    """Return the name of the variant with a share of known types: ``labelled-0.05``."""
+    return f"labelled-{share:g}"
+
+
+def input_title(name: str) -> str:
+    """Return the title of a representation, by default its name, such as ``nmf-k20``."""
+    if name == "raw":
+        return "Raw counts"
+    if components := pca_components(name):
+        return f"PCA, k = {components}"
+    if not is_model(name):
+        return name
+    model = ModelName.parse(name)
+    return f"{_KINDS[model.kind]} Z = {model.latent_dim}, H = {model.hidden_units}"

@@ -1,0 +1,65 @@
+"""Parsing of YAML into checked settings; each error is one message that names the key."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from latentcell.config.settings.run import Settings
+from latentcell.runtime.errors import InputError
+
+# Keys of earlier versions and their replacements.
+MOVED = {
+    "dataset": "dataset was replaced by datasets, a list",
+    "leaderboard": "leaderboard was replaced by grid.representations, grid.classifiers and "
+    "grid.replicates",
+    "few_labels": "few_labels was replaced by comparison.labelled_shares, with a semi-gmvae in "
+    "grid.models",
+    "grid": "grid is now a section: its list of models is grid.models",
+    "pca.components": "pca.components was replaced by names in grid.representations, such as "
+    "pca-k50",
+    "ffnn.raw": "ffnn.raw was replaced by the name raw in grid.representations",
+    "jobs.models_per_job": "jobs.models_per_job was removed: each model has its own job or, with "
+    "jobs.pool_models, all models of a replicate share one",
+    "jobs.classifiers_per_job": "jobs.classifiers_per_job was removed: each classifier has its own "
+    "job",
+}
+
+
+def parse_settings(config: dict[str, Any], source: str = "the configuration") -> Settings:
+    """Check a configuration and fill in the defaults.
+
+    Raises
+    ------
+    InputError
+        If keys are wrong; the message names each key, the fault and the value found.
+    """
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        faults = "; ".join(_describe(fault) for fault in error.errors())
+        raise InputError(f"{source}: {faults}") from None
+
+
+def load_settings(path: str | Path) -> Settings:
+    """Read and check a YAML configuration file; raises `InputError`."""
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: expected a readable YAML file, found: {error}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(config).__name__}")
+    return parse_settings(config, str(path))
+
+
+def _describe(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"]) or "settings"
+    if fault["type"] == "extra_forbidden":
+        return MOVED.get(key, f"{key} is not a known key (see config/README.md)")
+    if key == "grid" and isinstance(fault["input"], list):
+        return MOVED[key]
+    message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], dict):
+        return f"{key}: {message}"
+    return f"{key}: {message}, found {fault['input']!r}"

@@ -1,1 +1,0 @@
-"""Whether a generative model helps where the types of few cells are known."""

@@ -1,0 +1,1 @@
+"""Grid of trainings: data set x subset x replicate x representation x classifier."""

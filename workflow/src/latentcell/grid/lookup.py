@@ -1,0 +1,122 @@
+"""Settings of jobs by their wildcards: one configuration for each value of ``{run}``."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from latentcell.config.methods import classifier, representation
+from latentcell.config.names import ModelName, is_model, pca_components
+from latentcell.config.settings import Settings
+from latentcell.grid.points import Point
+from latentcell.grid.variants import model_draw, model_settings, models_share_cells, variants
+from latentcell.runtime.provenance import code_digest
+
+Lookup = Callable[[Any], Any]
+
+
+class Runs:
+    """The run and its variants, with functions of wildcards for the parameters of rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        Settings of the run itself.
+
+    Attributes
+    ----------
+    variants : dict of str to Variant
+        Variants by folder, which is the value of ``{run}``; the run itself is the first.
+    main : Variant
+        The run itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.variants = variants(settings)
+        self.main = self.variants[settings.run]
+
+    def settings(self, wildcards: Any) -> Settings:
+        """Settings of a job's run."""
+        return self.variants[wildcards.run].settings
+
+    def section(self, name: str) -> Lookup:
+        """Return a function of wildcards that looks up a section of the settings."""
+        return lambda wildcards: _plain(getattr(self.settings(wildcards), name))
+
+    def draw(self, part: str) -> Lookup:
+        """Return a function of wildcards that looks up ``subset`` or ``split`` for some cells."""
+
+        def lookup(wildcards: Any) -> Any:
+            found = self.settings(wildcards)
+            own = dict(zip(("subset", "split"), model_draw(found), strict=True))
+            return _plain(own[part] if wildcards.cells == "model_cells" else getattr(found, part))
+
+        return lookup
+
+    def model_cells(self, wildcards: Any = None) -> str:
+        """Name of the file of cells of generative models, by default those of the run."""
+        found = self.main.settings if wildcards is None else self.settings(wildcards)
+        return "cells" if models_share_cells(found) else "model_cells"
+
+    def model_settings(self, wildcards: Any) -> Any:
+        """Section ``vae`` of the settings for the model of a job."""
+        model = ModelName.of(wildcards)
+        return _plain(model_settings(self.settings(wildcards), model))
+
+    def pooled_models(self, wildcards: Any) -> dict[str, Any]:
+        """Models of a replicate with their settings.
+
+        The longest training is started first, so that no core finishes long after the others.
+        """
+        variant = self.variants[wildcards.run]
+        models = [
+            ModelName.parse(name)
+            for name, replicate in variant.pairs()
+            if is_model(name) and replicate == wildcards.replicate
+        ]
+        models.sort(key=lambda model: -model.hidden_units)
+        return {str(model): _plain(model_settings(variant.settings, model)) for model in models}
+
+    def largest(self, wildcards: Any) -> str:
+        """Name of the largest representation that contains a nested one, such as ``pca-k50``."""
+        method = representation(wildcards.representation)
+        if not method.nested:
+            return method.name
+        others = map(representation, self.settings(wildcards).baselines())
+        return max((one.size, one.name) for one in others if one.path == method.path)[1]
+
+    def largest_pca(self, points: Iterable[Point]) -> list[Point]:
+        """Points with the most principal components of each data set, subset and replicate."""
+        found: dict[tuple[str, ...], Point] = {}
+        for point in points:
+            components = pca_components(point.representation) or 0
+            key = (point.run, point.dataset, point.subset, point.replicate)
+            if components > (pca_components(found[key].representation) or 0 if key in found else 0):
+                found[key] = point
+        return list(found.values())
+
+    def sections(self, wildcards: Any) -> dict[str, Any]:
+        """Sections that the method of a job reads: an edit of others trains nothing again."""
+        if hasattr(wildcards, "classifier"):
+            method = classifier(wildcards.classifier)
+        else:
+            method = representation(wildcards.representation)
+        found = self.settings(wildcards)
+        return {method.section: _plain(getattr(found, method.section))} if method.section else {}
+
+    def is_pooled(self, wildcards: Any) -> bool:
+        """Whether one job trains all models of the job's replicate."""
+        found = self.settings(wildcards)
+        return found.jobs.pool_models and wildcards.subset == found.subset_names()[0]
+
+
+def representation_code(wildcards: Any) -> str:
+    """Digest of the code of a representation, with its imports."""
+    return code_digest(representation(wildcards.representation).path)
+
+
+def classifier_code(wildcards: Any) -> str:
+    """Digest of the code of a classifier, with its imports."""
+    return code_digest(classifier(wildcards.classifier).path)
+
+
+def _plain(section: Any) -> Any:
+    return section.model_dump(mode="json") if hasattr(section, "model_dump") else section

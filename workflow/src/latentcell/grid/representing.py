@@ -1,0 +1,108 @@
+"""Fit a representation to training cells and apply it to all cells."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+
+from latentcell.config.fitting import Features, Labelled, Learnt, Options, Transform
+from latentcell.config.methods import Method
+from latentcell.grid.cells import labelled
+from latentcell.runtime.cost import Cost, measured
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import write_h5ad, write_json
+from latentcell.runtime.job import limit_threads
+from latentcell.runtime.tensors import write_arrays
+
+_FORMAT = "latentcell-representation-1"
+
+
+def represent(
+    cells: ad.AnnData, method: Method, options: Options
+) -> tuple[ad.AnnData, Transform, Cost]:
+    """Fit a representation and transform all cells.
+
+    Parameters
+    ----------
+    cells : AnnData
+        Counts (n x G) with ``obs["cell_type"]`` and ``obs["split"]``.
+    method : Method
+        Method of the stage ``represent``.
+    options : Options
+        Seeds and settings of the method.
+
+    Returns
+    -------
+    AnnData
+        Features of all cells (n x d), with the same ``obs``.
+    Transform
+        Fitted transform.
+    Cost
+        Seconds and memory of the fit.
+
+    Raises
+    ------
+    InputError
+        If a library is missing or a feature is not finite.
+    """
+    fit = method.load()
+    limit_threads(1)
+    training = _cells_to_learn_from(cells, method.learns_from(options))
+    transform, cost = measured(lambda: fit(training, method.size, options))
+    features = transform(cells.X)
+    _check(features, cells.n_obs, method.name)
+    table = ad.AnnData(
+        features, obs=cells.obs, var=pd.DataFrame(index=_columns(cells, features, method))
+    )
+    if isinstance(transform, Learnt) and "explained_variance_ratio" in transform.arrays:
+        table.uns["explained_variance_ratio"] = transform.arrays["explained_variance_ratio"]
+    return table, transform, cost
+
+
+def write_representation(
+    files: Sequence[str | Path], cells: ad.AnnData, method: Method, options: Options
+) -> None:
+    """Fit a representation; write features, fitted arrays and cost, in this order."""
+    features, transform, cost = represent(cells, method, options)
+    arrays = transform.arrays if isinstance(transform, Learnt) else {}
+    about: dict[str, Any] = {"format": _FORMAT, "representation": method.name, "seed": options.seed}
+    if isinstance(transform, Learnt):
+        about |= transform.about
+    write_h5ad(files[0], features)
+    write_arrays(files[1], arrays, about)
+    write_json(files[2], asdict(cost))
+
+
+def first_columns(path: str | Path, size: int) -> None:
+    """Truncate the file of a nested representation, such as ``pca-k100``, to `size` features."""
+    features = ad.read_h5ad(path)
+    if features.n_vars == size:
+        return
+    narrow = features[:, :size].copy()
+    if "explained_variance_ratio" in narrow.uns:
+        ratio = narrow.uns["explained_variance_ratio"]
+        narrow.uns["explained_variance_ratio"] = ratio[:size]
+    write_h5ad(path, narrow)
+
+
+def _cells_to_learn_from(cells: ad.AnnData, which: str) -> Labelled:
+    if which == "training":
+        return labelled(cells, cells.X, "training")
+    return Labelled(cells.X, cells.obs["cell_type"].cat.codes.to_numpy(np.int64))
+
+
+def _columns(cells: ad.AnnData, features: Features, method: Method) -> Any:
+    if features.shape[1] == cells.n_vars:
+        return cells.var_names
+    return [f"{method.name}-{index + 1}" for index in range(features.shape[1])]
+
+
+def _check(features: Features, cells: int, name: str) -> None:
+    values = features if isinstance(features, np.ndarray) else features.data
+    if features.shape[0] != cells or not np.isfinite(values).all():
+        found = "values that are not finite" if features.shape[0] == cells else features.shape[0]
+        raise InputError(f"{name}: expected finite features of {cells} cells, found {found}")

@@ -1,0 +1,57 @@
+"""Generative models of the grid as parts of a job.
+
+A model that another job has trained is copied without the libraries that training takes, so these
+are imported by the work alone (`latentcell.grid.model_files`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from latentcell.config.names import ModelName
+from latentcell.config.settings import VaeSettings
+from latentcell.runtime.pool import Part
+from latentcell.runtime.provenance import file_digest, text_digest
+
+# Files of a model, in the order of a part.
+FILES = ("model.safetensors", "history.csv", "features.h5ad", "metrics.json", "cost.json")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Training of a model.
+
+    Attributes
+    ----------
+    name : ModelName
+    cells : str
+        Path of the counts, with ``obs["split"]`` and ``obs["cell_type"]``.
+    settings : VaeSettings
+    seed : int
+        Seed in this replicate.
+    """
+
+    name: ModelName
+    cells: str
+    settings: VaeSettings
+    seed: int
+
+    def part(self, files: Sequence[str | Path], code: str) -> Part:
+        """Part of a job that runs the training.
+
+        Parameters
+        ----------
+        files : sequence of path
+            Paths of `FILES`.
+        code : str
+            Digest of the code.
+        """
+        digest = file_digest(self.cells)
+        identity = text_digest(digest, code, self.settings, self.name, self.seed)
+        return Part(str(self.name), tuple(map(Path, files)), identity, self._work)
+
+    def _work(self, part: Part) -> None:
+        from latentcell.grid.model_files import write_model
+
+        files = list(map(part.at, part.files))
+        write_model(files, self.cells, self.name, self.settings, self.seed, part.identity)

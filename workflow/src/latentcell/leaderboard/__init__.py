@@ -1,1 +1,0 @@
-"""Representations times classifiers: jobs, measures, and what they cost, in one table."""

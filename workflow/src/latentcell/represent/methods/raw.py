@@ -1,0 +1,14 @@
+"""Raw counts; nothing is fitted."""
+
+from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
+
+GIVES = "counts"
+
+
+def fit(training: Labelled, size: int, options: Options) -> Transform:
+    """See `latentcell.config.fitting`."""
+
+    def transform(counts: Counts) -> Features:
+        return counts
+
+    return transform

@@ -1,0 +1,1 @@
+"""Infrastructure of jobs: files, logs, reuse, checksums, progress."""

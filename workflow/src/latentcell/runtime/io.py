@@ -1,0 +1,198 @@
+"""Atomic writing of result files; equal content gives equal bytes."""
+
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from latentcell.runtime.mark import mark_frame, mark_h5ad, mark_json, mark_text
+
+if TYPE_CHECKING:
+    import anndata
+    import numpy as np
+    import pandas
+    from numpy.typing import NDArray
+
+# Significant digits that distinguish any two float32.
+FLOAT_FORMAT = "%.9g"
+# Number of rows of counts that are read at a time.
+_BLOCK = 10_000
+# Age at which a temporary file of another machine is taken as abandoned.
+_STALE_SECONDS = 3600
+
+
+@contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that is renamed to `path` if the block succeeds.
+
+    A writer that fails or is killed leaves nothing under the final name. `sweep` deletes the
+    temporary files of killed writers.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=target.parent,
+        prefix=f".{target.stem}-{_machine()}-{os.getpid()}-",
+        suffix=target.suffix,
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~umask())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(paths: Iterable[str | Path]) -> None:
+    """Delete the temporary files of killed writers.
+
+    On this machine, a writer is dead if its process does not exist. Temporary files of other
+    machines, whose jobs may still run after a scheduler gave them up, are deleted after an hour.
+    """
+    for path in map(Path, paths):
+        name = re.compile(rf"\.{re.escape(path.stem)}-(\w+)-(\d+)-\w+{re.escape(path.suffix)}")
+        for beside in path.parent.glob(f".*{path.suffix}"):
+            found = name.fullmatch(beside.name)
+            if found and _is_left(beside, *found.groups()):
+                beside.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, machine: str, process: str) -> bool:
+    if machine == _machine():
+        return not _is_running(int(process))
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # A process of another user.
+    return True
+
+
+@cache
+def _machine() -> str:
+    """Return a name of this machine that is valid in file names."""
+    return re.sub(r"\W", "_", socket.gethostname())[:40]
+
+
+def umask() -> int:
+    """Return the permissions that new files do not get."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(mark_text(Path(path).suffix, text), encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write readable JSON atomically; NaN is refused, since it is not valid JSON."""
+    text = json.dumps(mark_json(value), indent=2, allow_nan=False, ensure_ascii=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_csv(path: str | Path, frame: "pandas.DataFrame", *, exact: bool = False) -> None:
+    """Write a table atomically, without its index.
+
+    Floats have nine significant digits or, if `exact`, as many as identify them.
+    """
+    digits = None if exact else FLOAT_FORMAT
+    with atomic(path) as temporary:
+        mark_frame(frame).to_csv(temporary, index=False, float_format=digits, lineterminator="\n")
+
+
+def read_cell_table(path: str | Path) -> "pandas.DataFrame":
+    """Read a table of cells with a column ``barcode``; names such as 001 and NA stay text."""
+    import pandas as pd
+
+    return pd.read_csv(path, dtype={"barcode": str}, na_filter=False)
+
+
+def write_h5ad(path: str | Path, adata: "anndata.AnnData") -> None:
+    """Write an AnnData file atomically, compressed."""
+    with atomic(path) as temporary:
+        adata.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        mark_h5ad(temporary)
+
+
+def write_rows(
+    path: str | Path,
+    source: Path,
+    rows: "NDArray[np.int64]",
+    obs: "pandas.DataFrame",
+    block: int = _BLOCK,
+) -> None:
+    """Write some cells of an AnnData file with CSR counts without reading all of them.
+
+    Parameters
+    ----------
+    path
+        File to write, atomically.
+    source
+        File to read; its ``var`` and ``uns`` are kept.
+    rows
+        Row numbers of the cells, ascending.
+    obs
+        Table of these cells, in this order.
+    block
+        Number of rows of `source` that are in memory at a time.
+    """
+    import anndata as ad
+    import h5py
+    import numpy as np
+    from anndata.io import read_elem, sparse_dataset, write_elem
+
+    with h5py.File(source) as file, atomic(path) as temporary:
+        counts = sparse_dataset(file["X"])
+        entries = int(np.diff(file["X/indptr"][:].astype(np.int64))[rows].sum())
+        table = ad.AnnData(
+            counts[:0], obs=obs.iloc[:0], var=read_elem(file["var"]), uns=read_elem(file["uns"])
+        )
+        if entries > np.iinfo(np.int32).max:
+            table.X.indptr = table.X.indptr.astype(np.int64)
+        table.write_h5ad(temporary, compression="gzip", compression_opts=1)
+        with h5py.File(temporary, "a") as made:
+            written = sparse_dataset(made["X"])
+            for start in range(0, counts.shape[0], block):
+                first, last = np.searchsorted(rows, (start, start + block))
+                if first < last:
+                    written.append(counts[start : start + block][rows[first:last] - start])
+            del made["obs"]
+            write_elem(
+                made, "obs", obs, dataset_kwargs={"compression": "gzip", "compression_opts": 1}
+            )
+        mark_h5ad(temporary)
+
+
+def read_obs(path: Path) -> "pandas.DataFrame":
+    """Read the table of cells of an AnnData file, without its counts."""
+    import h5py
+    from anndata.io import read_elem
+
+    with h5py.File(path) as file:
+        obs: pandas.DataFrame = read_elem(file["obs"])
+    return obs

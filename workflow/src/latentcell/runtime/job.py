@@ -1,0 +1,74 @@
+"""Context of every script of the workflow: log, threads, errors."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from latentcell.runtime.checksums import forget, record, require_intact
+from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import sweep
+from latentcell.runtime.mark import any_bears_mark, marking
+
+
+@contextmanager
+def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
+    """Run the work of a rule, with its log and its number of threads.
+
+    Output and tracebacks go to the log. An `InputError`, or a disk that is full, broken or not
+    accessible, ends the script with status 1 and a message on the terminal; any other exception is
+    a bug and keeps its traceback. Results of simulated cells are marked. Inputs are checked against
+    their digests, and the digests of outputs are written.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = path.open("w", encoding="utf-8", buffering=1)
+    with log, redirect_stdout(log), redirect_stderr(log):
+        try:
+            limit_threads(threads or snakemake.threads)
+            require_intact(snakemake.input)
+            forget(snakemake.output)
+            sweep(snakemake.output)
+            with marking(any_bears_mark(snakemake.input)):
+                yield
+            record(snakemake.output)
+        except InputError as error:
+            _end(str(error), log)
+        except OSError as error:
+            # The log may be on the full disk.
+            with suppress(OSError):
+                traceback.print_exc(file=log)
+            where = error.filename or next(iter(snakemake.output), "a file")
+            _end(
+                f"{where}: expected to read or write it, found: {error.strerror or error}: make "
+                "room or correct its permissions and run again; finished results are kept",
+                log,
+            )
+        except Exception:
+            traceback.print_exc(file=log)
+            raise
+
+
+def _end(sentence: str, log: TextIO) -> NoReturn:
+    with suppress(OSError):
+        print(f"latentcell: {sentence}", file=log)
+    print(f"latentcell: {sentence}", file=sys.__stderr__, flush=True)
+    sys.exit(1)
+
+
+def limit_threads(threads: int) -> None:
+    """Limit the threads of the numeric libraries that are loaded."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def export_source(source: str) -> None:
+    """Let every job import the package from a folder, whether it is installed or not."""
+    inherited = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [source, inherited]))

@@ -1,0 +1,1 @@
+"""Published numbers, deposited data and claims of the study."""

@@ -1,0 +1,317 @@
+"""Tests of the study's claims on the records of a run.
+
+Each claim is tested by contrasts. A contrast is an estimate with its interval and the region in
+which the claim holds. The claim stands if all intervals lie within their regions. It does not stand
+if an interval lies outside its region. In all other cases, and with missing records, it cannot be
+decided. The rule follows Kruschke (2018), "Rejecting or accepting parameter values in Bayesian
+estimation", Advances in Methods and Practices in Psychological Science 1, 270-280.
+
+Intervals over replicates are those of `latentcell.evaluate.statistics`. Intervals of several
+contrasts of a claim have a joint level of 95 % (Bonferroni).
+
+Claims are tested on the variant ``controlled``. Their confounders are found by comparison with
+``as-run`` and with the ablations of both.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
+from typing import Literal
+
+import pandas as pd
+
+from latentcell.study.confounding import confounder_of, suspects_text, with_true_means
+from latentcell.study.contrasts import (
+    Contrast,
+    Question,
+    dimension_differences,
+    evenness_differences,
+    explained_variance,
+    gain_of_accuracy,
+    gain_of_elbo,
+    hidden_differences,
+    kind_differences,
+    late_gains,
+    overfitting_differences,
+    published_gain,
+)
+from latentcell.study.evidence import CONTROLLED, Evidence, MissingError, Thresholds
+from latentcell.study.words import number_text, sentences
+
+Verdict = Literal["stands", "does not stand", "cannot be decided"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Tested claim: a row of ``claims.csv``. Estimate and interval are None without records."""
+
+    claim: str
+    statement: str
+    test: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    confounder: str
+    note: str
+
+
+def decide_claims(evidence: Evidence) -> list[Claim]:
+    """Test all claims of the study, in the order of `RULES`."""
+    return [rule(evidence) for rule in RULES]
+
+
+def claims_frame(claims: Iterable[Claim]) -> pd.DataFrame:
+    """Tabulate tested claims, one column per field of `Claim`."""
+    columns = [field.name for field in fields(Claim)]
+    frame = pd.DataFrame([asdict(claim) for claim in claims], columns=columns)
+    return frame.astype({"estimate": "float64", "low": "float64", "high": "float64"})
+
+
+def _rule(question: Callable[[Thresholds], Question]) -> Callable[[Evidence], Claim]:
+    """Decorate a function of thresholds to test its claim on records."""
+
+    @wraps(question)
+    def rule(evidence: Evidence) -> Claim:
+        return _judge(evidence, question(evidence.thresholds))
+
+    return rule
+
+
+@_rule
+def no_clear_differences(limits: Thresholds) -> Question:
+    """Compare raw counts, PCA and latents."""
+    limit = limits.accuracy
+    return Question(
+        "no-clear-differences",
+        "There are no clear differences between raw counts, principal components and scVAE "
+        "latents as inputs of the classifier.",
+        "Paired differences of test accuracy on the same cells and splits between raw, PCA and "
+        "scVAE (of each kind the input best on validation cells), smallest subset: all within "
+        f"±{limit:g}.",
+        ("test-latents", "redrawn-splits", "first-rows", "other-cells"),
+        "raw, PCA and scVAE classified on the same cells and splits in two or more replicates",
+        lambda records, variant: kind_differences(
+            records,
+            variant,
+            [("raw", "PCA"), ("scVAE", "raw"), ("scVAE", "PCA")],
+            (-limit, limit),
+        ),
+    )
+
+
+@_rule
+def dimension_no_effect(limits: Thresholds) -> Question:
+    """Compare the dimensions of PCA, and those of latents."""
+    return Question(
+        "dimension-no-effect",
+        "The number of principal components or latent dimensions has no clear effect on accuracy.",
+        "Paired differences of test accuracy between all dimensions of PCA, and of scVAE (mean "
+        "over numbers of hidden units, those with every dimension where there are any), "
+        f"smallest subset: all within ±{limits.accuracy:g}.",
+        ("redrawn-splits", "test-latents"),
+        "two or more dimensions of PCA and of scVAE in two or more replicates",
+        dimension_differences,
+    )
+
+
+@_rule
+def more_cells_classify_better(limits: Thresholds) -> Question:
+    """Compare the accuracy on latents learnt from many cells and from few cells."""
+    return Question(
+        "more-cells-classify-better",
+        "Latents learnt from 15,000 cells classify better than latents learnt from 1,300.",
+        "Test accuracy on scVAE latents, mean over the models of both, largest less smallest "
+        f"subset: more than {limits.accuracy:g}. With one subset only: the same "
+        "on the authors' latents, which can refute the claim alone.",
+        ("test-latents", "twice-split"),
+        "latents of both subsets in two or more replicates, and classifiers of both with the "
+        "same number of training cells",
+        gain_of_accuracy,
+    )
+
+
+@_rule
+def more_cells_better_elbo(limits: Thresholds) -> Question:
+    """Compare the ELBO of models of many cells and of few cells."""
+    return Question(
+        "more-cells-better-elbo",
+        "More cells give a better ELBO.",
+        "Test ELBO (true means, nats per cell), mean over the models of both, largest less "
+        f"smallest subset: more than {limits.nats:g}. With one subset of 1,300 "
+        "of the study's cells only: the published models of 15,000 less ours of the same "
+        "shapes (else Z), which can refute the claim alone.",
+        ("inflated-means", "zero-biases", "slow-learning"),
+        "models of both subsets, measured on the same test cells, in two or more replicates",
+        gain_of_elbo,
+        published_gain,
+    )
+
+
+@_rule
+def hidden_units_do_not_matter(limits: Thresholds) -> Question:
+    """Compare ELBO and Rand index of the numbers of hidden units."""
+    return Question(
+        "hidden-units-do-not-matter",
+        "The number of hidden units does not matter much.",
+        "Paired differences between all numbers of hidden units, mean over the latent "
+        "dimensions that have them all, test cells of the smallest subset: ELBO within "
+        f"±{limits.nats:g} nats, adjusted Rand index within ±{limits.rand:g}.",
+        ("inflated-means", "zero-biases", "slow-learning"),
+        "models of two or more numbers of hidden units at the same latent dimensions, in two "
+        "or more replicates",
+        hidden_differences,
+    )
+
+
+@_rule
+def pca_explains_20_percent(limits: Thresholds) -> Question:
+    """Measure the variance explained by the first principal components."""
+    return Question(
+        "pca-explains-20-percent",
+        f"The first {limits.components} principal components explain about 20 % of the variance.",
+        f"Cumulative variance explained by {limits.components} components (%), smallest "
+        f"subset: between {limits.variance[0]:g} and {limits.variance[1]:g}.",
+        ("leaky-pca",),
+        f"PCA with {limits.components} components in two or more replicates",
+        explained_variance,
+    )
+
+
+@_rule
+def plateau_before_50_epochs(limits: Thresholds) -> Question:
+    """Compare the accuracies at the end of training and before the plateau epoch."""
+    return Question(
+        "plateau-before-50-epochs",
+        f"The classifier's accuracy reaches its plateau before {limits.plateau} epochs.",
+        f"Validation accuracy, mean of the last {limits.window} epochs less mean of the "
+        f"{limits.window} up to epoch {limits.plateau}, mean over the inputs of each kind "
+        f"(raw, PCA, scVAE), smallest subset: at most {limits.accuracy:g}.",
+        ("double-softmax", "file-order"),
+        f"learning curves of {limits.plateau + limits.window} or more epochs in two or more "
+        "replicates",
+        late_gains,
+    )
+
+
+@_rule
+def overfitting_stronger_raw_pca(limits: Thresholds) -> Question:
+    """Compare the gaps between training and validation accuracy by kind of input."""
+    limit = limits.accuracy
+    return Question(
+        "overfitting-stronger-raw-pca",
+        "Overfitting is stronger with raw counts and principal components than with scVAE latents.",
+        "Training less validation accuracy in the last epoch, mean over the inputs of each "
+        "kind, paired difference of raw less scVAE and of PCA less scVAE, smallest subset: "
+        f"both more than {limit:g}.",
+        ("test-latents", "double-softmax"),
+        "learning curves of raw, PCA and scVAE in two or more replicates",
+        overfitting_differences,
+    )
+
+
+@_rule
+def imbalance_inherent(limits: Thresholds) -> Question:
+    """Compare the class shares of the full data set and of the subset."""
+    return Question(
+        "imbalance-inherent",
+        "Class imbalance is inherent: the full data set is as imbalanced as the subset.",
+        "Evenness of class shares (entropy over that of equal shares), full data set less "
+        f"smallest subset: at most {limits.evenness:g}; and that of the full data set at most "
+        f"{limits.balanced:g}.",
+        ("first-rows",),
+        "cell types of the full data set and of a subset",
+        evenness_differences,
+    )
+
+
+@_rule
+def too_few_cells(limits: Thresholds) -> Question:
+    """Compare latents and principal components of the same few cells."""
+    limit = limits.accuracy
+    return Question(
+        "too-few-cells",
+        "1,300 cells are too few to learn meaningful latents.",
+        "Paired difference of test accuracy, scVAE less PCA, which learns from the same cells "
+        "(of each the input best on validation cells), smallest subset: scVAE worse by more "
+        f"than {limit:g}.",
+        ("zero-biases", "slow-learning", "test-latents"),
+        "PCA and scVAE classified on the same cells and splits in two or more replicates",
+        lambda records, variant: kind_differences(
+            records, variant, [("scVAE", "PCA")], (-math.inf, -limit)
+        ),
+    )
+
+
+RULES: tuple[Callable[[Evidence], Claim], ...] = (
+    no_clear_differences,
+    dimension_no_effect,
+    more_cells_classify_better,
+    more_cells_better_elbo,
+    hidden_units_do_not_matter,
+    pca_explains_20_percent,
+    plateau_before_50_epochs,
+    overfitting_stronger_raw_pca,
+    imbalance_inherent,
+    too_few_cells,
+)
+
+
+def _judge(evidence: Evidence, question: Question) -> Claim:
+    evidence = with_true_means(evidence)
+    try:
+        contrasts = question.contrasts(evidence, CONTROLLED)
+    except MissingError as missing:
+        confounder = f"{suspects_text(question)}: not measured"
+        note = sentences(f"Missing: {missing}", f"Would decide: {question.needs}")
+        note = sentences(note, question.remark(evidence))
+        return _claim(question, None, "cannot be decided", confounder, note)
+    verdict, shown = verdict_of(contrasts)
+    confounder, measured = confounder_of(evidence, question)
+    note = sentences(f"Estimate: {shown.name}", shown.caveat, measured)
+    if verdict == "cannot be decided":
+        note = sentences(note, _what_would_decide(shown) or f"Would decide: {question.needs}")
+    note = sentences(note, question.remark(evidence))
+    return _claim(question, shown, verdict, confounder, note)
+
+
+def verdict_of(contrasts: Sequence[Contrast]) -> tuple[Verdict, Contrast]:
+    """Return the verdict on a claim and the contrast to report.
+
+    Failing contrasts come first, then undecided ones, then those with a caveat, then the others.
+    Among these, the contrast with the largest `Contrast.excess` is reported.
+    """
+    failing = [contrast for contrast in contrasts if contrast.fails()]
+    undecided = [contrast for contrast in contrasts if not contrast.holds()]
+    limited = [contrast for contrast in contrasts if contrast.caveat]
+    shown = max(failing or undecided or limited or contrasts, key=Contrast.excess)
+    if failing:
+        return "does not stand", shown
+    return ("cannot be decided" if undecided or limited else "stands"), shown
+
+
+def _claim(
+    question: Question, shown: Contrast | None, verdict: Verdict, confounder: str, note: str
+) -> Claim:
+    estimate, low, high = (shown.estimate, shown.low, shown.high) if shown else (None, None, None)
+    asked = (question.claim, question.statement, question.test)
+    return Claim(*asked, estimate, low, high, verdict, confounder, note)
+
+
+def _what_would_decide(shown: Contrast) -> str:
+    """Estimate the number of replicates that would decide the claim, if any number would.
+
+    The variance due to shared cells does not decrease with the number of replicates.
+    """
+    if shown.holds() or not shown.replicates:
+        return ""
+    half, edge = (shown.high - shown.low) / 2, min(abs(shown.estimate - b) for b in shown.region)
+    sd = half / math.sqrt(1 / shown.replicates + shown.share)
+    room = (edge / sd) ** 2 - shown.share
+    if room * 10_000 <= 1:
+        return (
+            f"The interval is ±{number_text(half)}, and with any number of replicates of as many "
+            f"cells ±{number_text(sd * math.sqrt(shown.share))}: more cells would decide"
+        )
+    return f"About {math.ceil(1 / room)} replicates would decide, if the estimate stays"

@@ -1,0 +1,265 @@
+"""Catalogue of tables: titles, captions, notes and required records.
+
+Rules read the catalogue at parse time, so this module does not import pandas. The functions that
+build the tables are in `latentcell.tables.building`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from latentcell.config.protocols import PROTOCOLS
+from latentcell.config.settings import Settings
+from latentcell.grid.variants import STUDY_CLASSIFIER
+from latentcell.runtime.errors import InputError
+from latentcell.study.published import STUDY
+from latentcell.tables.entry import TableEntry, has_deposit
+from latentcell.tables.headings import Heading
+
+# Names of records, tables and other files from which tables are built.
+NEEDS = (
+    *("models", "classifiers", "curves", "variance", "costs", "class_counts"),
+    *("predictions", "deposit", "table5_deposit"),
+)
+
+
+def table_entry(name: str) -> TableEntry:
+    """Look up a table; raises `InputError` for an unknown name."""
+    if name not in TABLES:
+        raise InputError(f"expected a table among {', '.join(TABLES)}, found {name}")
+    return TABLES[name]
+
+
+def table_names(settings: Settings) -> list[str]:
+    """Names of the tables of a run."""
+    return [name for name, entry in TABLES.items() if entry.is_wanted(settings)]
+
+
+def is_compared(settings: Settings) -> bool:
+    """Whether a run has variants that differ by protocol, confounder or training cells."""
+    asked = settings.comparison
+    protocols = set(asked.protocols) - {settings.protocol}
+    return bool(protocols or asked.ablations or asked.training_cells)
+
+
+def _asks_for(protocol: str) -> Callable[[Settings], bool]:
+    return lambda settings: protocol in settings.comparison.protocols
+
+
+def has_study_classifier(settings: Settings) -> bool:
+    """Whether a run has the study's classifier."""
+    return STUDY_CLASSIFIER in settings.grid.classifiers
+
+
+_INTERVALS = "Means on test cells with 95 % intervals over replicates (corrected resampled t-test)."
+_MODEL_MEASURES = (
+    "evidence lower bound (ELBO) and its terms, agreement of clusters with cell types (adjusted "
+    "Rand index, adjusted mutual information, accuracy), silhouette and number of mixture "
+    "components in use, on test cells. Mean and sample standard deviation over replicates. Compare "
+    "published values with the ELBO as scVAE reports it: scVAE's means are too low if the number "
+    "of cells is not a multiple of the minibatch size."
+)
+# Measures in CSV and Markdown for which a LaTeX page has no room.
+_LONG = ("enre", "kl_z", "kl_y", "ami_clusters", "silhouette_clusters", "accuracy")
+_STUDYS_WORDS = {"input": Heading("Input")}
+
+_STUDY_TABLES = (
+    TableEntry(
+        name="table3",
+        title="Generative models on the first subset",
+        caption=f"All generative models of the grid on the first subset: {_MODEL_MEASURES}",
+        needs=("models",),
+        not_in_latex=_LONG,
+    ),
+    TableEntry(
+        name="table4",
+        title="Chosen generative models on the other subsets",
+        caption="Chosen generative models on the other subsets, with the measures of Table 3. "
+        "Empty for runs with one subset.",
+        needs=("models",),
+        not_in_latex=_LONG,
+        empty="No models: the run has one subset.",
+    ),
+    TableEntry(
+        name="table5",
+        title="Test accuracy of the classifier by input",
+        caption="Test accuracy, balanced accuracy and macro-F1 of the study's classifier on raw "
+        "counts, principal components, other representations and latents. Mean and sample standard "
+        "deviation over replicates. Published accuracies are from one run each, on different test "
+        "sets of 26 to 300 cells.",
+        needs=("classifiers",),
+        is_wanted=has_study_classifier,
+        headings=_STUDYS_WORDS,
+    ),
+    TableEntry(
+        name="pca_variance",
+        title="Cumulative variance explained by principal components",
+        caption="Cumulative variance of the standardised counts explained by the first k principal "
+        "components. Mean over replicates on the first subset.",
+        needs=("variance",),
+        remarks=("Mean over replicates on the first subset.",),
+        is_wanted=lambda settings: bool(settings.pca_components()),
+    ),
+    TableEntry(
+        name="table5_deposit",
+        title="Test accuracy of the classifier on the study's deposited data",
+        caption="Table 5 of the study on the authors' own latents, PCA scores and raw counts, with "
+        "the classifier as run by the authors (softmax applied twice, cells in file order, last "
+        "incomplete minibatch dropped, weights of the last epoch). Replicates differ in split and "
+        "initial weights. The percentile is the position of the published run among the "
+        "replicates.",
+        needs=("deposit",),
+        is_wanted=lambda settings: has_deposit(settings) and is_compared(settings),
+        datasets=lambda _: [STUDY],
+        headings=_STUDYS_WORDS
+        | {
+            "accuracy_low": Heading("Accuracy, 2.5th percentile"),
+            "accuracy_high": Heading("Accuracy, 97.5th percentile"),
+        },
+    ),
+    TableEntry(
+        name="leaderboard",
+        title="Representations and classifiers, the best first",
+        caption="All combinations of representations and classifiers: test accuracy with 95 % "
+        "intervals over replicates, and cost of training.",
+        needs=("classifiers", "costs"),
+        is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
+    ),
+)
+_compared = partial(TableEntry, category="Comparison", is_wanted=is_compared)
+_COMPARISON_TABLES = (
+    _compared(
+        name="protocols",
+        title="Accuracy by input under the three protocols",
+        caption="Test accuracy of the classifier on each input under three protocols: the study as "
+        "run, the study as stated, and the controlled protocol. Means with 95 % intervals over "
+        "replicates, and published accuracies.",
+        needs=("classifiers",),
+        remarks=(_INTERVALS,),
+    ),
+    _compared(
+        name="controlled",
+        title="Accuracy, balanced accuracy and macro-F1 by input, controlled",
+        caption="Accuracy, balanced accuracy and macro-F1 of the classifier on each input under "
+        "the controlled protocol. Means with 95 % intervals over replicates.",
+        needs=("classifiers",),
+        remarks=(_INTERVALS,),
+    ),
+    _compared(
+        name="probabilities",
+        title="Probability that one input is better than another",
+        caption="Probabilities, for each pair of inputs of the controlled comparison, that either "
+        "is better or that both are equal in practice (accuracies within comparison.rope), by the "
+        "Bayesian correlated t-test over replicates.",
+        needs=("classifiers",),
+        remarks=(
+            "Bayesian correlated t-test (Benavoli et al. 2017) over replicates. Equal: difference "
+            "within the region of practical equivalence (`comparison.rope`). Difference: first "
+            "minus second, with its 95 % interval.",
+        ),
+    ),
+    _compared(
+        name="single_split",
+        title="Differences between inputs in a single split",
+        caption="Differences between each pair of inputs on the test cells of replicate 1, a "
+        "single split as in the study.",
+        needs=("predictions",),
+        remarks=(
+            "Replicate 1 only: McNemar's exact test, and a percentile bootstrap over test cells.",
+        ),
+    ),
+    _compared(
+        name="learning_curve",
+        title="Accuracy by number of training cells",
+        caption="Test accuracy by number of training cells under the controlled protocol. Means "
+        "with 95 % intervals over replicates. Validation and test cells are the same for all "
+        "numbers.",
+        needs=("classifiers",),
+        remarks=(
+            "Controlled protocol. Validation and test cells are the same for all numbers of "
+            "training cells.",
+        ),
+    ),
+    _compared(
+        name="ablations",
+        title="Effect of each confounder",
+        caption="Effect of each confounder of the study, with minus without the confounder: "
+        "removed from the protocol as-run, or added to the protocol controlled. Means with 95 % "
+        "intervals over replicates.",
+        needs=("classifiers", "models"),
+        remarks=(
+            "Effect: with minus without the confounder, removed from `as-run` or added to "
+            "`controlled`. ELBO in nats per cell, on test cells.",
+        ),
+    ),
+    _compared(
+        name="choices",
+        title="Numbers of hidden units chosen by two rules",
+        caption="Number of hidden units for each latent dimension, chosen by the study's rule "
+        "(adjusted Rand index on test cells) and by the ELBO on validation cells.",
+        needs=("classifiers", "models"),
+        remarks=(
+            "Both rules choose among the same trained models: the study's rule by the adjusted "
+            "Rand index on test cells, the other by the ELBO on validation cells. Means are on "
+            "test cells.",
+        ),
+    ),
+    _compared(
+        name="detectable",
+        title="Smallest detectable difference by number of test cells",
+        caption="Smallest detectable difference in accuracy by number of test cells (two-sided "
+        "test at 5 %, power 80 %), with a separate test set for each classifier as in the study, "
+        "and with one test set for both.",
+        needs=("classifiers", "predictions"),
+        remarks=(
+            "Two-sided test at 5 %, power 80 %. Independent: a separate test set for each "
+            "classifier, as in the study. Paired: the same test cells for both classifiers, with "
+            "the share of discordant cells measured in this run.",
+        ),
+    ),
+    _compared(
+        name="claims",
+        title="Claims of the study",
+        caption="Claims of the study, each with its test, our estimate, the verdict and the "
+        "confounders.",
+        needs=(
+            *("classifiers", "models", "curves", "variance", "class_counts"),
+            "table5_deposit",
+        ),
+        remarks=(
+            "A claim stands if the intervals of all its contrasts lie within the region of the "
+            "claim, and does not stand if one lies outside. The table has the estimate of the "
+            "contrast that decides, or that is farthest from deciding.",
+            "Intervals of several contrasts have a joint level of 95 % (Bonferroni).",
+            "Numbers of confounders refer to docs/study.md.",
+        ),
+    ),
+    TableEntry(
+        name="few_labels",
+        title="Test accuracy by the share of labels",
+        caption="Test accuracy and macro-F1 by number of labelled training cells. Means with 95 % "
+        "intervals over replicates. All methods use the labels of the same cells.",
+        needs=("classifiers",),
+        remarks=(
+            f"{_INTERVALS} All methods use the labels of the same cells. Differences are paired, "
+            "to logistic regression on PCA of variable genes with as many labels.",
+        ),
+        category="Comparison",
+        is_wanted=lambda settings: bool(settings.comparison.labelled_shares),
+    ),
+    *(
+        TableEntry(
+            name=f"table3_{protocol}",
+            title=f"Generative models on the first subset, {protocol.replace('-', ' ')}",
+            caption=f"All generative models of the grid on the first subset under the protocol "
+            f"{protocol}: {_MODEL_MEASURES}",
+            needs=("models",),
+            is_wanted=_asks_for(protocol),
+            not_in_latex=_LONG,
+        )
+        for protocol in PROTOCOLS
+    ),
+)
+
+TABLES: dict[str, TableEntry] = {
+    entry.name: entry for entry in (*_STUDY_TABLES, *_COMPARISON_TABLES)
+}

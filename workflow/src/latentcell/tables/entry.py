@@ -1,0 +1,156 @@
+"""Entries of the catalogue of tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from latentcell.config.settings import Settings
+from latentcell.study.published import STUDY
+from latentcell.tables.headings import HEADINGS, Heading
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from latentcell.tables.render import Column
+
+Records: TypeAlias = "Mapping[str, pd.DataFrame]"
+Category = Literal["Tables", "Comparison"]
+
+
+def has_deposit(settings: Settings) -> bool:
+    """Whether a run has the data set with deposited inputs of the classifier."""
+    return STUDY in settings.dataset_names()
+
+
+def always(_: Settings) -> bool:
+    """Condition of tables and figures of every run."""
+    return True
+
+
+@dataclass(frozen=True)
+class TableEntry:
+    """Table of a run.
+
+    Attributes
+    ----------
+    name
+        Name of the files: ``results/{run}/tables/{name}.csv``.
+    title
+        Heading in Markdown, and first sentence of the caption in LaTeX.
+    caption
+        Caption in Snakemake's report, in plain text.
+    needs
+        Names of records, tables and other files from which the table is built.
+    remarks
+        Notes below the table that do not depend on its rows.
+    category
+        Category in Snakemake's report.
+    is_wanted
+        Function of settings: whether the run has the table.
+    datasets
+        Function of settings: data sets of the table.
+    headings
+        Headings that replace those of `latentcell.tables.headings`.
+    not_in_latex
+        Prefixes of columns that LaTeX omits.
+    empty
+        Note for a table without rows.
+    """
+
+    name: str
+    title: str
+    caption: str
+    needs: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    category: Category = "Tables"
+    is_wanted: Callable[[Settings], bool] = always
+    datasets: Callable[[Settings], list[str]] = Settings.dataset_names
+    headings: Mapping[str, Heading] = field(default_factory=dict)
+    not_in_latex: tuple[str, ...] = ()
+    empty: str = "Nothing of this kind was run."
+
+    def needs_of(self, settings: Settings) -> tuple[str, ...]:
+        """Names of records and files from which the table of a run is built."""
+        deposited = has_deposit(settings)
+        return tuple(name for name in self.needs if name != "table5_deposit" or deposited)
+
+    def build(self, records: Records, settings: Settings) -> "pd.DataFrame":
+        """Build and concatenate the tables of all data sets.
+
+        Parameters
+        ----------
+        records : mapping of str to DataFrame
+            Records by the names in `needs`, with a column ``dataset``.
+        settings : Settings
+            Settings of the run.
+
+        Returns
+        -------
+        DataFrame
+            The first column is ``dataset``.
+        """
+        import pandas as pd
+
+        from latentcell.tables.building import BUILDERS
+
+        parts = []
+        for dataset in self.datasets(settings):
+            own = {name: frame[frame["dataset"] == dataset] for name, frame in records.items()}
+            table = BUILDERS[self.name](own, settings, dataset)
+            table.insert(0, "dataset", pd.Series(dataset, index=table.index, dtype=object))
+            parts.append(table)
+        # Tables without rows would change the column types of the others.
+        return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+    def notes(self, table: "pd.DataFrame") -> list[str]:
+        """Notes below the table, in Markdown."""
+        from latentcell.tables.building import NOTES
+
+        explained = NOTES[self.name](table) if self.name in NOTES else []
+        return [*([] if len(table) else [self.empty]), *self.remarks, *explained]
+
+    def shown(self, table: "pd.DataFrame") -> "pd.DataFrame":
+        """Rows for Markdown, LaTeX and the page; the CSV file has all."""
+        from latentcell.tables.building import SHOWN
+
+        return SHOWN[self.name](table) if self.name in SHOWN else table
+
+    def columns(self, table: "pd.DataFrame") -> "list[Column]":
+        """Formatted columns: rounded numbers, means joined with deviations or intervals."""
+        from latentcell.tables.render import reading_columns
+
+        return reading_columns(self.shown(table), {**HEADINGS, **self.headings})
+
+    def markdown(self, table: "pd.DataFrame") -> str:
+        """Format the table as a Markdown section."""
+        from latentcell.tables.render import markdown_table
+
+        return markdown_table(self.title, self.columns(table), self.notes(table))
+
+    def latex(self, table: "pd.DataFrame") -> str:
+        """Format the table as a LaTeX environment."""
+        from latentcell.tables.render import latex_table
+
+        kept = [name for name in table if not str(name).startswith(self.not_in_latex or ("\0",))]
+        columns = self.columns(table[kept])
+        return latex_table(self.name, self.title, columns, self.notes(table))
+
+    def write(self, table: "pd.DataFrame", paths: Sequence[str | Path]) -> None:
+        """Write the table to each path, in the format of its suffix.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Result of `build`.
+        paths : sequence of str or Path
+            Paths with the suffix ``.csv``, ``.md`` or ``.tex``.
+        """
+        from latentcell.runtime.io import write_csv, write_text
+
+        writers = {".md": self.markdown, ".tex": self.latex}
+        for path in map(Path, paths):
+            if path.suffix == ".csv":
+                write_csv(path, table)
+            else:
+                write_text(path, writers[path.suffix](table))

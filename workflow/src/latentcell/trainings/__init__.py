@@ -1,1 +1,0 @@
-"""Trainings as parts of a job: what each reads, what it writes, and what it depends on."""
