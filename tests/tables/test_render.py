@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from latentcell.tables.build import ACCURACY_MEASURES
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.tables.catalogue import TABLES
 from latentcell.tables.render import (
     escape_latex,
@@ -23,7 +23,7 @@ def accuracies(published: float = 0.655, sd: float = 0.0123, replicates: int = 1
     keys = {"dataset": "pbmc68k", "input": "raw", "subset": 1300, "model": pd.NA}
     keys |= {"dim": pd.NA, "hidden_units": pd.NA}
     measures = {}
-    for measure in ACCURACY_MEASURES:
+    for measure in MEASURES:
         measures |= {f"{measure}_mean": 0.61249, f"{measure}_sd": sd}
         measures |= {f"{measure}_published": published if measure == "accuracy" else NOTHING}
     row = keys | measures | {"test_cells_mean": 130.0, "replicates": replicates}

@@ -1,20 +1,17 @@
-"""Metrics of predicted cell types."""
+"""Metrics of predicted cell types.
+
+Importing this module does not import scikit-learn, which takes a second.
+"""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import (
-    accuracy_score,
-    confusion_matrix,
-    f1_score,
-    precision_recall_fscore_support,
-    recall_score,
-)
 
 Codes = NDArray[np.int64]
 SPLITS = ("training", "validation", "test")
+MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 class SplitScores(TypedDict):
@@ -38,6 +35,8 @@ def split_scores(true: ArrayLike, predicted: ArrayLike) -> SplitScores:
     true, predicted
         Integer code of the class of each cell.
     """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
     true, predicted = _codes(true), _codes(predicted)
     if not len(true):
         return {"cells": 0, "accuracy": None, "balanced_accuracy": None, "macro_f1": None}
@@ -62,6 +61,8 @@ def per_class_scores(
     Scores with a denominator of zero are None: precision of a class that is never predicted,
     recall of a class without cells, F1 if both hold.
     """
+    from sklearn.metrics import precision_recall_fscore_support
+
     scores = precision_recall_fscore_support(
         _codes(true),
         _codes(predicted),
@@ -82,6 +83,8 @@ def per_class_scores(
 
 def confusion(true: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> list[list[int]]:
     """Confusion matrix: numbers of cells by true (rows) and predicted (columns) class."""
+    from sklearn.metrics import confusion_matrix
+
     if not len(_codes(true)):
         return [[0] * len(classes) for _ in classes]
     matrix = confusion_matrix(_codes(true), _codes(predicted), labels=np.arange(len(classes)))

@@ -7,13 +7,14 @@ on test cells.
 import pandas as pd
 
 from latentcell.config.names import input_title, is_model, pca_components
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.figures.data import job_files
 from latentcell.grid.records import classifier_records
 from latentcell.report.charts import intervals
 from latentcell.report.parts import Chart, Section, Table
 from latentcell.report.results import Results
 from latentcell.study.published import STUDY_DATASETS, published_accuracies
-from latentcell.tables.comparison import MEASURES, controlled_table, pair_probabilities
+from latentcell.tables.comparison import controlled_table, pair_probabilities
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
 

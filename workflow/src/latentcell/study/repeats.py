@@ -11,9 +11,8 @@ from latentcell.classify.ffnn import train_ffnn
 from latentcell.config.names import replicate_name
 from latentcell.config.settings import FfnnSettings, SplitSettings
 from latentcell.data.split import SPLITS, split_cells
-from latentcell.evaluate.metrics import split_scores
+from latentcell.evaluate.metrics import MEASURES, split_scores
 
-MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
 SCORED = ("test", "validation")
 
 

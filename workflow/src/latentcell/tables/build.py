@@ -12,6 +12,7 @@ import pandas as pd
 
 from latentcell.config.names import ModelName, cells_size, is_model, pca_components, pca_name
 from latentcell.config.settings import Settings
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.summary import summarise
 from latentcell.study.published import (
     PUBLISHED_MODELS,
@@ -45,7 +46,6 @@ MODEL_MEASURES = (
     Measure("accuracy", "accuracy", lambda model: model.log.accuracy),
     Measure("components_used", "components_used"),
 )
-ACCURACY_MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
 
 
 def table3(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -100,7 +100,7 @@ def table5(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     if dataset in STUDY_DATASETS:
         published = {size: published_accuracies(size) for size in sizes.values()}
     test = records[records["split"] == "test"]
-    summary = _summary(test, ["cells", "input"], [*ACCURACY_MEASURES, "split_cells"])
+    summary = _summary(test, ["cells", "input"], [*MEASURES, "split_cells"])
     rows = [
         _input_keys(name, sizes[cells])
         | {"model": numbers.get((cells, name))}
@@ -111,9 +111,7 @@ def table5(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         for name in _representation_order(settings)
         if (cells, name) in summary
     ]
-    measures = [
-        f"{measure}_{part}" for measure in ACCURACY_MEASURES for part in ("mean", "sd", "published")
-    ]
+    measures = [f"{measure}_{part}" for measure in MEASURES for part in ("mean", "sd", "published")]
     keys = ["input", "subset", "model", "dim", "hidden_units"]
     return _typed(pd.DataFrame(rows, columns=[*keys, *measures, "test_cells_mean", "replicates"]))
 

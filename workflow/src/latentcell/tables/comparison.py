@@ -19,6 +19,7 @@ import pandas as pd
 
 from latentcell.config.names import ModelName, is_model, pca_components
 from latentcell.config.protocols import PROTOCOLS
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.statistics import (
     Estimate,
     paired_difference,
@@ -30,7 +31,6 @@ from latentcell.evaluate.statistics import (
 )
 from latentcell.study.published import published_accuracies
 
-MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
 _TRAIN = re.compile(r"controlled-train(\d+)")
 _SIZED = re.compile(r"(.+)-[a-z](\d+)")
 _KEYS = ["input", "kind", "dim", "hidden_units"]

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.summary import summarise
 from latentcell.runtime.errors import InputError
 from latentcell.study.deposited import DEPOSITED, Deposited
 from latentcell.study.published import PUBLISHED_ACCURACIES, PublishedAccuracy
-from latentcell.study.repeats import MEASURES
 
 # Decimal digits of the published accuracies. Accuracies that are equal after rounding are ties.
 _PRINTED_DIGITS = 3

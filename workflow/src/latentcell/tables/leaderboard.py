@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.posterior import best_probabilities
 from latentcell.evaluate.statistics import resampled_mean
-from latentcell.tables.comparison import MEASURES, jobs_of, share_of
+from latentcell.tables.comparison import jobs_of, share_of
 from latentcell.tables.headings import PAIR
 
 COLUMNS = [
