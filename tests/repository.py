@@ -1,5 +1,6 @@
 """A copy of what a run needs of the repository, in a folder of its own."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -22,3 +23,8 @@ def copy_workflow(folder, config):
             shutil.copy(source, folder / name)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(config))
     return folder
+
+
+def environment():
+    """Variables for a run: compiled modules are kept, or each of its jobs compiles them anew."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}

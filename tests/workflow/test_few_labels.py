@@ -9,7 +9,6 @@ import pytest
 from test_workflow import SAMPLE, clone, snakemake
 
 FEW = {
-    "replicates": 2,
     "subset": {"sizes": [300], "seed": 5},
     "grid": {
         "representations": ["raw", "hvg-pca-k5"],
@@ -45,7 +44,7 @@ def test_table_and_figure_are_there(run):
     # raw and ffnn; variable genes and latents with ffnn and logistic; q(y | x).
     assert len(table) == (1 + 2 + 2 + 1) * 2
     assert set(table["share"]) == {0.05, 1.0}
-    assert set(table["replicates"]) == {2}
+    assert set(table["replicates"]) == {1}
     assert table["accuracy_mean"].between(0, 1).all()
     figures = {path.name for path in (run / f"figures/{SAMPLE}").glob("few_labels.*")}
     assert figures == {f"few_labels.{kind}" for kind in ("pdf", "png", "svg")}
@@ -53,15 +52,13 @@ def test_table_and_figure_are_there(run):
 
 @pytest.mark.parametrize("share", [0.05, 1.0])
 def test_all_methods_see_the_labels_of_the_same_cells(run, share):
-    for replicate in ("r1", "r2"):
-        folder = of_share(run, share) / replicate
-        latent = ad.read_h5ad(folder / SEMI[0] / "features.h5ad").obs
-        assert set(latent.loc[latent["labelled"], "split"]) == {"training"}
-        counts = {
-            json.loads(path.read_text())["labelled_cells"]
-            for path in folder.glob("*/*/metrics.json")
-        }
-        assert counts == {int(latent["labelled"].sum())}
+    folder = of_share(run, share) / "r1"
+    latent = ad.read_h5ad(folder / SEMI[0] / "features.h5ad").obs
+    assert set(latent.loc[latent["labelled"], "split"]) == {"training"}
+    counts = {
+        json.loads(path.read_text())["labelled_cells"] for path in folder.glob("*/*/metrics.json")
+    }
+    assert counts == {int(latent["labelled"].sum())}
 
 
 @pytest.mark.parametrize("share", [0.05, 1.0])
@@ -82,5 +79,5 @@ def test_what_learns_without_labels_is_learnt_once(run):
         assert ours.read_bytes() == theirs.read_bytes()
     logs = run.rglob("logs/**/gmvae-z2-h6.log")
     said = [path.read_text() for path in logs]
-    assert len(said) == 4
-    assert sum("taken from an earlier job" in text for text in said) == 2
+    assert len(said) == 2
+    assert sum("taken from an earlier job" in text for text in said) == 1

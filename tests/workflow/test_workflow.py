@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from repository import TINY, copy_workflow
+from repository import TINY, copy_workflow, environment
 
 SAMPLE = "pbmc68k-sample"
 
@@ -26,7 +26,9 @@ def snakemake(folder, *arguments, cores=2):
     # Targets come first: what follows --configfile is taken for another configuration.
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores)]
     command += ["--configfile", "tiny.yaml"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
 
 
 def tables(folder):
