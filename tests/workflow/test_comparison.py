@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from test_workflow import SAMPLE, clone, snakemake
 
-
 COMPARED = {
     "protocol": "controlled",
     "replicates": 2,
