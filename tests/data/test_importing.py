@@ -20,8 +20,9 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from latentcell.config.settings import DatasetSettings, parse_settings
-from latentcell.data import importing, sources
-from latentcell.data.importing import import_dataset, recover_counts
+from latentcell.data import built_in, sources
+from latentcell.data.built_in import recover_counts
+from latentcell.data.importing import import_dataset
 from latentcell.data.sources import SOURCES
 from latentcell.data.tables import read_cell_types
 from latentcell.runtime.errors import InputError
@@ -297,13 +298,13 @@ def test_sample_without_scanpy(monkeypatch):
 
 
 def test_sample_without_its_file(monkeypatch):
-    monkeypatch.setattr(importing, "SAMPLE_FILE", "nothing.h5ad")
+    monkeypatch.setattr(built_in, "SAMPLE_FILE", "nothing.h5ad")
     with pytest.raises(InputError, match=r"expected scanpy's file .*nothing\.h5ad, found none"):
         import_dataset(DatasetSettings())
 
 
 def test_other_version_of_the_sample_is_warned_about(monkeypatch):
-    monkeypatch.setattr(importing, "SAMPLE_SHA256", "0" * 64)
+    monkeypatch.setattr(built_in, "SAMPLE_SHA256", "0" * 64)
     with pytest.warns(UserWarning, match="differs from the version known"):
         assert import_dataset(DatasetSettings()).n_obs == 700
 

@@ -116,6 +116,11 @@ BUILT_IN = {
     "pbmc68k-sample": Size(700, 765, 180_000, 10),
     "pbmc68k-study": Size(1_500, 32_738, 830_000, 11),
     "pbmc68k": Size(68_579, 32_738, 40_000_000, 11),
+    "zheng-sorted": Size(94_655, 32_738, 66_000_000, 10),
+    "sc-mixology-celseq2": Size(274, 28_204, 1_960_000, 3),
+    "sc-mixology-dropseq": Size(225, 15_127, 1_300_000, 3),
+    "sc-mixology-5cl-p1": Size(297, 15_564, 1_820_000, 5),
+    "sc-mixology-5cl-p2": Size(307, 14_078, 1_740_000, 5),
 }
 
 

@@ -36,6 +36,7 @@ of the section of that name. Shipped configurations:
 | `comparison-68k.yaml` | the same on 1,300 and 15,000 of all cells |
 | `leaderboard.yaml` | representations times classifiers on the deposited cells (docs/methods.md) |
 | `few-labels.yaml` | the grid with few known types on the deposited cells (docs/few-labels.md) |
+| `truth.yaml` | representations on cells with true labels: sorted, or genotyped (docs/data.md) |
 | `rehearsal.yaml` | 68,579 simulated cells, for a test at full size |
 
 Choose another one with `make run CONFIG=config/study-deposit.yaml` or `snakemake --cores all

@@ -1,6 +1,5 @@
 """Import of a data set: from any format to the one layout that all later steps read."""
 
-import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,18 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
-from latentcell.config.datasets import BUILT_IN, known_datasets
+from latentcell.config.datasets import known_datasets
 from latentcell.config.settings import DatasetSettings
+from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.own import hold_to, own_file
-from latentcell.data.readers import read_10x_archive, read_counts, read_genes, read_h5ad
-from latentcell.data.sources import content_digest, fetch
-from latentcell.data.tables import read_cell_types, read_table
+from latentcell.data.readers import read_counts
+from latentcell.data.tables import read_cell_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
 
 _LABEL_COLUMNS = ("cell_type", "celltype")
-_SAMPLE, _STUDY, _FULL = map(BUILT_IN.__getitem__, ("pbmc68k-sample", "pbmc68k-study", "pbmc68k"))
-SAMPLE_FILE = _SAMPLE.source.rpartition("/")[2]
-SAMPLE_SHA256 = _SAMPLE.sha256
-_SAMPLE_TOTAL = 1e4
-# The values of the sample were rounded to three decimals and stored as float32.
-_SAMPLE_ROUNDING = 5.1e-4
 
 
 def import_dataset(
@@ -59,12 +51,7 @@ def import_dataset(
     name, resources = settings.name, Path(resources)
     if settings.is_built_in:
         known_datasets()  # Refuses a table that redefines a built-in data set.
-    if name == "pbmc68k-sample":
-        adata, labels = _read_sample()
-    elif name == "pbmc68k-study":
-        adata, labels = _read_study(fetch(name, resources, progress))
-    elif name == "pbmc68k":
-        adata, labels = _read_full(fetch(name, resources, progress))
+        adata, labels = read_built_in(settings, resources, progress)
     else:
         path = own_file(settings, resources, progress)
         adata, labels = _read_own(local := settings.model_copy(update={"path": str(path)}))
@@ -89,79 +76,6 @@ def simulation_note(barcodes: pd.Index) -> str | None:
     """Return the note on simulated cells; None if no cell is simulated."""
     simulated = barcodes.astype(str).str.startswith(SIMULATED).any()
     return SIMULATION_NOTE if simulated else None
-
-
-def recover_counts(
-    logged: sparse.csr_matrix, totals: np.ndarray[Any, Any], source: str
-) -> sparse.csr_matrix:
-    """Invert log1p(counts / total * 10,000), rounded to three decimals.
-
-    Raises
-    ------
-    InputError
-        If a result is not a whole number to within the rounding.
-    """
-    counts = sparse.csr_matrix(logged, dtype=np.float64, copy=True)
-    scale = np.repeat(np.asarray(totals, dtype=np.float64), np.diff(counts.indptr)) / _SAMPLE_TOTAL
-    exact = np.expm1(counts.data) * scale
-    rounding = np.exp(counts.data) * scale * _SAMPLE_ROUNDING
-    counts.data = np.rint(exact)
-    wrong = int((np.abs(exact - counts.data) > rounding).sum())
-    if wrong:
-        raise InputError(
-            f"{source}: expected whole numbers after inverting the normalisation, found {wrong:,} "
-            "other values"
-        )
-    return counts
-
-
-def _read_sample() -> tuple[anndata.AnnData, Any]:
-    """Read the 700 cells of scanpy, which is located but not imported: importing takes seconds."""
-    package = importlib.util.find_spec("scanpy")
-    if package is None or package.origin is None:
-        raise InputError("pbmc68k-sample: expected the package scanpy, found it not installed")
-    path = Path(package.origin).parent / "datasets" / SAMPLE_FILE
-    if not path.is_file():
-        raise InputError(f"pbmc68k-sample: expected scanpy's file {path}, found none")
-    if content_digest(path, unpacked=False) != SAMPLE_SHA256:
-        warnings.warn(f"{path} differs from the version known to latentcell", stacklevel=3)
-    adata = read_h5ad(path, "raw")
-    adata.X = recover_counts(adata.X, adata.obs["n_counts"].to_numpy(), str(path))
-    return adata, adata.obs[_SAMPLE.label_column]
-
-
-def _read_study(files: dict[str, Path]) -> tuple[anndata.AnnData, Any]:
-    """Read the 1,500 rows of the authors' deposit, in their order."""
-    adata = read_table(files["counts"])
-    cells = pd.read_csv(files["cell_types"], sep="\t", dtype=str)
-    if len(cells) != adata.n_obs:
-        raise InputError(
-            f"{files['cell_types']}: expected {adata.n_obs:,} cells as in {files['counts']}, "
-            f"found {len(cells):,}"
-        )
-    adata.obs_names = cells["barcode"].to_numpy()
-    named = files.get("genes", files.get("matrix"))
-    if named is None:
-        warnings.warn(
-            "pbmc68k-study: the deposit has no gene names and hg19_genes.tsv is not in resources, "
-            "so genes are named by position",
-            stacklevel=3,
-        )
-    else:
-        genes = read_genes(named)
-        if len(genes) != adata.n_vars:
-            raise InputError(
-                f"{named}: expected {adata.n_vars:,} genes as in {files['counts']}, "
-                f"found {len(genes):,}"
-            )
-        adata.var = genes
-    return adata, cells[_STUDY.label_column]
-
-
-def _read_full(files: dict[str, Path]) -> tuple[anndata.AnnData, Any]:
-    """Read all cells of 10x with the authors' annotation."""
-    adata = read_10x_archive(files["matrix"])
-    return adata, read_cell_types(files["annotation"], adata.obs_names, _FULL.label_column)
 
 
 def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:

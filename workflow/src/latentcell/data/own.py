@@ -1,13 +1,11 @@
 """The user's file of a data set: located or downloaded, and checked against its SHA-256."""
 
-import re
 from pathlib import Path
 
-from latentcell.config.datasets import SHA256_PATTERN
 from latentcell.config.settings import DatasetSettings
+from latentcell.data.recording import record_file, recorded, write_record
 from latentcell.data.sources import Source, fetch_source
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import write_text
 from latentcell.runtime.provenance import file_digest
 
 
@@ -39,7 +37,7 @@ def own_file(settings: DatasetSettings, resources: Path, progress: bool = False)
             _require(path, settings.sha256)
         return path
     record = record_file(settings.name, resources)
-    known = settings.sha256 or _recorded(record)
+    known = settings.sha256 or recorded(record).get(settings.file_name())
     source = Source(
         name=settings.file_name(),
         sha256=known or "",
@@ -63,23 +61,8 @@ def own_file(settings: DatasetSettings, resources: Path, progress: bool = False)
 def hold_to(path: Path, settings: DatasetSettings, resources: Path) -> None:
     """Record the SHA-256 of a download that was read, to check the next one."""
     record = record_file(settings.name, resources)
-    if settings.is_remote and settings.sha256 is None and not record.exists():
-        write_text(record, f"{file_digest(path)}  {path.relative_to(resources).as_posix()}\n")
-
-
-def record_file(name: str, resources: Path) -> Path:
-    """Return the path of a download's SHA-256, a line as ``sha256sum --check`` reads it."""
-    return resources / f"{name}.sha256"
-
-
-def _recorded(record: Path) -> str | None:
-    try:
-        digest = record.read_text(encoding="utf-8", errors="replace").partition(" ")[0].strip()
-    except FileNotFoundError:
-        return None
-    if not re.match(SHA256_PATTERN, digest):
-        raise InputError(f"{record}: expected a SHA-256 and a file's name, found {digest[:80]!r}")
-    return digest
+    if settings.is_remote and settings.sha256 is None:
+        write_record(record, [path])
 
 
 def _require(path: Path, sha256: str) -> None:

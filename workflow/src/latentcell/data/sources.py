@@ -6,7 +6,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +14,7 @@ import pooch
 
 from latentcell.config.datasets import BUILT_IN
 from latentcell.data.opening import is_gzip, open_bytes
+from latentcell.data.recording import record_file, recorded
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import atomic
 from latentcell.runtime.progress import Progress
@@ -93,6 +94,42 @@ GENES = Source(
     folder="pbmc68k_official",
     required=False,
 )
+# The ten purified populations of Zheng et al. (2017), by their names at 10x.
+POPULATIONS = {
+    "cd34": "CD34+",
+    "b_cells": "CD19+ B",
+    "cd14_monocytes": "CD14+ Monocyte",
+    "cd56_nk": "CD56+ NK",
+    "cd4_t_helper": "CD4+ T Helper2",
+    "regulatory_t": "CD4+/CD25 T Reg",
+    "naive_t": "CD4+/CD45RA+/CD25- Naive T",
+    "memory_t": "CD4+/CD45RO+ Memory",
+    "cytotoxic_t": "CD8+ Cytotoxic T",
+    "naive_cytotoxic": "CD8+/CD45RA+ Naive Cytotoxic",
+}
+# Folder of a part of the sorted cells, in which each barcode ends in the name of its population.
+SORTED_PART = "truth/zheng_sorted"
+_METADATA = {
+    "sc-mixology-celseq2": "78429916bac394d92d8c972059a8f195c5479ce578da04f1eb3ba599585ef3d9",
+    "sc-mixology-dropseq": "4c48f3e13778e89192d9861095bc102cc0deb9eba1a7f47a093f5a058ce1aa6a",
+    "sc-mixology-5cl-p1": "a6f5b206f891113162d2c9af27860c187a04ccd8848f9bc29be97dfa95eeadc4",
+    "sc-mixology-5cl-p2": "06d2f3b9fd646b4a3c1e6d1af7205c7eec1017bfab9a4c68853f9a3fc97be836",
+}
+
+
+def _mixology(address: str, sha256: str) -> Source:
+    """File of sc_mixology."""
+    name = address.rpartition("/")[2]
+    return Source(name, sha256, (address,), folder="truth/sc_mixology", unpacked=False)
+
+
+def _sorted_archive(population: str) -> Source:
+    """Archive of a purified population; its SHA-256 is recorded at the first download."""
+    address = BUILT_IN["zheng-sorted"].source.replace("NAME", population)
+    return Source(
+        address.rpartition("/")[2], "", (address,), folder="truth/zheng_sorted", unpacked=False
+    )
+
 
 SOURCES: dict[str, dict[str, Source]] = {
     "pbmc68k-study": {
@@ -136,6 +173,30 @@ SOURCES: dict[str, dict[str, Source]] = {
             folder="pbmc68k_official",
         ),
     },
+    "zheng-sorted": {name: _sorted_archive(name) for name in POPULATIONS},
+    SORTED_PART: {
+        "counts": Source(
+            name="counts.npz",
+            sha256="48f75d94792b7f8b93efe0dd484a5a76ae1666903d5e1e113f9557367ba98133",
+            unpacked=False,
+            required=False,
+            anywhere=False,
+        ),
+        "labels": Source(
+            name="labels.tsv",
+            sha256="0285d594f9290582f86e89170afab38072766c6006ba688080fef60015f1769f",
+            required=False,
+            anywhere=False,
+        ),
+        "genes": replace(GENES, name="genes.tsv", anywhere=False),
+    },
+    **{
+        name: {
+            "counts": _mixology(BUILT_IN[name].source, BUILT_IN[name].sha256),
+            "metadata": _mixology(BUILT_IN[name].source.replace(".count.", ".metadata."), digest),
+        }
+        for name, digest in _METADATA.items()
+    },
 }
 
 
@@ -144,7 +205,8 @@ def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Pa
 
     A file in `resources` (or in the folder of ``LATENTCELL_DATA``), flat, under the name of the
     data set or in the folder in which it is distributed, is used without network access if its
-    digest is right. Wrong content is never used: in `resources` it is renamed to
+    digest is right. A file without a known digest is compared with the record of its first
+    download. Wrong content is never used: in `resources` it is renamed to
     ``<name>.wrong-<first 8 digits>``.
 
     Parameters
@@ -168,7 +230,10 @@ def fetch(dataset: str, resources: Path, progress: bool = False) -> dict[str, Pa
         If a required file is not available and cannot be downloaded.
     """
     found: dict[str, Path] = {}
+    known = recorded(record_file(dataset, Path(resources)))
     for role, source in SOURCES.get(dataset, {}).items():
+        if not source.sha256:
+            source = replace(source, sha256=known.get(source.name, ""))
         path = fetch_source(source, dataset, Path(resources), progress)
         if path is not None:
             found[role] = path

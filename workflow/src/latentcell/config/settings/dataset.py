@@ -25,7 +25,9 @@ class DatasetSettings(Section):
         "pbmc68k-sample",
         description="`pbmc68k-sample` (the 700 cells of scanpy, no download), "
         "`pbmc68k-study` (the 1,500 cells that the authors deposited), `pbmc68k` (all 68,579 "
-        "cells from 10x), a name in `config/datasets.tsv`, or any other name for the file in "
+        "cells from 10x), `zheng-sorted` (cells sorted by antibodies), `sc-mixology-celseq2`, "
+        "`sc-mixology-dropseq`, `sc-mixology-5cl-p1`, `sc-mixology-5cl-p2` (cell lines known by "
+        "genotype), a name in `config/datasets.tsv`, or any other name for the file in "
         "`path`.",
     )
     path: str | None = Field(
@@ -55,6 +57,11 @@ class DatasetSettings(Section):
     )
     unlabelled: Literal["refuse", "leave-out"] = Field(
         "refuse", description="Treatment of cells without a type."
+    )
+    doublets: Literal["leave-out", "keep"] = Field(
+        "leave-out",
+        description="Treatment of cells that genotypes show to be doublets, in the data sets "
+        "`sc-mixology-...`.",
     )
     batch_column: str | None = Field(
         None,
@@ -114,6 +121,10 @@ class DatasetSettings(Section):
             raise ValueError(
                 f"{self.name!r} is not built in ({', '.join(BUILT_IN_DATASETS)}) and has no row "
                 "in config/datasets.tsv: set path"
+            )
+        if self.doublets == "keep" and not self.name.startswith("sc-mixology-"):
+            raise ValueError(
+                f"doublets: only the data sets sc-mixology-... name doublets, found {self.name!r}"
             )
         if self.path is not None and "://" in self.path and not self.is_remote:
             raise ValueError(
