@@ -34,11 +34,13 @@ def recorded(record: Path) -> dict[str, str]:
 
 def write_record(record: Path, files: Iterable[Path]) -> None:
     """Record the SHA-256 of files that were read, beside those that are recorded."""
-    known = {} if not record.exists() else recorded(record)
-    text = record.read_text(encoding="utf-8") if known else ""
-    for path in files:
-        if path.name not in known:
-            place = path.relative_to(record.parent) if path.is_relative_to(record.parent) else path
-            text += f"{file_digest(path)}  {place.as_posix()}\n"
-    if text and (not record.exists() or text != record.read_text(encoding="utf-8")):
-        write_text(record, text)
+    known = recorded(record)
+    new = [path for path in files if path.name not in known]
+    if new:
+        before = record.read_text(encoding="utf-8") if known else ""
+        write_text(record, before + "".join(_line(path, record.parent) for path in new))
+
+
+def _line(path: Path, folder: Path) -> str:
+    place = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return f"{file_digest(path)}  {place.as_posix()}\n"
