@@ -12,6 +12,7 @@ from latentcell.report.charts import intervals
 from latentcell.report.parts import Chart, Section, Table
 from latentcell.report.results import Results
 from latentcell.study.published import STUDY_DATASETS, published_accuracies
+from latentcell.tables.catalogue import COUNTED
 from latentcell.tables.comparison import controlled_table, pair_probabilities
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
@@ -97,7 +98,8 @@ def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
     shown = frame[["input", *measures, "published", "test_cells_mean", "replicates", "note"]]
     notes = [
         "Means on test cells with 95 % intervals over replicates (corrected resampled t-test). "
-        "Intervals over few replicates are wide; the chart clips them to 0 and 1."
+        "Intervals over few replicates are wide; the chart clips them to 0 and 1.",
+        COUNTED,
     ]
     caption = f"Scores of the classifier {results.classifier} on test cells by input, {title}"
     table = Table(caption, reading_columns(shown), notes)

@@ -56,7 +56,7 @@ def has_study_classifier(settings: Settings) -> bool:
     return STUDY_CLASSIFIER in settings.grid.classifiers
 
 
-_COUNTED = (
+COUNTED = (
     "Macro-F1 and balanced accuracy leave out types with fewer cells in the subset than "
     "`measures.min_cells`."
 )
@@ -97,6 +97,7 @@ _STUDY_TABLES = (
         "deviation over replicates. Published accuracies are from one run each, on different test "
         "sets of 26 to 300 cells.",
         needs=("classifiers",),
+        remarks=(COUNTED,),
         is_wanted=has_study_classifier,
         headings=_STUDYS_WORDS,
     ),
@@ -118,6 +119,7 @@ _STUDY_TABLES = (
         "initial weights. The percentile is the position of the published run among the "
         "replicates.",
         needs=("deposit",),
+        remarks=("Macro-F1 and balanced accuracy are over all types.",),
         is_wanted=lambda settings: has_deposit(settings) and is_compared(settings),
         datasets=lambda _: [STUDY],
         headings=_STUDYS_WORDS
@@ -133,7 +135,7 @@ _STUDY_TABLES = (
         "accuracy, macro-F1 and balanced accuracy on test cells with 95 % intervals over "
         "replicates, and cost of training.",
         needs=("classifiers", "costs"),
-        remarks=(_COUNTED,),
+        remarks=(COUNTED,),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
         not_in_latex=("balanced_accuracy_merged", "macro_f1_merged"),
     ),
@@ -162,7 +164,7 @@ _CONTRAST_TABLES = (
             "Difference: representation minus baseline, with its 95 % interval over replicates "
             "(corrected resampled t-test). Probabilities: Bayesian correlated t-test (Benavoli et "
             "al. 2017). Equal: within `comparison.rope`.",
-            f"{_COUNTED} {_MERGED_LEVEL}",
+            f"{COUNTED} {_MERGED_LEVEL}",
         ),
         category="Comparison",
         is_wanted=has_contrasts,
@@ -228,7 +230,7 @@ _COMPARISON_TABLES = (
         caption="Accuracy, balanced accuracy and macro-F1 of the classifier on each input under "
         "the controlled protocol. Means with 95 % intervals over replicates.",
         needs=("classifiers",),
-        remarks=(_INTERVALS,),
+        remarks=(_INTERVALS, COUNTED),
     ),
     _compared(
         name="probabilities",
@@ -241,6 +243,7 @@ _COMPARISON_TABLES = (
             "Bayesian correlated t-test (Benavoli et al. 2017) over replicates. Equal: difference "
             "within the region of practical equivalence (`comparison.rope`). Difference: first "
             "minus second, with its 95 % interval.",
+            COUNTED,
         ),
     ),
     _compared(
@@ -275,6 +278,7 @@ _COMPARISON_TABLES = (
         remarks=(
             "Effect: with minus without the confounder, removed from `as-run` or added to "
             "`controlled`. ELBO in nats per cell, on test cells.",
+            COUNTED,
         ),
     ),
     _compared(
@@ -330,6 +334,7 @@ _COMPARISON_TABLES = (
             f"{_INTERVALS} All methods use the labels of the same cells. Differences are in "
             "accuracy and paired, to logistic regression on PCA of variable genes with as many "
             "labels.",
+            COUNTED,
         ),
         category="Comparison",
         is_wanted=lambda settings: bool(settings.comparison.labelled_shares),

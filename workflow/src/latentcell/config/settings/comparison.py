@@ -51,7 +51,11 @@ class ComparisonSettings(Section):
         description="`vae.prune_below` of variants that decode every pair (`as-run`: 0), to "
         "save time; null: 0.",
     )
-    rope: Rate = Field(0.01, description="Accuracy difference that is practically negligible.")
+    rope: Rate = Field(
+        0.01,
+        description="Difference of accuracy, balanced accuracy or macro-F1 that is practically "
+        "negligible.",
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
