@@ -21,7 +21,7 @@ def records(values):
         for model, column in values.items()
         for index, value in enumerate(column)
     ]
-    return pd.DataFrame(rows, columns=["model", "replicate", "value"])
+    return pd.DataFrame(rows, columns=["model", "replicate", "value"]).assign(given_count_sum=False)
 
 
 def measured(**changes):
@@ -71,6 +71,14 @@ def test_refuses_where_nothing_is_defined():
         InputError, match="ari_clusters on test cells is undefined for every vae with 10 latent"
     ):
         choose(frame, by="ari_clusters", split="test")
+
+
+def test_elbos_of_two_sorts_are_not_compared():
+    frame = measured()
+    frame["given_count_sum"] = frame["model"] == "gmvae-z10-h500"
+    with pytest.raises(InputError, match=r"choice\.by: elbo: expected ELBOs of one sort"):
+        choose(frame)
+    assert choose(frame, by="ari_clusters")["models"]
 
 
 def test_fixed_models_are_taken_as_they_are():

@@ -37,14 +37,18 @@ def write_h5ad(path: Path, types: str, uns: dict[str, Any] | None = None) -> str
 def test_models_know_their_place_and_their_shape(tmp_path: Path) -> None:
     path = write_json(
         tmp_path / "mine/n1300/r2/semi-gmvae-z10-h250/metrics.json",
-        metrics({"elbo": -2.5, "silhouette_types": None}, best_epoch=3, epochs_trained=5),
+        metrics(
+            {"elbo": -2.5, "silhouette_types": None},
+            **{"best_epoch": 3, "epochs_trained": 5, "given_count_sum": True},
+        ),
     )
     table = collect("models", {"labelled-0.05": [path]})
-    assert list(table)[:12] == [
+    assert list(table)[:13] == [
         *KEYS,
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
-        *("split", "split_cells"),
+        *("given_count_sum", "split", "split_cells"),
     ]
+    assert table["given_count_sum"].all()
     row = table.to_dict("records")[1]
     assert [row[key] for key in KEYS] == ["mine", "labelled-0.05", "n1300", "r2"]
     assert (row["kind"], row["latent_dim"], row["hidden_units"]) == ("semi-gmvae", 10, 250)

@@ -86,7 +86,8 @@ def models(
     rows = accuracies(values, spread, cells=cells, variant=variant)
     rows = rows.rename(columns={"input": "model", "accuracy": "elbo"})
     ari = rows["model"].map(rand or {}).fillna(0.1)
-    return rows.assign(kind="gmvae", elbo_scvae=rows["elbo"] * inflation, ari_clusters=ari)
+    rows = rows.assign(kind="gmvae", elbo_scvae=rows["elbo"] * inflation, ari_clusters=ari)
+    return rows.assign(given_count_sum=False)
 
 
 def curves(
@@ -337,6 +338,21 @@ def test_numbers_of_the_real_class_shares() -> None:
     evenness = -np.where(draws, shares * np.log(np.maximum(shares, 1e-9)), 0).sum(1) / np.log(11)
     assert (claim.high - claim.low) / 2 == pytest.approx(1.96 * evenness.std(), rel=0.06)
     assert "full (0.794) less n1300" in claim.note
+
+
+def test_elbos_given_the_count_sums_are_compared_with_each_other_alone() -> None:
+    def given(evidence: Evidence, cells: str) -> Evidence:
+        assert evidence.models is not None
+        rows = evidence.models
+        return replace(evidence, models=rows.assign(given_count_sum=rows["cells"].str.match(cells)))
+
+    assert more_cells_better_elbo(given(two_elbos(-1920, -1880), "n")).verdict == STANDS
+    mixed = more_cells_better_elbo(given(two_elbos(-1920, -1880), "n15000"))
+    assert mixed.verdict == OPEN
+    assert "Missing: ELBOs of one sort, all or none given the count sums" in mixed.note
+    published = more_cells_better_elbo(given(one_elbo(-1875), "n"))
+    assert published.verdict == OPEN
+    assert "Missing: ELBOs that are not given the count sums" in published.note
 
 
 # What confounded them -----------------------------------------------------------------------------

@@ -27,7 +27,7 @@ SAMPLE = "pbmc68k-sample"
 MODELS = ("gmvae-z10-h100", "gmvae-z10-h250")
 MEASURES = [
     *("elbo", "enre", "kl_z", "kl_y", "elbo_scvae", "ari_clusters", "ami_clusters"),
-    *("silhouette_clusters", "accuracy", "components_used"),
+    *("silhouette_clusters", "accuracy", "components_used", "elbo_se", "elbo_per_umi"),
 ]
 SPLITS = {"training": 1040, "validation": 130, "test": 130}
 CONFIG = {
@@ -102,7 +102,7 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
         ],
         "models": [
             {key: job[key] for key in keys}
-            | {"model": job["input"], "split": split, "split_cells": n}
+            | {"model": job["input"], "split": split, "split_cells": n, "given_count_sum": False}
             | values(job, MEASURES)
             for job in models.to_dict("records")
             for split, n in SPLITS.items()

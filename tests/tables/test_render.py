@@ -46,6 +46,7 @@ def models(number: int = 9) -> pd.DataFrame:
             "elbo_published": [-4519.8],
             "components_used_mean": [4.25],
             "components_used_sd": [NOTHING],
+            "given_count_sum": [False],
             "replicates": [10],
         }
     )
@@ -231,4 +232,7 @@ def test_columns_without_a_value_are_left_out_unless_all_are() -> None:
 
 def test_unknown_columns_are_left_out_of_the_reading_version() -> None:
     headings = [column.heading for column in reading_columns(models().assign(extra=1))]
-    assert headings == ["Model", "Z", "H", "Kind", "mean ± sd", "published", "value", "Replicates"]
+    assert headings == [
+        *("Model", "Z", "H", "Kind", "mean ± sd", "published", "value", "Given the count sum"),
+        "Replicates",
+    ]

@@ -22,8 +22,8 @@ def choose_models(
     Parameters
     ----------
     records
-        Columns ``model`` (name), ``replicate`` and ``value`` (the measure; None or NaN where it is
-        undefined).
+        Columns ``model`` (name), ``replicate``, ``value`` (the measure; None or NaN where it is
+        undefined) and ``given_count_sum`` (sort of the ELBO).
     settings
         Measure and split to choose by, or the fixed models.
     grid
@@ -40,8 +40,14 @@ def choose_models(
     Raises
     ------
     InputError
-        If the measure is undefined for all models of a kind and latent dimension.
+        If the measure is undefined for all models of a kind and latent dimension, or if it is the
+        ELBO and some models are given the count sums, others not.
     """
+    if settings.by == "elbo" and records["given_count_sum"].nunique() > 1:
+        raise InputError(
+            "choice.by: elbo: expected ELBOs of one sort, found models that are given the count "
+            "sums of the cells and models that are not"
+        )
     means = _means(records, grid)
     if settings.by == "fixed":
         models = list(settings.models)

@@ -50,7 +50,8 @@ def write_model(
     latents = latent_table(cells, trained, evaluation)
     save(model, *save_arguments(trained))
     write_csv(history, pd.DataFrame(trained.history))
-    write_json(metrics, describe_model(name, trained, evaluation, latents))
+    count_sums = np.asarray(cells.X.sum(1), np.float64).ravel()
+    write_json(metrics, describe_model(name, trained, evaluation, latents, count_sums))
     guided = name.kind == "semi-gmvae"
     write_h5ad(features, type_table(latents, trained, evaluation) if guided else latents)
     write_json(cost, asdict(spent))

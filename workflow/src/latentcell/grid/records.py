@@ -76,7 +76,8 @@ def model_records(files: Files) -> pd.DataFrame:
     -------
     DataFrame
         dataset, variant, cells, replicate, model, kind, latent_dim, hidden_units, best_epoch,
-        epochs_trained, split, split_cells and the measures (NaN if undefined).
+        epochs_trained, given_count_sum (bool), split, split_cells and the measures (NaN if
+        undefined).
     """
     rows: list[dict[str, Any]] = []
     for file in _files(files, "model"):
@@ -86,7 +87,7 @@ def model_records(files: Files) -> pd.DataFrame:
             "latent_dim": model.latent_dim,
             "hidden_units": model.hidden_units,
         }
-        rows += _split_rows(file.path, file.keys | shape)
+        rows += _split_rows(file.path, file.keys | shape, "given_count_sum")
     return _whole(pd.DataFrame(rows))
 
 
@@ -222,7 +223,7 @@ _COSTS = (
 _OPTIONAL = {
     "models": (
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
-        *("split", "split_cells"),
+        *("given_count_sum", "split", "split_cells"),
     ),
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
     "variance": ("k", *_PERCENTS),

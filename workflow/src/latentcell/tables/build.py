@@ -36,6 +36,8 @@ MODEL_MEASURES = (
     Measure("elbo", "elbo", lambda model: model.elbo),
     Measure("rand_index", "ari_clusters", lambda model: model.rand_index),
     Measure("elbo_scvae", "elbo_scvae", lambda model: model.log.elbo),
+    Measure("elbo_se", "elbo_se"),
+    Measure("elbo_per_umi", "elbo_per_umi"),
     Measure("enre", "enre", lambda model: model.log.enre),
     Measure("kl_z", "kl_z", lambda model: model.log.kl_z),
     Measure("kl_y", "kl_y", lambda model: model.log.kl_y),
@@ -46,6 +48,8 @@ MODEL_MEASURES = (
     Measure("accuracy", "accuracy", lambda model: model.log.accuracy),
     Measure("components_used", "components_used"),
 )
+# Column: whether the ELBOs are given the cells' count sums.
+_GIVEN = "given_count_sum"
 
 
 def table3(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -190,6 +194,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
     numbers = number_models(settings, sizes, _chosen(records, "model", settings), dataset)
     test = records[records["split"] == "test"]
     summary = _summary(test, ["cells", "model"], [measure.source for measure in MODEL_MEASURES])
+    given = dict(zip(test["model"], test["given_count_sum"], strict=True))
     rows = [
         {
             "model": numbers[cells, str(model)],
@@ -197,6 +202,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
             "hidden_units": model.hidden_units,
             "kind": model.kind,
             "subset": sizes[cells],
+            _GIVEN: given[str(model)],
         }
         | _measure_columns(
             summary[cells, str(model)], published_model(dataset, sizes[cells], model)
@@ -206,7 +212,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
         if (cells, str(model)) in summary
     ]
     keys = ["model", "latent_dim", "hidden_units", "kind", "subset"]
-    return _typed(pd.DataFrame(rows, columns=[*keys, *_measure_names(), "replicates"]))
+    return _typed(pd.DataFrame(rows, columns=[*keys, *_measure_names(), _GIVEN, "replicates"]))
 
 
 def _measure_names() -> list[str]:
@@ -284,13 +290,7 @@ def _input_keys(name: str, size: int) -> dict[str, object]:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Convert keys to nullable integers and measures to floats."""
+    """Convert keys to nullable integers, flags to nullable booleans and measures to floats."""
     whole = {"model", "latent_dim", "hidden_units", "subset", "dim", "replicates"}
-    text = {"input", "kind"}
-    return table.astype(
-        {
-            name: "Int64" if name in whole else "float64"
-            for name in table.columns
-            if name not in text
-        }
-    )
+    kinds = dict.fromkeys(whole, "Int64") | {"input": "object", "kind": "object", _GIVEN: "boolean"}
+    return table.astype({name: kinds.get(name, "float64") for name in table.columns})

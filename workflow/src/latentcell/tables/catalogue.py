@@ -59,7 +59,10 @@ _MODEL_MEASURES = (
     "of cells is not a multiple of the minibatch size."
 )
 # Measures in CSV and Markdown for which a LaTeX page has no room.
-_LONG = ("enre", "kl_z", "kl_y", "ami_clusters", "silhouette_clusters", "accuracy")
+_LONG = (
+    *("elbo_se", "elbo_per_umi", "given_count_sum", "enre", "kl_z", "kl_y", "ami_clusters"),
+    *("silhouette_clusters", "accuracy"),
+)
 _STUDYS_WORDS = {"input": Heading("Input")}
 
 _STUDY_TABLES = (
