@@ -1,4 +1,4 @@
-"""Data sets derived from others, and the cells of a replicate that is tested on another data set."""
+"""Data sets derived from others, and replicates that are tested on another data set."""
 
 import anndata as ad
 import numpy as np
