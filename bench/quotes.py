@@ -74,6 +74,7 @@ _FUNCTIONS: dict[str, Callable[[Values], Any]] = {
     "sd": lambda values: np.std(values, ddof=1),
     "sum": np.sum,
     "abs": np.abs,
+    "sqrt": np.sqrt,
     "count": np.size,
 }
 
@@ -114,7 +115,7 @@ def value(expression: str) -> float:
     Parameters
     ----------
     expression : str
-        Numbers, ``+ - * /``, the functions ``max min mean sd sum abs count``, and values of
+        Numbers, ``+ - * /``, the functions ``max min mean sd sum abs sqrt count``, and values of
         records: ``comparison.controlled.accuracy_mean(input="raw")`` is the column
         ``accuracy_mean`` of ``docs/results/comparison/controlled.csv`` in the rows whose ``input``
         is ``raw``. A tuple stands for any of its values, ``"pca-*"`` for texts that begin so. A
@@ -326,7 +327,10 @@ def _blank(found: re.Match[str]) -> str:
 def main(pages: Sequence[Path]) -> None:
     """Write the quotes of pages, and print the lines that changed."""
     for page in pages:
-        text, differences = quoted(page.read_text(encoding="utf-8"))
+        try:
+            text, differences = quoted(page.read_text(encoding="utf-8"))
+        except QuoteError as error:
+            sys.exit(f"{page}: {error}")
         for one in differences:
             print(f"{page}:{one.line}: {one.found} -> {one.expected}")
         if differences:
