@@ -14,7 +14,7 @@ run: setup  ## run the workflow on CONFIG (default: 700 cells that come with sca
 	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
 
 study: setup  ## run the controlled comparison, and Table 5 on the authors' own data (a night)
-	@$(BIN)/snakemake study --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
+	@$(BIN)/snakemake --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
 verify: setup  ## name the result files of CONFIG's run that changed since they were written
 	@$(BIN)/latentcell verify $(CONFIG)

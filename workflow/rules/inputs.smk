@@ -105,21 +105,6 @@ def deposited_accuracies():
     return expand(path, run=RUN, deposited=DEPOSITED)
 
 
-def deposit_files():
-    """Table 5 on the authors' own data, for runs on the study's data set."""
-    if "pbmc68k-study" not in DATASETS:
-        return []
-    return expand(
-        [
-            "results/{run}/tables/table5_deposit.{table}",
-            "results/{run}/figures/pbmc68k-study/table5_deposit.{figure}",
-        ],
-        run=RUN,
-        table=["csv", "md", "tex"],
-        figure=["pdf", "png", "svg"],
-    )
-
-
 def bundle_files():
     """Files of a trained annotator."""
     names = ["bundle.json", "genes.csv", "classifier.safetensors"]
