@@ -35,6 +35,7 @@ export_reuse(settings.jobs.reuse)
 RUNS = Runs(settings)
 RUN = settings.run
 DATASETS = settings.dataset_names()
+DERIVED = [dataset.name for dataset in settings.datasets if dataset.is_derived]
 SUBSETS = settings.subset_names()
 REPLICATES = settings.replicate_names()
 
@@ -43,10 +44,15 @@ if any(bears_mark(f"results/{RUN}/{name}/dataset.h5ad") for name in DATASETS):
     config["simulated"] = SIMULATION_NOTE
 
 
+def any_of(names):
+    """Regular expression of some names; of none, if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    run="|".join(map(re.escape, RUNS.variants)),
-    dataset="|".join(map(re.escape, DATASETS)),
-    subset="|".join(map(re.escape, SUBSETS)),
+    run=any_of(RUNS.variants),
+    dataset=any_of(DATASETS),
+    subset=any_of(SUBSETS),
     replicate=r"r\d+",
     kind="gmvae|vae|semi-gmvae",
     representation=r"[a-z0-9-]+",

@@ -40,7 +40,7 @@ rule train_vae:
         pool=pool_of_model,
     output:
         multiext(
-            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}/",
+            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}/",
             "model.safetensors",
             "history.csv",
             "features.h5ad",
@@ -48,12 +48,13 @@ rule train_vae:
             "cost.json",
         ),
     log:
-        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}.log",
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.log",
     benchmark:
-        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}.tsv"
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.tsv"
     wildcard_constraints:
         latent_dim=r"\d+",
         hidden_units=r"\d+",
+        preset="(-[a-z]+)?",
     conda:
         "../../envs/latentcell.yaml"
     resources:
@@ -91,7 +92,8 @@ rule train_pool:
 
 rule represent:
     input:
-        "results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
+        cells="results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
+        reference=reference_of,
     output:
         features="results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
         model="results/{run}/{dataset}/{subset}/{replicate}/{representation}/model.safetensors",

@@ -14,7 +14,7 @@ from latentcell.evaluate.clusters import (
     kmeans_measures,
 )
 from latentcell.evaluate.metrics import SPLITS, prediction_measures
-from latentcell.models.evaluation import Evaluation, inflated_mean
+from latentcell.models.evaluation import Evaluation, inflated_mean, mixture_measures
 from latentcell.models.training import Trained
 
 
@@ -140,6 +140,7 @@ def _describe_split(
         **part.means(),
         "elbo_scvae": inflated_mean(part.elbo, trained.settings.batch_size),
         "components_used": part.components_used(),
+        **mixture_measures(part.q_y),
         **cluster_measures(
             obs["cell_type"].to_numpy(str),
             part.clusters,

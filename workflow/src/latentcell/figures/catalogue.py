@@ -277,8 +277,9 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "figureS2": FigureEntry(
         "Variance explained by principal components",
-        "Cumulative variance explained by principal components. Lines are means over replicates, "
-        "bands one standard deviation. Dots mark the numbers of components of the grid.",
+        "Cumulative variance explained by principal components, of the cells that they were fitted "
+        "on (solid) and of test cells (dashed). Lines are means over replicates, bands one "
+        "standard deviation. Dots mark the numbers of components of the grid.",
         "study.figure_s2",
         _figure_s2_inputs,
         _has_pca,

@@ -128,14 +128,17 @@ def variance_records(files: Files) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        dataset, variant, cells, replicate, k, explained_variance_percent.
+        dataset, variant, cells, replicate, k, explained_variance_percent (of the cells that the
+        components were fitted on), held_out_variance_percent (of test cells).
     """
     tables = []
     for file in _files(files, "representation"):
-        ratio = _explained_variance(file.path)
-        numbers = {"k": np.arange(1, len(ratio) + 1), _PERCENT: 100 * ratio.cumsum()}
+        shares = _explained_variance(file.path)
+        numbers = {name: 100 * ratio.cumsum() for name, ratio in shares.items()}
         tables.append(pd.DataFrame(numbers).assign(**file.keys))
-    return pd.concat(tables, ignore_index=True)[[*KEYS, "k", _PERCENT]]
+    table = pd.concat(tables, ignore_index=True)
+    number = table.groupby(list(KEYS), sort=False).cumcount() + 1
+    return table.assign(k=number)[[*KEYS, "k", *_PERCENTS]]
 
 
 def cost_records(files: Files) -> pd.DataFrame:
@@ -206,7 +209,11 @@ RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "class_counts": class_counts,
 }
 
-_PERCENT = "explained_variance_percent"
+# Columns of cumulative shares, with their names in files of features.
+_PERCENTS = {
+    "explained_variance_percent": "explained_variance_ratio",
+    "held_out_variance_percent": "held_out_variance_ratio",
+}
 _UNITS = ("seconds", "peak_mb")
 _COSTS = (
     *("representation", "classifier", "representation_seconds", "representation_peak_mb"),
@@ -219,7 +226,7 @@ _OPTIONAL = {
         *("given_count_sum", "split", "split_cells"),
     ),
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
-    "variance": ("k", _PERCENT),
+    "variance": ("k", *_PERCENTS),
     "costs": _COSTS,
 }
 _TEXTS = (*KEYS, "model", "input", "representation", "classifier", "split", "data_set", "cell_type")
@@ -307,14 +314,18 @@ def _without_cells(measures: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _explained_variance(path: Path) -> NDArray[np.float64]:
-    """Share of variance by component, from a file of features."""
+def _explained_variance(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Shares of variance by component, from a file of features."""
     import h5py
 
     with h5py.File(path) as file:
-        if "uns/explained_variance_ratio" not in file:
-            raise InputError(f"{path}: expected features with explained variance, found none")
-        return np.asarray(file["uns/explained_variance_ratio"][:], np.float64)
+        for name in _PERCENTS.values():
+            if f"uns/{name}" not in file:
+                raise InputError(f"{path}: expected features with uns/{name}, found none")
+        return {
+            column: np.asarray(file[f"uns/{name}"][:], np.float64)
+            for column, name in _PERCENTS.items()
+        }
 
 
 def _cost(path: Path, prefix: str) -> dict[str, float]:

@@ -133,10 +133,12 @@ def pca_variance(variance: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        k, explained_variance_percent (mean over replicates); no rows for k beyond the rank.
+        k, explained_variance_percent and held_out_variance_percent (means over replicates); no
+        rows for k beyond the rank.
     """
     first = variance[variance["cells"] == settings.subset_names()[0]]
-    means = first.groupby("k")["explained_variance_percent"].mean()
+    shares = ["explained_variance_percent", "held_out_variance_percent"]
+    means = first.groupby("k")[shares].mean()
     wanted = [k for k in settings.pca_components() if k in means.index]
     return means.loc[wanted].reset_index()
 

@@ -97,7 +97,8 @@ _STUDY_TABLES = (
         name="pca_variance",
         title="Cumulative variance explained by principal components",
         caption="Cumulative variance of the standardised counts explained by the first k principal "
-        "components. Mean over replicates on the first subset.",
+        "components, of the cells that they were fitted on and of test cells. Mean over replicates "
+        "on the first subset.",
         needs=("variance",),
         remarks=("Mean over replicates on the first subset.",),
         is_wanted=lambda settings: bool(settings.pca_components()),

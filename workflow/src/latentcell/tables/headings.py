@@ -88,6 +88,7 @@ HEADINGS: dict[str, Heading] = {
     "macro_f1": Heading("Macro-F1"),
     "k": Heading("k", 0),
     "explained_variance_percent": Heading("Explained variance (%)", 2),
+    "held_out_variance_percent": Heading("of test cells (%)", 2),
     "seconds": Heading("Seconds", _of_seconds),
     "peak_mb": Heading("MB", 0),
     "published": Heading("Published"),
