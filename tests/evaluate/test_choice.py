@@ -21,7 +21,7 @@ def records(values):
         for model, column in values.items()
         for index, value in enumerate(column)
     ]
-    return pd.DataFrame(rows, columns=["model", "replicate", "value"]).assign(given_count_sum=False)
+    return pd.DataFrame(rows, columns=["model", "replicate", "value"])
 
 
 def measured(**changes):
@@ -73,12 +73,12 @@ def test_refuses_where_nothing_is_defined():
         choose(frame, by="ari_clusters", split="test")
 
 
-def test_elbos_of_two_sorts_are_not_compared():
-    frame = measured()
-    frame["given_count_sum"] = frame["model"] == "gmvae-z10-h500"
-    with pytest.raises(InputError, match=r"choice\.by: elbo: expected ELBOs of one sort"):
-        choose(frame)
-    assert choose(frame, by="ari_clusters")["models"]
+def test_models_of_different_presets_are_not_compared():
+    names = [*map(str, GRID), "gmvae-z10-h500-recommended", "gmvae-z10-h250-recommended"]
+    values = measured(**{names[-2]: [-1.0, -1.0], names[-1]: [-2.0, -2.0]})
+    grid = [ModelName.parse(name) for name in names]
+    choice = choose_models(values, ChoiceSettings(), grid, cells="n1300")
+    assert choice["models"] == [*names[1:4], "gmvae-z10-h500-recommended"]
 
 
 def test_fixed_models_are_taken_as_they_are():

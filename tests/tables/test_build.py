@@ -149,6 +149,7 @@ def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
     models = [
         {"latent_dim": 10, "hidden_units": [250, 300]},
         {"kind": "vae", "latent_dim": 10, "hidden_units": 250},
+        {"latent_dim": 10, "hidden_units": 250, "preset": "recommended"},
     ]
     numbers = number_models(
         settings_of(models=models),
@@ -160,8 +161,9 @@ def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
         ("n1300", "gmvae-z10-h250"): 2,
         ("n1300", "gmvae-z10-h300"): 21,
         ("n1300", "vae-z10-h250"): 22,
+        ("n1300", "gmvae-z10-h250-recommended"): 23,
         ("n15000", "gmvae-z10-h250"): 17,
-        ("n15000", "vae-z10-h250"): 23,
+        ("n15000", "vae-z10-h250"): 24,
     }
 
 
