@@ -44,6 +44,12 @@ def pool_of_model(wildcards):
     return pool if RUNS.is_pooled(wildcards) else []
 
 
+def measures_of_models(wildcards):
+    """Measures of all models of a data set on the first subset."""
+    points = [one for one in model_points(RUNS.main) if one.dataset == wildcards.dataset]
+    return represented("metrics.json", points)
+
+
 def recorded(record):
     """Files of a record, with the names of their variants."""
     chosen, pairs = all_chosen(), []
