@@ -2,10 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
 
 from latentcell.evaluate.metrics import (
     confusion,
+    matrix_scores,
+    merge_classes,
+    merged_matrix,
     per_class_scores,
     prediction_measures,
     split_scores,
@@ -38,6 +41,55 @@ def test_balanced_accuracy_is_that_of_scikit_learn():
     assert split_scores(true, predicted)["balanced_accuracy"] == pytest.approx(
         balanced_accuracy_score(true, predicted)
     )
+
+
+def test_scores_of_a_matrix_are_those_of_its_cells():
+    rng = np.random.default_rng(0)
+    true, predicted = rng.integers(4, size=(2, 200))
+    predicted[predicted == 3] = 0  # a class that is never predicted
+    scores = matrix_scores(confusion(true, predicted, CLASSES), range(4))
+    assert {"cells": 200} | scores == split_scores(true, predicted)
+
+
+@pytest.mark.parametrize("counted", [[0, 1, 2], [1], [0, 3]])
+def test_left_out_classes_are_in_no_mean_but_their_cells_are_errors_of_others(counted):
+    rng = np.random.default_rng(1)
+    true, predicted = rng.integers(4, size=(2, 100))
+    scores = matrix_scores(confusion(true, predicted, CLASSES), counted)
+    assert scores["accuracy"] == split_scores(true, predicted)["accuracy"]
+    options = {"labels": counted, "average": "macro"}
+    assert scores["macro_f1"] == pytest.approx(f1_score(true, predicted, **options))
+    assert scores["balanced_accuracy"] == pytest.approx(recall_score(true, predicted, **options))
+
+
+def test_left_out_classes_by_hand():
+    # As above without T: B has a recall of 2/3, NK of 1/2; the cell of T is a wrong B.
+    scores = matrix_scores(confusion(TRUE, PREDICTED, CLASSES), [0, 1])
+    assert scores == {
+        "accuracy": 3 / 6,
+        "balanced_accuracy": pytest.approx((2 / 3 + 1 / 2) / 2),
+        "macro_f1": pytest.approx((4 / 7 + 1 / 2) / 2),
+    }
+
+
+def test_without_counted_classes_there_are_no_means():
+    assert matrix_scores(confusion(TRUE, PREDICTED, CLASSES), []) == {
+        "accuracy": 3 / 6,
+        "balanced_accuracy": None,
+        "macro_f1": None,
+    }
+    assert set(matrix_scores([[0, 0], [0, 0]], [0, 1]).values()) == {None}
+
+
+def test_groups_are_merged_at_the_place_of_their_first_class():
+    merged, places = merge_classes(CLASSES, {"lymphocytes": ["T", "NK", "B2"]})
+    assert merged == ["B", "lymphocytes", "monocyte"]
+    assert places.tolist() == [0, 1, 1, 2]
+    matrix = merged_matrix(confusion(TRUE, PREDICTED, CLASSES), places)
+    assert matrix.tolist() == [[2, 1, 0], [2, 1, 0], [0, 0, 0]]
+    codes = places[np.array([TRUE, PREDICTED])]
+    assert matrix.tolist() == confusion(*codes, merged)
+    assert merge_classes(CLASSES, {})[0] == CLASSES
 
 
 def test_no_cells_give_no_scores():
@@ -90,5 +142,7 @@ def test_metrics_file():
     assert content["confusion"] == {
         "labels": CLASSES,
         "matrix": [[0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]],
+        "training": [[2, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]],
+        "validation": [[0] * 4] * 4,
     }
     assert [entry["support"] for entry in content["per_class"]] == [1, 2, 0, 0]

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from baycomp import SignedRankTest
 from scipy import integrate, special, stats
+from statsmodels.stats.meta_analysis import combine_effects
 
 from latentcell.evaluate import statistics as s
 
@@ -263,3 +265,106 @@ def test_what_cannot_be_detected_has_a_reason() -> None:
     assert "accuracy of 1" in s.detectable_independent(10, 0.65).note
     assert "discordant" in s.detectable_paired(26, 0.1).note
     assert s.detectable_paired(26, 0.0) == s.Detectable(None, "no cell is discordant")
+
+
+def test_p_value_without_overlap_is_that_of_the_paired_t_test() -> None:
+    first, second = [0.70, 0.74, 0.72, 0.69], [0.66, 0.68, 0.72, 0.68]
+    expected = stats.ttest_rel(first, second).pvalue
+    assert s.paired_p_value(first, second, 0.0) == pytest.approx(expected)
+    # An interval at 1 - p ends at 0, also with overlap.
+    p = s.paired_p_value(first, second, 0.125)
+    assert p is not None
+    assert p > expected
+    assert s.paired_difference(first, second, 0.125, level=1 - p).low == pytest.approx(0, abs=1e-9)
+
+
+def test_p_value_without_spread() -> None:
+    assert s.paired_p_value([0.5, 0.6], [0.5, 0.6], 0.1) == 1
+    assert s.paired_p_value([0.5, 0.6], [0.4, 0.5], 0.1) is None
+    assert s.paired_p_value([0.5], [0.4], 0.1) is None
+
+
+def test_standard_error_is_that_of_the_interval() -> None:
+    found = s.paired_difference([0.70, 0.74, 0.72], [0.66, 0.68, 0.64], 0.125)
+    assert found.standard_error == pytest.approx(np.sqrt((1 / 3 + 0.125) * 0.0004))
+    assert found.high is not None
+    assert found.high - 0.06 == pytest.approx(stats.t.ppf(0.975, 2) * found.standard_error)
+    assert s.paired_difference([0.7], [0.6], 0.125).standard_error is None
+
+
+DIFFERENCES, ERRORS = [0.05, -0.02, 0.08, 0.01], [0.01, 0.012, 0.02, 0.015]
+
+
+def test_over_data_sets_is_the_meta_analysis_of_statsmodels() -> None:
+    found = s.combined_difference(DIFFERENCES, ERRORS)
+    theirs = combine_effects(np.array(DIFFERENCES), np.array(ERRORS) ** 2, "pm", use_t=True)
+    low, high = theirs.conf_int()[3]  # Hartung and Knapp
+    assert found.mean == pytest.approx(theirs.mean_effect_re)
+    assert (found.low, found.high) == pytest.approx((low, high), rel=1e-4)
+    assert found.between_sd == pytest.approx(np.sqrt(theirs.tau2))
+    assert (found.datasets, found.note) == (4, "")
+    # Paule and Mandel: the weighted sum of squares is its expectation.
+    weights = 1 / (np.square(ERRORS) + found.between_sd**2)
+    mean = np.average(DIFFERENCES, weights=weights)
+    assert found.mean == pytest.approx(mean)
+    assert (weights * (DIFFERENCES - mean) ** 2).sum() == pytest.approx(3, abs=1e-4)
+    half = stats.t.ppf(0.975, 3) / np.sqrt(weights.sum())
+    assert found.high == pytest.approx(mean + half, rel=1e-4)
+    chances = s.combined_probabilities(DIFFERENCES, ERRORS, rope=0.01)
+    posterior = stats.t(3, mean, 1 / np.sqrt(weights.sum()))
+    assert chances.first_better == pytest.approx(posterior.sf(0.01), abs=1e-4)
+    assert chances.second_better == pytest.approx(posterior.cdf(-0.01), abs=1e-4)
+
+
+def test_intervals_over_data_sets_keep_their_level() -> None:
+    random, errors = np.random.default_rng(7), np.array([0.005, 0.01, 0.015, 0.03])
+    # Without differences between data sets the interval is wider than it need be.
+    for between, most in ((0.0, 1.0), (0.03, 0.975)):
+        true = random.normal(0.02, between, (1500, 4))
+        found = [s.combined_difference(row, errors) for row in random.normal(true, errors)]
+        covered = np.mean([one.low < 0.02 < one.high for one in found])
+        assert 0.92 < covered <= most, between
+
+
+def test_data_sets_that_agree_by_chance_have_no_narrow_interval() -> None:
+    found = s.combined_difference([0.03, 0.03], [0.01, 0.02])
+    error = 1 / np.sqrt(1 / 0.01**2 + 1 / 0.02**2)
+    assert found.mean == pytest.approx(0.03)
+    assert found.between_sd == 0
+    assert found.high == pytest.approx(0.03 + stats.t.ppf(0.975, 1) * error)
+
+
+def test_data_sets_without_spread_are_known_to_within_the_region() -> None:
+    found = s.combined_difference([0.0, 0.04], [0.0, 0.01], rope=0.02)
+    like = s.combined_difference([0.0, 0.04], [0.02 / np.sqrt(3), 0.01])
+    assert (found.mean, found.low) == (like.mean, like.low)
+    assert found.note == "1 without spread"
+    none = s.combined_difference([0.0, 0.04], [0.0, 0.01], rope=0)
+    assert none == s.Combined(
+        *(None, None, None, None, 1),
+        "1 of 2 data sets without interval; fewer than two data sets",
+    )
+
+
+def test_data_sets_without_interval_are_left_out_and_counted() -> None:
+    found = s.combined_difference([*DIFFERENCES, 0.5, None], [*ERRORS, None, None])
+    assert found.mean == s.combined_difference(DIFFERENCES, ERRORS).mean
+    assert (found.datasets, found.note) == (4, "2 of 6 data sets without interval")
+    assert s.combined_probabilities([0.1], [0.1]).equal is None
+
+
+def test_signed_rank_is_that_of_baycomp() -> None:
+    found = s.signed_rank_probabilities(DIFFERENCES, rope=0.01, seed=3)
+    # baycomp subtracts the first argument from the second.
+    expected = SignedRankTest.probs(
+        np.zeros(4), np.array(DIFFERENCES), 0.01, nsamples=10_000, random_state=3
+    )
+    assert found.second_better == pytest.approx(expected[0])
+    assert found.equal == pytest.approx(expected[1])
+    assert found.first_better == pytest.approx(expected[2])
+    assert found == s.signed_rank_probabilities(DIFFERENCES, rope=0.01, seed=3)
+    turned = s.signed_rank_probabilities([-one for one in DIFFERENCES], rope=0.01, seed=3)
+    assert turned.second_better == found.first_better
+    assert s.signed_rank_probabilities([0.0, 0.0], rope=0.01).equal == 1
+    assert s.signed_rank_probabilities([0.1, 0.2], rope=0).equal == 0
+    assert s.signed_rank_probabilities([0.1, None]).note.endswith("fewer than two data sets")

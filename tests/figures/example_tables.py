@@ -53,7 +53,25 @@ def pairs() -> pd.DataFrame:
     columns = ["first_better", "equal", "second_better"]
     table = pd.DataFrame(shares, columns=[f"probability_{column}" for column in columns])
     names = pd.DataFrame(list(combinations(INPUTS, 2)), columns=["first", "second"])
-    return names.join(table).assign(note="")
+    accuracies = names.join(table).assign(note="", measure="accuracy")
+    return pd.concat([accuracies, accuracies.assign(measure="macro_f1")], ignore_index=True)
+
+
+def contrasts() -> pd.DataFrame:
+    """Differences of 1, 2, ... points, with intervals of 3 points to both sides."""
+    pairs = [
+        *((name, by, "raw") for by in ("ffnn", "knn") for name in ("pca-k50", GMVAE)),
+        (GMVAE, "ffnn", "pca-k50"),
+    ]
+    rows = [
+        {"level": level, "classifier": by, "first": first, "second": second, "measure": measure}
+        | {"difference_mean": mean, "difference_low": mean - 0.03, "difference_high": mean + 0.03}
+        for shift, level in enumerate(("types", "T cells merged"))
+        for place, (first, by, second) in enumerate(pairs, 1)
+        for factor, measure in enumerate(("accuracy", "balanced_accuracy", "macro_f1"), 1)
+        for mean in [0.01 * factor * place - 0.05 * shift]
+    ]
+    return pd.DataFrame(rows)
 
 
 def detectable() -> pd.DataFrame:
@@ -157,4 +175,5 @@ TABLES: dict[str, Callable[[], pd.DataFrame]] = {
     "ablations": ablations,
     "detectable": detectable,
     "few_labels": few_labels,
+    "contrasts": contrasts,
 }

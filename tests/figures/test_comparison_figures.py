@@ -3,17 +3,34 @@
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from example_tables import TITLES, ablations, curve_table, detectable, pairs, protocols
+from example_tables import (
+    GMVAE,
+    TITLES,
+    ablations,
+    contrasts,
+    curve_table,
+    detectable,
+    pairs,
+    protocols,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latentcell.figures import comparison as c
 from latentcell.figures.style import save
+
+
+def contrast_figure(table: pd.DataFrame, rope: float = 0.01) -> Figure:
+    comparison = SimpleNamespace(rope=rope)
+    settings = SimpleNamespace(comparison=comparison)
+    return c.contrast_figure(SimpleNamespace(table=lambda _: table, settings=settings))  # type: ignore[arg-type]
+
 
 FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[], pd.DataFrame]]] = {
     "learning_curve": (c.learning_curve_figure, curve_table),
@@ -21,6 +38,7 @@ FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[], pd.DataFrame]]] = {
     "probability": (c.probability_figure, pairs),
     "detectable": (c.detectable_figure, detectable),
     "protocol": (c.protocol_figure, protocols),
+    "contrast": (contrast_figure, contrasts),
 }
 
 
@@ -42,7 +60,8 @@ def legend(figure: Figure) -> list[str]:
 @pytest.mark.parametrize("name", FIGURES)
 def test_figures_are_drawn_labelled_and_reproducible(name: str, tmp_path: Path) -> None:
     figure = draw(name)
-    assert figure.axes[0].get_xlabel()
+    # The lowest panels name the x axis.
+    assert any(axes.get_xlabel() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
     assert 3.5 <= figure.get_figwidth() <= 7.2
     first, second = save(figure, tmp_path / "a"), save(draw(name), tmp_path / "b")
@@ -87,7 +106,7 @@ def test_empty_tables_say_so(name: str, tmp_path: Path) -> None:
     save(figure, tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["learning_curve", "ablation", "protocol"])
+@pytest.mark.parametrize("name", ["learning_curve", "ablation", "protocol", "contrast"])
 def test_without_intervals_the_means_are_drawn(
     name: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -205,3 +224,64 @@ def test_inputs_of_a_kind_get_colours_of_their_own() -> None:
     )
     axes = c.learning_curve_figure(table).axes[0]
     assert len({line.get_color() for line in axes.lines}) == 4
+
+
+def test_contrasts_have_a_row_a_pair_a_panel_a_measure_and_a_mark_a_level() -> None:
+    figure = draw("contrast")
+    against_raw, against_pca = figure.axes[:3], figure.axes[3:]
+    assert [axes.get_title() for axes in against_raw] == [
+        *("Accuracy", "Balanced accuracy", "Macro-F1")
+    ]
+    assert against_raw[0].get_ylabel() == "Baseline: Raw counts"
+    assert against_pca[0].get_ylabel() == "Baseline: PCA, k = 50"
+    gmvae = "GMVAE Z = 10, H = 100"
+    assert [t.get_text() for t in against_raw[0].get_yticklabels()] == [
+        *(f"PCA, k = 50, {by}" if name == "pca" else f"{gmvae}, {by}"
+          for by in ("ffnn", "knn") for name in ("pca", "gmvae"))
+    ]  # fmt: skip
+    assert [t.get_text() for t in against_pca[0].get_yticklabels()] == [f"{gmvae}, ffnn"]
+    x, y = marks(against_raw[1], 0)
+    assert x == pytest.approx([2, 4, 6, 8])
+    assert y == pytest.approx([0.15, -0.85, -1.85, -2.85])
+    x, y = marks(against_pca[2], 1)
+    assert (x, y) == (pytest.approx([15 - 5]), pytest.approx([-0.15]))
+    whisker = against_pca[2].containers[1].lines[2][0].get_segments()[0]  # type: ignore[attr-defined]
+    assert whisker[:, 0].tolist() == pytest.approx([7, 13])
+    assert legend(figure) == ["types", "T cells merged"]
+    low, high = against_raw[0].get_xlim()
+    assert low == -high < -18
+    assert len({axes.get_xlim() for axes in figure.axes}) == 1
+
+
+def test_contrasts_show_the_line_at_zero_and_the_region() -> None:
+    for axes in contrast_figure(contrasts(), rope=0.02).axes:
+        (zero,) = (line for line in axes.lines if list(line.get_xdata()) == [0, 0])
+        assert zero.get_visible()
+        band = axes.patches[0]
+        assert (band.get_x(), band.get_width()) == pytest.approx((-2, 4))
+
+
+def test_contrasts_of_many_classifiers_are_those_of_the_first() -> None:
+    table = contrasts().query("classifier == 'ffnn' and level == 'types'")
+    many = pd.concat([table.assign(classifier=f"c{i}") for i in range(20)])
+    rows = [t.get_text() for t in contrast_figure(many).axes[0].get_yticklabels()]
+    # Three pairs of each: thirteen classifiers have 39.
+    assert len(rows) == 2 * 13
+    assert rows[0].endswith(", c0")
+    assert rows[-1].endswith(", c12")
+    wide = pd.concat([table.assign(first=f"nmf-k{i}") for i in range(50)])
+    assert len(contrast_figure(wide).axes[0].get_yticks()) == 50
+
+
+def test_probabilities_are_those_of_the_accuracy() -> None:
+    turned = pairs()
+    turned.loc[turned["measure"] == "macro_f1", "probability_equal"] = np.nan
+    assert written(c.probability_figure(turned)) == written(draw("probability"))
+
+
+def test_contrasts_of_one_level_have_marks_in_the_middle_of_their_rows() -> None:
+    table = contrasts().query("level == 'types' and second == 'raw' and classifier == 'ffnn'")
+    figure = contrast_figure(table)
+    assert len(figure.axes) == 3
+    assert marks(figure.axes[0], 0)[1] == pytest.approx([0, -1])
+    assert GMVAE in set(table["first"])

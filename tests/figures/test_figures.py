@@ -325,7 +325,7 @@ def test_dimension_figure_has_lines_for_inputs_without_dimensions() -> None:
 def test_figures_are_those_that_the_settings_ask_for() -> None:
     assert figure_names(run_of_everything()) == NAMES
     plain = figure_names(run_settings())
-    assert plain == STUDY
+    assert plain == [*STUDY, "contrasts"]
     assert set(STUDY) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
     ranked = run_settings(grid={"classifiers": ["ffnn", "knn"]})
     assert set(figure_names(ranked)) - set(plain) == {"leaderboard"}
@@ -367,7 +367,7 @@ def test_figures_of_what_the_grid_lacks_are_not_wanted() -> None:
     without_pca = figure_names(run_settings(baselines=["raw", "nmf-k20"]))
     assert set(STUDY) - set(without_pca) == {"figureS1", "figureS2"}
     without_network = figure_names(run_settings(grid={"classifiers": ["logistic"]}))
-    assert without_network == ["figure2", "figureS1", "figureS2", "figureS7"]
+    assert without_network == ["figure2", "figureS1", "figureS2", "figureS7", "contrasts"]
 
 
 def test_figures_of_a_data_set_and_of_a_part_of_the_report() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from latentcell.evaluate.metrics import Scoring
 from latentcell.grid.records import RECORDS, collect, read_record
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv
@@ -26,9 +27,31 @@ def metrics(test: dict[str, Any], **more: Any) -> dict[str, Any]:
     return more | {"splits": {"training": {"cells": 80} | test, "test": {"cells": 10} | test}}
 
 
-def write_h5ad(path: Path, types: str, uns: dict[str, Any] | None = None) -> str:
+# Of test cells: a CD4 and a CD8 T cell are taken for one another, the one NK cell for a CD8 T cell.
+LABELS = ["B", "CD4 T", "CD8 T", "NK"]
+MATRIX = [[2, 0, 0, 0], [0, 2, 1, 0], [0, 1, 2, 0], [0, 0, 1, 0]]
+GROUPS = {"mine": {"T cells": ["CD4 T", "CD8 T", "gamma delta T"]}}
+
+
+def classified(folder: Path, **more: Any) -> str:
+    """Scores of a classifier of nine test cells."""
+    scores = {"accuracy": 6 / 9, "balanced_accuracy": 0.1, "macro_f1": 0.1}
+    f1 = [1.0, 2 / 3, 4 / 7, 0.0]
+    per_class = [
+        {"cell_type": name, "precision": None, "recall": 0.5, "f1": one, "support": sum(row)}
+        for name, one, row in zip(LABELS, f1, MATRIX, strict=True)
+    ]
+    confusion = {"labels": LABELS, "matrix": MATRIX}
+    content = metrics(scores, confusion=confusion, per_class=per_class, **more)
+    return write_json(folder / "metrics.json", content)
+
+
+def write_h5ad(
+    path: Path, types: str, uns: dict[str, Any] | None = None, *, spaces: bool = False
+) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    obs = pd.DataFrame({"cell_type": pd.Categorical(types.split())})
+    names = [name.replace("_", " ") if spaces else name for name in types.split()]
+    obs = pd.DataFrame({"cell_type": pd.Categorical(names)})
     obs.index = obs.index.astype(str)
     ad.AnnData(np.zeros((len(obs), 1), np.float32), obs=obs, uns=uns or {}).write_h5ad(path)
     return str(path)
@@ -57,23 +80,87 @@ def test_models_know_their_place_and_their_shape(tmp_path: Path) -> None:
 
 
 def test_classifiers_without_epochs_leave_them_empty(tmp_path: Path) -> None:
-    scores = {"accuracy": 0.5, "balanced_accuracy": 0.4, "macro_f1": None}
     folder = tmp_path / "mine/all/r1/nmf-k20"
     more = {"best_epoch": 3, "epochs_trained": 5, "labelled_cells": 7}
-    paths = [
-        write_json(folder / "ffnn/metrics.json", metrics(scores, **more)),
-        write_json(folder / "logistic/metrics.json", metrics(scores)),
-    ]
+    paths = [classified(folder / "ffnn", **more), classified(folder / "logistic")]
     table = collect("classifiers", {"run": paths})
     assert list(table) == [
         *KEYS,
         *("input", "classifier", "best_epoch", "epochs_trained", "labelled_cells"),
         *("split", "split_cells", "accuracy", "balanced_accuracy", "macro_f1"),
+        *("accuracy_merged", "balanced_accuracy_merged", "macro_f1_merged"),
     ]
     assert table["classifier"].tolist() == ["ffnn"] * 2 + ["logistic"] * 2
     assert table["best_epoch"].tolist() == [3, 3, pd.NA, pd.NA]
     assert table["labelled_cells"].tolist()[:2] == [7, 7]
-    assert table["macro_f1"].isna().all()
+    assert table["accuracy_merged"].isna().all()
+
+
+def test_scores_count_the_types_of_enough_cells_and_merge_groups(tmp_path: Path) -> None:
+    job = classified(tmp_path / "mine/n50/r2/raw/knn")
+    # 12 B cells, 10 and 3 T cells, 4 NK cells among the cells of replicate 1.
+    types = " ".join(["B"] * 12 + ["CD4_T"] * 10 + ["CD8_T"] * 3 + ["NK"] * 4)
+    cells = write_h5ad(tmp_path / "mine/n50/r1/cells.h5ad", types, spaces=True)
+    files = {"run": [job, cells]}
+    table = collect("classifiers", files, Scoring(10, GROUPS))
+    training, test = table.to_dict("records")
+    assert test["split"] == "test"
+    # B and CD4 T cells count.
+    assert test["accuracy"] == 6 / 9
+    assert test["balanced_accuracy"] == pytest.approx((1 + 2 / 3) / 2)
+    assert test["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    # B and the 13 T cells count; the NK cell is a wrong T cell: precision 6/7, recall 1.
+    assert test["accuracy_merged"] == pytest.approx(8 / 9)
+    assert test["balanced_accuracy_merged"] == 1
+    assert test["macro_f1_merged"] == pytest.approx((1 + 12 / 13) / 2)
+    # The file has no matrix of training cells.
+    assert training["accuracy"] == 6 / 9
+    assert np.isnan(training["macro_f1"])
+    every = collect("classifiers", files, Scoring(1, GROUPS)).to_dict("records")[1]
+    assert every["macro_f1"] == pytest.approx((1 + 2 / 3 + 4 / 7 + 0) / 4)
+    assert every["macro_f1_merged"] == pytest.approx((1 + 12 / 13 + 0) / 3)
+    none = collect("classifiers", files, Scoring(10, {"other": GROUPS["mine"]}))
+    assert none["accuracy_merged"].isna().all()
+
+
+def test_matrices_of_all_splits_give_scores_of_all_splits(tmp_path: Path) -> None:
+    confusion = {"labels": LABELS, "matrix": MATRIX, "training": np.eye(4, dtype=int).tolist()}
+    scores = {"accuracy": 0.5, "balanced_accuracy": 0.1, "macro_f1": 0.1}
+    path = tmp_path / "mine/all/r1/raw/knn/metrics.json"
+    write_json(path, metrics(scores, confusion=confusion))
+    training = collect("classifiers", {"run": [str(path)]}).to_dict("records")[0]
+    assert (training["balanced_accuracy"], training["macro_f1"]) == (1, 1)
+
+
+def test_a_count_of_cells_needs_the_cells(tmp_path: Path) -> None:
+    job = classified(tmp_path / "mine/n50/r2/raw/knn")
+    with pytest.raises(InputError, match=r"expected the cells .* mine/n50/r1/cells\.h5ad, found"):
+        collect("classifiers", {"run": [job]}, Scoring(2))
+    with pytest.raises(InputError, match=r"expected the cells .* mine/n50/r1/cells\.h5ad, found"):
+        collect("classes", {"run": [job]})
+
+
+def test_groups_of_unknown_types_are_refused(tmp_path: Path) -> None:
+    job = classified(tmp_path / "mine/n50/r2/raw/knn")
+    with pytest.raises(InputError, match=r"of the data set mine: .* such as 'B', found 'b', 'nk'"):
+        collect("classifiers", {"run": [job]}, Scoring(1, {"mine": {"other": ["b", "nk"]}}))
+
+
+def test_classes_have_their_scores_and_their_cells_in_the_subset(tmp_path: Path) -> None:
+    job = classified(tmp_path / "mine/n50/r2/raw/knn")
+    cells = write_h5ad(tmp_path / "mine/n50/r1/cells.h5ad", "B B NK")
+    table = collect("classes", {"run": [cells], "labelled-0.1": [job]})
+    assert list(table) == [
+        *KEYS,
+        *("input", "classifier", "cell_type", "type_cells", "support"),
+        *("precision", "recall", "f1"),
+    ]
+    assert table["cell_type"].tolist() == LABELS
+    assert table["type_cells"].tolist() == [2, 0, 0, 1]
+    assert table["support"].tolist() == [2, 3, 3, 1]
+    assert table["f1"].tolist() == pytest.approx([1, 2 / 3, 4 / 7, 0])
+    assert table["precision"].isna().all()
+    assert set(table["variant"]) == {"labelled-0.1"}
 
 
 def test_curves_are_of_classifiers_with_epochs(tmp_path: Path) -> None:
@@ -169,7 +256,7 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     value = 0.1 + 0.2
     path = write_json(
         tmp_path / "001/n3/r1/raw/ffnn/metrics.json",
-        metrics({"accuracy": value, "balanced_accuracy": value, "macro_f1": None}),
+        metrics({"accuracy": value}, confusion={"labels": LABELS, "matrix": MATRIX}),
     )
     table = collect("classifiers", {"run": [path]})
     write_csv(tmp_path / "classifiers.csv", table, exact=True)
@@ -184,6 +271,8 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
     [
         ("models", "n1300/r1/gmvae-z2-h3/metrics.json", "{dataset}/{subset}/{replicate}/{model}/"),
         ("models", "mine/n1300/r1/raw/ffnn/metrics.json", "{replicate}/{model}/metrics.json"),
+        ("classes", "mine/n1300/raw/ffnn/metrics.json", "{input}/{classifier}/metrics.json"),
+        ("classifiers", "n1300/r1/cells.h5ad", "{dataset}/{subset}/{replicate}/cells.h5ad"),
         ("classifiers", "metrics.json", "{replicate}/{input}/{classifier}/metrics.json"),
         ("classifiers", "mine/1300/r1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),
         ("classifiers", "mine/n1300/1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),
@@ -208,10 +297,10 @@ def test_models_of_no_known_name_are_refused() -> None:
 
 @pytest.mark.parametrize("files", [{}, {"run": []}])
 def test_what_every_run_has_may_not_be_missing(files: dict[str, list[str]]) -> None:
-    for name in ("classifiers", "class_counts"):
+    for name in ("classifiers", "classes", "class_counts"):
         with pytest.raises(InputError, match=f"records of {name}: .* found none"):
             collect(name, files)
-    for name in set(RECORDS) - {"classifiers", "class_counts"}:
+    for name in set(RECORDS) - {"classifiers", "classes", "class_counts"}:
         table = collect(name, files)
         assert table.empty
         assert list(table)[:4] == KEYS

@@ -10,9 +10,10 @@ import yaml
 from scipy import sparse
 
 from latentcell.config.settings import Settings, parse_settings
+from latentcell.evaluate.metrics import Scoring, prediction_measures
 from latentcell.figures.data import map_representations
 from latentcell.grid.points import Point, classifier_points, model_points
-from latentcell.grid.records import classifier_records, model_records
+from latentcell.grid.records import class_records, classifier_records, model_records
 from latentcell.grid.variants import main_variant, variants
 from latentcell.runtime.io import write_csv, write_h5ad, write_json, write_text
 from latentcell.tables.build import MODEL_MEASURES
@@ -161,27 +162,12 @@ def _classifier(folder: Path, types: list[str], random: Any) -> None:
         }
     )
     write_csv(folder / "predictions.csv", table)
-    splits = {}
-    for split, part in table.groupby("split"):
-        accuracy = float((part["cell_type"] == part["predicted"]).mean())
-        splits[split] = {"cells": len(part), "accuracy": accuracy}
-        splits[split] |= {"balanced_accuracy": accuracy, "macro_f1": accuracy}
-    test = table[table["split"] == "test"]
     labels = sorted(types)
-    matrix = [
-        [int(((test["cell_type"] == a) & (test["predicted"] == b)).sum()) for b in labels]
-        for a in labels
-    ]
-    write_json(
-        folder / "metrics.json",
-        {
-            "best_epoch": 5,
-            "epochs_trained": 5,
-            "labelled_cells": splits["training"]["cells"],
-            "splits": splits,
-            "confusion": {"labels": labels, "matrix": matrix},
-        },
-    )
+    codes = (pd.Categorical(table[name], labels).codes for name in ("cell_type", "predicted"))
+    measures = prediction_measures(*codes, table["split"], labels)
+    labelled = measures["splits"]["training"]["cells"]
+    head = {"best_epoch": 5, "epochs_trained": 5, "labelled_cells": labelled}
+    write_json(folder / "metrics.json", head | measures)
 
 
 def _map(path: Path, obs: pd.DataFrame, random: Any) -> None:
@@ -198,7 +184,11 @@ def _tables(folder: Path, settings: Settings, models: list[Point], classified: l
         [_folder(folder, point) / "metrics.json" for point in points]
         for points in (models, classified)
     ]
-    scores = classifier_records({variant: paths[1]})
+    cells = {(one.dataset, one.subset) for one in classified}
+    own = [folder.joinpath(*place, "r1", "cells.h5ad") for place in sorted(cells)]
+    scoring = Scoring(settings.measures.min_cells, settings.type_groups())
+    scores = classifier_records({variant: [*paths[1], *own]}, scoring)
+    write_csv(folder / "records/classifiers.csv", scores, exact=True)
     # The same accuracies, as if from fewer labels.
     fewer = [
         scores.assign(variant=f"labelled-{share:g}")
@@ -207,6 +197,7 @@ def _tables(folder: Path, settings: Settings, models: list[Point], classified: l
     records = {
         "models": model_records({variant: paths[0]}),
         "classifiers": pd.concat([scores, *fewer]),
+        "classes": class_records({variant: [*paths[1], *own]}),
         "costs": _costs(classified, variant),
         "variance": _variance(settings, variant),
     }

@@ -198,13 +198,19 @@ def test_intervals_and_differences_are_those_of_the_measures(run):
     assert values[0]["drawn_high"] <= 1
     said = f"{number(mean, 3)} ({number(low, 3)} to {number(high, 3)})"
     assert chart.table.rows[0][1] == values[0]["text"] == said
-    latents, other, difference = answers[0].tables[0].rows[0][:3]
+    latents, other, _, difference = answers[0].tables[0].rows[0][:4]
     assert latents.startswith("GMVAE")
-    assert answers[0].sentences[0].startswith(f"{latents} against {other}: {difference} of")
     means = {value["label"]: value["mean"] for value in values}
     assert difference.startswith(f"{number(means[latents] - means[other], 3)} (")
-    chances = [float(text) for text in answers[0].tables[0].rows[0][3:6]]
-    assert sum(chances) == pytest.approx(1, abs=2e-3)
+    rows = answers[0].tables[0].rows
+    assert [row[2] for row in rows[:3]] == ["accuracy", "balanced accuracy", "macro-F1"]
+    for row in rows:
+        assert sum(float(text) for text in row[4:7]) == pytest.approx(1, abs=2e-3)
+    said = answers[0].sentences
+    assert len(said) == len(rows) / 3
+    assert said[0].startswith(f"{latents} against {other}: {difference} of accuracy, ")
+    assert f"; {rows[1][3]} of balanced accuracy, " in said[0]
+    assert f"; {rows[2][3]} of macro-F1, " in said[0]
 
 
 def test_the_best_on_validation_cells_stand_for_their_kind(run):
@@ -217,7 +223,7 @@ def test_the_best_on_validation_cells_stand_for_their_kind(run):
 
     titles = {"pca-k10": "PCA, k = 10", "pca-k25": "PCA, k = 25", "raw": "Raw counts"}
     best = max(("pca-k10", "pca-k25"), key=validated)
-    assert [row[1] for row in rows] == ["Raw counts", titles[best]]
+    assert [row[1] for row in rows] == ["Raw counts"] * 3 + [titles[best]] * 3
     latents = max(sorted(chosen["mine"]), key=validated)  # ties: the first by name
     size = latents.split("-")[1].removeprefix("z")
     assert {row[0] for row in rows} == {f"GMVAE Z = {size}, H = 32"}
@@ -332,7 +338,8 @@ def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
     assert [part.name for part in report.datasets] == ["second", "first"]
     made = render(report)
     heads = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", made)
-    assert heads == ["second", "first", "Cells", "Learning curves", "Methods and cost"]
+    parts = ["second", "first", "Over data sets"]
+    assert heads == [*parts, "Cells", "Learning curves", "Methods and cost"]
     assert "data sets <b>second</b>, <b>first</b>" in made
     outline = Outline(made)
     targets = [link["href"] for link in outline.named("a")]
@@ -351,6 +358,34 @@ def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
         *("second, 60 cells", "second, All 120 cells", "first, 60 cells", "first, All 120 cells")
     ]
     assert ">mine</h2>" not in page
+
+
+def test_the_tables_over_data_sets_stand_once_after_their_parts(two, full):
+    folder, settings, chosen = two
+    report = collect(folder, settings, chosen)
+    (across,) = report.across
+    (table,) = across.sections[0].tables
+    frame = pd.read_csv(folder / "tables/over_datasets.csv")
+    assert len(table.rows) == len(frame) > 10
+    assert set(table.cells("Data sets")) == {"2"}
+    names = [one.name for part in report.datasets for one in part.topics]
+    assert "across" not in names
+    assert full.across == []
+
+
+def test_differences_to_the_baselines_are_those_of_their_table(two):
+    folder, settings, chosen = two
+    report = collect(folder, settings, chosen)
+    frame = pd.read_csv(folder / "tables/contrasts.csv")
+    for place, dataset in enumerate(settings.dataset_names()):
+        (section,) = topic(report, "contrasts", place).sections
+        own = frame[frame["dataset"] == dataset]
+        assert (
+            section.tables[0]
+            .cells("Difference")[0]
+            .startswith(f"{number(own['difference_mean'].iloc[0], 3)} (")
+        )
+        assert len(section.tables[0].rows) == len(own)
 
 
 def test_numbers_of_two_data_sets_are_not_mixed(two):

@@ -53,8 +53,10 @@ Tables = Callable[[str], pd.DataFrame]
 # The table of one data set: nothing is deposited of others.
 OF_ONE = ["table5_deposit"]
 # Tables of all classifiers.
-OF_ALL = ["leaderboard", "few_labels"]
-OF_EACH = [name for name in TABLES if name not in OF_ONE]
+OF_ALL = ["leaderboard", "few_labels", "contrasts", "class_contrasts"]
+# Tables of all data sets together.
+ACROSS = ["over_datasets"]
+OF_EACH = [name for name in TABLES if name not in (*OF_ONE, *ACROSS)]
 
 
 def jobs(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -92,6 +94,7 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
         return {name: level[job["dataset"]] + random.uniform(0.4, 0.5) for name in names}
 
     scores = ["accuracy", "balanced_accuracy", "macro_f1"]
+    scores += [f"{name}_merged" for name in scores]
     models = pd.DataFrame(all_jobs).query("input in @MODELS and classifier == 'ffnn'")
     keys = ["dataset", "variant", "cells", "replicate"]
     frames = {
@@ -99,6 +102,13 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
             job | {"labelled_cells": 100, "split": split, "split_cells": n} | values(job, scores)
             for job in all_jobs
             for split, n in SPLITS.items()
+        ],
+        "classes": [
+            job
+            | {"cell_type": name, "type_cells": cells, "support": cells // 10}
+            | values(job, ["precision", "recall", "f1"])
+            for job in all_jobs
+            for name, cells in (("B", 700), ("NK", 600), ("rare", 3))
         ],
         "models": [
             {key: job[key] for key in keys}
@@ -185,8 +195,10 @@ def build(name: str, files: dict[str, Any], settings: Settings) -> pd.DataFrame:
 def test_every_table_is_built_of_each_data_set(name: str, tables: Tables, tmp_path: Path) -> None:
     entry, table = TABLES[name], tables(name)
     assert entry.name == name
-    assert table.columns[0] == "dataset"
-    assert table["dataset"].unique().tolist() == ([STUDY] if name in OF_ONE else [STUDY, SAMPLE])
+    if name not in ACROSS:
+        assert table.columns[0] == "dataset"
+        wanted = [STUDY] if name in OF_ONE else [STUDY, SAMPLE]
+        assert table["dataset"].unique().tolist() == wanted
     paths = [tmp_path / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
     entry.write(table, paths)
     read = pd.read_csv(paths[0])
@@ -196,7 +208,7 @@ def test_every_table_is_built_of_each_data_set(name: str, tables: Tables, tmp_pa
     assert markdown.startswith(f"# {entry.title}\n\n| ")
     assert "nan" not in markdown
     assert "<NA>" not in markdown
-    several = name not in OF_ONE
+    several = name not in (*OF_ONE, *ACROSS)
     assert ("| Data set |" in markdown) == several
     assert ("Data set &" in latex) == several
     lines = [line for line in latex.splitlines() if line.endswith(r"\\") and "multi" not in line]
@@ -265,7 +277,14 @@ def test_tables_of_the_study_read_its_classifier_alone(
 
 def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(settings) == list(TABLES)
-    assert table_names(parse_settings({})) == ["table3", "table4", "table5", "pca_variance"]
+    everywhere = ["table3", "table4", "table5", "pca_variance"]
+    # The default grid has the model and the components of the contrasts.
+    assert table_names(parse_settings({})) == [*everywhere, "contrasts", "class_contrasts"]
+    other = {"models": [{"latent_dim": 5, "hidden_units": 32}]}
+    assert table_names(parse_settings({"grid": other})) == [*everywhere, "contrasts"]
+    scvae = {"latents": {"split": "scvae"}}
+    assert "class_contrasts" not in table_names(parse_settings(scvae))
+    assert "over_datasets" in table_names(parse_settings({"datasets": [STUDY, SAMPLE]}))
     grid = {"representations": ["raw"], "classifiers": ["logistic", "knn"]}
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}

@@ -156,7 +156,7 @@ def test_base_and_its_mean_are_two_columns():
         | {"base_mean": [-12.34], "effect": [-1.26], "low": [-2.0], "high": [-0.5]}
     )
     text = TABLES["ablations"].markdown(table)
-    assert "| as-run | elbo | GMVAE Z = 10, H = 100 | -12.3 | -1.3 (-2.0 to -0.5) |" in text
+    assert "| as-run | ELBO | GMVAE Z = 10, H = 100 | -12.3 | -1.3 (-2.0 to -0.5) |" in text
 
 
 def test_a_switch_without_a_hold_has_no_row(predictions):

@@ -94,11 +94,13 @@ def test_columns_are_as_promised() -> None:
 
 def test_pairs_are_compared_by_replicate() -> None:
     table = t.pair_probabilities(CONTROLLED, "controlled", rope=0.01)
-    assert table[["first", "second"]].to_numpy().tolist() == [
-        ["raw", "pca-k50"],
-        ["raw", GMVAE],
-        ["pca-k50", GMVAE],
+    assert table[["first", "second", "measure"]].to_numpy().tolist() == [
+        [*pair, measure]
+        for pair in (["raw", "pca-k50"], ["raw", GMVAE], ["pca-k50", GMVAE])
+        for measure in ("accuracy", "balanced_accuracy", "macro_f1")
     ]
+    # Measures differ by a constant here, so that their differences are those of accuracies.
+    assert table["difference_mean"].tolist() == pytest.approx([0.04] * 3 + [-0.06] * 3 + [-0.1] * 3)
     # Differences of raw and PCA: 6, 6, 0 hundredths; mean 4, variance 12.
     row = table.iloc[0]
     half = half_width(0.0012, 3, 0.125)
@@ -187,7 +189,7 @@ def test_effects_are_with_minus_without_from_either_base() -> None:
 
 def test_variants_that_were_not_run_have_no_rows() -> None:
     table = ablation()
-    assert len(table) == 2 + 2 + 2 + 1
+    assert len(table) == 3 + 3 + 3 + 1
     assert list(dict.fromkeys(table["base"])) == ["as-run", "controlled"]
     assert set(table[table["base"] == "as-run"]["confounder"]) == {"double-softmax"}
 

@@ -22,6 +22,7 @@ def classifiers():
     for (representation, classifier), accuracies in ACCURACIES.items():
         for number, accuracy in enumerate(accuracies, 1):
             scores = {"accuracy": accuracy, "macro_f1": accuracy / 2, "balanced_accuracy": 0.4}
+            scores |= {f"{name}_merged": value + 0.2 for name, value in scores.items()}
             splits = {
                 "training": (80, dict.fromkeys(scores, 9.0)),
                 "validation": (10, dict.fromkeys(scores, 0.3)),
@@ -75,6 +76,10 @@ def test_the_best_come_first_with_their_intervals_and_costs(classifiers, costs):
     assert first["accuracy_low"] == pytest.approx(expected.low)
     assert first["accuracy_high"] == pytest.approx(expected.high)
     assert first["macro_f1_mean"] == pytest.approx(0.355)
+    half = resampled_mean([0.35, 0.36], 10 / 80)
+    assert [first["macro_f1_low"], first["macro_f1_high"]] == pytest.approx([half.low, half.high])
+    assert first["balanced_accuracy_low"] == first["balanced_accuracy_high"] == 0.4
+    assert first["accuracy_merged_high"] == pytest.approx(expected.high + 0.2)
     assert first["replicates"] == 2
     assert first["seconds"] == pytest.approx((5 + 1 + 10 + 2) / 2)
     assert first["peak_mb"] == pytest.approx(1048.576)
@@ -88,6 +93,16 @@ def test_nothing_but_the_costs_follows_from_the_costs(classifiers, costs):
     assert not tables[0]["seconds"].equals(tables[1]["seconds"])
     plain = [table.drop(columns=["seconds", "peak_mb"]) for table in tables]
     pd.testing.assert_frame_equal(*plain)
+
+
+def test_the_rank_is_by_accuracy_whatever_the_other_measures(classifiers, costs):
+    turned = classifiers.assign(macro_f1=-classifiers["macro_f1"])
+    tables = [leaderboard_table(one, costs, "run") for one in (classifiers, turned)]
+    pairs = ["representation", "classifier", "probability_best"]
+    pd.testing.assert_frame_equal(tables[0][pairs], tables[1][pairs])
+    entry = TABLES["leaderboard"]
+    assert "ranked by test accuracy" in entry.caption
+    assert entry.notes(tables[0].assign(dataset="mine"))[1].startswith("Ranked by test accuracy.")
 
 
 def test_without_records_there_are_no_rows(classifiers, costs):

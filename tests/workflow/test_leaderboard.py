@@ -116,6 +116,31 @@ def test_with_one_classifier_there_is_no_leaderboard(ranked):
     assert "leaderboard" not in shown
 
 
+def test_types_that_count_and_groups_are_chosen_without_training(ranked):
+    before = table(ranked)
+    config = (ranked / "tiny.yaml").read_text()
+    cell_types = ad.read_h5ad(ranked / f"results/tiny/{SAMPLE}/dataset.h5ad").obs["cell_type"]
+    groups = {"all": list(map(str, cell_types.cat.categories))}
+    more = {"datasets": [{"name": SAMPLE, "coarse_types": groups}], "measures": {"min_cells": 50}}
+    (ranked / "tiny.yaml").write_text(yaml.safe_dump(yaml.safe_load(config) | more))
+    try:
+        planned = snakemake(ranked, TARGETS[0], "--dry-run", "--quiet", "host").stdout
+        assert set(re.findall(r"^rule (\w+):", planned, flags=re.M)) == {
+            *("collect_records", "write_table")
+        }
+        done = snakemake(ranked, TARGETS[0])
+        assert done.returncode == 0, done.stdout + done.stderr
+        after = table(ranked)
+    finally:
+        (ranked / "tiny.yaml").write_text(config)
+    same = ["representation", "classifier", "accuracy_mean", "accuracy_low", "probability_best"]
+    pd.testing.assert_frame_equal(after[same], before[same])
+    assert not after["macro_f1_mean"].equals(before["macro_f1_mean"])
+    # A single type is left, and nothing can be wrong.
+    assert (after["accuracy_merged_mean"] == 1).all()
+    assert (before["accuracy_merged_mean"] < 1).any()
+
+
 # A figure is one entry of the catalogue and one function.
 ENTRY = """
 FIGURES["added"] = FigureEntry(

@@ -50,10 +50,11 @@ def finished(tmp_path_factory):
 def test_all_that_is_promised_is_there(finished):
     results = finished / "results/tiny"
     names = set(tables(finished))
-    wanted = {"table3", "table4", "table5", "pca_variance"}
+    wanted = {"table3", "table4", "table5", "pca_variance", "contrasts"}
     assert names == {f"{name}.{kind}" for name in wanted for kind in ("csv", "md", "tex")}
     figures = {path.name for path in (results / "figures/pbmc68k-sample").iterdir()}
     stems = ["figure2", "figure3", *(f"figureS{n}" for n in range(1, 8)), "accuracy_by_dimension"]
+    stems += ["contrasts"]
     assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png", "svg")}
     report = (results / "report.html").read_text(encoding="utf-8")
     assert "figure2.png" in report

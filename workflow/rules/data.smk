@@ -19,7 +19,10 @@ rule import_dataset:
     resources:
         **needs("import_dataset"),
     params:
-        settings=lambda wildcards: settings.dataset(wildcards.dataset).model_dump(mode="json"),
+        # Without the groups of types, which measures alone read.
+        settings=lambda wildcards: settings.dataset(wildcards.dataset).model_dump(
+            mode="json", exclude={"coarse_types"}
+        ),
         resources="resources",
         code=code_of("import_dataset.py"),
     script:

@@ -57,9 +57,12 @@ def recorded(record):
         main = variant is RUNS.main
         models = model_points(variant, chosen if main else None)
         points = list(classifier_points(variant, chosen if main else None))
+        # The types that count are those of the run's own cells, in all variants.
+        cells = of_datasets(*(f"{subset}/r1/cells.h5ad" for subset in SUBSETS)) if main else []
         files = {
             "models": represented("metrics.json", models),
-            "classifiers": classified("metrics.json", points),
+            "classifiers": classified("metrics.json", points) + cells,
+            "classes": classified("metrics.json", points) + cells,
             "curves": classified("history.csv", points),
             "costs": classified("cost.json", points) + represented("cost.json", points),
             "variance": represented("features.h5ad", RUNS.largest_pca(points)),

@@ -95,6 +95,7 @@ rule answer:
         rules.tables.input,
         finished_cells(),
         histories,
+        f"results/{RUN}/records/classifiers.csv",
         dataset=of_datasets("dataset.h5ad"),
         config=rules.store_config.output,
     output:

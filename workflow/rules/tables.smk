@@ -30,6 +30,10 @@ rule collect_records:
         **needs("collect_records"),
     params:
         variants=lambda wildcards: [name for name, _ in recorded(wildcards.record)],
+        scoring={
+            "min_cells": settings.measures.min_cells,
+            "groups": settings.type_groups(),
+        },
         code=code_of("collect_records.py"),
     script:
         "../scripts/collect_records.py"

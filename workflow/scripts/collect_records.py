@@ -1,5 +1,6 @@
 """Collect result files of the run and its variants in a record."""
 
+from latentcell.evaluate.metrics import Scoring
 from latentcell.grid.records import collect
 from latentcell.runtime.io import write_csv
 from latentcell.runtime.job import job
@@ -9,4 +10,5 @@ with job(snakemake):
     for variant, path in zip(snakemake.params.variants, snakemake.input.files, strict=True):
         files.setdefault(variant, []).append(path)
     # Exact floats: tables need equal measures to stay equal.
-    write_csv(snakemake.output[0], collect(snakemake.wildcards.record, files), exact=True)
+    table = collect(snakemake.wildcards.record, files, Scoring(**snakemake.params.scoring))
+    write_csv(snakemake.output[0], table, exact=True)

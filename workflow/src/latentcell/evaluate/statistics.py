@@ -1,4 +1,4 @@
-"""Intervals and tests of differences, over replicates or on a single test set.
+"""Intervals and tests of differences, over replicates, on a single test set, or over data sets.
 
 Replicates are splits of the same cells, so their measures are not independent and the usual
 standard error is too small. Functions over replicates correct it by the test share (number of test
@@ -19,6 +19,8 @@ from scipy import optimize, stats
 _DIGITS = 12
 # Most numbers in memory during the bootstrap.
 _BATCH = 5_000_000
+# Draws of the signed-rank test; a probability is exact to half a percentage point.
+_RANK_DRAWS = 10_000
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +33,32 @@ class Estimate:
     low: float | None
     high: float | None
     replicates: int
+    note: str = ""
+    standard_error: float | None = None
+    """Square root of the (corrected) variance of the mean."""
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Mean difference over data sets with its interval; None, and a note, if undefined.
+
+    Attributes
+    ----------
+    mean, low, high
+        Mean of the random effects, and its interval.
+    between_sd
+        Standard deviation of the true differences over data sets.
+    datasets
+        Number of combined data sets.
+    note
+        Reason of undefined values, and data sets without a known spread.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    between_sd: float | None
+    datasets: int
     note: str = ""
 
 
@@ -76,8 +104,18 @@ class _Student:
     def estimate(self, level: float) -> Estimate:
         if self.mean is None or self.variance is None:
             return Estimate(self.mean, None, None, self.replicates, self.note)
-        half = float(stats.t.ppf((1 + level) / 2, self.df)) * self.variance**0.5
-        return Estimate(self.mean, self.mean - half, self.mean + half, self.replicates, self.note)
+        error = self.variance**0.5
+        half = float(stats.t.ppf((1 + level) / 2, self.df)) * error
+        bounds = (self.mean - half, self.mean + half)
+        return Estimate(self.mean, *bounds, self.replicates, self.note, error)
+
+    def p_value(self) -> float | None:
+        """Two-sided p value of a mean of 0; None without spread, unless the mean is 0."""
+        if self.mean is None or self.variance is None:
+            return None
+        if self.variance == 0:
+            return None if self.mean else 1.0
+        return float(2 * stats.t.sf(abs(self.mean) / self.variance**0.5, self.df))
 
     def probabilities(self, rope: float) -> Probabilities:
         """Probabilities by baycomp, which subtracts first from second."""
@@ -141,6 +179,22 @@ def paired_difference(
         As in `resampled_mean`.
     """
     return _resampled(*_differences(first, second), share).estimate(level)
+
+
+def paired_p_value(first: ArrayLike, second: ArrayLike, share: float) -> float | None:
+    """Compute the two-sided p value of the corrected resampled t test of a paired difference.
+
+    Parameters
+    ----------
+    first, second, share
+        As in `paired_difference`.
+
+    Returns
+    -------
+    float or None
+        None for one replicate, and for equal differences that are not 0.
+    """
+    return _resampled(*_differences(first, second), share).p_value()
 
 
 def unpaired_difference(
@@ -217,6 +271,86 @@ def unpaired_probabilities(
     variances.
     """
     return _welch(first, second, shares).probabilities(rope)
+
+
+def combined_difference(
+    differences: ArrayLike, errors: ArrayLike, *, rope: float = 0.01, level: float = 0.95
+) -> Combined:
+    """Combine the mean differences of several data sets by a random-effects meta-analysis.
+
+    Runs statsmodels' `combine_effects`: the true differences of data sets have a normal
+    distribution, whose variance is the estimate of Paule and Mandel (1982), "Consensus values and
+    weighting factors", Journal of Research of the National Bureau of Standards 87, 377-385. The
+    interval is that of Knapp and Hartung (2003), "Improved tests for a random effects
+    meta-regression with a single covariate", Statistics in Medicine 22, 2693-2710: Student's t with
+    one degree of freedom less than data sets. Its scale is at least 1, as a few data sets that
+    agree by chance would otherwise have too narrow an interval (Röver, Knapp and Friede 2015, BMC
+    Medical Research Methodology 15, 99).
+
+    Parameters
+    ----------
+    differences
+        Mean difference of each data set; None and NaN are ignored and counted in the note.
+    errors
+        Standard error of each (`Estimate.standard_error`). Without spread (0) a data set would have
+        all the weight: as in baycomp's hierarchical test its differences are taken for uniform
+        within the region of practical equivalence, with the standard error ``rope / sqrt(3)``.
+        Unknown errors (None or NaN) leave the data set out.
+    rope
+        Half width of the region of practical equivalence around 0.
+    level
+        Confidence level of the interval.
+    """
+    student, between = _random_effects(differences, errors, rope)
+    found = student.estimate(level)
+    return Combined(found.mean, found.low, found.high, between, found.replicates, found.note)
+
+
+def combined_probabilities(
+    differences: ArrayLike, errors: ArrayLike, *, rope: float = 0.01
+) -> Probabilities:
+    """Compute the probabilities of `paired_probabilities` for the mean over data sets.
+
+    Uses the t distribution of `combined_difference` as the posterior of the mean.
+
+    Parameters
+    ----------
+    differences, errors, rope
+        As in `combined_difference`.
+    """
+    return _random_effects(differences, errors, rope)[0].probabilities(rope)
+
+
+def signed_rank_probabilities(
+    differences: ArrayLike, *, rope: float = 0.01, seed: int = 0
+) -> Probabilities:
+    """Compute the probabilities of a better first, of equality and of a better second.
+
+    Runs baycomp's Bayesian signed-rank test on the mean differences of data sets: Benavoli,
+    Mangili, Corani, Zaffalon and Ruggeri (2014), "A Bayesian Wilcoxon signed-rank test based on
+    the Dirichlet process", ICML. It takes the mean differences for exact and the data sets for a
+    sample, so that two or three that agree already decide: read it beside `combined_difference`.
+
+    Parameters
+    ----------
+    differences
+        Mean difference of each data set; None and NaN are ignored and counted in the note.
+    rope
+        Half width of the region of practical equivalence around 0.
+    seed
+        Seed of the draws.
+    """
+    from baycomp import SignedRankTest
+
+    means, note = _defined(differences, "data sets")
+    if len(means) < 2:
+        return Probabilities(None, None, None, _join(note, "fewer than two data sets"))
+    # baycomp subtracts first from second.
+    parts = SignedRankTest.probs(
+        means, np.zeros_like(means), rope, nsamples=_RANK_DRAWS, random_state=seed
+    )
+    first, second = float(parts[0]), float(parts[-1])
+    return Probabilities(first, float(parts[1]) if rope else 0.0, second, note)
 
 
 def mcnemar(true: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:
@@ -411,6 +545,32 @@ def _welch(first: ArrayLike, second: ArrayLike, shares: tuple[float, float]) -> 
     return _Student(mean, total, total**2 / parts, number, note)
 
 
+def _random_effects(
+    differences: ArrayLike, errors: ArrayLike, rope: float
+) -> tuple[_Student, float | None]:
+    """Mean over data sets, and the standard deviation between them."""
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    means, spreads = np.asarray(differences, np.float64), np.asarray(errors, np.float64)
+    equal = spreads == 0
+    spreads = np.where(equal, rope / 3**0.5, spreads)
+    known = np.isfinite(means) & np.isfinite(spreads) & (spreads > 0)
+    number, left_out = int(known.sum()), int((~known).sum())
+    note = _join(
+        f"{left_out} of {len(means)} data sets without interval" if left_out else "",
+        f"{int((equal & known).sum())} without spread" if (equal & known).any() else "",
+    )
+    if number < 2:
+        student = _Student(None, None, 0, number, _join(note, "fewer than two data sets"))
+        return student, None
+    # Equal means have a heterogeneity of 0, by which statsmodels divides for a measure unused here.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = combine_effects(means[known], spreads[known] ** 2, method_re="pm")
+    variance = max(1.0, float(found.scale_hksj_re)) * float(found.sd_eff_w_re) ** 2
+    student = _Student(float(found.mean_effect_re), variance, number - 1, number, note)
+    return student, float(found.tau2) ** 0.5
+
+
 def _variance_of_mean(values: Floats, share: float) -> float | None:
     """Corrected variance of the mean; exactly 0 for equal values."""
     if not (np.isfinite(share) and share >= 0):
@@ -436,11 +596,11 @@ def _correlated_t(differences: Floats, share: float) -> tuple[float, float, floa
     return float(mean), float(variance), float(df)
 
 
-def _defined(values: ArrayLike) -> tuple[Floats, str]:
+def _defined(values: ArrayLike, of: str = "replicates") -> tuple[Floats, str]:
     numbers = np.asarray(values, dtype=np.float64)
     defined = numbers[np.isfinite(numbers)]
     missing = len(numbers) - len(defined)
-    return defined, f"undefined in {missing} of {len(numbers)} replicates" if missing else ""
+    return defined, f"undefined in {missing} of {len(numbers)} {of}" if missing else ""
 
 
 def _differences(first: ArrayLike, second: ArrayLike) -> tuple[Floats, str]:

@@ -25,7 +25,7 @@ from latentcell.figures.data import (
 from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.study.published import STUDY
 from latentcell.tables.catalogue import TABLES, has_study_classifier
-from latentcell.tables.entry import always
+from latentcell.tables.entry import always, has_contrasts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -333,6 +333,20 @@ FIGURES: dict[str, FigureEntry] = {
         "Accuracy against cost",
         "leaderboard.leaderboard_figure",
         category="Figures",
+        caption="Test accuracy of all combinations of representations and classifiers, with 95 % "
+        "intervals over replicates, against the cost of training. The three with the highest test "
+        "accuracy are named.",
+    ),
+    "contrasts": FigureEntry(
+        "Differences to raw counts and principal components",
+        "Differences in accuracy, balanced accuracy and macro-F1 on test cells between each "
+        "representation and the baselines, under the same classifier: means with 95 % intervals "
+        "over replicates. The grey band is the region of practical equivalence. Classifiers beyond "
+        "40 rows are in the table alone.",
+        "comparison.contrast_figure",
+        lambda *_: ["tables/contrasts.csv"],
+        has_contrasts,
+        "Comparison",
     ),
     "protocols": _of_table(
         "protocols",
@@ -344,6 +358,9 @@ FIGURES: dict[str, FigureEntry] = {
         "probabilities",
         "Probability of the better input",
         "comparison.probability_figure",
+        caption="Probabilities, for each pair of inputs of the controlled comparison, that the "
+        "test accuracy on either is higher or that both are equal in practice (within "
+        "comparison.rope), by the Bayesian correlated t-test over replicates.",
     ),
     "learning_curve": _of_table(
         "learning_curve",

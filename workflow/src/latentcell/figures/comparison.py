@@ -1,4 +1,4 @@
-"""Figures of the controlled comparison, from the tables of `latentcell.tables.comparison`."""
+"""Figures of comparisons, from `latentcell.tables.comparison` and `latentcell.tables.contrasts`."""
 
 from collections.abc import Iterable, Sequence
 from textwrap import fill
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from latentcell.figures.data import FigureData
+
 # By prefix of the columns.
 _PROTOCOLS = {
     "as_run": Series("as run", VERMILLION, "o"),
@@ -60,8 +62,17 @@ _DESIGNS = {
 }
 _BANDS = ("white", "#F2F2F2")
 _POINTS = 100  # percentage points per unit of accuracy
+_ROW = ["classifier", "first"]
 # Effects on the ELBO range from one to thousands of nats: the axis is linear up to this number.
 _LINEAR_NATS = 10
+# By measure: title of its panel.
+_MEASURES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+}
+_LEVELS = ((BLUE, "o"), (VERMILLION, "s"))
+_MOST_ROWS = 40
 _DIRECTION = "← worse     better →"
 _MARK: dict[str, Any] = {"markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, "linestyle": ""}
 
@@ -99,7 +110,8 @@ def ablation_figure(table: pd.DataFrame) -> "Figure":
     Parameters
     ----------
     table : DataFrame
-        Result of `latentcell.tables.ablations.ablation_table`. Macro-F1 is not drawn.
+        Result of `latentcell.tables.ablations.ablation_table`. Balanced accuracy and macro-F1 are
+        not drawn.
     """
     shown = table[table["measure"].isin(["elbo", "accuracy"])]
     panels = _panels(shown)
@@ -127,8 +139,86 @@ def ablation_figure(table: pd.DataFrame) -> "Figure":
 
 
 @styled
+def contrast_figure(data: "FigureData") -> "Figure":
+    """Draw the differences of representations to the baselines, a panel for each measure.
+
+    A forest plot: a row for each classifier and representation, with intervals, the line at zero
+    and the region of practical equivalence. Classifiers come in the order of the table, as many as
+    fit into 40 rows, but at least one.
+
+    Parameters
+    ----------
+    data : FigureData
+        Run with the table of `latentcell.tables.contrasts.contrasts_table`.
+    """
+    table = _first_classifiers(data.table("contrasts"))
+    baselines = list(dict.fromkeys(table["second"])) or [""]
+    names = list(dict.fromkeys(table["level"]))
+    levels = [Series(name, *look) for name, look in zip(names, _LEVELS, strict=False)]
+    rows = [table[table["second"] == one].drop_duplicates(_ROW) for one in baselines]
+    numbers = [max(len(part), 1) for part in rows]
+    height = 0.9 + 0.6 * len(baselines) + 0.22 * sum(numbers)
+    figure = new_figure(DOUBLE_COLUMN, height + legend_height(names, DOUBLE_COLUMN))
+    shape = (len(baselines), len(_MEASURES))
+    grid = figure.subplots(*shape, squeeze=False, sharex=True, sharey="row", height_ratios=numbers)
+    for top, bottom, title in zip(grid[0], grid[-1], _MEASURES.values(), strict=True):
+        top.set_title(title)
+        bottom.set_xlabel(f"Difference (percentage points)\n{_DIRECTION}")
+    if say_empty(grid[0][0], table):
+        grid[0][0].set_ylabel("Representation")
+        return figure
+    rope = _POINTS * data.settings.comparison.rope
+    for line, second, part in zip(grid, baselines, rows, strict=True):
+        drawn = table[table["second"] == second]
+        _draw_contrasts(line, drawn, part, levels, rope)
+        line[0].set_ylabel(f"Baseline: {plain(input_title(second), LABEL)}")
+    ends = (abs(x) for axes in grid.flat for x in axes.dataLim.intervalx)
+    furthest = max([1.0, *filter(np.isfinite, ends)])
+    grid[0][0].set_xlim(-1.08 * furthest, 1.08 * furthest)
+    series_legend(figure, levels)
+    return figure
+
+
+def _first_classifiers(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the first classifiers whose pairs fit into the figure."""
+    pairs = table.drop_duplicates([*_ROW, "second"])
+    sizes = pairs.groupby("classifier", sort=False).size().cumsum()
+    shown = [
+        name for index, name in enumerate(sizes.index) if not index or sizes[name] <= _MOST_ROWS
+    ]
+    return table[table["classifier"].isin(shown)]
+
+
+def _draw_contrasts(
+    line: "Sequence[Axes]",
+    table: pd.DataFrame,
+    rows: pd.DataFrame,
+    levels: Sequence[Series],
+    rope: float,
+) -> None:
+    """Draw the differences to a baseline, a panel for each measure and a mark for each level."""
+    titles = [f"{input_title(name)}, {by}" for by, name in rows[_ROW].to_numpy()]
+    places = dict(zip(map(tuple, rows[_ROW].to_numpy()), row_places(line[0], titles), strict=True))
+    for axes, measure in zip(line, _MEASURES, strict=True):
+        axes.axvspan(-rope, rope, color="#D9D9D9", linewidth=0, zorder=0)
+        axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=1)
+        axes.tick_params(axis="y", length=0)
+        for index, (name, colour, marker) in enumerate(levels):
+            part = table[(table["measure"] == measure) & (table["level"] == name)]
+            mean, low, high = (
+                _POINTS * part[f"difference_{one}"] for one in ("mean", "low", "high")
+            )
+            shift = 0.15 * (len(levels) - 1 - 2 * index)
+            y = [places[key] + shift for key in map(tuple, part[_ROW].to_numpy())]
+            bars = bar_lengths(mean, low, high)
+            axes.errorbar(mean, y, xerr=bars, color=colour, marker=marker, **_MARK)
+
+
+@styled
 def probability_figure(pairs: pd.DataFrame) -> "Figure":
     """Draw the probabilities that either input is better or both are equal, a bar for each pair.
+
+    The probabilities are those of the accuracy.
 
     Parameters
     ----------
@@ -137,6 +227,7 @@ def probability_figure(pairs: pd.DataFrame) -> "Figure":
     """
     from matplotlib.patches import Patch
 
+    pairs = pairs[pairs["measure"] == "accuracy"]
     labels = [label for label, _, _ in _OUTCOMES.values()]
     rows = max(len(pairs), 1)
     figure = new_figure(DOUBLE_COLUMN * 0.75, 0.6 + 0.27 * rows + legend_height(labels, 4))

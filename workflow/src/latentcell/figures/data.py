@@ -60,12 +60,14 @@ class FigureData:
         return read_obs(self.folder / self.dataset / path)["cell_type"].astype(str)
 
     def table(self, name: str) -> "pd.DataFrame":
-        """Rows of a table for the data set."""
+        """Rows of a table for the data set, or of a table across data sets."""
         import pandas as pd
 
         path = self.folder / "tables" / f"{name}.csv"
         # Only empty cells are missing: types can be named NA, data sets 10.
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str})
+        if "dataset" not in table:  # of all data sets together
+            return table
         rows = table[table["dataset"] == self.dataset]
         return rows.drop(columns="dataset").reset_index(drop=True)
 

@@ -16,12 +16,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentcell.config.names import ModelName
+from latentcell.evaluate.metrics import (
+    MEASURES,
+    MERGED,
+    Scoring,
+    matrix_scores,
+    merge_classes,
+    merged_matrix,
+)
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_json, read_obs
 
 Files = Mapping[str, Sequence[str | Path]]
+# Cells of each type, by data set and subset.
+Counts = Mapping[tuple[str, str], Mapping[str, int]]
+# By end of the names of the measures: place of each type in the matrix, and the counted places.
+Levels = Mapping[str, tuple[NDArray[np.int64], list[int]]]
 # First columns of most records; ``cells`` is the name of the subset.
 KEYS = ("dataset", "variant", "cells", "replicate")
+_ALL_TYPES = Scoring()
+_CELLS_FILE = "cells.h5ad"
+_CLASS_SCORES = ("precision", "recall", "f1")
+_SCORES = (*MEASURES, *(f"{measure}{MERGED}" for measure in MEASURES))
 _FORMS = {"cells": re.compile(r"all|n\d+"), "replicate": re.compile(r"r\d+")}
 
 
@@ -33,7 +49,7 @@ class _File:
     keys: dict[str, Any]
 
 
-def collect(name: str, files: Files) -> pd.DataFrame:
+def collect(name: str, files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFrame:
     """Collect result files into a record.
 
     Parameters
@@ -45,12 +61,16 @@ def collect(name: str, files: Files) -> pd.DataFrame:
 
         ================  =====================================================================
         ``models``        ``{dataset}/{subset}/{replicate}/{model}/metrics.json``
-        ``classifiers``   ``.../{representation}/{classifier}/metrics.json``
+        ``classifiers``   ``.../{representation}/{classifier}/metrics.json``, and the cells of each
+                          subset, ``{dataset}/{subset}/r1/cells.h5ad``
+        ``classes``       the same
         ``curves``        ``.../{representation}/{classifier}/history.csv``
         ``variance``      ``{dataset}/{subset}/{replicate}/{representation}/features.h5ad`` of PCA
         ``costs``         ``cost.json`` of representations and of classifiers
         ``class_counts``  ``{dataset}/dataset.h5ad`` and ``.../{replicate}/cells.h5ad``
         ================  =====================================================================
+    scoring : Scoring
+        Types that the measures of ``classifiers`` count.
 
     Returns
     -------
@@ -60,10 +80,11 @@ def collect(name: str, files: Files) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If a path has another form, or classifiers or class counts have no file.
+        If a path has another form, classifiers or class counts have no file, or `scoring` needs the
+        cells of a subset or names groups of unknown types.
     """
     if any(files.values()):
-        return RECORDS[name](files)
+        return classifier_records(files, scoring) if name == "classifiers" else RECORDS[name](files)
     if name not in _OPTIONAL:
         raise InputError(f"records of {name}: expected at least one file, found none")
     return pd.DataFrame(columns=[*KEYS, *_OPTIONAL[name]])
@@ -91,7 +112,7 @@ def model_records(files: Files) -> pd.DataFrame:
     return _whole(pd.DataFrame(rows))
 
 
-def classifier_records(files: Files) -> pd.DataFrame:
+def classifier_records(files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFrame:
     """Collect the scores of classifiers.
 
     Returns
@@ -99,12 +120,51 @@ def classifier_records(files: Files) -> pd.DataFrame:
     DataFrame
         dataset, variant, cells, replicate, input (the representation), classifier, best_epoch,
         epochs_trained, labelled_cells (number of labelled training cells), split, split_cells,
-        accuracy, balanced_accuracy, macro_f1. Classifiers without epochs have none.
+        accuracy, balanced_accuracy, macro_f1, and the same measures with the ending `MERGED` for
+        merged types (NaN for data sets without groups). Balanced accuracy and macro-F1 count the
+        types of `scoring`. Classifiers without epochs have none.
     """
+    counts, labels = _type_cells(files), dict[str, set[str]]()
     rows: list[dict[str, Any]] = []
-    for file in _files(files, "input", "classifier"):
-        rows += _split_rows(file.path, file.keys, "labelled_cells")
+    for file in _files(_jobs_of(files), "input", "classifier"):
+        metrics = read_json(file.path)
+        labels.setdefault(file.keys["dataset"], set()).update(metrics["confusion"]["labels"])
+        keys = file.keys | _of_file(metrics, "labelled_cells")
+        levels = _levels(metrics["confusion"]["labels"], file, scoring, counts)
+        for split, measures in metrics["splits"].items():
+            matrix = metrics["confusion"].get("matrix" if split == "test" else split)
+            scores = _level_scores(matrix, levels) | {"accuracy": measures["accuracy"]}
+            row = keys | {"split": split, "split_cells": measures["cells"]}
+            rows.append(row | {name: _or_nan(scores[name]) for name in _SCORES})
+    _check_groups(labels, scoring)
     return _whole(pd.DataFrame(rows))
+
+
+def class_records(files: Files) -> pd.DataFrame:
+    """Collect the scores of each type on test cells.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, input, classifier, cell_type, type_cells (its cells in
+        the subset of replicate 1), support (its test cells), precision, recall, f1 (NaN if
+        undefined).
+    """
+    counts = _type_cells(files)
+    rows = []
+    for file in _files(_jobs_of(files), "input", "classifier"):
+        cells = _cells_of(file, counts)
+        for scores in read_json(file.path)["per_class"]:
+            name = scores["cell_type"]
+            row = {
+                "cell_type": name,
+                "type_cells": cells.get(name, 0),
+                "support": scores["support"],
+            }
+            row |= {score: _or_nan(scores[score]) for score in _CLASS_SCORES}
+            rows.append(file.keys | row)
+    columns = [*KEYS, "input", "classifier", "cell_type", "type_cells", "support", *_CLASS_SCORES]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def curve_records(files: Files) -> pd.DataFrame:
@@ -203,6 +263,7 @@ def class_counts(files: Files) -> pd.DataFrame:
 RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "models": model_records,
     "classifiers": classifier_records,
+    "classes": class_records,
     "curves": curve_records,
     "variance": variance_records,
     "costs": cost_records,
@@ -289,6 +350,70 @@ def _misplaced(path: Path, expected: str) -> InputError:
     return InputError(f"{path}: expected a path that ends in {expected}")
 
 
+def _jobs_of(files: Files) -> Files:
+    """Files of jobs, without those of cells."""
+    return {
+        variant: [path for path in paths if Path(path).name != _CELLS_FILE]
+        for variant, paths in files.items()
+    }
+
+
+def _type_cells(files: Files) -> Counts:
+    """Count the cells of each type in the files of cells."""
+    found = {}
+    for path in (Path(path) for paths in files.values() for path in paths):
+        if path.name == _CELLS_FILE:
+            keys = placed_keys(path)
+            counts = read_obs(path)["cell_type"].astype(str).value_counts()
+            found[keys["dataset"], keys["cells"]] = {str(k): int(n) for k, n in counts.items()}
+    return found
+
+
+def _cells_of(file: _File, counts: Counts) -> Mapping[str, int]:
+    """Cells of each type in the subset of a job; raises `InputError` if they are not known."""
+    place = (file.keys["dataset"], file.keys["cells"])
+    if place not in counts:
+        raise InputError(
+            f"{file.path}: expected the cells of its subset to count those of each type, "
+            f"{'/'.join(place)}/r1/{_CELLS_FILE}, found none"
+        )
+    return counts[place]
+
+
+def _levels(labels: list[str], file: _File, scoring: Scoring, counts: Counts) -> Levels:
+    """Types of a job, and its merged types if the data set has groups."""
+    merged, places = merge_classes(labels, scoring.groups.get(file.keys["dataset"], {}))
+    found = {"": np.arange(len(labels))}
+    if len(merged) < len(labels):
+        found[MERGED] = places
+    if scoring.min_cells == 1:
+        return {end: (places, list(range(places.max() + 1))) for end, places in found.items()}
+    cells = _cells_of(file, counts)
+    numbers = [cells.get(label, 0) for label in labels]
+    enough = {end: np.bincount(at, numbers) >= scoring.min_cells for end, at in found.items()}
+    return {end: (at, np.flatnonzero(enough[end]).tolist()) for end, at in found.items()}
+
+
+def _level_scores(matrix: Any, levels: Levels) -> dict[str, float | None]:
+    """Scores of all levels; None without a matrix, or for levels that the job lacks."""
+    scores: dict[str, float | None] = dict.fromkeys(_SCORES)
+    for end, (places, counted) in levels.items() if matrix is not None else ():
+        found = matrix_scores(merged_matrix(matrix, places), counted)
+        scores |= {f"{measure}{end}": value for measure, value in found.items()}
+    return scores
+
+
+def _check_groups(labels: Mapping[str, set[str]], scoring: Scoring) -> None:
+    """Check that a group has types of its data set; a subset can lack some."""
+    for dataset, found in labels.items():
+        for group, types in scoring.groups.get(dataset, {}).items():
+            if not found & set(types):
+                raise InputError(
+                    f"coarse_types of the data set {dataset}: expected types of the data in "
+                    f"{group!r}, such as {min(found)!r}, found {', '.join(map(repr, types))}"
+                )
+
+
 def _model_of(file: _File) -> ModelName:
     try:
         return ModelName.parse(file.keys["model"])
@@ -296,22 +421,24 @@ def _model_of(file: _File) -> ModelName:
         raise InputError(f"{file.path}: {error}") from error
 
 
-def _split_rows(path: Path, keys: dict[str, Any], *more: str) -> list[dict[str, Any]]:
+def _split_rows(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
     """Rows of the splits: values of the file and measures of the split."""
     metrics = read_json(path)
-    keys = keys | {name: metrics.get(name) for name in ("best_epoch", "epochs_trained", *more)}
     return [
-        keys | {"split": split, "split_cells": measures["cells"]} | _without_cells(measures)
+        keys
+        | _of_file(metrics)
+        | {"split": split, "split_cells": measures["cells"]}
+        | {name: _or_nan(value) for name, value in measures.items() if name != "cells"}
         for split, measures in metrics["splits"].items()
     ]
 
 
-def _without_cells(measures: dict[str, Any]) -> dict[str, float]:
-    return {
-        name: float("nan") if value is None else float(value)
-        for name, value in measures.items()
-        if name != "cells"
-    }
+def _of_file(metrics: dict[str, Any], *more: str) -> dict[str, Any]:
+    return {name: metrics.get(name) for name in ("best_epoch", "epochs_trained", *more)}
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _explained_variance(path: Path) -> dict[str, NDArray[np.float64]]:

@@ -8,8 +8,6 @@ import pandas as pd
 
 from latentcell.config.names import input_title, is_model, pca_components
 from latentcell.evaluate.metrics import MEASURES
-from latentcell.figures.data import job_files
-from latentcell.grid.records import classifier_records
 from latentcell.report.charts import intervals
 from latentcell.report.parts import Chart, Section, Table
 from latentcell.report.results import Results
@@ -26,10 +24,10 @@ _PAIR_HEADINGS = HEADINGS | {
     "probability_second_better": Heading("P(other better)"),
 }
 _PAIR_NOTE = (
-    "Best input of each kind on validation cells: latents of the run's models, principal "
-    "components, raw counts, other representations. Difference: accuracy on latents minus accuracy "
-    "on the other input, with its 95 % interval. Probabilities: Bayesian correlated t-test. Equal: "
-    "difference within the region of practical equivalence (comparison.rope)."
+    "Best input of each kind by accuracy on validation cells: latents of the run's models, "
+    "principal components, raw counts, other representations. Difference: latents minus the other "
+    "input, with its 95 % interval. Probabilities: Bayesian correlated t-test. Equal: difference "
+    "within the region of practical equivalence (comparison.rope)."
 )
 
 
@@ -85,11 +83,8 @@ def verdict(low: float | None, high: float | None, rope: float) -> str:
 
 def _scores(results: Results, cells: str) -> pd.DataFrame:
     """Scores of the page's classifier on each input of a subset."""
-    keys = [(cells, name) for name in results.inputs(cells)]
-    file = f"{results.classifier}/metrics.json"
-    paths = job_files(results.settings, results.dataset, keys, file)
-    files = {results.variant: [results.folder / path for path in paths]}
-    return classifier_records(files) if paths else pd.DataFrame()
+    rows = results.record("classifiers")
+    return rows[(rows["cells"] == cells) & (rows["classifier"] == results.classifier)]
 
 
 def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
@@ -166,10 +161,12 @@ def _pair_table(pairs: pd.DataFrame) -> Table:
 
 
 def _sentences(pairs: pd.DataFrame, table: Table, rope: float) -> list[str]:
-    names = ("Latents", "Other input", "Difference")
+    """Sentences of the pairs, with a part for each measure."""
+    names = ("Latents", "Other input", "Measure", "Difference")
     texts = zip(*map(table.cells, names), strict=True)
     bounds = zip(pairs["difference_low"], pairs["difference_high"], strict=True)
-    return [
-        f"{latents} against {other}: {difference} of accuracy; {verdict(low, high, rope)}."
-        for (latents, other, difference), (low, high) in zip(texts, bounds, strict=True)
-    ]
+    parts: dict[str, list[str]] = {}
+    for (latents, other, measure, difference), (low, high) in zip(texts, bounds, strict=True):
+        part = f"{difference} of {measure}, {verdict(low, high, rope)}"
+        parts.setdefault(f"{latents} against {other}", []).append(part)
+    return [f"{pair}: {'; '.join(found)}." for pair, found in parts.items()]

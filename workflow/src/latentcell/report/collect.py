@@ -11,7 +11,7 @@ from latentcell.report.curves import learning_curves
 from latentcell.report.glance import glance
 from latentcell.report.parts import DatasetPart, Report, Topic
 from latentcell.report.results import Results, results_of
-from latentcell.report.tables import table_topics
+from latentcell.report.tables import table_topics, topics_across
 from latentcell.runtime.mark import SIMULATION_NOTE, any_bears_mark
 
 
@@ -40,6 +40,7 @@ def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequenc
         design=_design(settings),
         simulated=SIMULATION_NOTE if any_bears_mark(one.file for one in found) else "",
         datasets=[DatasetPart(one.dataset, _topics(one)) for one in found],
+        across=topics_across(found[0]),
         matrices=[matrix for one in found for cells in subsets for matrix in matrices(one, cells)],
         cost=cost_table(folder),
         seeds=seed_table(settings),

@@ -161,6 +161,8 @@ class Report:
         Note on simulated cells, or empty.
     datasets
         Parts of the data sets, in the order of the run.
+    across
+        Topics of all data sets together, without charts.
     matrices
         Confusion matrices of all data sets.
     cost, seeds, versions
@@ -175,6 +177,7 @@ class Report:
     design: Sequence[str]
     simulated: str
     datasets: Sequence[DatasetPart]
+    across: Sequence[Topic]
     matrices: Sequence[Matrix]
     cost: Table
     seeds: Table

@@ -1,6 +1,7 @@
 """Tables of the run by topic, some with a chart."""
 
 from collections.abc import Callable, Iterator
+from itertools import compress
 from typing import get_args
 
 import pandas as pd
@@ -21,22 +22,27 @@ _PUBLISHED = (
 # By name: entry in the table of contents, heading, text below it.
 _TOPICS = {
     "comparison": ("Comparison", "Controlled comparison", ""),
+    "contrasts": ("Differences", "Differences to raw counts and principal components", ""),
     "leaderboard": ("Leaderboard", "Leaderboard", ""),
     "few-labels": ("Few labels", "Few labels", ""),
     "published": ("Published", "Comparison with published values", _PUBLISHED),
 }
-_OWN_TOPICS = {"leaderboard": "leaderboard", "few_labels": "few-labels"}
+_OWN_TOPICS = {"leaderboard": "leaderboard", "few_labels": "few-labels"} | dict.fromkeys(
+    ("contrasts", "class_contrasts"), "contrasts"
+)
 _BASES = {"as-run": "removed from as run", "controlled": "added to controlled"}
 _ACCURACY = "Test accuracy (share of cells)"
 _MOST_BARS = 30
 
 
 def table_topics(results: Results) -> list[Topic]:
-    """Topics of the run's tables, without empty topics."""
+    """Topics of the run's tables of a data set, without empty topics."""
     found: dict[str, list[Section]] = {name: [] for name in _TOPICS}
+    settings = results.settings
     for entry in TABLES.values():
-        settings = results.settings
-        if entry.is_wanted(settings) and results.dataset in entry.datasets(settings):
+        if entry.across or not entry.is_wanted(settings):
+            continue
+        if results.dataset in entry.datasets(settings):
             found[_topic_of(entry)].append(_section(results, entry))
     # Claims come first.
     found["comparison"].sort(key=lambda section: section.title != TABLES["claims"].title)
@@ -45,6 +51,21 @@ def table_topics(results: Results) -> list[Topic]:
         for name, (menu, title, intro) in _TOPICS.items()
         if found[name]
     ]
+
+
+def topics_across(results: Results) -> list[Topic]:
+    """Topics of the run's tables of all data sets together.
+
+    Parameters
+    ----------
+    results : Results
+        Results of the run on any of its data sets.
+    """
+    entries = [one for one in TABLES.values() if one.across and one.is_wanted(results.settings)]
+    if not entries:
+        return []
+    sections = [_section(results, entry) for entry in entries]
+    return [Topic("across", "Over data sets", "Over data sets", sections)]
 
 
 def _topic_of(entry: TableEntry) -> str:
@@ -103,16 +124,21 @@ def _protocols(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:
 
 
 def _probabilities(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:
+    # The table has the texts of all measures, the chart shows accuracies.
+    shown = (frame["measure"] == "accuracy").to_numpy()
+    frame = frame[shown].reset_index(drop=True)
     pairs = zip(frame["first"], frame["second"], strict=True)
     labels = [f"{_short(first)} | {_short(second)}" for first, second in pairs]
     parts = []
     for index, outcome in enumerate(OUTCOMES):
         part = pd.DataFrame({"label": labels, "outcome": outcome.label, "order": index})
         part["probability"] = frame[outcome.column]
-        parts.append(part.assign(text=table.cells(outcome.heading)))
+        texts = compress(table.cells(outcome.heading), shown)
+        parts.append(part.assign(text=list(texts)))
     summary = (
-        f"One bar for each of {len(frame)} pairs of inputs with three probabilities: first better, "
-        "equal in practice, second better. GMVAE 10/100 has Z = 10 and H = 100."
+        f"Test accuracy: one bar for each of {len(frame)} pairs of inputs with three "
+        "probabilities: first better, equal in practice, second better. GMVAE 10/100 has Z = 10 "
+        "and H = 100."
     )
     spec = probabilities(pd.concat(parts, ignore_index=True))
     yield Chart("probabilities", table.caption, summary, spec, table)

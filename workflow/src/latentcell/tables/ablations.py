@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from latentcell.config.protocols.confounders import Confounder
 from latentcell.config.settings import Settings
+from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.statistics import Estimate, paired_difference, unpaired_difference
 from latentcell.grid.variants import dependencies
 from latentcell.tables.comparison import (
@@ -45,13 +46,13 @@ def ablation_table(
     Returns
     -------
     DataFrame
-        base (as-run or controlled), confounder, point, title, measure (accuracy, macro_f1; elbo in
-        nats per cell), input (representation, or model for elbo), base_mean, changed_mean (over the
-        compared replicates), effect (with minus without the confounder, for both bases), low, high,
-        paired, replicates, note. Missing variants have no rows.
+        base (as-run or controlled), confounder, point, title, measure (accuracy, balanced_accuracy,
+        macro_f1; elbo in nats per cell), input (representation, or model for elbo), base_mean,
+        changed_mean (over the compared replicates), effect (with minus without the confounder, for
+        both bases), low, high, paired, replicates, note. Missing variants have no rows.
     """
     sources = (
-        (accuracies, "input", ("accuracy", "macro_f1")),
+        (accuracies, "input", MEASURES),
         (models, "model", ("elbo",)),
     )
     rows = [

@@ -116,6 +116,25 @@ def _leaderboard(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     return leaderboard_table(scores, costs, main_variant(settings), seed=settings.grid.seed)
 
 
+def _contrasts(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
+    from latentcell.tables.contrasts import contrasts_table
+
+    return contrasts_table(_on_first(records["classifiers"], settings), settings, dataset)
+
+
+def _class_contrasts(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.contrasts import class_contrasts_table
+
+    classes, scores = (_on_first(records[name], settings) for name in ("classes", "classifiers"))
+    return class_contrasts_table(classes, scores, settings)
+
+
+def _over_datasets(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.contrasts import over_datasets_table
+
+    return over_datasets_table(_on_first(records["classifiers"], settings), settings)
+
+
 def _few_labels(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.few_labels import few_label_table
 
@@ -203,7 +222,8 @@ def _three_sizes(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["test_cells"].isin(STUDY_TEST_CELLS)]
 
 
-# Functions of records of one data set, settings and name of the data set, by name of the table.
+# Functions of records of one data set, settings and name of the data set, by name of the table;
+# those of tables across data sets get the records of all, and no name.
 BUILDERS: dict[str, Build] = {
     "table3": _table3_of(None),
     "table4": _table4,
@@ -211,6 +231,9 @@ BUILDERS: dict[str, Build] = {
     "pca_variance": _pca_variance,
     "table5_deposit": _table5_deposit,
     "leaderboard": _leaderboard,
+    "contrasts": _contrasts,
+    "class_contrasts": _class_contrasts,
+    "over_datasets": _over_datasets,
     "protocols": _protocols,
     "controlled": _controlled,
     "probabilities": _probabilities,

@@ -7,17 +7,23 @@ build the tables are in `latentcell.tables.building`.
 from collections.abc import Callable
 from functools import partial
 
+from latentcell.config.names import input_title
 from latentcell.config.protocols import PROTOCOLS
 from latentcell.config.settings import Settings
 from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.runtime.errors import InputError
 from latentcell.study.published import STUDY
-from latentcell.tables.entry import TableEntry, has_deposit
+from latentcell.tables.entry import (
+    TableEntry,
+    has_class_contrasts,
+    has_contrasts,
+    has_deposit,
+)
 from latentcell.tables.headings import Heading
 
 # Names of records, tables and other files from which tables are built.
 NEEDS = (
-    *("models", "classifiers", "curves", "variance", "costs", "class_counts"),
+    *("models", "classifiers", "classes", "curves", "variance", "costs", "class_counts"),
     *("predictions", "deposit", "table5_deposit"),
 )
 
@@ -50,6 +56,10 @@ def has_study_classifier(settings: Settings) -> bool:
     return STUDY_CLASSIFIER in settings.grid.classifiers
 
 
+_COUNTED = (
+    "Macro-F1 and balanced accuracy leave out types with fewer cells in the subset than "
+    "`measures.min_cells`."
+)
 _INTERVALS = "Means on test cells with 95 % intervals over replicates (corrected resampled t-test)."
 _MODEL_MEASURES = (
     "evidence lower bound (ELBO) and its terms, agreement of clusters with cell types (adjusted "
@@ -122,11 +132,87 @@ _STUDY_TABLES = (
     ),
     TableEntry(
         name="leaderboard",
-        title="Representations and classifiers, the best first",
-        caption="All combinations of representations and classifiers: test accuracy with 95 % "
-        "intervals over replicates, and cost of training.",
+        title="Representations and classifiers, ranked by test accuracy",
+        caption="All combinations of representations and classifiers, ranked by test accuracy: "
+        "accuracy, macro-F1 and balanced accuracy on test cells with 95 % intervals over "
+        "replicates, and cost of training.",
         needs=("classifiers", "costs"),
+        remarks=(_COUNTED,),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
+        not_in_latex=("balanced_accuracy_merged", "macro_f1_merged"),
+    ),
+)
+_PAIRED = {"first": Heading("Representation", words=input_title)} | {
+    "second": Heading("Against", words=input_title),
+    **{
+        f"{kind}_first_better": Heading(f"{prefix}P(better)")
+        for kind, prefix in (("probability", ""), ("signed_rank", "Signed rank, "))
+    },
+    **{f"{kind}_second_better": Heading("P(worse)") for kind in ("probability", "signed_rank")},
+}
+_MERGED_LEVEL = (
+    "Level: measures of all types, or of types merged by `coarse_types` of the data set."
+)
+_CONTRAST_TABLES = (
+    TableEntry(
+        name="contrasts",
+        title="Differences to raw counts and principal components",
+        caption="Differences in accuracy, balanced accuracy and macro-F1 on test cells between "
+        "each representation and raw counts, and between each representation and principal "
+        "components, under the same classifier, with 95 % intervals and the probabilities of a "
+        "better, equal or worse representation. Pairs do not depend on results.",
+        needs=("classifiers",),
+        remarks=(
+            "Difference: representation minus baseline, with its 95 % interval over replicates "
+            "(corrected resampled t-test). Probabilities: Bayesian correlated t-test (Benavoli et "
+            "al. 2017). Equal: within `comparison.rope`.",
+            f"{_COUNTED} {_MERGED_LEVEL}",
+        ),
+        category="Comparison",
+        is_wanted=has_contrasts,
+        headings=_PAIRED,
+        not_in_latex=("standard_error", "paired", "note"),
+    ),
+    TableEntry(
+        name="class_contrasts",
+        title="Differences in F1 by cell type",
+        caption="Differences in F1 on test cells between the latents of "
+        "comparison.ablation_model and raw counts, and between these latents and principal "
+        "components, for each cell type, with 95 % intervals over replicates and p values "
+        "corrected for the number of types (Holm).",
+        needs=("classes", "classifiers"),
+        remarks=(
+            "Difference: representation minus baseline, with its 95 % interval over replicates "
+            "(corrected resampled t-test), not corrected for the number of types. p (Holm) is "
+            "corrected for the types of each pair. Types with fewer cells in the subset than "
+            "`measures.min_cells` are left out.",
+        ),
+        category="Comparison",
+        is_wanted=has_class_contrasts,
+        headings=_PAIRED,
+    ),
+    TableEntry(
+        name="over_datasets",
+        title="Differences to raw counts and principal components, over data sets",
+        caption="Mean differences of the contrasts over the data sets of the run, with 95 % "
+        "intervals and probabilities (random-effects meta-analysis), and probabilities of the "
+        "Bayesian signed-rank test.",
+        needs=("classifiers",),
+        remarks=(
+            "Difference: mean over data sets by a random-effects meta-analysis (Paule and Mandel), "
+            "with its 95 % interval (Hartung and Knapp, scale at least 1); probabilities from the "
+            "same t distribution. With two or three data sets the interval is wide: it is about "
+            "data sets like these, not about these.",
+            "Signed rank: Bayesian signed-rank test on the mean differences (Benavoli et al. "
+            "2014), which takes them for exact; a few data sets that agree give it high "
+            "probabilities.",
+        ),
+        category="Comparison",
+        is_wanted=lambda settings: has_contrasts(settings) and len(settings.datasets) > 1,
+        across=True,
+        headings=_PAIRED,
+        not_in_latex=("note",),
+        empty="No contrast has two data sets.",
     ),
 )
 _compared = partial(TableEntry, category="Comparison", is_wanted=is_compared)
@@ -152,8 +238,8 @@ _COMPARISON_TABLES = (
         name="probabilities",
         title="Probability that one input is better than another",
         caption="Probabilities, for each pair of inputs of the controlled comparison, that either "
-        "is better or that both are equal in practice (accuracies within comparison.rope), by the "
-        "Bayesian correlated t-test over replicates.",
+        "is better or that both are equal in practice (within comparison.rope) in accuracy, "
+        "balanced accuracy and macro-F1, by the Bayesian correlated t-test over replicates.",
         needs=("classifiers",),
         remarks=(
             "Bayesian correlated t-test (Benavoli et al. 2017) over replicates. Equal: difference "
@@ -240,12 +326,14 @@ _COMPARISON_TABLES = (
     TableEntry(
         name="few_labels",
         title="Test accuracy by the share of labels",
-        caption="Test accuracy and macro-F1 by number of labelled training cells. Means with 95 % "
-        "intervals over replicates. All methods use the labels of the same cells.",
+        caption="Test accuracy, macro-F1 and balanced accuracy by number of labelled training "
+        "cells. Means with 95 % intervals over replicates. All methods use the labels of the same "
+        "cells.",
         needs=("classifiers",),
         remarks=(
-            f"{_INTERVALS} All methods use the labels of the same cells. Differences are paired, "
-            "to logistic regression on PCA of variable genes with as many labels.",
+            f"{_INTERVALS} All methods use the labels of the same cells. Differences are in "
+            "accuracy and paired, to logistic regression on PCA of variable genes with as many "
+            "labels.",
         ),
         category="Comparison",
         is_wanted=lambda settings: bool(settings.comparison.labelled_shares),
@@ -265,5 +353,5 @@ _COMPARISON_TABLES = (
 )
 
 TABLES: dict[str, TableEntry] = {
-    entry.name: entry for entry in (*_STUDY_TABLES, *_COMPARISON_TABLES)
+    entry.name: entry for entry in (*_STUDY_TABLES, *_CONTRAST_TABLES, *_COMPARISON_TABLES)
 }

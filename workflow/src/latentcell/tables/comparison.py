@@ -22,6 +22,7 @@ from latentcell.config.protocols import PROTOCOLS
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.statistics import (
     Estimate,
+    Probabilities,
     paired_difference,
     paired_probabilities,
     resampled_mean,
@@ -35,7 +36,14 @@ _TRAIN = re.compile(r"controlled-train(\d+)")
 _SIZED = re.compile(r"(.+)-[a-z](\d+)")
 _KEYS = ["input", "kind", "dim", "hidden_units"]
 _PARTS = ("mean", "low", "high")
-_WHOLE = ("dim", "hidden_units", "point", "replicates", "test_cells")
+_WHOLE = ("dim", "hidden_units", "point", "replicates", "test_cells", "datasets")
+_TEXTS = (
+    *("input", "kind", "first", "second", "note", "design", "base", "confounder", "title"),
+    *("measure", "level", "classifier", "cell_type"),
+)
+# Columns of a difference (first minus second) and of its probabilities.
+DIFFERENCE = tuple(f"difference_{part}" for part in _PARTS)
+PROBABILITIES = tuple(f"probability_{one}" for one in ("first_better", "equal", "second_better"))
 
 
 def controlled_table(accuracies: pd.DataFrame, variant: str = "controlled") -> pd.DataFrame:
@@ -76,8 +84,8 @@ def pair_probabilities(
 ) -> pd.DataFrame:
     """Compute the probabilities, for each pair of inputs of a variant, that either is better.
 
-    Replicates are paired, except for ``as-run`` and its ablations, where each input has another
-    split.
+    Each pair has a row for each measure. Replicates are paired, except for ``as-run`` and its
+    ablations, where each input has another split.
 
     Parameters
     ----------
@@ -91,21 +99,21 @@ def pair_probabilities(
     Returns
     -------
     DataFrame
-        first, second, difference_mean, difference_low, difference_high (first minus second),
-        probability_first_better, probability_equal, probability_second_better, replicates, paired,
-        note.
+        first, second, measure, difference_mean, difference_low, difference_high (first minus
+        second), probability_first_better, probability_equal, probability_second_better, replicates,
+        paired, note.
     """
     paired = not variant.startswith("as-run")
-    jobs = jobs_of(accuracies, variant, "input", ["accuracy"])
+    jobs = jobs_of(accuracies, variant, "input", MEASURES)
     by_input = {name: jobs[jobs["input"] == name] for name in input_order(jobs["input"])}
     rows = [
-        {"first": first, "second": second, "paired": paired}
-        | _compare_pair(by_input[first], by_input[second], rope, paired)
+        {"first": first, "second": second, "measure": measure}
+        | compare_pair(by_input[first], by_input[second], measure, rope, paired)
         for first, second in combinations(by_input, 2)
+        for measure in MEASURES
     ]
-    columns = [f"difference_{part}" for part in _PARTS]
-    columns += [f"probability_{which}" for which in ("first_better", "equal", "second_better")]
-    return typed_table(rows, ["first", "second", *columns, "replicates", "paired", "note"])
+    columns = [*DIFFERENCE, *PROBABILITIES, "replicates", "paired", "note"]
+    return typed_table(rows, ["first", "second", "measure", *columns])
 
 
 def learning_curve(accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -245,25 +253,40 @@ def share_of(jobs: pd.DataFrame) -> float:
     return tested_share(jobs["test_cells"], jobs["training_cells"])
 
 
-def _compare_pair(
-    first: pd.DataFrame, second: pd.DataFrame, rope: float, paired: bool
+def compare_pair(
+    first: pd.DataFrame, second: pd.DataFrame, measure: str, rope: float, paired: bool
 ) -> dict[str, Any]:
+    """Compare a measure of two inputs of a variant.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Rows of `jobs_of` of each input.
+    measure : str
+        Column of the measure.
+    rope : float
+        Half width of the region of practical equivalence.
+    paired : bool
+        Whether both inputs of a replicate have the same cells and split.
+
+    Returns
+    -------
+    dict of str
+        The columns in `DIFFERENCE` and `PROBABILITIES`; standard_error (of the difference),
+        replicates, paired, note.
+    """
     if paired:
         first, second = common_replicates(first, second)
-    one, other, shares = first["accuracy"], second["accuracy"], (share_of(first), share_of(second))
+    one, other, shares = first[measure], second[measure], (share_of(first), share_of(second))
     if paired:
         difference = paired_difference(one, other, max(shares))
         found = paired_probabilities(one, other, max(shares), rope=rope)
     else:
         difference = unpaired_difference(one, other, shares)
         found = unpaired_probabilities(one, other, shares, rope=rope)
-    return estimate_columns(difference, "difference_") | {
-        "probability_first_better": found.first_better,
-        "probability_equal": found.equal,
-        "probability_second_better": found.second_better,
-        "replicates": difference.replicates,
-        "note": difference.note,
-    }
+    more = {"paired": paired, "replicates": difference.replicates, "note": difference.note}
+    columns = estimate_columns(difference, "difference_") | probability_columns(found)
+    return columns | {"standard_error": difference.standard_error} | more
 
 
 def common_replicates(
@@ -284,6 +307,15 @@ def estimate_columns(estimate: Estimate, prefix: str) -> dict[str, Any]:
     }
 
 
+def probability_columns(found: Probabilities, prefix: str = "probability_") -> dict[str, Any]:
+    """Probabilities, with prefixed column names."""
+    return {
+        f"{prefix}first_better": found.first_better,
+        f"{prefix}equal": found.equal,
+        f"{prefix}second_better": found.second_better,
+    }
+
+
 def _notes(estimates: Mapping[str, Estimate]) -> str:
     """Join notes: a common note once, others with their names."""
     found = {estimate.note for estimate in estimates.values()}
@@ -299,12 +331,11 @@ def _prefix(protocol: str) -> str:
 def typed_table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """Make a table with nullable integers, floats and texts."""
     table = pd.DataFrame(rows, columns=columns)
-    texts = ("input", "kind", "first", "second", "note", "design", "base", "confounder")
     for column in columns:
         if column in _WHOLE or column.endswith("_replicates"):
             table[column] = table[column].astype("Int64")
         elif column == "paired":
             table[column] = table[column].astype(bool)
-        elif column not in (*texts, "title", "measure"):
+        elif column not in _TEXTS:
             table[column] = table[column].astype("float64")
     return table

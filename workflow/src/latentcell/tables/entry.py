@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from latentcell.config.settings import Settings
+from latentcell.config.names import pca_name
+from latentcell.config.settings import LatentsSettings, Settings
+from latentcell.grid.variants import classifiers_of
 from latentcell.study.published import STUDY
 from latentcell.tables.headings import HEADINGS, Heading
 
@@ -21,6 +23,45 @@ Category = Literal["Tables", "Comparison"]
 def has_deposit(settings: Settings) -> bool:
     """Whether a run has the data set with deposited inputs of the classifier."""
     return STUDY in settings.dataset_names()
+
+
+def baselines_of(settings: Settings) -> list[str]:
+    """Representations with which others are compared: raw counts and principal components.
+
+    Of the principal components those are taken whose number is closest to
+    `comparison.ablation_components`.
+    """
+    wanted, numbers = settings.comparison.ablation_components, settings.pca_components()
+    raw = [name for name in settings.baselines() if name == "raw"]
+    return raw + [pca_name(k) for k in sorted(numbers, key=lambda k: abs(k - wanted))[:1]]
+
+
+def has_contrasts(settings: Settings) -> bool:
+    """Whether a run has a representation and a baseline with a common classifier."""
+    return any(
+        first != second and set(classifiers_of(settings, first)) & set(fitting)
+        for second in baselines_of(settings)
+        if (fitting := classifiers_of(settings, second))
+        for first in settings.representations()
+    )
+
+
+def shares_splits(settings: Settings) -> bool:
+    """Whether all inputs of a replicate have the same cells and split."""
+    return settings.latents == LatentsSettings() and settings.ffnn.split == "shared"
+
+
+def has_class_contrasts(settings: Settings) -> bool:
+    """Whether a run has the latent of the contrasts by type, on the same test cells as others."""
+    latent = settings.comparison.ablation_model
+    return (
+        shares_splits(settings)
+        and latent in settings.representations()
+        and any(
+            set(classifiers_of(settings, latent)) & set(classifiers_of(settings, second))
+            for second in baselines_of(settings)
+        )
+    )
 
 
 def always(_: Settings) -> bool:
@@ -50,6 +91,8 @@ class TableEntry:
         Function of settings: whether the run has the table.
     datasets
         Function of settings: data sets of the table.
+    across
+        Whether the table is of all data sets together, without a column ``dataset``.
     headings
         Headings that replace those of `latentcell.tables.headings`.
     not_in_latex
@@ -66,6 +109,7 @@ class TableEntry:
     category: Category = "Tables"
     is_wanted: Callable[[Settings], bool] = always
     datasets: Callable[[Settings], list[str]] = Settings.dataset_names
+    across: bool = False
     headings: Mapping[str, Heading] = field(default_factory=dict)
     not_in_latex: tuple[str, ...] = ()
     empty: str = "Nothing of this kind was run."
@@ -88,12 +132,14 @@ class TableEntry:
         Returns
         -------
         DataFrame
-            The first column is ``dataset``.
+            The first column is ``dataset``, but for tables across data sets.
         """
         import pandas as pd
 
         from latentcell.tables.building import BUILDERS
 
+        if self.across:
+            return BUILDERS[self.name](records, settings, "")
         parts = []
         for dataset in self.datasets(settings):
             own = {name: frame[frame["dataset"] == dataset] for name, frame in records.items()}

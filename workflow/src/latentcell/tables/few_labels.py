@@ -13,9 +13,10 @@ from latentcell.tables.comparison import estimate_columns, share_of
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
 
+_MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
 COLUMNS = [
     *("method", "share", "labelled_cells"),
-    *("accuracy_mean", "accuracy_low", "accuracy_high", "macro_f1_mean"),
+    *(f"{name}_{part}" for name in _MEASURES for part in ("mean", "low", "high")),
     *("difference_mean", "difference_low", "difference_high", "replicates"),
 ]
 _BASE = re.compile(r"hvg-pca-k\d+")
@@ -38,8 +39,8 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
         `COLUMNS`, in the order of the grid, shares ascending. A method is a representation and a
         classifier, such as ``hvg-pca-k50 + logistic``; methods without few labels are excluded.
         Intervals are corrected resampled t intervals at 95 % (`latentcell.evaluate.statistics`).
-        Differences are paired, to logistic regression on PCA of variable genes with the same share
-        (empty if the grid lacks this baseline).
+        Differences are in accuracy and paired, to logistic regression on PCA of variable genes with
+        the same share (empty if the grid lacks this baseline).
     """
     scores = _scores(classifiers, settings)
     if scores.empty:
@@ -58,10 +59,10 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
                 "method": " + ".join(pair),
                 "share": share,
                 "labelled_cells": part["labelled_cells"].mean(),
-                "macro_f1_mean": part["macro_f1"].mean(),
                 "replicates": len(part),
             }
-            row |= estimate_columns(resampled_mean(part["accuracy"], tested), "accuracy_")
+            for name in _MEASURES:
+                row |= estimate_columns(resampled_mean(part[name], tested), f"{name}_")
             if base and base != pair and (*base, share) in groups:
                 own, other = _aligned(part, groups[*base, share])
                 row |= estimate_columns(paired_difference(own, other, tested), "difference_")

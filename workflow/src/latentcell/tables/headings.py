@@ -41,6 +41,12 @@ def _pair(method: str) -> str:
     return f"{input_title(representation)}{plus}{classifier}"
 
 
+def _measure(name: str) -> str:
+    """Format the name of a measure."""
+    words = {"elbo": "ELBO", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
+    return words.get(name, name)
+
+
 def _by_measure(row: Mapping[Any, Any]) -> int:
     """Digits of a measure: one for nats, three for accuracies."""
     return 1 if row["measure"] == "elbo" else 3
@@ -89,6 +95,9 @@ HEADINGS: dict[str, Heading] = {
     "accuracy": Heading("Accuracy"),
     "balanced_accuracy": Heading("Balanced accuracy"),
     "macro_f1": Heading("Macro-F1"),
+    "accuracy_merged": Heading("Accuracy, merged types"),
+    "balanced_accuracy_merged": Heading("Balanced accuracy, merged types"),
+    "macro_f1_merged": Heading("Macro-F1, merged types"),
     "k": Heading("k", 0),
     "explained_variance_percent": Heading("Explained variance (%)", 2),
     "held_out_variance_percent": Heading("of test cells (%)", 2),
@@ -102,14 +111,22 @@ HEADINGS: dict[str, Heading] = {
     "probability_first_better": Heading("P(first better)"),
     "probability_equal": Heading("P(equal)"),
     "probability_second_better": Heading("P(second better)"),
+    "signed_rank_first_better": Heading("Signed rank, P(first better)"),
+    "signed_rank_equal": Heading("P(equal)"),
+    "signed_rank_second_better": Heading("P(second better)"),
+    "standard_error": Heading("Standard error"),
+    "between_sd": Heading("SD between data sets"),
     "first_alone_right": Heading("First alone right", 0),
     "second_alone_right": Heading("Second alone right", 0),
     "p_value": Heading("p", 4),
+    "p_holm": Heading("p (Holm)", 4),
     "base": Heading("Base"),
     "confounder": Heading("Confounder"),
     "point": Heading("Point", 0),
     "title": Heading("Title"),
-    "measure": Heading("Measure"),
+    "measure": Heading("Measure", words=_measure),
+    "level": Heading("Level"),
+    "cell_type": Heading("Cell type"),
     "base_mean": Heading("Mean of the base", _by_measure),
     "changed_mean": Heading("Mean of the variant", _by_measure),
     "effect": Heading("Effect", _by_measure),
@@ -132,6 +149,7 @@ HEADINGS: dict[str, Heading] = {
     "training_cells": Heading("Training cells", 0),
     "test_cells": Heading("Test cells", 0),
     "replicates": Heading("Replicates", 0),
+    "datasets": Heading("Data sets", 0),
     **{
         f"{protocol}{part}": heading
         for protocol, title in PROTOCOL_TITLES.items()

@@ -1,17 +1,22 @@
-"""Leaderboard of representations and classifiers, the best first."""
+"""Leaderboard of representations and classifiers, ranked by test accuracy."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 
-from latentcell.evaluate.metrics import MEASURES
+from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.evaluate.posterior import best_probabilities
 from latentcell.evaluate.statistics import resampled_mean
-from latentcell.tables.comparison import jobs_of, share_of
+from latentcell.tables.comparison import estimate_columns, jobs_of, share_of
 from latentcell.tables.headings import PAIR
 
+# In the order of the columns: those of the types, then those of merged types.
+_MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
+SCORES = [*_MEASURES, *(f"{measure}{MERGED}" for measure in _MEASURES)]
 COLUMNS = [
-    *("representation", "classifier", "accuracy_mean", "accuracy_low", "accuracy_high"),
-    *("macro_f1_mean", "balanced_accuracy_mean", "replicates", "seconds", "peak_mb"),
-    "probability_best",
+    *("representation", "classifier"),
+    *(f"{name}_{part}" for name in SCORES for part in ("mean", "low", "high")),
+    *("replicates", "seconds", "peak_mb", "probability_best"),
 ]
 
 
@@ -32,32 +37,31 @@ def leaderboard_table(
     Returns
     -------
     DataFrame
-        `COLUMNS`, sorted by accuracy, then by name. The interval is the corrected resampled t
-        interval at 95 % (`latentcell.evaluate.statistics`). ``seconds`` is the mean CPU time of
+        `COLUMNS`, sorted by accuracy, then by name. Intervals are corrected resampled t intervals
+        at 95 % (`latentcell.evaluate.statistics`). Measures of merged types are empty for data sets
+        without them. ``probability_best`` is of the accuracy. ``seconds`` is the mean CPU time of
         representation and classifier together, ``peak_mb`` the larger memory of both. Only these
         two columns change when a run is repeated.
     """
-    scores = pair_scores(classifiers, variant)
+    scores = pair_scores(classifiers, variant, SCORES)
     if scores.empty:
         return pd.DataFrame(columns=COLUMNS)
     share = share_of(scores)
     rows = []
     for pair, part in scores.groupby(PAIR, sort=True):
-        accuracy = resampled_mean(part["accuracy"], share)
-        rows.append(
-            dict(zip(PAIR, pair, strict=True))
-            | {"accuracy_mean": accuracy.mean}
-            | {"accuracy_low": accuracy.low, "accuracy_high": accuracy.high}
-            | {f"{name}_mean": part[name].mean() for name in ("macro_f1", "balanced_accuracy")}
-            | {"replicates": len(part)}
-        )
+        row = dict(zip(PAIR, pair, strict=True)) | {"replicates": len(part)}
+        for name in SCORES:
+            row |= estimate_columns(resampled_mean(part[name], share), f"{name}_")
+        rows.append(row)
     table = pd.DataFrame(rows).merge(_costs(costs[costs["variant"] == variant]), on=PAIR)
     table = table.merge(_probabilities(scores, share, seed), on=PAIR)
     table = table.sort_values(["accuracy_mean", *PAIR], ascending=[False, True, True])
     return table[COLUMNS].reset_index(drop=True)
 
 
-def pair_scores(classifiers: pd.DataFrame, variant: str) -> pd.DataFrame:
+def pair_scores(
+    classifiers: pd.DataFrame, variant: str, measures: Sequence[str] = MEASURES
+) -> pd.DataFrame:
     """Scores on test cells by representation, classifier and replicate.
 
     Parameters
@@ -66,6 +70,8 @@ def pair_scores(classifiers: pd.DataFrame, variant: str) -> pd.DataFrame:
         Records of `latentcell.grid.records.classifier_records` for one data set and subset.
     variant : str
         Name of the variant.
+    measures : sequence of str
+        Columns of the measures.
 
     Returns
     -------
@@ -74,11 +80,11 @@ def pair_scores(classifiers: pd.DataFrame, variant: str) -> pd.DataFrame:
     """
     own = classifiers[classifiers["variant"] == variant]
     parts = [
-        jobs_of(part, variant, "input", MEASURES).assign(classifier=name)
+        jobs_of(part, variant, "input", measures).assign(classifier=name)
         for name, part in own.groupby("classifier", sort=False)
     ]
     if not parts:
-        columns = [*PAIR, "replicate", "test_cells", "training_cells", *MEASURES]
+        columns = [*PAIR, "replicate", "test_cells", "training_cells", *measures]
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True).rename(columns={"input": "representation"})
 

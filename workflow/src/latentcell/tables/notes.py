@@ -50,11 +50,10 @@ def deposit_notes(table: pd.DataFrame) -> list[str]:
 def leaderboard_notes(table: pd.DataFrame) -> list[str]:
     """Notes of the leaderboard, with the missing combinations."""
     notes = [
-        "Accuracy on test cells: mean over replicates with 95 % interval, corrected for "
-        "overlapping training sets (corrected resampled t-test). Macro-F1 and balanced accuracy: "
-        "means over replicates.",
+        "Ranked by test accuracy. Means over replicates on test cells with 95 % intervals, "
+        "corrected for overlapping training sets (corrected resampled t-test).",
         "Seconds: CPU time of training, representation and classifier together. MB: peak memory "
-        "of a process. P(best): probability of the highest accuracy, from paired replicates.",
+        "of a process. P(best): probability of the highest mean accuracy, from paired replicates.",
     ]
     there = set(table[PAIR].itertuples(index=False, name=None))
     classifiers = list(dict.fromkeys(table["classifier"]))

@@ -16,6 +16,7 @@ from latentcell.config.settings.grid import GridPoint, GridSettings
 from latentcell.config.settings.jobs import JobSettings
 from latentcell.config.settings.labels import LabelSettings
 from latentcell.config.settings.latents import LatentsSettings
+from latentcell.config.settings.measures import MeasureSettings
 from latentcell.config.settings.parsing import load_settings, parse_settings
 from latentcell.config.settings.pca import PcaSettings
 from latentcell.config.settings.run import Settings
@@ -44,6 +45,7 @@ __all__ = [
     "JobSettings",
     "LabelSettings",
     "LatentsSettings",
+    "MeasureSettings",
     "PcaSettings",
     "ProtocolName",
     "Section",

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from latentcell.config.datasets import BUILT_IN, NAME_PATTERN, SHA256_PATTERN, known_datasets
-from latentcell.config.settings.base import Section, Seed
+from latentcell.config.settings.base import Section, Seed, repeated
 
 BUILT_IN_DATASETS = tuple(BUILT_IN)
 # Folders of every run beside those of its data sets.
@@ -15,6 +15,12 @@ RUN_FOLDERS = (
     *("annotate", "benchmarks", "changed", "checksums", "comparison", "deposit", "figures", "logs"),
     *("records", "samples", "tables", "variants"),
 )
+# Subtypes of T cells in the data sets with the labels of Zheng et al. (2017).
+_T_CELLS = (
+    *("CD4+ T Helper2", "CD4+/CD25 T Reg", "CD4+/CD45RA+/CD25- Naive T", "CD4+/CD45RO+ Memory"),
+    *("CD8+ Cytotoxic T", "CD8+/CD45RA+ Naive Cytotoxic"),
+)
+_WITH_T_CELLS = ("pbmc68k-sample", "pbmc68k-study", "pbmc68k", "zheng-sorted")
 _REMOTE = ("http://", "https://")
 
 
@@ -68,6 +74,12 @@ class DatasetSettings(Section):
         description="Column of `obs` (or of the `labels` file) with the batch of each cell; "
         "for `vae.batch_correction`.",
     )
+    coarse_types: dict[str, Annotated[list[str], Field(min_length=2)]] | None = Field(
+        None,
+        description="Groups of types for measures with merged types beside those of all types, "
+        "such as `T cells: [CD4 T, CD8 T]`; null: T cells of the built-in PBMC data sets, else "
+        "none; `{}`: none. Changes train nothing again.",
+    )
     orientation: Literal["cells-by-genes", "genes-by-cells"] = Field(
         "cells-by-genes", description="Rows and columns of a TSV or CSV table."
     )
@@ -113,6 +125,12 @@ class DatasetSettings(Section):
         """Return the name of the file at an address."""
         return unquote(urlsplit(self.path or "").path.rpartition("/")[2])
 
+    def type_groups(self) -> dict[str, list[str]]:
+        """Return the types that are merged in coarse measures, by name of the group."""
+        if self.coarse_types is not None:
+            return dict(self.coarse_types)
+        return {"T cells": list(_T_CELLS)} if self.name in _WITH_T_CELLS else {}
+
     def local_files(self) -> list[str]:
         """Return the user's files and folders that must exist before a run."""
         names = [None if self.is_remote else self.path, self.labels]
@@ -134,6 +152,13 @@ class DatasetSettings(Section):
             "label_column": row.label_column or None,
         }
         return found | {key: value for key, value in values.items() if value is not None}
+
+    @model_validator(mode="after")
+    def _in_one_group(self) -> Self:
+        types = [one for group in (self.coarse_types or {}).values() for one in group]
+        if (twice := repeated(types)) is not None:
+            raise ValueError(f"coarse_types names {twice!r} twice")
+        return self
 
     @model_validator(mode="after")
     def _path_fits_name(self) -> Self:

@@ -25,6 +25,7 @@ from latentcell.config.settings.grid import GridSettings
 from latentcell.config.settings.jobs import JobSettings
 from latentcell.config.settings.labels import LabelSettings
 from latentcell.config.settings.latents import LatentsSettings
+from latentcell.config.settings.measures import MeasureSettings
 from latentcell.config.settings.pca import PcaSettings
 from latentcell.config.settings.split import SplitSettings
 from latentcell.config.settings.subset import SubsetSettings
@@ -60,6 +61,9 @@ class Settings(Section):
     choice: ChoiceSettings = Field(ChoiceSettings(), description="Model choice.")
     pca: PcaSettings = Field(PcaSettings(), description="Principal components.")
     ffnn: FfnnSettings = Field(FfnnSettings(), description="The study's classifier.")
+    measures: MeasureSettings = Field(
+        MeasureSettings(), description="Types that the measures count."
+    )
     tsne: TsneSettings = Field(TsneSettings(), description="Maps.")
     deposited: DepositedSettings = Field(
         DepositedSettings(), description="Table 5 on the latents of the authors."
@@ -186,6 +190,10 @@ class Settings(Section):
     def dataset(self, name: str) -> DatasetSettings:
         """Return the data set of a name; raises ``KeyError`` if there is none."""
         return {dataset.name: dataset for dataset in self.datasets}[name]
+
+    def type_groups(self) -> dict[str, dict[str, list[str]]]:
+        """Return the groups of types that are merged, by data set and name of the group."""
+        return {dataset.name: dataset.type_groups() for dataset in self.datasets}
 
     def models(self) -> list[ModelName]:
         """Return the generative models in the order of the configuration."""
