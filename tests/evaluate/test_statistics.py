@@ -263,3 +263,63 @@ def test_what_cannot_be_detected_has_a_reason() -> None:
     assert "accuracy of 1" in s.detectable_independent(10, 0.65).note
     assert "discordant" in s.detectable_paired(26, 0.1).note
     assert s.detectable_paired(26, 0.0) == s.Detectable(None, "no cell is discordant")
+
+
+# Many differences --------------------------------------------------------------------------------
+
+
+def test_p_value_of_a_difference_is_that_of_its_interval() -> None:
+    """An interval of level 1 - p ends at 0; without overlap it is SciPy's paired t test."""
+    differences = s.paired_difference(FIRST, SECOND, 0.125)
+    p = s.difference_p_value(differences)
+    assert p is not None
+    assert s.paired_difference(FIRST, SECOND, 0.125, level=1 - p).low == pytest.approx(0, abs=1e-9)
+    plain = s.difference_p_value(s.paired_difference(FIRST, SECOND, 0.0))
+    assert plain == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
+    welch = s.difference_p_value(s.unpaired_difference(FIRST, [0.5, 0.6, 0.7]))
+    assert welch == pytest.approx(stats.ttest_ind(FIRST, [0.5, 0.6, 0.7], equal_var=False).pvalue)
+
+
+def test_differences_without_spread_have_neither_p_value_nor_power() -> None:
+    for first in ([0.7], [0.7, 0.7], []):
+        difference = s.paired_difference(first, [0.6] * len(first), 0.125)
+        assert s.difference_p_value(difference) is None
+        assert s.detectable_difference(difference) == s.Detectable(
+            None, "no spread over replicates"
+        )
+
+
+def test_holm_multiplies_by_the_number_of_tests_that_are_left() -> None:
+    # 3 x .01, 2 x .02, and the largest no smaller than the one before it.
+    assert s.holm([0.03, None, 0.01, 0.02]) == [
+        pytest.approx(0.04),
+        None,
+        pytest.approx(0.03),
+        pytest.approx(0.04),
+    ]
+    assert s.holm([None]) == [None]
+    assert s.holm([]) == []
+
+
+@pytest.mark.parametrize(("df", "alpha"), [(1, 0.05), (2, 0.05), (2, 0.002), (9, 0.01)])
+def test_detectable_difference_is_found_as_often_as_it_says(df: int, alpha: float) -> None:
+    estimate = s.Estimate(0.0, -1.0, 1.0, df + 1, "", 0.01, df)
+    gain = s.detectable_difference(estimate, alpha=alpha).difference
+    assert gain is not None
+    random = np.random.default_rng(4)
+    draws = (random.normal(size=200_000) + gain / 0.01) / np.sqrt(
+        random.chisquare(df, 200_000) / df
+    )
+    found = np.mean(np.abs(draws) > stats.t.isf(alpha / 2, df))
+    assert found == pytest.approx(0.8, abs=0.004)
+
+
+@pytest.mark.parametrize("replicates", [3, 5, 10])
+def test_detectable_difference_agrees_with_statsmodels(replicates: int) -> None:
+    from statsmodels.stats.power import TTestPower
+
+    spread = np.random.default_rng(6).normal(size=replicates)
+    difference = s.paired_difference(spread, np.zeros(replicates), 0.0)
+    units = TTestPower().solve_power(nobs=replicates, alpha=0.05, power=0.8)
+    found = s.detectable_difference(difference).difference
+    assert found == pytest.approx(units * np.std(spread, ddof=1), rel=1e-3)

@@ -8,7 +8,7 @@ generalization error", Machine Learning 52, 239-281: the variance of the mean of
 gives the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from scipy import optimize, stats
 
 # Digits of differences; smaller ones are floating-point residue.
 _DIGITS = 12
+# Quantiles over which the power of a t test is integrated.
+_QUANTILES = 4000
 # Most numbers in memory during the bootstrap.
 _BATCH = 5_000_000
 
@@ -25,13 +27,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over replicates with its interval; None, and a note, if undefined."""
+    """Mean over replicates with its interval; None, and a note, if undefined.
+
+    Attributes
+    ----------
+    error, df
+        Standard error and degrees of freedom of a t interval; None for other intervals.
+    """
 
     mean: float | None
     low: float | None
     high: float | None
     replicates: int
     note: str = ""
+    error: float | None = None
+    df: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,10 @@ class _Student:
     def estimate(self, level: float) -> Estimate:
         if self.mean is None or self.variance is None:
             return Estimate(self.mean, None, None, self.replicates, self.note)
-        half = float(stats.t.ppf((1 + level) / 2, self.df)) * self.variance**0.5
-        return Estimate(self.mean, self.mean - half, self.mean + half, self.replicates, self.note)
+        error = self.variance**0.5
+        half = float(stats.t.ppf((1 + level) / 2, self.df)) * error
+        interval = (self.mean, self.mean - half, self.mean + half)
+        return Estimate(*interval, self.replicates, self.note, error, self.df)
 
     def probabilities(self, rope: float) -> Probabilities:
         """Probabilities by baycomp, which subtracts first from second."""
@@ -172,6 +184,37 @@ def unpaired_difference(
         First minus second; ``replicates`` is the smaller of the two numbers.
     """
     return _welch(first, second, shares).estimate(level)
+
+
+def difference_p_value(difference: Estimate) -> float | None:
+    """Compute the two-sided p value of a difference, from its corrected t statistic.
+
+    Parameters
+    ----------
+    difference
+        Result of `paired_difference` or `unpaired_difference`.
+
+    Returns
+    -------
+    float or None
+        None without standard error, or if all replicates are equal.
+    """
+    if difference.mean is None or not difference.error or difference.df is None:
+        return None
+    return float(2 * stats.t.sf(abs(difference.mean) / difference.error, difference.df))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust the p values of a family of tests by Holm's method, by statsmodels.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6, 65-70. None stays None and does not count as a test.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    known = [p for p in p_values if p is not None]
+    adjusted = iter(multipletests(known, method="holm")[1].tolist() if known else [])
+    return [None if p is None else next(adjusted) for p in p_values]
 
 
 def paired_probabilities(
@@ -363,6 +406,38 @@ def detectable_paired(
 
     reason = "not even with all discordant cells on one side would it be found"
     return _smallest(found, discordant, power, reason)
+
+
+def detectable_difference(
+    difference: Estimate, *, power: float = 0.8, alpha: float = 0.05
+) -> Detectable:
+    """Compute the smallest true difference that as many replicates would detect.
+
+    The test is that of `difference_p_value`, with the standard error of the given difference. Its
+    power is that of the t test, by the noncentral t distribution (Cohen 1988, "Statistical power
+    analysis for the behavioral sciences", chapter 2). The distribution is integrated over quantiles
+    of chi-squared, since SciPy's is undefined for the large noncentralities of few replicates.
+
+    Parameters
+    ----------
+    difference
+        Result of `paired_difference` or `unpaired_difference`.
+    power
+        Probability of detecting the difference.
+    alpha
+        Significance level.
+    """
+    if not difference.error or difference.df is None:
+        return Detectable(None, "no spread over replicates")
+    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    spread = np.sqrt(stats.chi2.ppf(levels, difference.df) / difference.df)
+    critical = float(stats.t.isf(alpha / 2, difference.df)) * spread
+
+    def found(gain: float) -> float:
+        return float(np.mean(stats.norm.cdf(gain - critical) + stats.norm.cdf(-gain - critical)))
+
+    units = _smallest(found, float(critical.max()) + 10, power, "").difference
+    return Detectable(None if units is None else units * difference.error)
 
 
 def _likely(trials: int, chance: float) -> tuple[Floats, Floats]:

@@ -184,11 +184,16 @@ _COMPARISON_TABLES = (
         title="Effect of each confounder",
         caption="Effect of each confounder of the study, with minus without the confounder: "
         "removed from the protocol as-run, or added to the protocol controlled. Means with 95 % "
-        "intervals over replicates.",
+        "intervals over replicates, p values adjusted for the number of effects, and the smallest "
+        "detectable effects.",
         needs=("classifiers", "models"),
         remarks=(
             "Effect: with minus without the confounder, removed from `as-run` or added to "
             "`controlled`. ELBO in nats per cell, on test cells.",
+            "Intervals and p are those of each effect alone. p (Holm) is adjusted for all effects "
+            "from the same base on the same measure. Detectable: smallest effect that as many "
+            "replicates with this spread show with a power of 80 %, at 5 % over the number of "
+            "these effects (Holm's first step).",
         ),
     ),
     _compared(

@@ -40,7 +40,7 @@ def _pair(method: str) -> str:
 
 def _by_measure(row: Mapping[Any, Any]) -> int:
     """Digits of a measure: one for nats, three for accuracies."""
-    return 1 if row["measure"] == "elbo" else 3
+    return 1 if row.get("measure") == "elbo" else 3
 
 
 def _of_estimate(row: Mapping[Any, Any]) -> int:
@@ -98,6 +98,7 @@ HEADINGS: dict[str, Heading] = {
     "first_alone_right": Heading("First alone right", 0),
     "second_alone_right": Heading("Second alone right", 0),
     "p_value": Heading("p", 4),
+    "p_holm": Heading("p (Holm)", 4),
     "base": Heading("Base"),
     "confounder": Heading("Confounder"),
     "point": Heading("Point", 0),
@@ -110,7 +111,7 @@ HEADINGS: dict[str, Heading] = {
     "variant": Heading("Protocol"),
     "rule": Heading("Rule"),
     "design": Heading("Design"),
-    "detectable": Heading("Detectable"),
+    "detectable": Heading("Detectable", _by_measure),
     "discordant": Heading("Discordant"),
     # Claims
     "claim": Heading("Claim"),
