@@ -6,7 +6,7 @@ path. A record has one row per file and split, epoch or component; its first col
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +45,10 @@ def collect(name: str, files: Files) -> pd.DataFrame:
 
         ================  =====================================================================
         ``models``        ``{dataset}/{subset}/{replicate}/{model}/metrics.json``
+        ``model_curves``  ``{dataset}/{subset}/{replicate}/{model}/history.csv``
         ``classifiers``   ``.../{representation}/{classifier}/metrics.json``
         ``curves``        ``.../{representation}/{classifier}/history.csv``
-        ``variance``      ``{dataset}/{subset}/{replicate}/{representation}/features.h5ad`` of PCA
+        ``variance``      ``features.h5ad`` and ``model.safetensors`` of PCA
         ``costs``         ``cost.json`` of representations and of classifiers
         ``class_counts``  ``{dataset}/dataset.h5ad`` and ``.../{replicate}/cells.h5ad``
         ================  =====================================================================
@@ -90,6 +91,19 @@ def model_records(files: Files) -> pd.DataFrame:
     return _whole(pd.DataFrame(rows))
 
 
+def model_curve_records(files: Files) -> pd.DataFrame:
+    """Collect the learning curves of generative models.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, model, epoch, split (training or validation), elbo and
+        the other measures of each epoch (true means, nats per cell). A training that stopped early
+        has fewer epochs.
+    """
+    return _histories(_files(files, "model"), [*KEYS, "model"])
+
+
 def classifier_records(files: Files) -> pd.DataFrame:
     """Collect the scores of classifiers.
 
@@ -114,15 +128,15 @@ def curve_records(files: Files) -> pd.DataFrame:
     DataFrame
         dataset, variant, cells, replicate, input, classifier, epoch, split, loss, accuracy.
     """
-    parts = _files(files, "input", "classifier")
-    tables = [pd.read_csv(file.path).assign(**file.keys) for file in parts]
-    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-    columns = [*KEYS, "input", "classifier"]
-    return table[[*columns, *(name for name in table if name not in columns)]]
+    return _histories(_files(files, "input", "classifier"), [*KEYS, "input", "classifier"])
 
 
 def variance_records(files: Files) -> pd.DataFrame:
     """Collect the cumulative variance explained by principal components.
+
+    Features of few components are the first of a larger fit. The variance is that of all components
+    of the fit, from ``model.safetensors``; features are listed since they tell if cells are
+    simulated.
 
     Returns
     -------
@@ -131,6 +145,8 @@ def variance_records(files: Files) -> pd.DataFrame:
     """
     tables = []
     for file in _files(files, "representation"):
+        if file.path.name == "features.h5ad":
+            continue
         ratio = _explained_variance(file.path)
         numbers = {"k": np.arange(1, len(ratio) + 1), _PERCENT: 100 * ratio.cumsum()}
         tables.append(pd.DataFrame(numbers).assign(**file.keys))
@@ -198,6 +214,7 @@ def class_counts(files: Files) -> pd.DataFrame:
 
 RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "models": model_records,
+    "model_curves": model_curve_records,
     "classifiers": classifier_records,
     "curves": curve_records,
     "variance": variance_records,
@@ -206,6 +223,7 @@ RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
 }
 
 _PERCENT = "explained_variance_percent"
+_RATIO = "explained_variance_ratio"
 _UNITS = ("seconds", "peak_mb")
 _COSTS = (
     *("representation", "classifier", "representation_seconds", "representation_peak_mb"),
@@ -217,6 +235,7 @@ _OPTIONAL = {
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
         *("split", "split_cells"),
     ),
+    "model_curves": ("model", "epoch", "split", "elbo"),
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
     "variance": ("k", _PERCENT),
     "costs": _COSTS,
@@ -306,14 +325,21 @@ def _without_cells(measures: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def _explained_variance(path: Path) -> NDArray[np.float64]:
-    """Share of variance by component, from a file of features."""
-    import h5py
+def _histories(files: Iterable[_File], columns: list[str]) -> pd.DataFrame:
+    """Concatenate learning curves, with the columns of their paths first."""
+    tables = [pd.read_csv(file.path).assign(**file.keys) for file in files]
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+    return table[[*columns, *(name for name in table if name not in columns)]]
 
-    with h5py.File(path) as file:
-        if "uns/explained_variance_ratio" not in file:
-            raise InputError(f"{path}: expected features with explained variance, found none")
-        return np.asarray(file["uns/explained_variance_ratio"][:], np.float64)
+
+def _explained_variance(path: Path) -> NDArray[np.float64]:
+    """Share of variance by component, from a fitted PCA."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        if _RATIO not in file.keys():  # noqa: SIM118
+            raise InputError(f"{path}: expected a PCA with explained variance, found none")
+        return np.asarray(file.get_tensor(_RATIO), np.float64)
 
 
 def _cost(path: Path, prefix: str) -> dict[str, float]:
