@@ -7,12 +7,21 @@ from typing import Any
 import pandas as pd
 
 from latentcell.config.protocols.confounders import CONFOUNDERS
-from latentcell.study.contrasts import TRUE_MEANS, Contrast, Question
+from latentcell.study.contrasts import Contrast, Question
 from latentcell.study.evidence import AS_RUN, CONTROLLED, Evidence, MissingError, is_there
+from latentcell.study.model_contrasts import TRUE_MEANS
 from latentcell.study.words import number_text
 
 # Points of docs/study.md. Inflated means need no switch: records have both means.
 POINTS = {one.name: one.point for one in CONFOUNDERS} | {"inflated-means": 12}
+# Keys of the jobs of each record, beside subset and replicate.
+_JOBS: dict[str, list[str]] = {
+    "accuracies": ["input"],
+    "curves": ["input"],
+    "models": ["model"],
+    "model_curves": ["model"],
+    "variance": [],
+}
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def _change(evidence: Evidence, question: Question, base: str, variant: str) -> 
 
 def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
     """Base and name of each ablation in the records."""
-    frames = (evidence.accuracies, evidence.models, evidence.curves, evidence.variance)
+    frames = [getattr(evidence, name) for name in _JOBS]
     names = {str(n) for frame in frames if is_there(frame) for n in frame["variant"].unique()}
     prefixes = {f"{AS_RUN}-without-": AS_RUN, f"{CONTROLLED}-with-": CONTROLLED}
     return [
@@ -95,9 +104,8 @@ def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
 
 def _alike(evidence: Evidence, base: str, variant: str) -> Evidence:
     """Records of the jobs that two variants share; ablations have only a few inputs."""
-    jobs = {"accuracies": ["input"], "curves": ["input"], "models": ["model"], "variance": []}
     kept: dict[str, Any] = {}
-    for name, key in jobs.items():
+    for name, key in _JOBS.items():
         frame = getattr(evidence, name)
         if not is_there(frame):
             continue

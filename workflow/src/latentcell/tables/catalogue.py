@@ -17,7 +17,7 @@ from latentcell.tables.headings import Heading
 
 # Names of records, tables and other files from which tables are built.
 NEEDS = (
-    *("models", "classifiers", "curves", "variance", "costs", "class_counts"),
+    *("models", "model_curves", "classifiers", "curves", "variance", "costs", "class_counts"),
     *("predictions", "deposit", "table5_deposit"),
 )
 
@@ -227,14 +227,17 @@ _COMPARISON_TABLES = (
         caption="Claims of the study, each with its test, our estimate, the verdict and the "
         "confounders.",
         needs=(
-            *("classifiers", "models", "curves", "variance", "class_counts"),
+            *("classifiers", "models", "model_curves", "curves", "variance", "class_counts"),
             "table5_deposit",
         ),
         remarks=(
             "A claim stands if the intervals of all its contrasts lie within the region of the "
             "claim, and does not stand if one lies outside. The table has the estimate of the "
             "contrast that decides, or that is farthest from deciding.",
-            "Intervals of several contrasts have a joint level of 95 % (Bonferroni).",
+            "Contrasts are fixed before the run; none is chosen by its result. Intervals of "
+            "several contrasts have a joint level of 95 % (Bonferroni).",
+            "Accuracy decides claims on classification, as in the study; the same test has a "
+            "verdict by balanced accuracy and one by macro-F1.",
             "Numbers of confounders refer to docs/study.md.",
         ),
     ),

@@ -119,6 +119,8 @@ HEADINGS: dict[str, Heading] = {
     "test": Heading("Test"),
     "estimate": Heading("Estimate", _of_estimate),
     "verdict": Heading("Verdict"),
+    "verdict_balanced_accuracy": Heading("By balanced accuracy"),
+    "verdict_macro_f1": Heading("By macro-F1"),
     "note": Heading("Note"),
     # Numbers of cells and replicates
     "share": Heading("Share of labels", None),
