@@ -178,6 +178,7 @@ def more_cells_better_elbo(limits: Thresholds) -> Question:
         "models of both subsets, measured on the same test cells, in two or more replicates",
         gain_of_elbo,
         published_gain,
+        records=("models",),
     )
 
 
@@ -195,6 +196,7 @@ def hidden_units_do_not_matter(limits: Thresholds) -> Question:
         "more replicates",
         hidden_difference,
         hidden_details,
+        records=("models",),
     )
 
 
@@ -213,6 +215,7 @@ def pca_explains_20_percent(limits: Thresholds) -> Question:
         "more replicates",
         explained_variance,
         variance_by_cells,
+        records=("variance",),
         variants=(LEAKY_PCA, AS_RUN),
     )
 
@@ -234,6 +237,7 @@ def plateau_before_50_epochs(limits: Thresholds) -> Question:
         f"replicates of {AS_RUN}",
         late_gain,
         early_stops,
+        records=("model_curves",),
         variants=(AS_RUN,),
     )
 
@@ -251,6 +255,7 @@ def overfitting_stronger_raw_pca(limits: Thresholds) -> Question:
         ("test-latents", "double-softmax"),
         "learning curves of raw, PCA and scVAE in two or more replicates",
         overfitting_differences,
+        records=("curves",),
     )
 
 
@@ -266,6 +271,7 @@ def imbalance_inherent(limits: Thresholds) -> Question:
         ("first-rows",),
         "cell types of the full data set and of a subset",
         evenness_differences,
+        records=(),
     )
 
 

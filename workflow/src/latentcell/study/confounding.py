@@ -68,7 +68,8 @@ def confounder_of(evidence: Evidence, question: Question) -> tuple[str, str]:
 
 def _moving(evidence: Evidence, question: Question) -> list[_Change]:
     """Relevant changes by single confounders, the largest first."""
-    every = [_change(evidence, question, base, variant) for base, variant in _ablations(evidence)]
+    ablations = _ablations(evidence, question)
+    every = [_change(evidence, question, base, variant) for base, variant in ablations]
     changes = sorted((change for change in every if change and change.counts()), key=_Change.rank)
     most = max((abs(change.units()) for change in changes), default=0.0)
     least = evidence.thresholds.minor * most
@@ -77,7 +78,7 @@ def _moving(evidence: Evidence, question: Question) -> list[_Change]:
 
 def _change(evidence: Evidence, question: Question, base: str, variant: str) -> _Change | None:
     """Largest change of a contrast between two variants; None if one lacks the records."""
-    alike = _alike(evidence, base, variant)
+    alike = _alike(evidence, question, base, variant)
     try:
         before, after = (
             {contrast.name: contrast for contrast in question.contrasts(alike, one)}
@@ -89,9 +90,9 @@ def _change(evidence: Evidence, question: Question, base: str, variant: str) -> 
     return min(changes, key=_Change.rank, default=None)
 
 
-def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
-    """Base and name of each ablation in the records."""
-    frames = [getattr(evidence, name) for name in _JOBS]
+def _ablations(evidence: Evidence, question: Question) -> list[tuple[str, str]]:
+    """Base and name of each ablation in the records of the claim."""
+    frames = [getattr(evidence, name) for name in question.records]
     names = {str(n) for frame in frames if is_there(frame) for n in frame["variant"].unique()}
     prefixes = {f"{AS_RUN}-without-": AS_RUN, f"{CONTROLLED}-with-": CONTROLLED}
     return [
@@ -102,15 +103,15 @@ def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
     ]
 
 
-def _alike(evidence: Evidence, base: str, variant: str) -> Evidence:
+def _alike(evidence: Evidence, question: Question, base: str, variant: str) -> Evidence:
     """Records of the jobs that two variants share; ablations have only a few inputs."""
     kept: dict[str, Any] = {}
-    for name, key in _JOBS.items():
+    for name in question.records:
         frame = getattr(evidence, name)
         if not is_there(frame):
             continue
         parts = [frame[frame["variant"] == one] for one in (base, variant)]
-        job = ["cells", "replicate", *key]
+        job = ["cells", "replicate", *_JOBS[name]]
         kept[name] = pd.concat(
             [
                 part.merge(other[job].drop_duplicates(), on=job)

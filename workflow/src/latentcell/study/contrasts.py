@@ -101,6 +101,8 @@ class Question:
     """Function of records and variant."""
     remark: Callable[[Evidence], str] = lambda _: ""
     """Function of records: last sentence of the note."""
+    records: tuple[str, ...] = ("accuracies",)
+    """Records of jobs that the contrasts read, by field of `Evidence`."""
     variants: tuple[str, ...] = (CONTROLLED,)
     """Variants that test the claim; the first one with the records decides."""
     classifies: bool = False
