@@ -549,6 +549,19 @@ def test_inflated_means_and_zero_biases_are_what_more_cells_were() -> None:
     assert "Published: 1228.4 as scVAE printed" in claim.note
 
 
+def test_zero_biases_are_why_the_models_had_no_plateau() -> None:
+    parts = [
+        model_curves({"gmvae-z10-h100": 1228.0}, 4.0),
+        model_curves({"gmvae-z10-h100": 5.0}, variant="as-run-without-zero-biases"),
+        # Learns fast and stops early: no later epochs to compare.
+        model_curves({"gmvae-z10-h100": 5.0}, epochs=45, variant="as-run-without-slow-learning"),
+    ]
+    claim = plateau_before_50_epochs(Evidence(model_curves=pd.concat(parts)))
+    assert (claim.verdict, claim.confounder) == (FALLS, "zero biases (13)")
+    assert "Last 10 epochs less those up to 50 1228.0 → 5.000" in claim.note
+    assert "slow-learning" not in claim.note
+
+
 def test_as_run_alone_tells_that_there_is_a_confounder_but_not_which() -> None:
     both = [
         hidden(-1920, -1915).models,

@@ -122,6 +122,10 @@ _STUDY_TABLES = (
         caption="All combinations of representations and classifiers: test accuracy with 95 % "
         "intervals over replicates, and cost of training.",
         needs=("classifiers", "costs"),
+        remarks=(
+            "Sorted by accuracy on test cells: the first rows owe their place to chance as well, "
+            "which P(best) accounts for.",
+        ),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
     ),
 )
