@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale quotes docs audit licences clean help
+.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
 run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy)
 	@$(SNAKEMAKE) --quiet rules
@@ -61,6 +61,9 @@ schema: setup  ## write the JSON schema and config/README.md from the settings
 
 study-checks: setup  ## measure the numbers of docs/study-checks.md (needs the deposit)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
+
+verdicts: setup  ## decide the study's claims again from the records in docs/results/*/records
+	$(BIN)/python bench/verdicts.py
 
 bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
 	$(BIN)/python bench/engine.py $(BENCH)

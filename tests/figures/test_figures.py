@@ -249,7 +249,9 @@ def test_figure_s2_shows_means_of_the_run_and_not_of_its_variants(
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.03 * share)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "1,300 cells, 2 replicates",
+        "1,300 cells, 2 replicates, test cells",
         "15,000 cells, 2 replicates",
+        "15,000 cells, 2 replicates, test cells",
     ]
 
 

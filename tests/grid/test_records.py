@@ -13,6 +13,7 @@ from latentcell.evaluate.metrics import Scoring
 from latentcell.grid.records import RECORDS, collect, read_record
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv
+from latentcell.runtime.tensors import write_arrays
 
 KEYS = ["dataset", "variant", "cells", "replicate"]
 
@@ -188,31 +189,48 @@ def test_curves_are_of_classifiers_with_epochs(tmp_path: Path) -> None:
     assert list(none) == list(expected)
 
 
-def test_variance_adds_up_over_components(tmp_path: Path) -> None:
-    path = write_h5ad(
-        tmp_path / "mine/all/r1/pca-k2/features.h5ad",
-        "B T",
-        {
-            "explained_variance_ratio": np.array([0.25, 0.125]),
-            "held_out_variance_ratio": np.array([0.25, -0.125]),
-        },
-    )
-    table = collect("variance", {"run": [path]})
-    assert table.to_dict("list") == {
+def test_curves_of_models_have_their_epochs_and_measures(tmp_path: Path) -> None:
+    paths = []
+    for name, rows in (("gmvae-z2-h3", "-9.5,2.5\n2,validation,-8,1"), ("vae-z2-h3", "-7,0")):
+        path = tmp_path / f"mine/n60/r1/{name}/history.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"epoch,split,elbo,kl_y\n1,validation,{rows}\n")
+        paths.append(str(path))
+    table = collect("model_curves", {"as-run": paths})
+    assert list(table) == [*KEYS, "model", "epoch", "split", "elbo", "kl_y"]
+    assert table["model"].tolist() == ["gmvae-z2-h3"] * 2 + ["vae-z2-h3"]
+    assert table["epoch"].tolist() == [1, 2, 1]
+    assert table["elbo"].tolist() == [-9.5, -8.0, -7.0]
+    assert (table["variant"] == "as-run").all()
+
+
+def write_pca(folder: Path, arrays: dict[str, Any]) -> list[str]:
+    """The two files of a representation; features show fewer components than were fitted."""
+    shares = {"explained_variance_ratio": [0.25], "held_out_variance_ratio": [0.125]}
+    features = write_h5ad(folder / "features.h5ad", "B T", shares)
+    write_arrays(folder / "model.safetensors", arrays, {})
+    return [features, str(folder / "model.safetensors")]
+
+
+def test_variance_adds_up_over_all_components_that_were_fitted(tmp_path: Path) -> None:
+    arrays = {"explained_variance_ratio": np.array([0.25, 0.125]), "mean": np.zeros(3)}
+    table = collect("variance", {"run": write_pca(tmp_path / "mine/all/r1/pca-k1", arrays)})
+    # Features of one component show the held-out variance of that one.
+    assert table.fillna(-1).to_dict("list") == {
         "dataset": ["mine"] * 2,
         "variant": ["run"] * 2,
         "cells": ["all"] * 2,
         "replicate": ["r1"] * 2,
         "k": [1, 2],
         "explained_variance_percent": [25.0, 37.5],
-        "held_out_variance_percent": [25.0, 12.5],
+        "held_out_variance_percent": [12.5, -1],
     }
 
 
-def test_features_that_explain_no_variance_are_refused(tmp_path: Path) -> None:
-    path = write_h5ad(tmp_path / "mine/all/r1/pca-k2/features.h5ad", "B T")
-    with pytest.raises(InputError, match="expected features with uns/explained_variance_ratio"):
-        collect("variance", {"run": [path]})
+def test_fits_that_explain_no_variance_are_refused(tmp_path: Path) -> None:
+    paths = write_pca(tmp_path / "mine/all/r1/pca-k2", {"mean": np.zeros(3)})
+    with pytest.raises(InputError, match="expected a PCA with explained variance"):
+        collect("variance", {"run": paths})
 
 
 def test_costs_of_classifiers_stand_beside_those_of_their_representation(tmp_path: Path) -> None:
@@ -273,6 +291,7 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("models", "mine/n1300/r1/raw/ffnn/metrics.json", "{replicate}/{model}/metrics.json"),
         ("classes", "mine/n1300/raw/ffnn/metrics.json", "{input}/{classifier}/metrics.json"),
         ("classifiers", "n1300/r1/cells.h5ad", "{dataset}/{subset}/{replicate}/cells.h5ad"),
+        ("model_curves", "n60/r1/vae-z2-h3/history.csv", "{replicate}/{model}/history.csv"),
         ("classifiers", "metrics.json", "{replicate}/{input}/{classifier}/metrics.json"),
         ("classifiers", "mine/1300/r1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),
         ("classifiers", "mine/n1300/1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),

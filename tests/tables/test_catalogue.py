@@ -117,6 +117,13 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
             for job in models.to_dict("records")
             for split, n in SPLITS.items()
         ],
+        "model_curves": [
+            {key: job[key] for key in keys}
+            | {"model": job["input"], "epoch": epoch, "split": "validation"}
+            | values(job, ["elbo"])
+            for job in models.to_dict("records")
+            for epoch in range(41, 61)
+        ],
         "curves": [
             job | {"epoch": epoch, "split": split} | values(job, ["loss", "accuracy"])
             for job in all_jobs

@@ -55,17 +55,19 @@ def recorded(record):
     chosen, pairs = all_chosen(), []
     for variant in RUNS.variants.values():
         main = variant is RUNS.main
-        models = model_points(variant, chosen if main else None)
+        models = list(model_points(variant, chosen if main else None))
         points = list(classifier_points(variant, chosen if main else None))
         # The types that count are those of the run's own cells, in all variants.
         cells = of_datasets(*(f"{subset}/r1/cells.h5ad" for subset in SUBSETS)) if main else []
+        pca = RUNS.largest_pca(points)
         files = {
             "models": represented("metrics.json", models),
             "classifiers": classified("metrics.json", points) + cells,
             "classes": classified("metrics.json", points) + cells,
+            "model_curves": represented("history.csv", models),
             "curves": classified("history.csv", points),
             "costs": classified("cost.json", points) + represented("cost.json", points),
-            "variance": represented("features.h5ad", RUNS.largest_pca(points)),
+            "variance": represented("features.h5ad", pca) + represented("model.safetensors", pca),
             "class_counts": of_datasets("dataset.h5ad", f"{SUBSETS[0]}/r1/cells.h5ad"),
         }
         if main or record != "class_counts":

@@ -6,7 +6,7 @@ path. A record has one row per file and split, epoch or component; its first col
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,9 @@ def collect(name: str, files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFr
         ``classifiers``   ``.../{representation}/{classifier}/metrics.json``, and the cells of each
                           subset, ``{dataset}/{subset}/r1/cells.h5ad``
         ``classes``       the same
+        ``model_curves``  ``{dataset}/{subset}/{replicate}/{model}/history.csv``
         ``curves``        ``.../{representation}/{classifier}/history.csv``
-        ``variance``      ``{dataset}/{subset}/{replicate}/{representation}/features.h5ad`` of PCA
+        ``variance``      ``features.h5ad`` and ``model.safetensors`` of PCA
         ``costs``         ``cost.json`` of representations and of classifiers
         ``class_counts``  ``{dataset}/dataset.h5ad`` and ``.../{replicate}/cells.h5ad``
         ================  =====================================================================
@@ -110,6 +111,19 @@ def model_records(files: Files) -> pd.DataFrame:
         }
         rows += _split_rows(file.path, file.keys | shape, "given_count_sum")
     return _whole(pd.DataFrame(rows))
+
+
+def model_curve_records(files: Files) -> pd.DataFrame:
+    """Collect the learning curves of generative models.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, model, epoch, split (training or validation), elbo and
+        the other measures of each epoch (true means, nats per cell). A training that stopped early
+        has fewer epochs.
+    """
+    return _histories(_files(files, "model"), [*KEYS, "model"])
 
 
 def classifier_records(files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFrame:
@@ -175,15 +189,14 @@ def curve_records(files: Files) -> pd.DataFrame:
     DataFrame
         dataset, variant, cells, replicate, input, classifier, epoch, split, loss, accuracy.
     """
-    parts = _files(files, "input", "classifier")
-    tables = [pd.read_csv(file.path).assign(**file.keys) for file in parts]
-    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-    columns = [*KEYS, "input", "classifier"]
-    return table[[*columns, *(name for name in table if name not in columns)]]
+    return _histories(_files(files, "input", "classifier"), [*KEYS, "input", "classifier"])
 
 
 def variance_records(files: Files) -> pd.DataFrame:
     """Collect the cumulative variance explained by principal components.
+
+    Features of few components are the first of a larger fit. The explained variance is that of all
+    components of the fit, from ``model.safetensors``, the held-out variance that of the features.
 
     Returns
     -------
@@ -193,12 +206,14 @@ def variance_records(files: Files) -> pd.DataFrame:
     """
     tables = []
     for file in _files(files, "representation"):
-        shares = _explained_variance(file.path)
-        numbers = {name: 100 * ratio.cumsum() for name, ratio in shares.items()}
-        tables.append(pd.DataFrame(numbers).assign(**file.keys))
-    table = pd.concat(tables, ignore_index=True)
-    number = table.groupby(list(KEYS), sort=False).cumcount() + 1
-    return table.assign(k=number)[[*KEYS, "k", *_PERCENTS]]
+        if file.path.name == _FEATURES:
+            continue
+        held_out = _held_out_variance(file.path.with_name(_FEATURES))
+        shares = zip(_PERCENTS, (_explained_variance(file.path), held_out), strict=True)
+        percents = {name: pd.Series(100 * share.cumsum()) for name, share in shares}
+        table = pd.DataFrame(percents).assign(**file.keys)
+        tables.append(table.assign(k=np.arange(1, len(table) + 1)))
+    return pd.concat(tables, ignore_index=True)[[*KEYS, "k", *_PERCENTS]]
 
 
 def cost_records(files: Files) -> pd.DataFrame:
@@ -262,6 +277,7 @@ def class_counts(files: Files) -> pd.DataFrame:
 
 RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "models": model_records,
+    "model_curves": model_curve_records,
     "classifiers": classifier_records,
     "classes": class_records,
     "curves": curve_records,
@@ -270,11 +286,9 @@ RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "class_counts": class_counts,
 }
 
-# Columns of cumulative shares, with their names in files of features.
-_PERCENTS = {
-    "explained_variance_percent": "explained_variance_ratio",
-    "held_out_variance_percent": "held_out_variance_ratio",
-}
+_FEATURES = "features.h5ad"
+_PERCENTS = ("explained_variance_percent", "held_out_variance_percent")
+_EXPLAINED, _HELD_OUT = "explained_variance_ratio", "held_out_variance_ratio"
 _UNITS = ("seconds", "peak_mb")
 _COSTS = (
     *("representation", "classifier", "representation_seconds", "representation_peak_mb"),
@@ -286,6 +300,7 @@ _OPTIONAL = {
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
         *("given_count_sum", "split", "split_cells"),
     ),
+    "model_curves": ("model", "epoch", "split", "elbo"),
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
     "variance": ("k", *_PERCENTS),
     "costs": _COSTS,
@@ -421,12 +436,12 @@ def _model_of(file: _File) -> ModelName:
         raise InputError(f"{file.path}: {error}") from error
 
 
-def _split_rows(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
+def _split_rows(path: Path, keys: dict[str, Any], *more: str) -> list[dict[str, Any]]:
     """Rows of the splits: values of the file and measures of the split."""
     metrics = read_json(path)
     return [
         keys
-        | _of_file(metrics)
+        | _of_file(metrics, *more)
         | {"split": split, "split_cells": measures["cells"]}
         | {name: _or_nan(value) for name, value in measures.items() if name != "cells"}
         for split, measures in metrics["splits"].items()
@@ -441,18 +456,31 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
-def _explained_variance(path: Path) -> dict[str, NDArray[np.float64]]:
-    """Shares of variance by component, from a file of features."""
+def _histories(files: Iterable[_File], columns: list[str]) -> pd.DataFrame:
+    """Concatenate learning curves, with the columns of their paths first."""
+    tables = [pd.read_csv(file.path).assign(**file.keys) for file in files]
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+    return table[[*columns, *(name for name in table if name not in columns)]]
+
+
+def _explained_variance(path: Path) -> NDArray[np.float64]:
+    """Share of variance by component, from a fitted PCA."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        if _EXPLAINED not in file.keys():  # noqa: SIM118
+            raise InputError(f"{path}: expected a PCA with explained variance, found none")
+        return np.asarray(file.get_tensor(_EXPLAINED), np.float64)
+
+
+def _held_out_variance(path: Path) -> NDArray[np.float64]:
+    """Share of the variance of test cells by component, from a file of features."""
     import h5py
 
     with h5py.File(path) as file:
-        for name in _PERCENTS.values():
-            if f"uns/{name}" not in file:
-                raise InputError(f"{path}: expected features with uns/{name}, found none")
-        return {
-            column: np.asarray(file[f"uns/{name}"][:], np.float64)
-            for column, name in _PERCENTS.items()
-        }
+        if f"uns/{_HELD_OUT}" not in file:
+            raise InputError(f"{path}: expected features with uns/{_HELD_OUT}, found none")
+        return np.asarray(file[f"uns/{_HELD_OUT}"][:], np.float64)
 
 
 def _cost(path: Path, prefix: str) -> dict[str, float]:

@@ -205,6 +205,7 @@ def _claims(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
     evidence = Evidence(
         accuracies=_studied(records["classifiers"]),
         models=records["models"],
+        model_curves=records["model_curves"],
         curves=_studied(records["curves"]),
         variance=records["variance"],
         class_counts=records["class_counts"],

@@ -23,7 +23,8 @@ from latentcell.tables.headings import Heading
 
 # Names of records, tables and other files from which tables are built.
 NEEDS = (
-    *("models", "classifiers", "classes", "curves", "variance", "costs", "class_counts"),
+    *("models", "model_curves", "classifiers", "classes", "curves", "variance", "costs"),
+    *("class_counts",),
     *("predictions", "deposit", "table5_deposit"),
 )
 
@@ -137,7 +138,11 @@ _STUDY_TABLES = (
         "accuracy, macro-F1 and balanced accuracy on test cells with 95 % intervals over "
         "replicates, and cost of training.",
         needs=("classifiers", "costs"),
-        remarks=(_COUNTED,),
+        remarks=(
+            "Sorted by accuracy on test cells: the first rows owe their place to chance as well, "
+            "which P(best) accounts for.",
+            _COUNTED,
+        ),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
         not_in_latex=("balanced_accuracy_merged", "macro_f1_merged"),
     ),
@@ -274,11 +279,16 @@ _COMPARISON_TABLES = (
         title="Effect of each confounder",
         caption="Effect of each confounder of the study, with minus without the confounder: "
         "removed from the protocol as-run, or added to the protocol controlled. Means with 95 % "
-        "intervals over replicates.",
+        "intervals over replicates, p values adjusted for the number of effects, and the smallest "
+        "detectable effects.",
         needs=("classifiers", "models"),
         remarks=(
             "Effect: with minus without the confounder, removed from `as-run` or added to "
             "`controlled`. ELBO in nats per cell, on test cells.",
+            "Intervals and p are those of each effect alone. p (Holm) is adjusted for all effects "
+            "from the same base on the same measure. Detectable: smallest effect that as many "
+            "replicates with this spread show with a power of 80 %, at 5 % over the number of "
+            "these effects (Holm's first step).",
         ),
     ),
     _compared(
@@ -312,14 +322,17 @@ _COMPARISON_TABLES = (
         caption="Claims of the study, each with its test, our estimate, the verdict and the "
         "confounders.",
         needs=(
-            *("classifiers", "models", "curves", "variance", "class_counts"),
+            *("classifiers", "models", "model_curves", "curves", "variance", "class_counts"),
             "table5_deposit",
         ),
         remarks=(
             "A claim stands if the intervals of all its contrasts lie within the region of the "
             "claim, and does not stand if one lies outside. The table has the estimate of the "
             "contrast that decides, or that is farthest from deciding.",
-            "Intervals of several contrasts have a joint level of 95 % (Bonferroni).",
+            "Contrasts are fixed before the run; none is chosen by its result. Intervals of "
+            "several contrasts have a joint level of 95 % (Bonferroni).",
+            "Accuracy decides claims on classification, as in the study; the same test has a "
+            "verdict by balanced accuracy and one by macro-F1.",
             "Numbers of confounders refer to docs/study.md.",
         ),
     ),

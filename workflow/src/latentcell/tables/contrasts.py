@@ -18,8 +18,9 @@ from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.evaluate.statistics import (
     combined_difference,
     combined_probabilities,
+    difference_p_value,
+    holm,
     paired_difference,
-    paired_p_value,
     signed_rank_probabilities,
 )
 from latentcell.grid.variants import main_variant
@@ -186,7 +187,7 @@ def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> li
         rows.append(
             {"cell_type": name, "test_cells_mean": one["support"].mean()}
             | estimate_columns(estimate, "difference_")
-            | {"p_value": paired_p_value(one["f1"], other["f1"], share)}
+            | {"p_value": difference_p_value(estimate)}
             | {"replicates": estimate.replicates, "note": estimate.note}
         )
     return rows
@@ -194,14 +195,8 @@ def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> li
 
 def _holm(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add Holm's p values to the rows of a pair; rows without a p value are no tests."""
-    from statsmodels.stats.multitest import multipletests
-
-    tested = [row for row in rows if row["p_value"] is not None]
-    if tested:
-        corrected = multipletests([row["p_value"] for row in tested], method="holm")[1]
-        for row, value in zip(tested, corrected, strict=True):
-            row["p_holm"] = float(value)
-    return rows
+    adjusted = holm([row["p_value"] for row in rows])
+    return [row | {"p_holm": value} for row, value in zip(rows, adjusted, strict=True)]
 
 
 def _combined(part: pd.DataFrame, settings: Settings) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _measure(name: str) -> str:
 
 def _by_measure(row: Mapping[Any, Any]) -> int:
     """Digits of a measure: one for nats, three for accuracies."""
-    return 1 if row["measure"] == "elbo" else 3
+    return 1 if row.get("measure") == "elbo" else 3
 
 
 def _of_estimate(row: Mapping[Any, Any]) -> int:
@@ -134,7 +134,7 @@ HEADINGS: dict[str, Heading] = {
     "variant": Heading("Protocol"),
     "rule": Heading("Rule"),
     "design": Heading("Design"),
-    "detectable": Heading("Detectable"),
+    "detectable": Heading("Detectable", _by_measure),
     "discordant": Heading("Discordant"),
     # Claims
     "claim": Heading("Claim"),
@@ -142,6 +142,8 @@ HEADINGS: dict[str, Heading] = {
     "test": Heading("Test"),
     "estimate": Heading("Estimate", _of_estimate),
     "verdict": Heading("Verdict"),
+    "verdict_balanced_accuracy": Heading("By balanced accuracy"),
+    "verdict_macro_f1": Heading("By macro-F1"),
     "note": Heading("Note"),
     # Numbers of cells and replicates
     "share": Heading("Share of labels", None),
