@@ -334,3 +334,12 @@ def test_two_subsets_at_once_are_refused() -> None:
     both = pd.concat([CONTROLLED, CONTROLLED.assign(cells="n15000")])
     with pytest.raises(ValueError, match="appears twice"):
         t.controlled_table(both, "controlled")
+
+
+def test_test_cells_of_another_data_set_are_counted_once() -> None:
+    own = frame(records("controlled", "raw", [0.5, 0.6, 0.7], training=1000, test=125))
+    shares = []
+    for held_out in (False, True):
+        jobs = t.jobs_of(own.assign(held_out=held_out), "controlled", "input", ["accuracy"])
+        shares.append(t.share_of(jobs))
+    assert shares == [0.125, 1.0]

@@ -133,17 +133,18 @@ def classifier_records(files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFr
     -------
     DataFrame
         dataset, variant, cells, replicate, input (the representation), classifier, best_epoch,
-        epochs_trained, labelled_cells (number of labelled training cells), split, split_cells,
-        accuracy, balanced_accuracy, macro_f1, and the same measures with the ending `MERGED` for
-        merged types (NaN for data sets without groups). Balanced accuracy and macro-F1 count the
-        types of `scoring`. Classifiers without epochs have none.
+        epochs_trained, labelled_cells (number of labelled training cells), held_out (whether test
+        cells are those of another data set), split, split_cells, accuracy, balanced_accuracy,
+        macro_f1, and the same measures with the ending `MERGED` for merged types (NaN for data
+        sets without groups). Balanced accuracy and macro-F1 count the types of `scoring`.
+        Classifiers without epochs have none.
     """
     counts, labels = _type_cells(files), dict[str, set[str]]()
     rows: list[dict[str, Any]] = []
     for file in _files(_jobs_of(files), "input", "classifier"):
         metrics = read_json(file.path)
         labels.setdefault(file.keys["dataset"], set()).update(metrics["confusion"]["labels"])
-        keys = file.keys | _of_file(metrics, "labelled_cells")
+        keys = file.keys | _of_file(metrics, "labelled_cells", "held_out")
         levels = _levels(metrics["confusion"]["labels"], file, scoring, counts)
         for split, measures in metrics["splits"].items():
             matrix = metrics["confusion"].get("matrix" if split == "test" else split)

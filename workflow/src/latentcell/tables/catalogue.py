@@ -199,9 +199,9 @@ _CONTRAST_TABLES = (
     TableEntry(
         name="over_datasets",
         title="Differences to raw counts and principal components, over data sets",
-        caption="Mean differences of the contrasts over the data sets of the run, with 95 % "
-        "intervals and probabilities (random-effects meta-analysis), and probabilities of the "
-        "Bayesian signed-rank test.",
+        caption="Mean differences of the contrasts over the data sets of the run that share no "
+        "cells, with 95 % intervals and probabilities (random-effects meta-analysis), and "
+        "probabilities of the Bayesian signed-rank test.",
         needs=("classifiers",),
         remarks=(
             "Difference: mean over data sets by a random-effects meta-analysis (Paule and Mandel), "
@@ -213,7 +213,9 @@ _CONTRAST_TABLES = (
             "probabilities.",
         ),
         category="Comparison",
-        is_wanted=lambda settings: has_contrasts(settings) and len(settings.datasets) > 1,
+        is_wanted=lambda settings: (
+            has_contrasts(settings) and sum(not one.is_derived for one in settings.datasets) > 1
+        ),
         across=True,
         headings=_PAIRED,
         not_in_latex=("note",),

@@ -120,7 +120,7 @@ def class_contrasts_table(
 
 
 def over_datasets_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Combine the contrasts of all data sets.
+    """Combine the contrasts of all data sets, but for those that share cells with another one.
 
     A hierarchical Bayesian model (Corani et al. 2017, Machine Learning 106, 1817-1837) would be the
     usual choice. baycomp's needs Stan, which compiles each model with a C++ compiler, so that two
@@ -146,7 +146,7 @@ def over_datasets_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Dat
     """
     parts = [
         contrasts_table(classifiers[classifiers["dataset"] == name], settings, name)
-        for name in settings.dataset_names()
+        for name in independent_datasets(settings)
     ]
     found = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     rows = [
@@ -175,6 +175,11 @@ def _contrasts(classifiers: pd.DataFrame, settings: Settings, end: str) -> list[
         if first not in baselines[: index + 1]
         for measure in MEASURES
     ]
+
+
+def independent_datasets(settings: Settings) -> list[str]:
+    """Names of the data sets that are not derived from others of the run."""
+    return [dataset.name for dataset in settings.datasets if not dataset.is_derived]
 
 
 def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> list[dict[str, Any]]:
