@@ -524,7 +524,7 @@ def test_trainings_that_stopped_early_are_neither_counted_nor_left_out() -> None
     controlled = model_curves({"gmvae-z25-h100": 0.0}, epochs=45, variant="controlled")
     claim = plateau_before_50_epochs(Evidence(model_curves=pd.concat([parts[0], controlled])))
     assert claim.verdict == FALLS
-    assert "In controlled, 4 of 4 trainings stopped early before epoch 60" in claim.note
+    assert "In controlled, 4 of 4 trainings ended before epoch 60" in claim.note
 
 
 def test_the_last_epochs_of_each_training_count() -> None:

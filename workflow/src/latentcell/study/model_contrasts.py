@@ -176,7 +176,7 @@ def late_gain(evidence: Evidence, variant: str) -> list[Contrast]:
 
 
 def early_stops(evidence: Evidence) -> str:
-    """Describe how many trainings of the controlled run stopped early."""
+    """Describe how many trainings of the controlled run ended early."""
     try:
         rows = _model_curves(evidence, CONTROLLED)
     except MissingError:
@@ -186,7 +186,7 @@ def early_stops(evidence: Evidence) -> str:
     if not stopped:
         return ""
     return (
-        f"In {CONTROLLED}, {stopped} of {len(ends)} trainings stopped early before epoch "
+        f"In {CONTROLLED}, {stopped} of {len(ends)} trainings ended before epoch "
         f"{limits.plateau + limits.window}"
     )
 
