@@ -56,6 +56,7 @@ def recorded(record):
             "classifiers": classified("metrics.json", points),
             "curves": classified("history.csv", points),
             "costs": classified("cost.json", points) + represented("cost.json", points),
+            "quality": represented("quality.json", RUNS.measured(points)),
             "variance": represented("features.h5ad", RUNS.largest_pca(points)),
             "class_counts": of_datasets("dataset.h5ad", f"{SUBSETS[0]}/r1/cells.h5ad"),
         }

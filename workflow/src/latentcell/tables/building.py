@@ -116,6 +116,18 @@ def _leaderboard(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     return leaderboard_table(scores, costs, main_variant(settings), seed=settings.grid.seed)
 
 
+def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.latents import latents_table
+
+    quality, models, scores = (
+        _on_first(records[name], settings) for name in ("quality", "models", "classifiers")
+    )
+    names = settings.grid.classifiers
+    classifier = STUDY_CLASSIFIER if STUDY_CLASSIFIER in names else names[0]
+    of_one = scores[scores["classifier"] == classifier]
+    return latents_table(quality, models, of_one, main_variant(settings))
+
+
 def _few_labels(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.few_labels import few_label_table
 
@@ -211,6 +223,7 @@ BUILDERS: dict[str, Build] = {
     "pca_variance": _pca_variance,
     "table5_deposit": _table5_deposit,
     "leaderboard": _leaderboard,
+    "latents": _latents,
     "protocols": _protocols,
     "controlled": _controlled,
     "probabilities": _probabilities,

@@ -299,12 +299,12 @@ def _prefix(protocol: str) -> str:
 def typed_table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """Make a table with nullable integers, floats and texts."""
     table = pd.DataFrame(rows, columns=columns)
-    texts = ("input", "kind", "first", "second", "note", "design", "base", "confounder")
+    texts = ("input", "representation", "kind", "first", "second", "note", "design", "base")
     for column in columns:
         if column in _WHOLE or column.endswith("_replicates"):
             table[column] = table[column].astype("Int64")
         elif column == "paired":
             table[column] = table[column].astype(bool)
-        elif column not in (*texts, "title", "measure"):
+        elif column not in (*texts, "confounder", "title", "measure"):
             table[column] = table[column].astype("float64")
     return table
