@@ -149,7 +149,7 @@ def _variance(settings: Settings, cells: str) -> pd.DataFrame:
     share = np.cumsum(1 / k**0.6)
     parts = [
         pd.DataFrame({"k": k, "explained_variance_percent": factor * share}).assign(
-            variant=variant, cells=cells, replicate=replicate
+            held_out_variance_percent=share / 9, variant=variant, cells=cells, replicate=replicate
         )
         for replicate in settings.replicate_names()
         for variant, factor in (("run", 1 + int(replicate[1:]) / 50), ("as-run", 7))

@@ -30,7 +30,9 @@ def runs():
 
 
 def wildcards(run="x", **others):
-    return SimpleNamespace(**{"run": run, "subset": "n150", "replicate": "r1"} | others)
+    return SimpleNamespace(
+        **{"run": run, "subset": "n150", "replicate": "r1", "preset": ""} | others
+    )
 
 
 def test_the_run_comes_first_and_variants_beside_it(runs):

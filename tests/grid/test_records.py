@@ -105,7 +105,10 @@ def test_variance_adds_up_over_components(tmp_path: Path) -> None:
     path = write_h5ad(
         tmp_path / "mine/all/r1/pca-k2/features.h5ad",
         "B T",
-        {"explained_variance_ratio": np.array([0.25, 0.125])},
+        {
+            "explained_variance_ratio": np.array([0.25, 0.125]),
+            "held_out_variance_ratio": np.array([0.25, -0.125]),
+        },
     )
     table = collect("variance", {"run": [path]})
     assert table.to_dict("list") == {
@@ -115,12 +118,13 @@ def test_variance_adds_up_over_components(tmp_path: Path) -> None:
         "replicate": ["r1"] * 2,
         "k": [1, 2],
         "explained_variance_percent": [25.0, 37.5],
+        "held_out_variance_percent": [25.0, 12.5],
     }
 
 
 def test_features_that_explain_no_variance_are_refused(tmp_path: Path) -> None:
     path = write_h5ad(tmp_path / "mine/all/r1/pca-k2/features.h5ad", "B T")
-    with pytest.raises(InputError, match="expected features with explained variance"):
+    with pytest.raises(InputError, match="expected features with uns/explained_variance_ratio"):
         collect("variance", {"run": [path]})
 
 

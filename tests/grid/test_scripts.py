@@ -121,7 +121,12 @@ def represent(name, run="x"):
         "code": "the script's code",
     }
     said = do(
-        "represent.py", [folder / "cells.h5ad"], outputs, params, run=run, representation=name
+        "represent.py",
+        Files([folder / "cells.h5ad"]),
+        outputs,
+        params,
+        run=run,
+        representation=name,
     )
     return ad.read_h5ad(outputs.features), said
 
@@ -142,6 +147,7 @@ def train(name, run="x"):
     folder = folder_of(run)
     kind, latent_dim, hidden_units = name.rsplit("-", 2)
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
+    names["preset"] = ""
     settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
     inputs = Files(cells=folder / "cells.h5ad")
     outputs = Files(folder / name / file for file in MODEL_FILES)

@@ -238,6 +238,7 @@ def _variance(settings: Settings, variant: str) -> pd.DataFrame:
     rows = [
         {"dataset": dataset, "variant": variant, "cells": settings.subset_names()[0]}
         | {"replicate": "r1", "k": k, "explained_variance_percent": 50.0}
+        | {"held_out_variance_percent": 5.0}
         for dataset in settings.dataset_names()
         for k in settings.pca_components()
     ]

@@ -267,7 +267,8 @@ def test_no_records_make_tables_without_rows() -> None:
 
 def test_pca_variance_is_the_mean_at_the_configured_components() -> None:
     variance = pd.DataFrame(
-        {"cells": cells, "replicate": replicate, "k": k} | {"explained_variance_percent": k * scale}
+        {"cells": cells, "replicate": replicate, "k": k}
+        | {"explained_variance_percent": k * scale, "held_out_variance_percent": k}
         for cells, replicate, scale in (
             ("n1300", "r1", 1.0),
             ("n1300", "r2", 2.0),
@@ -277,4 +278,8 @@ def test_pca_variance_is_the_mean_at_the_configured_components() -> None:
     )
     table = pca_variance(variance, settings_of())
     # k = 25 is more than these cells had components.
-    assert table.to_dict("list") == {"k": [10], "explained_variance_percent": [15.0]}
+    assert table.to_dict("list") == {
+        "k": [10],
+        "explained_variance_percent": [15.0],
+        "held_out_variance_percent": [10.0],
+    }

@@ -115,7 +115,8 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
             for split in ("training", "validation")
         ],
         "variance": [
-            {key: job[key] for key in keys} | {"k": k, "explained_variance_percent": k / 2}
+            {key: job[key] for key in keys}
+            | {"k": k, "explained_variance_percent": k / 2, "held_out_variance_percent": k / 9}
             for job in all_jobs
             if job["input"] == "pca-k50" and job["classifier"] == "ffnn"
             for k in (1, 50)

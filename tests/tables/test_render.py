@@ -8,10 +8,12 @@ import pytest
 
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.tables.catalogue import TABLES
+from latentcell.tables.headings import Heading
 from latentcell.tables.render import (
     escape_latex,
     escape_markdown,
     latex_table,
+    markdown_rows,
     markdown_table,
     reading_columns,
 )
@@ -180,6 +182,17 @@ def test_one_odd_letter_changes_no_number_of_cells(odd: str) -> None:
         (line,) = (line for line in text.splitlines() if line.endswith(("| 1 |", r"& 1 \\")))
         unescaped = re.sub(r"\\.", "", line)
         assert unescaped.count(cell) == (3 if cell == "|" else 1)
+
+
+def test_thousands_are_separated_where_the_heading_asks_for_it() -> None:
+    table = pd.DataFrame({"cells": [1300, 130], "nats": [-1934.85, 2.5]})
+    headings = {"cells": Heading("Cells", 0, thousands=","), "nats": Heading("Nats", 1)}
+    assert markdown_rows(reading_columns(table, headings)).splitlines() == [
+        "| Cells | Nats |",
+        "| ---: | ---: |",
+        "| 1,300 | -1934.8 |",
+        "| 130 | 2.5 |",
+    ]
 
 
 def test_code_in_notes_is_code_in_both_formats() -> None:

@@ -35,7 +35,6 @@ export_reuse(settings.jobs.reuse)
 RUNS = Runs(settings)
 RUN = settings.run
 DATASETS = settings.dataset_names()
-DERIVED = [dataset.name for dataset in settings.datasets if dataset.is_derived]
 SUBSETS = settings.subset_names()
 REPLICATES = settings.replicate_names()
 
@@ -103,9 +102,13 @@ def all_chosen(wildcards=None):
     return {dataset: chosen_models(dataset) for dataset in DATASETS}
 
 
-def own_files(dataset):
-    """The user's files of a data set; none for a built-in data set."""
-    files = settings.dataset(dataset).local_files()
+def sources_of(dataset):
+    """Data sets of the run that a derived one is made from, or the user's files, if any."""
+    found = settings.dataset(dataset)
+    if found.is_derived:
+        path = "results/{run}/{dataset}/dataset.h5ad"
+        return expand(path, run=RUN, dataset=found.sources())
+    files = found.local_files()
     for name in files:
         if not Path(name).exists():
             sys.exit(f"latentcell: {name}: expected the data of the config, found no file")

@@ -173,12 +173,7 @@ rule measure_quality:
 
 checkpoint choose_models:
     input:
-        expand(
-            "results/{{run}}/{{dataset}}/{subset}/{replicate}/{model}/metrics.json",
-            subset=SUBSETS[0],
-            replicate=REPLICATES,
-            model=settings.models(),
-        ),
+        measures_of_models,
     output:
         "results/{run}/{dataset}/choice.json",
     log:

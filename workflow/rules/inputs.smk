@@ -44,6 +44,12 @@ def pool_of_model(wildcards):
     return pool if RUNS.is_pooled(wildcards) else []
 
 
+def measures_of_models(wildcards):
+    """Measures of all models of a data set on the first subset."""
+    points = [one for one in model_points(RUNS.main) if one.dataset == wildcards.dataset]
+    return represented("metrics.json", points)
+
+
 def recorded(record):
     """Files of a record, with the names of their variants."""
     chosen, pairs = all_chosen(), []
@@ -104,21 +110,6 @@ def deposited_accuracies():
     """Accuracies of each deposited input, in the order of Table 5."""
     path = "results/{run}/deposit/{deposited}/accuracies.csv"
     return expand(path, run=RUN, deposited=DEPOSITED)
-
-
-def deposit_files():
-    """Table 5 on the authors' own data, for runs on the study's data set."""
-    if "pbmc68k-study" not in DATASETS:
-        return []
-    return expand(
-        [
-            "results/{run}/tables/table5_deposit.{table}",
-            "results/{run}/figures/pbmc68k-study/table5_deposit.{figure}",
-        ],
-        run=RUN,
-        table=["csv", "md", "tex"],
-        figure=["pdf", "png", "svg"],
-    )
 
 
 def bundle_files():

@@ -5,10 +5,31 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from latentcell.config.settings import DatasetSettings
 from latentcell.runtime.errors import InputError
 
 # Separates the random stream of shares from those of subsets and splits.
 _STREAM = 4
+
+
+def derive_dataset(
+    settings: DatasetSettings, cells: anndata.AnnData, other: anndata.AnnData | None = None
+) -> anndata.AnnData:
+    """Derive a data set.
+
+    Parameters
+    ----------
+    settings
+        Section of the data set, with `derived_from`.
+    cells
+        Data set whose cells are taken.
+    other
+        Data set whose class shares or whose cells are taken, too; None for equal shares.
+    """
+    if settings.test_on is not None and other is not None:
+        sources = (str(settings.derived_from), settings.test_on)
+        return with_test_cells(cells, other, settings.name, sources)
+    return with_shares(cells, other, settings.seed, settings.name)
 
 
 def with_shares(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from latentcell.config.names import input_title
 from latentcell.study.words import digits_of
@@ -25,11 +25,14 @@ class Heading:
         Decimal digits: a number, a function of the row, or None for the shortest form.
     words
         Function that formats text values.
+    thousands
+        Thousands separator.
     """
 
     title: str
     digits: Digits = 3
     words: Callable[[str], str] = str
+    thousands: Literal["", ","] = ""
 
 
 def _pair(method: str) -> str:
