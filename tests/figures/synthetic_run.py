@@ -56,7 +56,10 @@ def run_of_everything(**more: Any) -> Settings:
     wanted: dict[str, Any] = {
         "latent_dims": [10, 25],
         "baselines": ["raw", "pca-k10", "pca-k25", "nmf-k20"],
-        "grid": {"classifiers": ["ffnn", "logistic"], "replicates": {"nmf-k20": 1}},
+        "grid": {
+            **{"classifiers": ["ffnn", "logistic"], "replicates": {"nmf-k20": 1}},
+            "quality": True,
+        },
         "comparison": {"protocols": ["as-run"], "labelled_shares": [0.1]},
         "replicates": 2,
         "datasets": ["pbmc68k-study"],

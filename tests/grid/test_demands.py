@@ -111,7 +111,10 @@ def test_every_deposited_input(demands, name):
 
 @pytest.mark.parametrize(
     "rule",
-    ["subsample", "train_vae", "train_pool", "represent", "classify", "map_cells", "finish_cells"],
+    [
+        *("subsample", "train_vae", "train_pool", "represent", "classify", "map_cells"),
+        *("finish_cells", "measure_quality"),
+    ],
 )
 def test_more_cells_take_more(demands, rule):
     few, many = (

@@ -116,6 +116,16 @@ def test_explained_variance_is_that_of_the_most_components(runs):
     assert runs.largest_pca([Point("x", "mine", "all", "r1", "raw", "ffnn")]) == []
 
 
+def test_dense_scores_are_measured_where_the_run_asks_for_it(runs):
+    chosen = {"pbmc68k-sample": ["gmvae-z2-h4", "semi-gmvae-z2-h4"]}
+    assert runs.measured(classifier_points(runs.main, chosen)) == []
+    asking = Runs(parse_settings(CONFIG | {"grid": CONFIG["grid"] | {"quality": True}}))
+    found = asking.measured(classifier_points(asking.main, chosen))
+    assert {one.representation for one in found} == {
+        *("pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300", "gmvae-z2-h4")
+    }
+
+
 def test_code_of_a_method_is_of_its_own_file():
     codes = {representation_code(wildcards(representation=name)) for name in ("raw", "log")}
     codes |= {classifier_code(wildcards(classifier=name)) for name in ("knn", "ffnn")}

@@ -251,6 +251,28 @@ def test_costs_of_classifiers_stand_beside_those_of_their_representation(tmp_pat
         collect("costs", {"run": paths[1:2]})
 
 
+def test_quality_has_a_row_for_all_cells_and_one_for_test_cells(tmp_path: Path) -> None:
+    measures = {"measured": 10, "resolution": 0.5, "clusters": 4, "nmi": 0.6, "ari": 0.5}
+    everyone = measures | {"silhouette": 0.1}
+    test = dict.fromkeys(everyone) | {"measured": 2}
+    path = write_json(
+        tmp_path / "mine/all/r1/gmvae-z2-h3/quality.json",
+        {"training_cells": 8, "test_cells": 2, "all": everyone, "test": test},
+    )
+    table = collect("quality", {"run": [path]})
+    assert list(table) == [
+        *KEYS,
+        *("representation", "training_cells", "test_cells", "cells_measured", "measured"),
+        *("resolution", "clusters", "nmi", "ari", "silhouette"),
+    ]
+    assert table["cells_measured"].tolist() == ["all", "test"]
+    assert table["representation"].tolist() == ["gmvae-z2-h3"] * 2
+    assert table["nmi"].tolist()[0] == 0.6
+    assert np.isnan(table["nmi"].tolist()[1])
+    write_csv(tmp_path / "quality.csv", table, exact=True)
+    assert read_record(tmp_path / "quality.csv")["ari"].tolist()[0] == 0.5
+
+
 def test_types_are_counted_in_data_sets_and_subsets(tmp_path: Path) -> None:
     paths = [
         write_h5ad(tmp_path / "mine/dataset.h5ad", "B B NA"),
@@ -298,6 +320,7 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("curves", "mine/n1300/r1/ffnn/history.csv", "{input}/{classifier}/history.csv"),
         ("variance", "n1300/r1/pca-k5/features.h5ad", "{representation}/features.h5ad"),
         ("costs", "n1300/r1/cost.json", "{replicate}/{representation}/cost.json"),
+        ("quality", "n1300/r1/quality.json", "{replicate}/{representation}/quality.json"),
         ("class_counts", "dataset.h5ad", "{dataset}/dataset.h5ad"),
         ("class_counts", "n1300/r1/cells.h5ad", "{dataset}/{subset}/{replicate}/cells.h5ad"),
     ],

@@ -343,4 +343,4 @@ def test_mixture_measures_are_entropies():
     assert same["perplexity"] == pytest.approx(4)
     assert same["mutual_information"] == pytest.approx(0, abs=1e-12)
     assert same["components_above_half"] == 0
-    assert np.isnan(mixture_measures(np.empty((0, 4)))["perplexity"])
+    assert mixture_measures(np.empty((0, 4)))["perplexity"] is None

@@ -39,6 +39,7 @@ CONFIG = {
         "representations": ["raw", "pca-k50", "hvg-pca-k5"],
         "models": [{"latent_dim": 10, "hidden_units": [100, 250]}],
         "classifiers": ["ffnn", "logistic"],
+        "quality": True,
     },
     "comparison": {
         "protocols": ["as-run", "as-stated", "controlled"],
@@ -136,6 +137,15 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
             for job in all_jobs
             if job["input"] == "pca-k50" and job["classifier"] == "ffnn"
             for k in (1, 50)
+        ],
+        "quality": [
+            {key: job[key] for key in keys}
+            | {"representation": job["input"], "training_cells": 1040, "test_cells": 130}
+            | {"cells_measured": part, "measured": 1300, "resolution": 0.5, "clusters": 9}
+            | values(job, ["nmi", "ari", "silhouette"])
+            for job in all_jobs
+            if job["input"] != "raw" and job["classifier"] == "ffnn"
+            for part in ("all", "test")
         ],
         "costs": [
             {key: job[key] for key in (*keys, "classifier")}
@@ -296,6 +306,8 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
+    measured = parse_settings({"grid": {"quality": True}})
+    assert table_names(measured)[-1] == "latents"
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})
     assert table_names(few)[-1] == "few_labels"
     assert "claims" not in table_names(few)

@@ -151,6 +151,26 @@ rule classify:
         "../scripts/classify.py"
 
 
+rule measure_quality:
+    input:
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
+    output:
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/quality.json",
+    log:
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{representation}/quality.log",
+    benchmark:
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}/quality.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
+    resources:
+        **needs("measure_quality"),
+    params:
+        seed=lambda wildcards: RUNS.settings(wildcards).grid.seed,
+        code=code_of("measure_quality.py"),
+    script:
+        "../scripts/measure_quality.py"
+
+
 checkpoint choose_models:
     input:
         measures_of_models,

@@ -68,6 +68,7 @@ def recorded(record):
             "curves": classified("history.csv", points),
             "costs": classified("cost.json", points) + represented("cost.json", points),
             "variance": represented("features.h5ad", pca) + represented("model.safetensors", pca),
+            "quality": represented("quality.json", RUNS.measured(points)),
             "class_counts": of_datasets("dataset.h5ad", f"{SUBSETS[0]}/r1/cells.h5ad"),
         }
         if main or record != "class_counts":

@@ -348,6 +348,16 @@ FIGURES: dict[str, FigureEntry] = {
         has_contrasts,
         "Comparison",
     ),
+    "latent_quality": _of_table(
+        "latents",
+        "Quality of representations beside accuracy",
+        "leaderboard.latent_quality",
+        category="Figures",
+        caption="Agreement of Leiden clusters with the types (NMI, ARI) of each dense "
+        "representation, on all cells and on test cells alone, and test accuracy of a classifier "
+        "on it, with 95 % intervals over replicates. Representations are in the order of their "
+        "NMI on all cells; their order by accuracy can be another.",
+    ),
     "protocols": _of_table(
         "protocols",
         "Accuracy under three protocols",

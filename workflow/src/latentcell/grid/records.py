@@ -68,6 +68,7 @@ def collect(name: str, files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFr
         ``curves``        ``.../{representation}/{classifier}/history.csv``
         ``variance``      ``features.h5ad`` and ``model.safetensors`` of PCA
         ``costs``         ``cost.json`` of representations and of classifiers
+        ``quality``       ``.../{representation}/quality.json``
         ``class_counts``  ``{dataset}/dataset.h5ad`` and ``.../{replicate}/cells.h5ad``
         ================  =====================================================================
     scoring : Scoring
@@ -276,6 +277,28 @@ def class_counts(files: Files) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
+def quality_records(files: Files) -> pd.DataFrame:
+    """Collect the quality of representations.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, representation, training_cells, test_cells (sizes of the
+        splits), cells_measured (``all`` or ``test``), measured (number of these cells that were
+        measured), resolution, clusters, nmi, ari, silhouette; see
+        `latentcell.evaluate.quality.measure_quality`.
+    """
+    rows = []
+    for file in _files(files, "representation"):
+        measures = read_json(file.path)
+        splits = {name: measures[name] for name in ("training_cells", "test_cells")}
+        rows += [
+            file.keys | splits | {"cells_measured": part} | measures[part]
+            for part in ("all", "test")
+        ]
+    return pd.DataFrame(rows)[[*KEYS, *_QUALITY]]
+
+
 RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "models": model_records,
     "model_curves": model_curve_records,
@@ -284,6 +307,7 @@ RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "curves": curve_records,
     "variance": variance_records,
     "costs": cost_records,
+    "quality": quality_records,
     "class_counts": class_counts,
 }
 
@@ -295,6 +319,10 @@ _COSTS = (
     *("representation", "classifier", "representation_seconds", "representation_peak_mb"),
     *("classifier_seconds", "classifier_peak_mb"),
 )
+_QUALITY = (
+    *("representation", "training_cells", "test_cells", "cells_measured", "measured"),
+    *("resolution", "clusters", "nmi", "ari", "silhouette"),
+)
 # Columns of records that can be empty, if a grid has no such representation or classifier.
 _OPTIONAL = {
     "models": (
@@ -305,6 +333,7 @@ _OPTIONAL = {
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
     "variance": ("k", *_PERCENTS),
     "costs": _COSTS,
+    "quality": _QUALITY,
 }
 _TEXTS = (*KEYS, "model", "input", "representation", "classifier", "split", "data_set", "cell_type")
 

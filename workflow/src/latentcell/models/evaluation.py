@@ -53,8 +53,8 @@ class Evaluation:
         return components_used(self.clusters)
 
 
-def mixture_measures(q_y: np.ndarray) -> dict[str, float]:
-    """Measures of how cells share the components, from q(y given x); NaN without cells.
+def mixture_measures(q_y: np.ndarray) -> dict[str, float | None]:
+    """Measures of how cells share the components, from q(y given x); None without cells.
 
     Parameters
     ----------
@@ -68,9 +68,7 @@ def mixture_measures(q_y: np.ndarray) -> dict[str, float]:
         ``components_above_half``: components with q(y given x) > 0.5 in at least 1 % of the cells.
     """
     if not len(q_y):
-        return dict.fromkeys(
-            ("perplexity", "mutual_information", "components_above_half"), float("nan")
-        )
+        return dict.fromkeys(("perplexity", "mutual_information", "components_above_half"))
     q_y = q_y.astype(np.float64)
     marginal = float(entr(q_y.mean(0)).sum())
     above = (q_y > 0.5).mean(0) >= USED_SHARE

@@ -38,6 +38,7 @@ _KEYS = ["input", "kind", "dim", "hidden_units"]
 _PARTS = ("mean", "low", "high")
 _WHOLE = ("dim", "hidden_units", "point", "replicates", "test_cells", "datasets")
 _TEXTS = (
+    "representation",
     *("input", "kind", "first", "second", "note", "design", "base", "confounder", "title"),
     *("measure", "level", "classifier", "cell_type"),
 )

@@ -56,6 +56,11 @@ class GridSettings(Section):
     epochs: PositiveInt = Field(
         100, description="Epochs of generative models of other libraries (scVI, scANVI)."
     )
+    quality: bool = Field(
+        False,
+        description="Whether to measure the agreement of Leiden clusters and distances with the "
+        "types for each dense representation (docs/methods.md).",
+    )
     seed: Seed = Field(
         1, description="Seed of the methods in replicate 1; models and `ffnn` have their own."
     )

@@ -193,7 +193,11 @@ class Settings(Section):
 
     def type_groups(self) -> dict[str, dict[str, list[str]]]:
         """Return the groups of types that are merged, by data set and name of the group."""
-        return {dataset.name: dataset.type_groups() for dataset in self.datasets}
+        found = {dataset.name: dataset.type_groups() for dataset in self.datasets}
+        for dataset in self.datasets:
+            if dataset.derived_from in found and dataset.coarse_types is None:
+                found[dataset.name] = found[dataset.derived_from]
+        return found
 
     def models(self) -> list[ModelName]:
         """Return the generative models in the order of the configuration."""
