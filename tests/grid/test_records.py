@@ -87,7 +87,7 @@ def test_classifiers_without_epochs_leave_them_empty(tmp_path: Path) -> None:
     table = collect("classifiers", {"run": paths})
     assert list(table) == [
         *KEYS,
-        *("input", "classifier", "best_epoch", "epochs_trained", "labelled_cells"),
+        *("input", "classifier", "best_epoch", "epochs_trained", "labelled_cells", "held_out"),
         *("split", "split_cells", "accuracy", "balanced_accuracy", "macro_f1"),
         *("accuracy_merged", "balanced_accuracy_merged", "macro_f1_merged"),
     ]
