@@ -369,6 +369,12 @@ class GMVAE:
 
     def _read(self, adata: ad.AnnData) -> ad.AnnData:
         """Counts and batches of cells, with the genes in the order of the model."""
+        if not adata.var_names.is_unique:
+            twice = adata.var_names[adata.var_names.duplicated()][0]
+            raise InputError(
+                f"adata: expected a name of its own for each gene, found {twice!r} again: call "
+                "adata.var_names_make_unique()"
+            )
         counts = read_counts(adata, self._keys["layer"])
         cells = ad.AnnData(counts, obs=pd.DataFrame(index=adata.obs_names.astype(str)))
         cells.var_names = adata.var_names.astype(str)
@@ -423,9 +429,6 @@ def _settings(values: dict[str, Any], labels_key: str | None, batch_key: str | N
             "GMVAE: expected the number of components, components=, or a column of types whose "
             "number it is, labels_key=; found neither"
         )
-    needs_types = settings.labelled_share > 0 or settings.cluster_prior == "inferred"
-    if needs_types and labels_key is None:
-        raise InputError("GMVAE: expected labels_key= with labelled_share or cluster_prior")
     if settings.batch_correction and batch_key is None:
         raise InputError("GMVAE: expected batch_key= with batch_correction, found none")
     return settings

@@ -26,7 +26,7 @@ def confusion(
     Returns
     -------
     Figure
-        Save it with its method ``savefig``.
+        Notebooks show it. Save it with its method ``savefig``.
 
     Raises
     ------
@@ -59,4 +59,21 @@ def confusion(
     counts = table.to_numpy(np.int64)
     if title is None:
         title = f"{predicted}\n{counts.sum():,} cells, accuracy {accuracy(counts):.3f}"
-    return confusion_matrices([ConfusionPanel(title, labels, counts)])
+    return _shown(confusion_matrices([ConfusionPanel(title, labels, counts)]))
+
+
+def _shown(figure: "Figure") -> "Figure":
+    """Let notebooks show a figure: pyplot, whose figures they show, does not know it."""
+
+    def png() -> bytes:
+        from io import BytesIO
+
+        from latentcell.figures.style import in_style
+
+        file = BytesIO()
+        with in_style():
+            figure.savefig(file, format="png")
+        return file.getvalue()
+
+    setattr(figure, "_repr_png_", png)  # noqa: B010
+    return figure
