@@ -167,7 +167,7 @@ def test_cells_that_are_no_counts_are_refused(cells):
     cells.X[5] = 0
     refused(cells, "expected counts in every cell, found 1 cells without any")
     refused(ad.AnnData(obs=cells.obs, var=cells.var), "expected numbers as counts, found nothing")
-    cells.var_names = ["A", "B", *cells.var_names[1:-1], "B"]
+    cells.var_names = ["A", "B", *cells.var_names[2:-1], "B"]
     refused(cells, r"found 'B' again: call adata\.var_names_make_unique\(\)")
 
 
