@@ -7,14 +7,14 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks bench bench-scale docs audit licences clean help
+.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
 run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy)
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
 
 study: setup  ## run the controlled comparison, and Table 5 on the authors' own data (a night)
-	@$(BIN)/snakemake study --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
+	@$(BIN)/snakemake --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
 verify: setup  ## name the result files of CONFIG's run that changed since they were written
 	@$(BIN)/latentcell verify $(CONFIG)
@@ -62,11 +62,17 @@ schema: setup  ## write the JSON schema and config/README.md from the settings
 study-checks: setup  ## measure the numbers of docs/study-checks.md (needs the deposit)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
 
+verdicts: setup  ## decide the study's claims again from the records in docs/results/*/records
+	$(BIN)/python bench/verdicts.py
+
 bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
 	$(BIN)/python bench/engine.py $(BENCH)
 
 bench-scale: setup  ## time and memory of each step by the number of cells (docs/benchmarks.md)
 	$(BIN)/python bench/scale.py $(BENCH)
+
+quotes: setup  ## write the numbers and tables that the pages quote from docs/results
+	$(BIN)/python bench/quotes.py
 
 docs: build/docs/.ready  ## build the documentation in build/site; fails on a broken link
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=workflow/src build/docs/bin/mkdocs build --strict --quiet

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+
+from latentcell.tables.headings import Heading
+from latentcell.tables.render import Column, reading_columns
 
 FULL_SIZE, SMALL, LARGE = 68_579, 1_300, 15_000
 EPOCHS = 100
@@ -125,34 +129,27 @@ def others(curves: Curves, replicates: int) -> dict[str, float]:
     }
 
 
-def cost_report(folder: Path) -> str:
-    """Hours of the study on all 68,579 cells, as a Markdown table."""
+def cost_columns(folder: Path) -> list[Column]:
+    """Hours of the study on all 68,579 cells, as a table."""
     curves = read_curves(folder)
-    heads = " | ".join(f"{n} replicate{'s' if n > 1 else ''}" for n in REPLICATES)
-    lines = [
-        f"| computed, hours of one core (GPU: of one GPU) | {heads} |",
-        "| --- | ---: | ---: |",
-    ]
-    rest = [others(curves, n) for n in REPLICATES]
-    for name in rest[0]:
-        lines.append(_line(name, [part[name] for part in rest]))
+    parts = [others(curves, n) for n in REPLICATES]
+    seconds = {name: [part[name] for part in parts] for name in parts[0]}
     for device, title in (
         ("fast", "models, as by default"),
-        ("exact", "models, preset `scvae`"),
+        ("exact", "models, preset scvae"),
         ("gpu", "models on a GPU, all genes"),
     ):
-        for seconds, which in zip(
-            models(curves, device), ("16 on 1,300", "4 on 15,000"), strict=True
-        ):
-            lines.append(_line(f"{title}: {which} cells", [n * seconds for n in REPLICATES]))
-    for device, title in (("fast", "as by default"), ("exact", "preset `scvae`")):
-        whole = [
+        for one, which in zip(models(curves, device), ("16 on 1,300", "4 on 15,000"), strict=True):
+            seconds[f"{title}: {which} cells"] = [n * one for n in REPLICATES]
+    for device, title in (("fast", "as by default"), ("exact", "preset scvae")):
+        seconds[f"all of it on CPUs, {title}"] = [
             sum(part.values()) + n * sum(models(curves, device))
-            for part, n in zip(rest, REPLICATES, strict=True)
+            for part, n in zip(parts, REPLICATES, strict=True)
         ]
-        lines.append(_line(f"**all of it on CPUs, {title}**", whole))
-    return "\n".join(lines) + "\n"
-
-
-def _line(name: str, seconds: list[float]) -> str:
-    return f"| {name} | " + " | ".join(f"{value / HOUR:.2f}" for value in seconds) + " |"
+    names = [f"{n} replicate{'s' if n > 1 else ''}" for n in REPLICATES]
+    hours = pd.DataFrame.from_dict(seconds, orient="index", columns=names) / HOUR
+    return reading_columns(
+        hours.rename_axis("part").reset_index(),
+        {"part": Heading("Computed, hours of one core (GPU: of one GPU)")}
+        | {name: Heading(name, 2) for name in names},
+    )

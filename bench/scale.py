@@ -117,7 +117,7 @@ def simulate(cells: int, folder: Path, source: str | None) -> None:
 def run(step: str, folder: Path) -> Row:
     """Run a step in a separate process with one thread."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, Path(__file__).with_name("scale_steps.py"), step, folder]
+    command = [sys.executable, str(Path(__file__).with_name("scale_steps.py")), step, str(folder)]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | one, check=False
     )
@@ -229,8 +229,10 @@ def draw(rows: list[Row], path: Path) -> None:
 if __name__ == "__main__":
     chosen = parse()
     if chosen.cost:
-        from cost import cost_report
+        from cost import cost_columns
 
-        print(cost_report(ROOT / "docs/results"), end="")
+        from latentcell.tables.render import markdown_rows
+
+        print(markdown_rows(cost_columns(ROOT / "docs/results")))
     else:
         main(chosen)

@@ -73,6 +73,14 @@ def test_refuses_where_nothing_is_defined():
         choose(frame, by="ari_clusters", split="test")
 
 
+def test_models_of_different_presets_are_not_compared():
+    names = [*map(str, GRID), "gmvae-z10-h500-recommended", "gmvae-z10-h250-recommended"]
+    values = measured(**{names[-2]: [-1.0, -1.0], names[-1]: [-2.0, -2.0]})
+    grid = [ModelName.parse(name) for name in names]
+    choice = choose_models(values, ChoiceSettings(), grid, cells="n1300")
+    assert choice["models"] == [*names[1:4], "gmvae-z10-h500-recommended"]
+
+
 def test_fixed_models_are_taken_as_they_are():
     names = ["vae-z10-h100", "gmvae-z10-h500"]
     choice = choose(records({}), by="fixed", models=names)

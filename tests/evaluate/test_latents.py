@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from scipy.stats import sem
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.evaluate.latents import describe_model, latent_table
+from latentcell.evaluate.latents import describe_model, given_count_sum, latent_table
 from latentcell.models.evaluation import inflated_mean
 from latentcell.models.training import train
 
@@ -50,7 +51,9 @@ def test_latents_are_a_representation_of_the_same_cells(outcome):
 
 def test_measures_are_of_each_split_and_are_json(outcome):
     cells, trained, evaluation = outcome
-    measures = describe_model(NAME, trained, evaluation, latent_table(cells, trained, evaluation))
+    sums = np.asarray(cells.X.sum(1)).ravel()
+    latents = latent_table(cells, trained, evaluation)
+    measures = describe_model(NAME, trained, evaluation, latents, sums)
     assert json.loads(json.dumps(measures, allow_nan=False)) == measures
     assert measures["model"] == "gmvae-z3-h8"
     assert {name: part["cells"] for name, part in measures["splits"].items()} == {
@@ -60,6 +63,36 @@ def test_measures_are_of_each_split_and_are_json(outcome):
     assert test["elbo"] == pytest.approx(evaluation.elbo[56:].mean())
     assert test["elbo_scvae"] == pytest.approx(inflated_mean(evaluation.elbo[56:], 10))
     assert test["elbo"] == pytest.approx(test["enre"] - test["kl_z"] - test["kl_y"])
+    assert test["elbo_se"] == pytest.approx(sem(evaluation.elbo[56:]))
+    assert test["elbo_per_umi"] == pytest.approx(evaluation.elbo[56:].sum() / cells.X[56:].sum())
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, False),
+        ({"size_factor": True}, True),
+        ({"likelihood": "zero-inflated-poisson", "size_factor": True}, True),
+        ({"likelihood": "constrained-poisson"}, True),
+        ({"count_sum_feature": True}, True),
+        ({"encoder_input": "log-normalised"}, False),
+    ],
+)
+def test_bounds_given_the_count_sum_are_named(outcome, changed, expected):
+    cells = outcome[0]
+    settings = VaeSettings(epochs=1, batch_size=10, device="cpu", **changed)
+    trained = train(cells.X, cells.obs["split"].to_numpy(str), NAME, 4, settings, 1)
+    assert given_count_sum(trained) is expected
+
+
+def test_the_standard_error_of_one_cell_and_the_bound_per_count_of_none_are_undefined(outcome):
+    cells, trained, evaluation = outcome
+    latents = latent_table(cells, trained, evaluation)
+    latents.obs["split"] = ["training"] * 55 + ["validation"] * 14 + ["test"]
+    sums = np.r_[np.ones(69), 0]
+    splits = describe_model(NAME, trained, evaluation, latents, sums)["splits"]
+    assert (splits["test"]["elbo_se"], splits["test"]["elbo_per_umi"]) == (None, None)
+    assert splits["validation"]["elbo_per_umi"] == pytest.approx(splits["validation"]["elbo"])
 
 
 def test_where_labels_guided_the_training_types_are_predicted_and_measured(outcome):
@@ -75,7 +108,8 @@ def test_where_labels_guided_the_training_types_are_predicted_and_measured(outco
     expected = np.array(["B", "T"])[evaluation.q_y.argmax(1)]
     np.testing.assert_array_equal(latents.obs["predicted"].to_numpy(str), expected)
     np.testing.assert_allclose(latents.obs["probability"], evaluation.q_y.max(1))
-    measures = describe_model(NAME, trained, evaluation, latents)
+    sums = np.asarray(cells.X.sum(1)).ravel()
+    measures = describe_model(NAME, trained, evaluation, latents, sums)
     assert json.loads(json.dumps(measures, allow_nan=False)) == measures
     predictions = measures["predictions"]
     assert predictions["labelled_cells"] == len(trained.labelled)
@@ -84,6 +118,6 @@ def test_where_labels_guided_the_training_types_are_predicted_and_measured(outco
         assert predictions["splits"][part]["accuracy"] == pytest.approx(right.mean())
     assert predictions["confusion"]["labels"] == ["B", "T"]
     assert np.sum(predictions["confusion"]["matrix"]) == 14
-    plain = describe_model(NAME, unguided, *outcome[2:], latent_table(*outcome))
+    plain = describe_model(NAME, unguided, *outcome[2:], latent_table(*outcome), sums)
     assert "predictions" not in plain
     assert "predicted" not in latent_table(*outcome).obs

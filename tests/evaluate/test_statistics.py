@@ -267,23 +267,6 @@ def test_what_cannot_be_detected_has_a_reason() -> None:
     assert s.detectable_paired(26, 0.0) == s.Detectable(None, "no cell is discordant")
 
 
-def test_p_value_without_overlap_is_that_of_the_paired_t_test() -> None:
-    first, second = [0.70, 0.74, 0.72, 0.69], [0.66, 0.68, 0.72, 0.68]
-    expected = stats.ttest_rel(first, second).pvalue
-    assert s.paired_p_value(first, second, 0.0) == pytest.approx(expected)
-    # An interval at 1 - p ends at 0, also with overlap.
-    p = s.paired_p_value(first, second, 0.125)
-    assert p is not None
-    assert p > expected
-    assert s.paired_difference(first, second, 0.125, level=1 - p).low == pytest.approx(0, abs=1e-9)
-
-
-def test_p_value_without_spread() -> None:
-    assert s.paired_p_value([0.5, 0.6], [0.5, 0.6], 0.1) == 1
-    assert s.paired_p_value([0.5, 0.6], [0.4, 0.5], 0.1) is None
-    assert s.paired_p_value([0.5], [0.4], 0.1) is None
-
-
 def test_standard_error_is_that_of_the_interval() -> None:
     found = s.paired_difference([0.70, 0.74, 0.72], [0.66, 0.68, 0.64], 0.125)
     assert found.standard_error == pytest.approx(np.sqrt((1 / 3 + 0.125) * 0.0004))
@@ -368,3 +351,63 @@ def test_signed_rank_is_that_of_baycomp() -> None:
     assert s.signed_rank_probabilities([0.0, 0.0], rope=0.01).equal == 1
     assert s.signed_rank_probabilities([0.1, 0.2], rope=0).equal == 0
     assert s.signed_rank_probabilities([0.1, None]).note.endswith("fewer than two data sets")
+
+
+# Many differences --------------------------------------------------------------------------------
+
+
+def test_p_value_of_a_difference_is_that_of_its_interval() -> None:
+    """An interval of level 1 - p ends at 0; without overlap it is SciPy's paired t test."""
+    differences = s.paired_difference(FIRST, SECOND, 0.125)
+    p = s.difference_p_value(differences)
+    assert p is not None
+    assert s.paired_difference(FIRST, SECOND, 0.125, level=1 - p).low == pytest.approx(0, abs=1e-9)
+    plain = s.difference_p_value(s.paired_difference(FIRST, SECOND, 0.0))
+    assert plain == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
+    welch = s.difference_p_value(s.unpaired_difference(FIRST, [0.5, 0.6, 0.7]))
+    assert welch == pytest.approx(stats.ttest_ind(FIRST, [0.5, 0.6, 0.7], equal_var=False).pvalue)
+
+
+def test_differences_without_spread_have_neither_p_value_nor_power() -> None:
+    for first in ([0.7], [0.7, 0.7], []):
+        difference = s.paired_difference(first, [0.6] * len(first), 0.125)
+        assert s.difference_p_value(difference) is None
+        assert s.detectable_difference(difference) == s.Detectable(
+            None, "no spread over replicates"
+        )
+
+
+def test_holm_multiplies_by_the_number_of_tests_that_are_left() -> None:
+    # 3 x .01, 2 x .02, and the largest no smaller than the one before it.
+    assert s.holm([0.03, None, 0.01, 0.02]) == [
+        pytest.approx(0.04),
+        None,
+        pytest.approx(0.03),
+        pytest.approx(0.04),
+    ]
+    assert s.holm([None]) == [None]
+    assert s.holm([]) == []
+
+
+@pytest.mark.parametrize(("df", "alpha"), [(1, 0.05), (2, 0.05), (2, 0.002), (9, 0.01)])
+def test_detectable_difference_is_found_as_often_as_it_says(df: int, alpha: float) -> None:
+    estimate = s.Estimate(0.0, -1.0, 1.0, df + 1, "", 0.01, df)
+    gain = s.detectable_difference(estimate, alpha=alpha).difference
+    assert gain is not None
+    random = np.random.default_rng(4)
+    draws = (random.normal(size=200_000) + gain / 0.01) / np.sqrt(
+        random.chisquare(df, 200_000) / df
+    )
+    found = np.mean(np.abs(draws) > stats.t.isf(alpha / 2, df))
+    assert found == pytest.approx(0.8, abs=0.004)
+
+
+@pytest.mark.parametrize("replicates", [3, 5, 10])
+def test_detectable_difference_agrees_with_statsmodels(replicates: int) -> None:
+    from statsmodels.stats.power import TTestPower
+
+    spread = np.random.default_rng(6).normal(size=replicates)
+    difference = s.paired_difference(spread, np.zeros(replicates), 0.0)
+    units = TTestPower().solve_power(nobs=replicates, alpha=0.05, power=0.8)
+    found = s.detectable_difference(difference).difference
+    assert found == pytest.approx(units * np.std(spread, ddof=1), rel=1e-3)

@@ -56,7 +56,10 @@ def run_of_everything(**more: Any) -> Settings:
     wanted: dict[str, Any] = {
         "latent_dims": [10, 25],
         "baselines": ["raw", "pca-k10", "pca-k25", "nmf-k20"],
-        "grid": {"classifiers": ["ffnn", "logistic"], "replicates": {"nmf-k20": 1}},
+        "grid": {
+            **{"classifiers": ["ffnn", "logistic"], "replicates": {"nmf-k20": 1}},
+            "quality": True,
+        },
         "comparison": {"protocols": ["as-run"], "labelled_shares": [0.1]},
         "replicates": 2,
         "datasets": ["pbmc68k-study"],
@@ -146,7 +149,7 @@ def _variance(settings: Settings, cells: str) -> pd.DataFrame:
     share = np.cumsum(1 / k**0.6)
     parts = [
         pd.DataFrame({"k": k, "explained_variance_percent": factor * share}).assign(
-            variant=variant, cells=cells, replicate=replicate
+            held_out_variance_percent=share / 9, variant=variant, cells=cells, replicate=replicate
         )
         for replicate in settings.replicate_names()
         for variant, factor in (("run", 1 + int(replicate[1:]) / 50), ("as-run", 7))

@@ -249,7 +249,9 @@ def test_figure_s2_shows_means_of_the_run_and_not_of_its_variants(
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.03 * share)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
         "1,300 cells, 2 replicates",
+        "1,300 cells, 2 replicates, test cells",
         "15,000 cells, 2 replicates",
+        "15,000 cells, 2 replicates, test cells",
     ]
 
 
@@ -329,6 +331,8 @@ def test_figures_are_those_that_the_settings_ask_for() -> None:
     assert set(STUDY) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
     ranked = run_settings(grid={"classifiers": ["ffnn", "knn"]})
     assert set(figure_names(ranked)) - set(plain) == {"leaderboard"}
+    measured = run_settings(grid={"quality": True})
+    assert set(figure_names(measured)) - set(plain) == {"latent_quality"}
     few = run_settings(comparison={"labelled_shares": [0.1]})
     assert set(figure_names(few)) - set(plain) == {"few_labels"}
     compared = run_settings(comparison={"protocols": ["as-run"]})
@@ -380,7 +384,7 @@ def test_figures_of_a_data_set_and_of_a_part_of_the_report() -> None:
         f"mine/{name}" for name in own
     }
     figures = [name for name in own if FIGURES[name].category == "Figures"]
-    assert figures == [*STUDY, "leaderboard"]
+    assert figures == [*STUDY, "leaderboard", "latent_quality"]
 
 
 def test_grids_without_the_usual_inputs_have_figure_3_and_matrices() -> None:

@@ -2,9 +2,10 @@
 
 import pandas as pd
 import pytest
-from example_tables import leaderboard
+from example_tables import GMVAE, latents, leaderboard
 
-from latentcell.figures.leaderboard import leaderboard_figure
+from latentcell.config.names import input_title
+from latentcell.figures.leaderboard import latent_quality, leaderboard_figure
 from latentcell.figures.style import save
 
 
@@ -67,3 +68,29 @@ def test_many_pairs_have_colours_of_their_own_and_the_same_bytes(table, tmp_path
 def test_without_the_floor_and_with_no_time_at_all_it_is_drawn(table, tmp_path):
     plain = table[table["classifier"] != "majority"].assign(seconds=[0.0, 25.0, 0.2])
     assert len(save(leaderboard_figure(plain), tmp_path / "plain")) == 3
+
+
+def test_representations_are_in_the_order_of_their_nmi_and_keep_their_accuracy():
+    table = latents()
+    figure = latent_quality(table)
+    nmi, ari, accuracy = figure.axes
+    rows = [tick.get_text() for tick in nmi.get_yticklabels()]
+    order = [GMVAE, "hvg-pca-k50", "vae-z10-h100", "pca-k50"]
+    assert rows == [input_title(name) for name in order]
+    means = table.set_index("representation").loc[order]
+    for axes, columns in (
+        (nmi, ("nmi", "test_nmi")),
+        (ari, ("ari", "test_ari")),
+        (accuracy, ("accuracy",)),
+    ):
+        drawn = [list(container.lines[0].get_xdata()) for container in axes.containers]
+        assert drawn == [means[f"{column}_mean"].tolist() for column in columns]
+    places = accuracy.containers[0].lines[0].get_ydata()
+    assert list(places) == pytest.approx([-0.12, -1.12, -2.12, -3.12])
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["all cells", "test cells alone"]
+
+
+def test_quality_of_nothing_says_so():
+    figure = latent_quality(latents()[:0])
+    assert [axes.texts[0].get_text() for axes in figure.axes] == ["nothing was run"] * 3

@@ -57,7 +57,7 @@ def demands(config):
 def wildcards(**others):
     usual = {
         **{"run": "x", "dataset": "mine", "subset": "all", "replicate": "r1", "cells": "cells"},
-        **{"kind": "gmvae", "latent_dim": "10", "hidden_units": "100"},
+        **{"kind": "gmvae", "latent_dim": "10", "hidden_units": "100", "preset": ""},
         **{"representation": "gmvae-z10-h100", "classifier": "ffnn", "deposited": "raw-n1300"},
         **{"table": "table5", "figure": "figure2", "record": "models"},
     }
@@ -111,7 +111,10 @@ def test_every_deposited_input(demands, name):
 
 @pytest.mark.parametrize(
     "rule",
-    ["subsample", "train_vae", "train_pool", "represent", "classify", "map_cells", "finish_cells"],
+    [
+        *("subsample", "train_vae", "train_pool", "represent", "classify", "map_cells"),
+        *("finish_cells", "measure_quality"),
+    ],
 )
 def test_more_cells_take_more(demands, rule):
     few, many = (

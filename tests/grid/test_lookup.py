@@ -30,7 +30,9 @@ def runs():
 
 
 def wildcards(run="x", **others):
-    return SimpleNamespace(**{"run": run, "subset": "n150", "replicate": "r1"} | others)
+    return SimpleNamespace(
+        **{"run": run, "subset": "n150", "replicate": "r1", "preset": ""} | others
+    )
 
 
 def test_the_run_comes_first_and_variants_beside_it(runs):
@@ -112,6 +114,16 @@ def test_explained_variance_is_that_of_the_most_components(runs):
         (subset, replicate, "pca-k100") for subset in ("n150", "all") for replicate in ("r1", "r2")
     ]
     assert runs.largest_pca([Point("x", "mine", "all", "r1", "raw", "ffnn")]) == []
+
+
+def test_dense_scores_are_measured_where_the_run_asks_for_it(runs):
+    chosen = {"pbmc68k-sample": ["gmvae-z2-h4", "semi-gmvae-z2-h4"]}
+    assert runs.measured(classifier_points(runs.main, chosen)) == []
+    asking = Runs(parse_settings(CONFIG | {"grid": CONFIG["grid"] | {"quality": True}}))
+    found = asking.measured(classifier_points(asking.main, chosen))
+    assert {one.representation for one in found} == {
+        *("pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300", "gmvae-z2-h4")
+    }
 
 
 def test_code_of_a_method_is_of_its_own_file():

@@ -13,6 +13,7 @@ from latentcell.evaluate.metrics import Scoring
 from latentcell.grid.records import RECORDS, collect, read_record
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv
+from latentcell.runtime.tensors import write_arrays
 
 KEYS = ["dataset", "variant", "cells", "replicate"]
 
@@ -60,14 +61,18 @@ def write_h5ad(
 def test_models_know_their_place_and_their_shape(tmp_path: Path) -> None:
     path = write_json(
         tmp_path / "mine/n1300/r2/semi-gmvae-z10-h250/metrics.json",
-        metrics({"elbo": -2.5, "silhouette_types": None}, best_epoch=3, epochs_trained=5),
+        metrics(
+            {"elbo": -2.5, "silhouette_types": None},
+            **{"best_epoch": 3, "epochs_trained": 5, "given_count_sum": True},
+        ),
     )
     table = collect("models", {"labelled-0.05": [path]})
-    assert list(table)[:12] == [
+    assert list(table)[:13] == [
         *KEYS,
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
-        *("split", "split_cells"),
+        *("given_count_sum", "split", "split_cells"),
     ]
+    assert table["given_count_sum"].all()
     row = table.to_dict("records")[1]
     assert [row[key] for key in KEYS] == ["mine", "labelled-0.05", "n1300", "r2"]
     assert (row["kind"], row["latent_dim"], row["hidden_units"]) == ("semi-gmvae", 10, 250)
@@ -82,7 +87,7 @@ def test_classifiers_without_epochs_leave_them_empty(tmp_path: Path) -> None:
     table = collect("classifiers", {"run": paths})
     assert list(table) == [
         *KEYS,
-        *("input", "classifier", "best_epoch", "epochs_trained", "labelled_cells"),
+        *("input", "classifier", "best_epoch", "epochs_trained", "labelled_cells", "held_out"),
         *("split", "split_cells", "accuracy", "balanced_accuracy", "macro_f1"),
         *("accuracy_merged", "balanced_accuracy_merged", "macro_f1_merged"),
     ]
@@ -184,27 +189,48 @@ def test_curves_are_of_classifiers_with_epochs(tmp_path: Path) -> None:
     assert list(none) == list(expected)
 
 
-def test_variance_adds_up_over_components(tmp_path: Path) -> None:
-    path = write_h5ad(
-        tmp_path / "mine/all/r1/pca-k2/features.h5ad",
-        "B T",
-        {"explained_variance_ratio": np.array([0.25, 0.125])},
-    )
-    table = collect("variance", {"run": [path]})
-    assert table.to_dict("list") == {
+def test_curves_of_models_have_their_epochs_and_measures(tmp_path: Path) -> None:
+    paths = []
+    for name, rows in (("gmvae-z2-h3", "-9.5,2.5\n2,validation,-8,1"), ("vae-z2-h3", "-7,0")):
+        path = tmp_path / f"mine/n60/r1/{name}/history.csv"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"epoch,split,elbo,kl_y\n1,validation,{rows}\n")
+        paths.append(str(path))
+    table = collect("model_curves", {"as-run": paths})
+    assert list(table) == [*KEYS, "model", "epoch", "split", "elbo", "kl_y"]
+    assert table["model"].tolist() == ["gmvae-z2-h3"] * 2 + ["vae-z2-h3"]
+    assert table["epoch"].tolist() == [1, 2, 1]
+    assert table["elbo"].tolist() == [-9.5, -8.0, -7.0]
+    assert (table["variant"] == "as-run").all()
+
+
+def write_pca(folder: Path, arrays: dict[str, Any]) -> list[str]:
+    """The two files of a representation; features show fewer components than were fitted."""
+    shares = {"explained_variance_ratio": [0.25], "held_out_variance_ratio": [0.125]}
+    features = write_h5ad(folder / "features.h5ad", "B T", shares)
+    write_arrays(folder / "model.safetensors", arrays, {})
+    return [features, str(folder / "model.safetensors")]
+
+
+def test_variance_adds_up_over_all_components_that_were_fitted(tmp_path: Path) -> None:
+    arrays = {"explained_variance_ratio": np.array([0.25, 0.125]), "mean": np.zeros(3)}
+    table = collect("variance", {"run": write_pca(tmp_path / "mine/all/r1/pca-k1", arrays)})
+    # Features of one component show the held-out variance of that one.
+    assert table.fillna(-1).to_dict("list") == {
         "dataset": ["mine"] * 2,
         "variant": ["run"] * 2,
         "cells": ["all"] * 2,
         "replicate": ["r1"] * 2,
         "k": [1, 2],
         "explained_variance_percent": [25.0, 37.5],
+        "held_out_variance_percent": [12.5, -1],
     }
 
 
-def test_features_that_explain_no_variance_are_refused(tmp_path: Path) -> None:
-    path = write_h5ad(tmp_path / "mine/all/r1/pca-k2/features.h5ad", "B T")
-    with pytest.raises(InputError, match="expected features with explained variance"):
-        collect("variance", {"run": [path]})
+def test_fits_that_explain_no_variance_are_refused(tmp_path: Path) -> None:
+    paths = write_pca(tmp_path / "mine/all/r1/pca-k2", {"mean": np.zeros(3)})
+    with pytest.raises(InputError, match="expected a PCA with explained variance"):
+        collect("variance", {"run": paths})
 
 
 def test_costs_of_classifiers_stand_beside_those_of_their_representation(tmp_path: Path) -> None:
@@ -223,6 +249,28 @@ def test_costs_of_classifiers_stand_beside_those_of_their_representation(tmp_pat
     assert (table["representation_peak_mb"] == 1).all()
     with pytest.raises(InputError, match=r"expected the cost of nmf-k20 beside it, .*nmf-k20/cost"):
         collect("costs", {"run": paths[1:2]})
+
+
+def test_quality_has_a_row_for_all_cells_and_one_for_test_cells(tmp_path: Path) -> None:
+    measures = {"measured": 10, "resolution": 0.5, "clusters": 4, "nmi": 0.6, "ari": 0.5}
+    everyone = measures | {"silhouette": 0.1}
+    test = dict.fromkeys(everyone) | {"measured": 2}
+    path = write_json(
+        tmp_path / "mine/all/r1/gmvae-z2-h3/quality.json",
+        {"training_cells": 8, "test_cells": 2, "all": everyone, "test": test},
+    )
+    table = collect("quality", {"run": [path]})
+    assert list(table) == [
+        *KEYS,
+        *("representation", "training_cells", "test_cells", "cells_measured", "measured"),
+        *("resolution", "clusters", "nmi", "ari", "silhouette"),
+    ]
+    assert table["cells_measured"].tolist() == ["all", "test"]
+    assert table["representation"].tolist() == ["gmvae-z2-h3"] * 2
+    assert table["nmi"].tolist()[0] == 0.6
+    assert np.isnan(table["nmi"].tolist()[1])
+    write_csv(tmp_path / "quality.csv", table, exact=True)
+    assert read_record(tmp_path / "quality.csv")["ari"].tolist()[0] == 0.5
 
 
 def test_types_are_counted_in_data_sets_and_subsets(tmp_path: Path) -> None:
@@ -265,12 +313,14 @@ def test_records_are_read_as_they_were_written(tmp_path: Path) -> None:
         ("models", "mine/n1300/r1/raw/ffnn/metrics.json", "{replicate}/{model}/metrics.json"),
         ("classes", "mine/n1300/raw/ffnn/metrics.json", "{input}/{classifier}/metrics.json"),
         ("classifiers", "n1300/r1/cells.h5ad", "{dataset}/{subset}/{replicate}/cells.h5ad"),
+        ("model_curves", "n60/r1/vae-z2-h3/history.csv", "{replicate}/{model}/history.csv"),
         ("classifiers", "metrics.json", "{replicate}/{input}/{classifier}/metrics.json"),
         ("classifiers", "mine/1300/r1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),
         ("classifiers", "mine/n1300/1/raw/ffnn/metrics.json", "{dataset}/{subset}/{replicate}"),
         ("curves", "mine/n1300/r1/ffnn/history.csv", "{input}/{classifier}/history.csv"),
         ("variance", "n1300/r1/pca-k5/features.h5ad", "{representation}/features.h5ad"),
         ("costs", "n1300/r1/cost.json", "{replicate}/{representation}/cost.json"),
+        ("quality", "n1300/r1/quality.json", "{replicate}/{representation}/quality.json"),
         ("class_counts", "dataset.h5ad", "{dataset}/dataset.h5ad"),
         ("class_counts", "n1300/r1/cells.h5ad", "{dataset}/{subset}/{replicate}/cells.h5ad"),
     ],

@@ -121,7 +121,12 @@ def represent(name, run="x"):
         "code": "the script's code",
     }
     said = do(
-        "represent.py", [folder / "cells.h5ad"], outputs, params, run=run, representation=name
+        "represent.py",
+        Files([folder / "cells.h5ad"]),
+        outputs,
+        params,
+        run=run,
+        representation=name,
     )
     return ad.read_h5ad(outputs.features), said
 
@@ -142,12 +147,22 @@ def train(name, run="x"):
     folder = folder_of(run)
     kind, latent_dim, hidden_units = name.rsplit("-", 2)
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
+    names["preset"] = ""
     settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
     inputs = Files(cells=folder / "cells.h5ad")
     outputs = Files(folder / name / file for file in MODEL_FILES)
     params = {"settings": settings, "code": "code of models"}
     said = do("train_vae.py", inputs, outputs, params, run=run, **names)
     return ad.read_h5ad(outputs[2]), said
+
+
+def quality(name, run="x"):
+    folder = folder_of(run) / name
+    output = folder / "quality.json"
+    params = {"seed": RUNS.settings(SimpleNamespace(run=run)).grid.seed, "code": "c"}
+    names = {"run": run, "representation": name}
+    said = do("measure_quality.py", Files([folder / "features.h5ad"]), [output], params, **names)
+    return output.read_bytes(), said
 
 
 def reused():
@@ -182,6 +197,18 @@ def test_a_share_of_the_labels_is_that_of_the_variant(place):
     assert 3 <= few["labelled_cells"] <= 8
     assert whole["splits"]["test"]["cells"] == few["splits"]["test"]["cells"] == 20
     assert whole["epochs_trained"] == 3
+
+
+def test_quality_is_measured_twice_with_the_same_bytes(place, request):
+    represent("pca-k5")
+    represent("pca-k5", FEW)
+    first, _ = quality("pca-k5")
+    again, said = quality("pca-k5", FEW)
+    assert first == again
+    assert ("taken from an earlier job" in said) == ("reuse" in request.node.name)
+    measures = json.loads(first)
+    assert (measures["training_cells"], measures["test_cells"]) == (60, 20)
+    assert 0 < measures["all"]["nmi"] <= 1
 
 
 def test_a_semi_supervised_model_gives_probabilities_of_types(place):

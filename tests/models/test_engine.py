@@ -3,6 +3,7 @@ import pytest
 import reference
 import scipy.sparse as sp
 import torch
+from scipy.stats import kstest
 
 from latentcell.config.likelihoods import LIKELIHOODS
 from latentcell.models import engine, products
@@ -548,3 +549,38 @@ def test_weights_start_as_small_as_if_no_gene_had_been_left_out():
         for weight in (model.decoder.weight, model.q_z.first.weight, model.q_y.first.weight):
             largest = float(weight.detach().abs().max())
             assert largest == pytest.approx((6 / 409) ** 0.5, rel=0.02), name
+
+
+def test_initial_weights_are_those_of_layers_on_concatenated_inputs():
+    # scVAE: one dense layer on [x, onehot(y)], and so on, each with Glorot-uniform weights.
+    genes, latent, hidden, components = 400, 4, 90, 11
+    expected = {
+        "q_y.first.weight": genes + hidden,
+        "q_y.logits.weight": hidden + components,
+        "q_z.first.weight": genes + components + hidden,
+        "q_z.cluster": genes + components + hidden,
+        "q_z.head.mean.weight": hidden + latent,
+        "p_z.head.scale.weight": components + latent,
+        "decoder.first.weight": latent + hidden,
+        "decoder.weight": hidden + genes,
+    }
+    model = GMVAE(
+        Architecture("gmvae", genes, latent, hidden, components=components),
+        torch.Generator().manual_seed(1),
+    )
+    reference = np.random.default_rng(7)
+    for name, fans in expected.items():
+        weights = model.get_parameter(name).detach().numpy().ravel()
+        bound = (6 / fans) ** 0.5
+        drawn = reference.uniform(-bound, bound, 100_000)
+        assert np.abs(weights).max() <= bound, name
+        assert kstest(weights, drawn).pvalue > 1e-4, name
+        # One fan-in more or less would be seen where it was wrong: K instead of G + K.
+        assert weights.std() == pytest.approx(bound / 3**0.5, rel=5 / len(weights) ** 0.5), name
+
+
+def test_a_cluster_added_behind_the_normalisation_is_a_layer_of_its_own():
+    shape = Architecture("gmvae", 400, 4, 90, components=11, normalisation="batch-before-cluster")
+    model = GMVAE(shape, torch.Generator().manual_seed(1))
+    largest = float(model.q_z.cluster.detach().abs().max())
+    assert largest == pytest.approx((6 / 101) ** 0.5, rel=0.02)

@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
+from scipy.stats import entropy
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.models import training
 from latentcell.models.checkpoint import CheckpointStore, load, save
-from latentcell.models.evaluation import components_used, inflated_mean
+from latentcell.models.evaluation import components_used, inflated_mean, mixture_measures
 from latentcell.models.networks import BatchNorm
 from latentcell.models.optimiser import Adam
 from latentcell.models.training import (
@@ -41,17 +42,17 @@ def same(one, other):
 
 
 def test_training_improves_the_bound_and_records_it(cells):
-    trained = run(cells, VaeSettings(**FEW | {"epochs": 12, "learning_rate": 1e-2}))
+    trained = run(cells, VaeSettings(**FEW | {"epochs": 16, "learning_rate": 1e-2}))
     history = pd.DataFrame(trained.history)
     assert list(history.columns) == [
         "epoch", "split", "elbo", "enre", "kl_z", "kl_y", "components_used"
     ]  # fmt: skip
-    assert len(history) == 24
+    assert len(history) == 32
     np.testing.assert_allclose(history.elbo, history.enre - history.kl_z - history.kl_y)
     validation = history[history.split == "validation"].set_index("epoch").elbo
     assert validation.iloc[-1] > validation.iloc[0] + 1.0
     assert trained.best_epoch == validation.idxmax()
-    assert trained.epochs_trained == 12
+    assert trained.epochs_trained == 16
 
 
 def test_same_seed_same_weights_another_seed_others(cells):
@@ -182,8 +183,8 @@ def test_warm_up_weighs_the_kl_terms(cells, monkeypatch):
         return original(model, batch, generator, how, labels)
 
     monkeypatch.setattr(training.GMVAE, "forward", spy)
-    run(cells, VaeSettings(**FEW | {"warm_up_epochs": 4}))
-    assert [value for value, _ in itertools.groupby(seen)] == [0.25, 0.5, 0.75, 1.0]
+    run(cells, VaeSettings(**FEW | {"warm_up_epochs": 4, "epochs": 6}))
+    assert [value for value, _ in itertools.groupby(seen)] == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_collapse_is_said_aloud(cells, capsys):
@@ -327,3 +328,19 @@ def test_only_the_genes_that_are_chosen_have_weights(cells):
     one, two = trained.evaluate(matrix), trained.evaluate(other)
     np.testing.assert_array_equal(one.latent, two.latent)
     assert (one.elbo != two.elbo).all()
+
+
+def test_mixture_measures_are_entropies():
+    rng = np.random.default_rng(2)
+    q_y = rng.dirichlet([0.2] * 5, 400)
+    found = mixture_measures(q_y.astype(np.float32))
+    marginal, own = entropy(q_y.mean(0)), entropy(q_y, axis=1).mean()
+    assert found["perplexity"] == pytest.approx(np.exp(marginal), rel=1e-5)
+    assert found["mutual_information"] == pytest.approx(marginal - own, rel=1e-5)
+    assert found["components_above_half"] == 5
+    # A mixture that no cell tells apart has no information, though its perplexity is K.
+    same = mixture_measures(np.full((10, 4), 0.25))
+    assert same["perplexity"] == pytest.approx(4)
+    assert same["mutual_information"] == pytest.approx(0, abs=1e-12)
+    assert same["components_above_half"] == 0
+    assert mixture_measures(np.empty((0, 4)))["perplexity"] is None

@@ -138,7 +138,8 @@ def _model(folder: Path, random: Any) -> None:
         | {measure.source: float(random.normal()) for measure in MODEL_MEASURES}
         for split, number in zip(_SPLITS, (96, 12, 12), strict=True)
     }
-    write_json(folder / "metrics.json", {"best_epoch": 5, "epochs_trained": 5, "splits": splits})
+    about = {"best_epoch": 5, "epochs_trained": 5, "given_count_sum": False}
+    write_json(folder / "metrics.json", about | {"splits": splits})
 
 
 def _classifier(folder: Path, types: list[str], random: Any) -> None:
@@ -228,6 +229,7 @@ def _variance(settings: Settings, variant: str) -> pd.DataFrame:
     rows = [
         {"dataset": dataset, "variant": variant, "cells": settings.subset_names()[0]}
         | {"replicate": "r1", "k": k, "explained_variance_percent": 50.0}
+        | {"held_out_variance_percent": 5.0}
         for dataset in settings.dataset_names()
         for k in settings.pca_components()
     ]

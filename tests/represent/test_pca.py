@@ -11,7 +11,13 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from latentcell.config.settings import PcaSettings
-from latentcell.represent.pca import GRAM_LIMIT, fit_pca, load_pca, variance_table
+from latentcell.represent.pca import (
+    GRAM_LIMIT,
+    fit_pca,
+    held_out_variance,
+    load_pca,
+    variance_table,
+)
 from latentcell.runtime.errors import InputError
 
 SOLVERS = ["gram", "lanczos"]
@@ -233,3 +239,20 @@ def test_reproduces_the_deposited_scores():
         for component in range(agreeing):
             r = np.corrcoef(scores[:, component], deposited[:, component])[0, 1]
             assert abs(r) > 0.999, (asked, component)
+
+
+def test_held_out_variance_is_that_of_scikit_learn():
+    rng = np.random.default_rng(4)
+    counts = rng.poisson(rng.gamma(0.5, 2, (120, 30))).astype(np.int32)
+    training, test = sp.csr_matrix(counts[:80]), sp.csr_matrix(counts[80:])
+    pca = fit_pca(training, ["training"] * 80, 5, PcaSettings())
+    scaler = StandardScaler().fit(counts[:80])
+    z, model = scaler.transform(counts[80:]), PCA(5).fit(scaler.transform(counts[:80]))
+    left = z - (z @ model.components_.T) @ model.components_
+    found = held_out_variance(test, pca.components, pca.mean, pca.scale)
+    assert found.sum() == pytest.approx(1 - (left**2).sum() / (z**2).sum(), rel=1e-5)
+    own = held_out_variance(training, pca.components, pca.mean, pca.scale)
+    np.testing.assert_allclose(own, pca.explained_variance_ratio, rtol=1e-5)
+    assert found.sum() < own.sum()
+    nothing = sp.csr_matrix((1, 30))
+    assert held_out_variance(nothing, pca.components, pca.mean * 0, pca.scale).tolist() == [0] * 5

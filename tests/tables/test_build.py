@@ -7,6 +7,7 @@ import pytest
 
 from latentcell.config.settings import Settings, parse_settings
 from latentcell.tables.build import number_models, pca_variance, table3, table4, table5
+from latentcell.tables.notes import table3_notes
 
 MEASURES = {
     "elbo": -2000.0,
@@ -21,6 +22,9 @@ MEASURES = {
     "silhouette_types": 0.04,
     "accuracy": 0.4,
     "components_used": 5,
+    "elbo_se": 60.0,
+    "elbo_per_umi": -1.5,
+    "given_count_sum": False,
 }
 
 
@@ -107,6 +111,15 @@ def test_table3_holds_means_deviations_and_printed_numbers() -> None:
     assert row["silhouette_clusters_mean"] == 0.05  # undefined in r1
     assert "components_used_published" not in table
     assert row["replicates"] == 2
+    assert (row["elbo_se_mean"], row["elbo_per_umi_mean"]) == (60, -1.5)
+    assert row["given_count_sum"] is False
+
+
+def test_notes_say_where_bounds_are_given_the_count_sums() -> None:
+    for given in (False, True):
+        rows = model_rows("n1300", "r1", "gmvae-z10-h250", given_count_sum=given)
+        notes = table3_notes(table3(frame(rows), settings_of()))
+        assert ("not comparable" in " ".join(notes)) is given
 
 
 def test_table3_keeps_the_order_of_the_grid_and_leaves_the_sd_of_one_replicate_empty() -> None:
@@ -136,6 +149,7 @@ def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
     models = [
         {"latent_dim": 10, "hidden_units": [250, 300]},
         {"kind": "vae", "latent_dim": 10, "hidden_units": 250},
+        {"latent_dim": 10, "hidden_units": 250, "preset": "recommended"},
     ]
     numbers = number_models(
         settings_of(models=models),
@@ -147,8 +161,9 @@ def test_models_that_the_study_did_not_have_come_after_its_own() -> None:
         ("n1300", "gmvae-z10-h250"): 2,
         ("n1300", "gmvae-z10-h300"): 21,
         ("n1300", "vae-z10-h250"): 22,
+        ("n1300", "gmvae-z10-h250-recommended"): 23,
         ("n15000", "gmvae-z10-h250"): 17,
-        ("n15000", "vae-z10-h250"): 23,
+        ("n15000", "vae-z10-h250"): 24,
     }
 
 
@@ -252,7 +267,8 @@ def test_no_records_make_tables_without_rows() -> None:
 
 def test_pca_variance_is_the_mean_at_the_configured_components() -> None:
     variance = pd.DataFrame(
-        {"cells": cells, "replicate": replicate, "k": k} | {"explained_variance_percent": k * scale}
+        {"cells": cells, "replicate": replicate, "k": k}
+        | {"explained_variance_percent": k * scale, "held_out_variance_percent": k}
         for cells, replicate, scale in (
             ("n1300", "r1", 1.0),
             ("n1300", "r2", 2.0),
@@ -262,4 +278,8 @@ def test_pca_variance_is_the_mean_at_the_configured_components() -> None:
     )
     table = pca_variance(variance, settings_of())
     # k = 25 is more than these cells had components.
-    assert table.to_dict("list") == {"k": [10], "explained_variance_percent": [15.0]}
+    assert table.to_dict("list") == {
+        "k": [10],
+        "explained_variance_percent": [15.0],
+        "held_out_variance_percent": [10.0],
+    }

@@ -27,7 +27,7 @@ SAMPLE = "pbmc68k-sample"
 MODELS = ("gmvae-z10-h100", "gmvae-z10-h250")
 MEASURES = [
     *("elbo", "enre", "kl_z", "kl_y", "elbo_scvae", "ari_clusters", "ami_clusters"),
-    *("silhouette_clusters", "accuracy", "components_used"),
+    *("silhouette_clusters", "accuracy", "components_used", "elbo_se", "elbo_per_umi"),
 ]
 SPLITS = {"training": 1040, "validation": 130, "test": 130}
 CONFIG = {
@@ -39,6 +39,7 @@ CONFIG = {
         "representations": ["raw", "pca-k50", "hvg-pca-k5"],
         "models": [{"latent_dim": 10, "hidden_units": [100, 250]}],
         "classifiers": ["ffnn", "logistic"],
+        "quality": True,
     },
     "comparison": {
         "protocols": ["as-run", "as-stated", "controlled"],
@@ -112,10 +113,17 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
         ],
         "models": [
             {key: job[key] for key in keys}
-            | {"model": job["input"], "split": split, "split_cells": n}
+            | {"model": job["input"], "split": split, "split_cells": n, "given_count_sum": False}
             | values(job, MEASURES)
             for job in models.to_dict("records")
             for split, n in SPLITS.items()
+        ],
+        "model_curves": [
+            {key: job[key] for key in keys}
+            | {"model": job["input"], "epoch": epoch, "split": "validation"}
+            | values(job, ["elbo"])
+            for job in models.to_dict("records")
+            for epoch in range(41, 61)
         ],
         "curves": [
             job | {"epoch": epoch, "split": split} | values(job, ["loss", "accuracy"])
@@ -124,10 +132,20 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
             for split in ("training", "validation")
         ],
         "variance": [
-            {key: job[key] for key in keys} | {"k": k, "explained_variance_percent": k / 2}
+            {key: job[key] for key in keys}
+            | {"k": k, "explained_variance_percent": k / 2, "held_out_variance_percent": k / 9}
             for job in all_jobs
             if job["input"] == "pca-k50" and job["classifier"] == "ffnn"
             for k in (1, 50)
+        ],
+        "quality": [
+            {key: job[key] for key in keys}
+            | {"representation": job["input"], "training_cells": 1040, "test_cells": 130}
+            | {"cells_measured": part, "measured": 1300, "resolution": 0.5, "clusters": 9}
+            | values(job, ["nmi", "ari", "silhouette"])
+            for job in all_jobs
+            if job["input"] != "raw" and job["classifier"] == "ffnn"
+            for part in ("all", "test")
         ],
         "costs": [
             {key: job[key] for key in (*keys, "classifier")}
@@ -288,6 +306,8 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
+    measured = parse_settings({"grid": {"quality": True}})
+    assert table_names(measured)[-1] == "latents"
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})
     assert table_names(few)[-1] == "few_labels"
     assert "claims" not in table_names(few)

@@ -27,6 +27,7 @@ def model_rows(variant, hidden_units, *, validation_elbo, test_elbo, test_ari):
         "latent_dim": 10,
         "hidden_units": hidden_units,
         "split_cells": 100,
+        "given_count_sum": False,
     }
     values = {
         "training": (0.0, 0.0),

@@ -187,6 +187,40 @@ def test_effects_are_with_minus_without_from_either_base() -> None:
     assert (bound["point"], bound["title"]) == (13, "Output biases start at zero")
 
 
+def test_effects_are_corrected_for_all_of_the_same_base_and_measure() -> None:
+    """Two effects on accuracy from `controlled`, one on the ELBO, one from `as-run`."""
+    table = ablation()
+    for base, confounder, measure, tests in (
+        ("controlled", "double-softmax", "accuracy", 2),
+        ("controlled", "other-cells", "accuracy", 2),
+        ("controlled", "zero-biases", "elbo", 1),
+        ("as-run", "double-softmax", "macro_f1", 1),
+    ):
+        row = effect(table, base, confounder, measure)
+        family = table[(table["base"] == base) & (table["measure"] == measure)]
+        smallest = row["p_value"] == family["p_value"].min()
+        factor = tests if smallest else 1
+        assert row["p_holm"] == pytest.approx(
+            max(min(factor * row["p_value"], 1), tests * family["p_value"].min())
+        )
+    elbo = effect(table, "controlled", "zero-biases", "elbo")
+    error = np.sqrt((1 / 2 + 0.125) * 200)
+    assert elbo["p_value"] == pytest.approx(2 * stats.t.sf(1010 / error, 1))
+    # 16.334: noncentrality of a t test with one degree of freedom and a power of 80 % at 5 %.
+    assert elbo["detectable"] == pytest.approx(16.334 * error, rel=1e-4)
+    half = effect(table, "controlled", "double-softmax", "accuracy")
+    # At 2.5 %, the quantile of t is 25.45 instead of 12.71.
+    assert half["detectable"] > 1.9 * 16.334 * np.sqrt((1 / 2 + 0.125) * 0.0002)
+
+
+def test_one_replicate_has_neither_p_value_nor_power() -> None:
+    one = CONTROLLED[CONTROLLED["replicate"] == "r1"]
+    both = pd.concat([one, one.assign(variant="controlled-with-double-softmax")])
+    table = ablation_table(both, EMPTY, [SOFTMAX])
+    assert len(table) == 9
+    assert table[["p_value", "p_holm", "detectable"]].isna().all(axis=None)
+
+
 def test_variants_that_were_not_run_have_no_rows() -> None:
     table = ablation()
     assert len(table) == 3 + 3 + 3 + 1
@@ -300,3 +334,12 @@ def test_two_subsets_at_once_are_refused() -> None:
     both = pd.concat([CONTROLLED, CONTROLLED.assign(cells="n15000")])
     with pytest.raises(ValueError, match="appears twice"):
         t.controlled_table(both, "controlled")
+
+
+def test_test_cells_of_another_data_set_are_counted_once() -> None:
+    own = frame(records("controlled", "raw", [0.5, 0.6, 0.7], training=1000, test=125))
+    shares = []
+    for held_out in (False, True):
+        jobs = t.jobs_of(own.assign(held_out=held_out), "controlled", "input", ["accuracy"])
+        shares.append(t.share_of(jobs))
+    assert shares == [0.125, 1.0]

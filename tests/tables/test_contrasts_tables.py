@@ -15,6 +15,7 @@ from latentcell.tables.catalogue import TABLES
 from latentcell.tables.contrasts import (
     class_contrasts_table,
     contrasts_table,
+    independent_datasets,
     levels_of,
     over_datasets_table,
 )
@@ -243,3 +244,8 @@ def test_markdown_says_better_or_worse_and_names_the_baseline() -> None:
     first = "| types | ffnn | PCA, k = 25 | Raw counts | balanced accuracy | -0.004 ("
     assert first in text
     assert "`measures.min_cells`" in text
+
+
+def test_data_sets_that_share_cells_with_another_are_left_out() -> None:
+    derived = {"name": "drawn", "derived_from": "mine", "shares": "equal"}
+    assert independent_datasets(settings_of(MINE, derived, OTHER)) == ["mine", "other"]

@@ -8,10 +8,12 @@ import pytest
 
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.tables.catalogue import TABLES
+from latentcell.tables.headings import Heading
 from latentcell.tables.render import (
     escape_latex,
     escape_markdown,
     latex_table,
+    markdown_rows,
     markdown_table,
     reading_columns,
 )
@@ -46,6 +48,7 @@ def models(number: int = 9) -> pd.DataFrame:
             "elbo_published": [-4519.8],
             "components_used_mean": [4.25],
             "components_used_sd": [NOTHING],
+            "given_count_sum": [False],
             "replicates": [10],
         }
     )
@@ -181,6 +184,17 @@ def test_one_odd_letter_changes_no_number_of_cells(odd: str) -> None:
         assert unescaped.count(cell) == (3 if cell == "|" else 1)
 
 
+def test_thousands_are_separated_where_the_heading_asks_for_it() -> None:
+    table = pd.DataFrame({"cells": [1300, 130], "nats": [-1934.85, 2.5]})
+    headings = {"cells": Heading("Cells", 0, thousands=","), "nats": Heading("Nats", 1)}
+    assert markdown_rows(reading_columns(table, headings)).splitlines() == [
+        "| Cells | Nats |",
+        "| ---: | ---: |",
+        "| 1,300 | -1934.8 |",
+        "| 130 | 2.5 |",
+    ]
+
+
 def test_code_in_notes_is_code_in_both_formats() -> None:
     columns = reading_columns(accuracies())
     note = "Within `comparison.rope` and `as-run`: 5 %."
@@ -231,4 +245,7 @@ def test_columns_without_a_value_are_left_out_unless_all_are() -> None:
 
 def test_unknown_columns_are_left_out_of_the_reading_version() -> None:
     headings = [column.heading for column in reading_columns(models().assign(extra=1))]
-    assert headings == ["Model", "Z", "H", "Kind", "mean ± sd", "published", "value", "Replicates"]
+    assert headings == [
+        *("Model", "Z", "H", "Kind", "mean ± sd", "published", "value", "Given the count sum"),
+        "Replicates",
+    ]

@@ -20,6 +20,7 @@ RANKED = {
         "models": [{"latent_dim": 2, "hidden_units": 6}],
         "classifiers": ["ffnn", "logistic", "naive-bayes"],
         "replicates": {"gmvae-z2-h6": 1},
+        "quality": True,
     },
     "choice": {"classified": "all"},
 }
@@ -45,6 +46,7 @@ TARGETS = (
     "results/tiny/tables/leaderboard.csv",
     "results/tiny/tables/table5.csv",
     f"results/tiny/figures/{SAMPLE}/leaderboard.png",
+    f"results/tiny/figures/{SAMPLE}/latent_quality.png",
 )
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("leaderboard")]
@@ -89,6 +91,17 @@ def test_every_sensible_pair_has_a_row(ranked):
     markdown = (ranked / "results/tiny/tables/leaderboard.md").read_text()
     left_out = "; ".join(f"naive-bayes on {name}" for name in sorted(dense))
     assert f"Not applicable: logistic on raw; {left_out}." in markdown
+
+
+def test_dense_representations_are_measured_without_a_classifier(ranked):
+    measured = pd.read_csv(ranked / "results/tiny/tables/latents.csv")
+    assert set(measured["representation"]) == {"pca-k2", "pca-k4", "hvg-pca-k5", "gmvae-z2-h6"}
+    assert measured[["nmi_mean", "test_nmi_mean"]].gt(0).all(axis=None)
+    record = pd.read_csv(ranked / "results/tiny/records/quality.csv")
+    assert len(record) == 2 * (3 * 2 + 1)
+    found = measured.set_index("representation")["accuracy_mean"]
+    ranks = table(ranked).query("classifier == 'ffnn'").set_index("representation")
+    assert found.to_dict() == pytest.approx(ranks["accuracy_mean"].drop("raw").to_dict())
 
 
 def test_representations_are_of_all_cells_with_their_split(ranked):

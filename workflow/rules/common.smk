@@ -43,10 +43,15 @@ if any(bears_mark(f"results/{RUN}/{name}/dataset.h5ad") for name in DATASETS):
     config["simulated"] = SIMULATION_NOTE
 
 
+def any_of(names):
+    """Regular expression of some names; of none, if there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 wildcard_constraints:
-    run="|".join(map(re.escape, RUNS.variants)),
-    dataset="|".join(map(re.escape, DATASETS)),
-    subset="|".join(map(re.escape, SUBSETS)),
+    run=any_of(RUNS.variants),
+    dataset=any_of(DATASETS),
+    subset=any_of(SUBSETS),
     replicate=r"r\d+",
     kind="gmvae|vae|semi-gmvae",
     representation=r"[a-z0-9-]+",
@@ -97,9 +102,13 @@ def all_chosen(wildcards=None):
     return {dataset: chosen_models(dataset) for dataset in DATASETS}
 
 
-def own_files(dataset):
-    """The user's files of a data set; none for a built-in data set."""
-    files = settings.dataset(dataset).local_files()
+def sources_of(dataset):
+    """Data sets of the run that a derived one is made from, or the user's files, if any."""
+    found = settings.dataset(dataset)
+    if found.is_derived:
+        path = "results/{run}/{dataset}/dataset.h5ad"
+        return expand(path, run=RUN, dataset=found.sources())
+    files = found.local_files()
     for name in files:
         if not Path(name).exists():
             sys.exit(f"latentcell: {name}: expected the data of the config, found no file")

@@ -1,4 +1,4 @@
-"""Import data sets.
+"""Import data sets, and derive others from them.
 
 REQUIRED INPUTS: the user's files, or downloads in resources/
 OUTPUTS: results/{run}/{dataset}/dataset.h5ad
@@ -7,7 +7,7 @@ OUTPUTS: results/{run}/{dataset}/dataset.h5ad
 
 rule import_dataset:
     input:
-        lambda wildcards: own_files(wildcards.dataset),
+        lambda wildcards: sources_of(wildcards.dataset),
     output:
         f"results/{RUN}/{{dataset}}/dataset.h5ad",
     log:

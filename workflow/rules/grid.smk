@@ -40,7 +40,7 @@ rule train_vae:
         pool=pool_of_model,
     output:
         multiext(
-            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}/",
+            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}/",
             "model.safetensors",
             "history.csv",
             "features.h5ad",
@@ -48,12 +48,13 @@ rule train_vae:
             "cost.json",
         ),
     log:
-        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}.log",
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.log",
     benchmark:
-        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}.tsv"
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.tsv"
     wildcard_constraints:
         latent_dim=r"\d+",
         hidden_units=r"\d+",
+        preset="(-[a-z]+)?",
     conda:
         "../../envs/latentcell.yaml"
     resources:
@@ -91,7 +92,8 @@ rule train_pool:
 
 rule represent:
     input:
-        "results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
+        cells="results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
+        reference=reference_of,
     output:
         features="results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
         model="results/{run}/{dataset}/{subset}/{replicate}/{representation}/model.safetensors",
@@ -149,14 +151,29 @@ rule classify:
         "../scripts/classify.py"
 
 
+rule measure_quality:
+    input:
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
+    output:
+        "results/{run}/{dataset}/{subset}/{replicate}/{representation}/quality.json",
+    log:
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{representation}/quality.log",
+    benchmark:
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}/quality.tsv"
+    conda:
+        "../../envs/latentcell.yaml"
+    resources:
+        **needs("measure_quality"),
+    params:
+        seed=lambda wildcards: RUNS.settings(wildcards).grid.seed,
+        code=code_of("measure_quality.py"),
+    script:
+        "../scripts/measure_quality.py"
+
+
 checkpoint choose_models:
     input:
-        expand(
-            "results/{{run}}/{{dataset}}/{subset}/{replicate}/{model}/metrics.json",
-            subset=SUBSETS[0],
-            replicate=REPLICATES,
-            model=settings.models(),
-        ),
+        measures_of_models,
     output:
         "results/{run}/{dataset}/choice.json",
     log:

@@ -4,6 +4,7 @@
 The other functions list the inputs of single rules.
 """
 
+from latentcell.config.methods import representation
 from latentcell.config.protocols import protocol
 from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_stems
 from latentcell.figures.data import map_representations
@@ -30,6 +31,12 @@ def cells_of_model(wildcards):
     return f"results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}.h5ad"
 
 
+def reference_of(wildcards):
+    """Data set that a representation reads beside the cells, if it names one."""
+    name = representation(wildcards.representation).reference
+    return f"results/{RUN}/{name}/dataset.h5ad" if name else []
+
+
 def pool_of_model(wildcards):
     """Output of the job that trains all models of the replicate, if pooled."""
     name = RUNS.model_cells(wildcards)
@@ -37,22 +44,31 @@ def pool_of_model(wildcards):
     return pool if RUNS.is_pooled(wildcards) else []
 
 
+def measures_of_models(wildcards):
+    """Measures of all models of a data set on the first subset."""
+    points = [one for one in model_points(RUNS.main) if one.dataset == wildcards.dataset]
+    return represented("metrics.json", points)
+
+
 def recorded(record):
     """Files of a record, with the names of their variants."""
     chosen, pairs = all_chosen(), []
     for variant in RUNS.variants.values():
         main = variant is RUNS.main
-        models = model_points(variant, chosen if main else None)
+        models = list(model_points(variant, chosen if main else None))
         points = list(classifier_points(variant, chosen if main else None))
         # The types that count are those of the run's own cells, in all variants.
         cells = of_datasets(*(f"{subset}/r1/cells.h5ad" for subset in SUBSETS)) if main else []
+        pca = RUNS.largest_pca(points)
         files = {
             "models": represented("metrics.json", models),
             "classifiers": classified("metrics.json", points) + cells,
             "classes": classified("metrics.json", points) + cells,
+            "model_curves": represented("history.csv", models),
             "curves": classified("history.csv", points),
             "costs": classified("cost.json", points) + represented("cost.json", points),
-            "variance": represented("features.h5ad", RUNS.largest_pca(points)),
+            "variance": represented("features.h5ad", pca) + represented("model.safetensors", pca),
+            "quality": represented("quality.json", RUNS.measured(points)),
             "class_counts": of_datasets("dataset.h5ad", f"{SUBSETS[0]}/r1/cells.h5ad"),
         }
         if main or record != "class_counts":
@@ -99,21 +115,6 @@ def deposited_accuracies():
     """Accuracies of each deposited input, in the order of Table 5."""
     path = "results/{run}/deposit/{deposited}/accuracies.csv"
     return expand(path, run=RUN, deposited=DEPOSITED)
-
-
-def deposit_files():
-    """Table 5 on the authors' own data, for runs on the study's data set."""
-    if "pbmc68k-study" not in DATASETS:
-        return []
-    return expand(
-        [
-            "results/{run}/tables/table5_deposit.{table}",
-            "results/{run}/figures/pbmc68k-study/table5_deposit.{figure}",
-        ],
-        run=RUN,
-        table=["csv", "md", "tex"],
-        figure=["pdf", "png", "svg"],
-    )
 
 
 def bundle_files():

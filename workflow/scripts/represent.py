@@ -1,11 +1,13 @@
 """Fit a representation to training cells; write the features of all cells and the cost."""
 
+from dataclasses import replace
+
 import anndata as ad
 
 from latentcell.config.fitting import Options
 from latentcell.config.methods import representation
 from latentcell.config.names import replicate_seed
-from latentcell.grid.representing import first_columns, write_representation
+from latentcell.grid.representing import aligned, first_columns, write_representation
 from latentcell.runtime.job import job
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
@@ -18,14 +20,16 @@ with job(snakemake, threads=1):
     learnt = representation(params.largest)
     seed = replicate_seed(params.seed, snakemake.wildcards.replicate)
     options = Options(seed, epochs=params.epochs).with_sections(params.sections)
-    source = file_digest(snakemake.input[0])
-    identity = text_digest(source, params.code, params.method, learnt.name, options)
+    sources = [file_digest(path) for path in snakemake.input]
+    identity = text_digest(*sources, params.code, params.method, learnt.name, options)
     files = [snakemake.output[name] for name in ("features", "model", "cost")]
-    made_once(
-        identity,
-        files,
-        lambda: write_representation(files, ad.read_h5ad(snakemake.input[0]), learnt, options),
-        shared_store(),
-    )
+
+    def make():
+        """Fit and write the representation."""
+        cells, *others = map(ad.read_h5ad, snakemake.input)
+        reference = aligned(others[0], cells) if others else None
+        write_representation(files, cells, learnt, replace(options, reference=reference))
+
+    made_once(identity, files, make, shared_store())
     if learnt.nested:
         first_columns(files[0], method.size)

@@ -1,9 +1,8 @@
 """Draw a subset of the cells and split it into training, validation and test cells."""
 
-from latentcell.config.names import cells_size, replicate_seed
+from latentcell.config.names import cells_size
 from latentcell.config.settings import SplitSettings, SubsetSettings
-from latentcell.data.split import keep_training, split_cells
-from latentcell.data.subset import draw_subset
+from latentcell.data.drawing import draw_cells
 from latentcell.runtime.io import read_obs, write_rows
 from latentcell.runtime.job import job
 from latentcell.runtime.provenance import file_digest, text_digest
@@ -12,14 +11,8 @@ from latentcell.runtime.reuse import made_once, shared_store
 
 def make():
     """Draw, split and write the cells."""
-    everything = read_obs(snakemake.input[0])
-    types = everything["cell_type"]
-    rows = draw_subset(types, size, subset.method, replicate_seed(subset.seed, replicate))
-    obs = everything.iloc[rows].assign(cell_type=types.iloc[rows].cat.remove_unused_categories())
-    seed = replicate_seed(split.seed, replicate)
-    obs["split"] = split_cells(obs["cell_type"], split, seed)
-    kept = keep_training(obs["split"], split.training_cells, seed)
-    write_rows(snakemake.output[0], snakemake.input[0], rows[kept], obs[kept])
+    rows, obs = draw_cells(read_obs(snakemake.input[0]), size, subset, split, replicate)
+    write_rows(snakemake.output[0], snakemake.input[0], rows, obs)
 
 
 with job(snakemake):

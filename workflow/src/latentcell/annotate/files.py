@@ -149,11 +149,17 @@ def _whole(path: Path, counts: ad.AnnData) -> ad.AnnData:
 
 
 def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> ad.AnnData:
-    """Add an annotation to ``obs``, ``obsm`` and ``uns`` of a copy of the cells.
+    """Add an annotation to a copy of the cells; see `fill`."""
+    adata = adata.copy()
+    fill(adata, annotation, annotator)
+    return adata
+
+
+def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> None:
+    """Add an annotation to ``obs``, ``obsm`` and ``uns`` of the cells.
 
     Existing columns of the same names are kept with the suffix ``_before``.
     """
-    adata = adata.copy()
     for name in annotation.cells:
         if name in adata.obs:
             former = f"{name}{_BEFORE}"
@@ -174,7 +180,6 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
     }
     if "simulated" in annotator.reference:
         adata.uns["latentcell"]["simulated"] = annotator.reference["simulated"]
-    return adata
 
 
 def write_annotation(

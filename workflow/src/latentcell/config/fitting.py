@@ -71,6 +71,9 @@ class Options:
         Section ``ffnn`` of the configuration.
     pca
         Section ``pca`` of the configuration.
+    reference
+        Cells of the data set that a representation names as its ``REFERENCE``: counts of the same
+        genes as the training cells.
     """
 
     seed: int
@@ -78,6 +81,7 @@ class Options:
     epochs: int = 100
     ffnn: FfnnSettings = field(default_factory=FfnnSettings)
     pca: PcaSettings = field(default_factory=PcaSettings)
+    reference: Labelled | None = field(default=None, repr=False)
 
     def with_sections(self, sections: Mapping[str, Any]) -> "Options":
         """Return options with sections of the configuration, given as plain values by name."""

@@ -6,6 +6,8 @@
 - ``USES``: modules that it imports, which are checked beforehand.
 - ``GIVES`` (a representation): ``counts``, ``log`` (sparse, log-normalised), ``scores`` (dense) or
   ``types`` (dense, probabilities of the types).
+- ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
+- ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``TAKES`` (a classifier): those of the four that it accepts.
 
 Its function ``fit`` is described in `latentcell.config.fitting`. Models such as ``gmvae-z10-h100``
@@ -29,6 +31,9 @@ Stage = Literal["represent", "classify"]
 EXTRAS = "pip install -r requirements-methods.txt"
 _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
+_CONSTANTS = (
+    *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
+)
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
 
@@ -57,6 +62,10 @@ class Method:
         Whether a classifier has an output for each type of the data, seen in training or not.
     section
         Section of the configuration that it reads; None if it reads none.
+    reference
+        Data set of the run whose cells a representation reads, too; None if it reads none.
+    datasets
+        The only data sets that a representation serves; empty for all.
     """
 
     stage: Stage
@@ -68,6 +77,8 @@ class Method:
     nested: bool = False
     all_types: bool = False
     section: str | None = None
+    reference: str | None = None
+    datasets: tuple[str, ...] = ()
 
     def learns_from(self, options: Any) -> str:
         """Return the cells that a representation is fitted on: ``training`` or ``all``."""
@@ -108,6 +119,12 @@ def gives(name: str) -> str:
         return "types" if ModelName.parse(name).kind == "semi-gmvae" else "scores"
     (kind,) = representation(name).kinds
     return kind
+
+
+def serves(name: str, dataset: str) -> bool:
+    """Tell whether a representation serves a data set."""
+    only = () if is_model(name) else representation(name).datasets
+    return not only or dataset in only
 
 
 def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list[str]:
@@ -159,6 +176,8 @@ def _find(stage: Stage, name: str) -> Method:
         nested=constants.get("NESTED", False),
         all_types=constants.get("ALL_TYPES", False),
         section=constants.get("SECTION"),
+        reference=constants.get("REFERENCE"),
+        datasets=tuple(constants.get("DATASETS", ())),
     )
 
 
@@ -178,6 +197,6 @@ def _read_constants(path: Path, _: int) -> dict[str, Any]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            if name in ("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION"):
+            if name in _CONSTANTS:
                 found[name] = ast.literal_eval(node.value)
     return found

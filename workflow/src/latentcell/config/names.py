@@ -11,20 +11,22 @@ from typing import Any, Literal, cast
 ModelKind = Literal["gmvae", "vae", "semi-gmvae"]
 
 _KINDS = {"gmvae": "GMVAE", "vae": "VAE", "semi-gmvae": "Semi-supervised GMVAE"}
-_MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)")
+_MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)(?:-([a-z]+))?")
 _PCA = re.compile(r"pca-k(\d+)")
 
 
 @dataclass(frozen=True, order=True)
 class ModelName:
-    """A grid point: kind of model, latent dimension and hidden units."""
+    """A grid point: kind of model, latent dimension, hidden units and preset, if it has its own."""
 
     kind: ModelKind
     latent_dim: int
     hidden_units: int
+    preset: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
+        name = f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
+        return f"{name}-{self.preset}" if self.preset else name
 
     @classmethod
     def parse(cls, text: str) -> "ModelName":
@@ -32,14 +34,15 @@ class ModelName:
         match = _MODEL.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is not a model name such as gmvae-z10-h250")
-        kind, latent_dim, hidden_units = match.groups()
-        return cls(cast(ModelKind, kind), int(latent_dim), int(hidden_units))
+        kind, latent_dim, hidden_units, preset = match.groups()
+        return cls(cast(ModelKind, kind), int(latent_dim), int(hidden_units), preset or "")
 
     @classmethod
     def of(cls, wildcards: Any) -> "ModelName":
         """Read a grid point from the wildcards of a rule, one for each axis."""
-        axes = [field.name for field in fields(cls) if field.name != "kind"]
-        return cls(wildcards.kind, **{axis: int(getattr(wildcards, axis)) for axis in axes})
+        axes = [field.name for field in fields(cls) if field.name not in ("kind", "preset")]
+        numbers = {axis: int(getattr(wildcards, axis)) for axis in axes}
+        return cls(wildcards.kind, **numbers, preset=wildcards.preset.removeprefix("-"))
 
 
 def is_model(name: str) -> bool:
@@ -92,4 +95,5 @@ def input_title(name: str) -> str:
     if not is_model(name):
         return name
     model = ModelName.parse(name)
-    return f"{_KINDS[model.kind]} Z = {model.latent_dim}, H = {model.hidden_units}"
+    title = f"{_KINDS[model.kind]} Z = {model.latent_dim}, H = {model.hidden_units}"
+    return f"{title}, {model.preset}" if model.preset else title

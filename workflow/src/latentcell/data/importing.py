@@ -83,7 +83,7 @@ def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
     adata = read_counts(settings)
     labels = _own_labels(adata, settings)
     if settings.unlabelled == "leave-out":
-        adata, labels = _leave_out_unlabelled(adata, labels, str(settings.path))
+        adata, labels = leave_out_unlabelled(adata, labels, str(settings.path))
     return adata, labels
 
 
@@ -107,7 +107,7 @@ def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[An
     return np.asarray(values, dtype=object)
 
 
-def _leave_out_unlabelled(
+def leave_out_unlabelled(
     adata: anndata.AnnData, labels: Any, source: str
 ) -> tuple[anndata.AnnData, Any]:
     """Keep the cells that have a type, with a warning about the number of the others."""

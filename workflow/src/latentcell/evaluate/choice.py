@@ -14,10 +14,12 @@ from latentcell.runtime.errors import InputError
 def choose_models(
     records: pd.DataFrame, settings: ChoiceSettings, grid: Sequence[ModelName], *, cells: str
 ) -> dict[str, Any]:
-    """Choose the best number of hidden units for each kind of model and latent dimension.
+    """Choose the best number of hidden units for each kind of model, latent dimension and preset.
 
-    The best model has the highest mean over the replicates in which the measure is defined. Ties
-    go to the fewest hidden units. With ``by: fixed`` the configured models are chosen instead.
+    ELBOs of models with different presets are not comparable: some are given the count sums of the
+    cells (`latentcell.evaluate.latents.given_count_sum`). The best model has the highest mean over
+    the replicates in which the measure is defined. Ties go to the fewest hidden units. With
+    ``by: fixed`` the configured models are chosen instead.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def choose_models(
     Raises
     ------
     InputError
-        If the measure is undefined for all models of a kind and latent dimension.
+        If the measure is undefined for all models of a kind, latent dimension and preset.
     """
     means = _means(records, grid)
     if settings.by == "fixed":
@@ -79,13 +81,18 @@ def _best(
     means: dict[ModelName, tuple[float, int]], settings: ChoiceSettings, grid: Sequence[ModelName]
 ) -> list[ModelName]:
     best = []
-    for kind, latent_dim in dict.fromkeys((model.kind, model.latent_dim) for model in grid):
-        rivals = [model for model in grid if (model.kind, model.latent_dim) == (kind, latent_dim)]
+    for group in dict.fromkeys(map(_group, grid)):
+        rivals = [model for model in grid if _group(model) == group]
         defined = [model for model in rivals if not np.isnan(means[model][0])]
         if not defined:
             raise InputError(
                 f"choice.by: {settings.by} on {settings.split} cells is undefined for every "
-                f"{kind} with {latent_dim} latent dimensions, so none can be chosen"
+                f"{group[0]} with {group[1]} latent dimensions, so none can be chosen"
             )
         best.append(min(defined, key=lambda model: (-means[model][0], model.hidden_units)))
     return best
+
+
+def _group(model: ModelName) -> tuple[str, int, str]:
+    """Axes of the grid along which models are not compared."""
+    return model.kind, model.latent_dim, model.preset

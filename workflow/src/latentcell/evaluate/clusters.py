@@ -150,10 +150,17 @@ def silhouette(points: ArrayLike, groups: ArrayLike) -> float | None:
     one point. Beyond `SILHOUETTE_LIMIT` points it is computed on a fixed sample of this size.
     """
     points, groups = np.asarray(points), np.asarray(groups)
-    if len(points) > SILHOUETTE_LIMIT:
-        chosen = np.random.default_rng(0).choice(len(points), SILHOUETTE_LIMIT, replace=False)
-        points, groups = points[np.sort(chosen)], groups[np.sort(chosen)]
+    chosen = fixed_sample(len(points))
+    points, groups = points[chosen], groups[chosen]
     number = len(np.unique(groups))
     if not 2 <= number < len(points) or not np.isfinite(points).all():
         return None
     return float(silhouette_score(points, groups))
+
+
+def fixed_sample(cells: int) -> NDArray[np.int64]:
+    """Sorted places of a fixed sample of `SILHOUETTE_LIMIT` cells; of all cells if fewer."""
+    if cells <= SILHOUETTE_LIMIT:
+        return np.arange(cells)
+    chosen = np.random.default_rng(0).choice(cells, SILHOUETTE_LIMIT, replace=False)
+    return np.sort(chosen).astype(np.int64)

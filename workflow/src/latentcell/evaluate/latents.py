@@ -14,7 +14,7 @@ from latentcell.evaluate.clusters import (
     kmeans_measures,
 )
 from latentcell.evaluate.metrics import SPLITS, prediction_measures
-from latentcell.models.evaluation import Evaluation, inflated_mean
+from latentcell.models.evaluation import Evaluation, inflated_mean, mixture_measures
 from latentcell.models.training import Trained
 
 
@@ -55,9 +55,33 @@ def latent_table(cells: ad.AnnData, trained: Trained, evaluation: Evaluation) ->
 
 
 def describe_model(
-    name: ModelName, trained: Trained, evaluation: Evaluation, latents: ad.AnnData
+    name: ModelName,
+    trained: Trained,
+    evaluation: Evaluation,
+    latents: ad.AnnData,
+    count_sums: np.ndarray,
 ) -> dict[str, Any]:
-    """Compute the measures of a model on each split, as JSON; undefined measures are None."""
+    """Compute the measures of a model on each split, as JSON; undefined measures are None.
+
+    Parameters
+    ----------
+    name : ModelName
+    trained : Trained
+    evaluation : Evaluation
+        Evaluation of n cells.
+    latents : AnnData
+        Result of `latent_table` for the same cells.
+    count_sums : ndarray of shape (n,)
+        Sum of the counts of each cell over all genes.
+
+    Returns
+    -------
+    dict
+        Among others ``given_count_sum`` (see `given_count_sum`) and, for each split, the mean
+        ``elbo`` (nats per cell), its standard error over cells ``elbo_se`` (sample standard
+        deviation / sqrt(cells)) and ``elbo_per_umi``, the sum of the ELBOs over the sum of the
+        counts (nats per count).
+    """
     split = latents.obs["split"].to_numpy(str)
     types = latents.obs["cell_type"].to_numpy(str)
     kmeans = kmeans_clusters(evaluation.latent, len(np.unique(types)), fit_on=split == "training")
@@ -70,14 +94,27 @@ def describe_model(
         "components_used": evaluation.components_used(),
         "best_epoch": trained.best_epoch,
         "epochs_trained": trained.epochs_trained,
+        "given_count_sum": given_count_sum(trained),
         "splits": {
             part: _describe_split(trained, evaluation, latents, kmeans, split == part)
+            | _spread_of_elbo(evaluation.elbo[split == part], count_sums[split == part])
             for part in SPLITS
         },
     }
     if trained.types:
         measures["predictions"] = _describe_predictions(latents)
     return measures
+
+
+def given_count_sum(trained: Trained) -> bool:
+    """Whether the ELBO is one of the counts given their sum in each cell.
+
+    It is where the likelihood takes the count sum as size factor, or the decoder takes it as input.
+    Such an ELBO leaves out the nats of the count sum, and is not comparable with one of the counts
+    alone.
+    """
+    takes_sum = trained.model.decoder.likelihood.rate_output is not None
+    return takes_sum or trained.inputs.largest_sum is not None
 
 
 def _describe_predictions(latents: ad.AnnData) -> dict[str, Any]:
@@ -103,6 +140,7 @@ def _describe_split(
         **part.means(),
         "elbo_scvae": inflated_mean(part.elbo, trained.settings.batch_size),
         "components_used": part.components_used(),
+        **mixture_measures(part.q_y),
         **cluster_measures(
             obs["cell_type"].to_numpy(str),
             part.clusters,
@@ -110,4 +148,13 @@ def _describe_split(
             part.latent,
         ),
         **kmeans_measures(obs["cell_type"].to_numpy(str), kmeans[mask]),
+    }
+
+
+def _spread_of_elbo(elbo: np.ndarray, count_sums: np.ndarray) -> dict[str, float | None]:
+    """Standard error over cells of the mean ELBO, and ELBO per count."""
+    cells, counts = len(elbo), float(count_sums.sum())
+    return {
+        "elbo_se": float(elbo.std(ddof=1) / np.sqrt(cells)) if cells > 1 else None,
+        "elbo_per_umi": float(elbo.sum() / counts) if counts else None,
     }

@@ -8,7 +8,7 @@ generalization error", Machine Learning 52, 239-281: the variance of the mean of
 gives the reason.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from scipy import optimize, stats
 
 # Digits of differences; smaller ones are floating-point residue.
 _DIGITS = 12
+# Quantiles over which the power of a t test is integrated.
+_QUANTILES = 4000
 # Most numbers in memory during the bootstrap.
 _BATCH = 5_000_000
 # Draws of the signed-rank test; a probability is exact to half a percentage point.
@@ -27,7 +29,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Mean over replicates with its interval; None, and a note, if undefined."""
+    """Mean over replicates with its interval; None, and a note, if undefined.
+
+    Attributes
+    ----------
+    standard_error, df
+        Standard error and degrees of freedom of a t interval; None for other intervals.
+    """
 
     mean: float | None
     low: float | None
@@ -35,7 +43,7 @@ class Estimate:
     replicates: int
     note: str = ""
     standard_error: float | None = None
-    """Square root of the (corrected) variance of the mean."""
+    df: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,16 +114,8 @@ class _Student:
             return Estimate(self.mean, None, None, self.replicates, self.note)
         error = self.variance**0.5
         half = float(stats.t.ppf((1 + level) / 2, self.df)) * error
-        bounds = (self.mean - half, self.mean + half)
-        return Estimate(self.mean, *bounds, self.replicates, self.note, error)
-
-    def p_value(self) -> float | None:
-        """Two-sided p value of a mean of 0; None without spread, unless the mean is 0."""
-        if self.mean is None or self.variance is None:
-            return None
-        if self.variance == 0:
-            return None if self.mean else 1.0
-        return float(2 * stats.t.sf(abs(self.mean) / self.variance**0.5, self.df))
+        interval = (self.mean, self.mean - half, self.mean + half)
+        return Estimate(*interval, self.replicates, self.note, error, self.df)
 
     def probabilities(self, rope: float) -> Probabilities:
         """Probabilities by baycomp, which subtracts first from second."""
@@ -181,22 +181,6 @@ def paired_difference(
     return _resampled(*_differences(first, second), share).estimate(level)
 
 
-def paired_p_value(first: ArrayLike, second: ArrayLike, share: float) -> float | None:
-    """Compute the two-sided p value of the corrected resampled t test of a paired difference.
-
-    Parameters
-    ----------
-    first, second, share
-        As in `paired_difference`.
-
-    Returns
-    -------
-    float or None
-        None for one replicate, and for equal differences that are not 0.
-    """
-    return _resampled(*_differences(first, second), share).p_value()
-
-
 def unpaired_difference(
     first: ArrayLike,
     second: ArrayLike,
@@ -226,6 +210,39 @@ def unpaired_difference(
         First minus second; ``replicates`` is the smaller of the two numbers.
     """
     return _welch(first, second, shares).estimate(level)
+
+
+def difference_p_value(difference: Estimate) -> float | None:
+    """Compute the two-sided p value of a difference, from its corrected t statistic.
+
+    Parameters
+    ----------
+    difference
+        Result of `paired_difference` or `unpaired_difference`.
+
+    Returns
+    -------
+    float or None
+        None without standard error, and for equal differences that are not 0.
+    """
+    if difference.mean is None or difference.standard_error is None or difference.df is None:
+        return None
+    if difference.standard_error == 0:
+        return None if difference.mean else 1.0
+    return float(2 * stats.t.sf(abs(difference.mean) / difference.standard_error, difference.df))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust the p values of a family of tests by Holm's method, by statsmodels.
+
+    Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6, 65-70. None stays None and does not count as a test.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    known = [p for p in p_values if p is not None]
+    adjusted = iter(multipletests(known, method="holm")[1].tolist() if known else [])
+    return [None if p is None else next(adjusted) for p in p_values]
 
 
 def paired_probabilities(
@@ -497,6 +514,38 @@ def detectable_paired(
 
     reason = "not even with all discordant cells on one side would it be found"
     return _smallest(found, discordant, power, reason)
+
+
+def detectable_difference(
+    difference: Estimate, *, power: float = 0.8, alpha: float = 0.05
+) -> Detectable:
+    """Compute the smallest true difference that as many replicates would detect.
+
+    The test is that of `difference_p_value`, with the standard error of the given difference. Its
+    power is that of the t test, by the noncentral t distribution (Cohen 1988, "Statistical power
+    analysis for the behavioral sciences", chapter 2). The distribution is integrated over quantiles
+    of chi-squared, since SciPy's is undefined for the large noncentralities of few replicates.
+
+    Parameters
+    ----------
+    difference
+        Result of `paired_difference` or `unpaired_difference`.
+    power
+        Probability of detecting the difference.
+    alpha
+        Significance level.
+    """
+    if not difference.standard_error or difference.df is None:
+        return Detectable(None, "no spread over replicates")
+    levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+    spread = np.sqrt(stats.chi2.ppf(levels, difference.df) / difference.df)
+    critical = float(stats.t.isf(alpha / 2, difference.df)) * spread
+
+    def found(gain: float) -> float:
+        return float(np.mean(stats.norm.cdf(gain - critical) + stats.norm.cdf(-gain - critical)))
+
+    units = _smallest(found, float(critical.max()) + 10, power, "").difference
+    return Detectable(None if units is None else units * difference.standard_error)
 
 
 def _likely(trials: int, chance: float) -> tuple[Floats, Floats]:

@@ -277,8 +277,9 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "figureS2": FigureEntry(
         "Variance explained by principal components",
-        "Cumulative variance explained by principal components. Lines are means over replicates, "
-        "bands one standard deviation. Dots mark the numbers of components of the grid.",
+        "Cumulative variance explained by principal components, of the cells that they were fitted "
+        "on (solid) and of test cells (dashed). Lines are means over replicates, bands one "
+        "standard deviation. Dots mark the numbers of components of the grid.",
         "study.figure_s2",
         _figure_s2_inputs,
         _has_pca,
@@ -346,6 +347,16 @@ FIGURES: dict[str, FigureEntry] = {
         lambda *_: ["tables/contrasts.csv"],
         has_contrasts,
         "Comparison",
+    ),
+    "latent_quality": _of_table(
+        "latents",
+        "Quality of representations beside accuracy",
+        "leaderboard.latent_quality",
+        category="Figures",
+        caption="Agreement of Leiden clusters with the types (NMI, ARI) of each dense "
+        "representation, on all cells and on test cells alone, and test accuracy of a classifier "
+        "on it, with 95 % intervals over replicates. Representations are in the order of their "
+        "NMI on all cells; their order by accuracy can be another.",
     ),
     "protocols": _of_table(
         "protocols",

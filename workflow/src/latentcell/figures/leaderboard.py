@@ -1,13 +1,24 @@
-"""Accuracy against cost for all representations and classifiers."""
+"""Accuracy against cost, and quality of representations beside accuracy."""
 
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from latentcell.figures.legends import legend_height
-from latentcell.figures.parts import PairLooks, say_empty
-from latentcell.figures.style import DOUBLE_COLUMN, NEUTRAL, Series, new_figure, plain, styled
+from latentcell.config.names import input_title
+from latentcell.figures.legends import legend_height, series_legend
+from latentcell.figures.parts import PairLooks, bar_lengths, row_places, say_empty
+from latentcell.figures.style import (
+    BLUE,
+    DOUBLE_COLUMN,
+    NEUTRAL,
+    VERMILLION,
+    Series,
+    new_figure,
+    plain,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +29,14 @@ _FLOOR = "majority"
 _NAMED = 3
 _LINE = 0.045  # height of a line of text, as a share of the panel
 _LEAST_SECONDS = 1e-3
+_ALL = Series("all cells", BLUE, "o")
+_TEST = Series("test cells alone", VERMILLION, "s")
+# Columns of each panel, by its label.
+_PANELS = {
+    "NMI of clusters and types": {"nmi": _ALL, "test_nmi": _TEST},
+    "ARI of clusters and types": {"ari": _ALL, "test_ari": _TEST},
+    "Test accuracy (share of cells)": {"accuracy": _TEST},
+}
 
 
 @styled
@@ -45,6 +64,41 @@ def leaderboard_figure(table: pd.DataFrame) -> "Figure":
     _name_best(axes, ranked.head(_NAMED))
     looks.draw_legend(figure)
     return figure
+
+
+@styled
+def latent_quality(table: pd.DataFrame) -> "Figure":
+    """Draw NMI, ARI and test accuracy of each representation, a row each, the highest NMI first.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Result of `latentcell.tables.latents.latents_table`.
+    """
+    ranked = table.sort_values("nmi_mean", ascending=False, kind="stable")
+    series = (_ALL, _TEST)
+    height = 0.6 + 0.22 * max(len(ranked), 1)
+    height += legend_height([one.label for one in series], DOUBLE_COLUMN)
+    figure = new_figure(DOUBLE_COLUMN, height)
+    grid = figure.subplots(1, len(_PANELS), sharey=True)
+    grid[0].set_ylabel("Representation")
+    for axes, (label, columns) in zip(grid, _PANELS.items(), strict=True):
+        axes.set_xlabel(label)
+        if not say_empty(axes, ranked):
+            for column, one in columns.items():
+                _draw_means(axes, ranked, column, one)
+    row_places(grid[0], map(input_title, ranked["representation"]))
+    series_legend(figure, series)
+    return figure
+
+
+def _draw_means(axes: "Axes", rows: pd.DataFrame, column: str, look: Series) -> None:
+    """Draw the means of a measure with their intervals, the marks of test cells a little lower."""
+    mean, low, high = (rows[f"{column}_{end}"] for end in ("mean", "low", "high"))
+    places = -np.arange(len(rows)) + (0.12 if look is _ALL else -0.12)
+    bars = bar_lengths(mean, low, high)
+    marks: dict[str, Any] = {"color": look.colour, "marker": look.marker, "linestyle": ""}
+    axes.errorbar(mean, places, xerr=bars, markersize=3.5, capsize=1.5, linewidth=0.9, **marks)
 
 
 def _draw_row(axes: "Axes", row: dict[Hashable, Any], look: Series) -> None:

@@ -45,7 +45,8 @@ def explained_variance(
     Parameters
     ----------
     variance : DataFrame
-        cells (name of the subset), k and explained_variance_percent of each replicate.
+        cells (name of the subset), k, explained_variance_percent and held_out_variance_percent of
+        each replicate.
     names : mapping
         Labels of the subsets.
     marked : sequence of int
@@ -59,6 +60,8 @@ def explained_variance(
         k, mean, sd = curve.index.to_numpy(float), curve["mean"], curve["sd"]
         axes.plot(k, mean, color=colour, label=plain(name, 60))
         axes.fill_between(k, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
+        held_out = variance[variance["cells"] == cells].groupby("k")["held_out_variance_percent"]
+        axes.plot(k, held_out.mean(), "--", color=colour, label=plain(f"{name}, test cells", 60))
         chosen = curve.loc[[number for number in sorted(marked) if number in curve.index], "mean"]
         axes.plot(chosen.index.to_numpy(float), chosen, "o", color=colour, markersize=3)
         # Numbers above the first curve and below the last.

@@ -144,7 +144,10 @@ def prediction_table(cells: ad.AnnData, probabilities: Probabilities) -> pd.Data
 def describe(
     representation: str, classifier: str, cells: ad.AnnData, classified: Classified
 ) -> dict[str, Any]:
-    """Collect the content of ``metrics.json``: hyperparameters, scores and confusion matrix."""
+    """Collect the content of ``metrics.json``: hyperparameters, scores and confusion matrix.
+
+    ``held_out`` tells whether test cells are those of another data set (`data.drawing`).
+    """
     types = cells.obs["cell_type"].cat
     fitted = classified.fitted
     epochs = [row["epoch"] for row in fitted.history]
@@ -155,6 +158,7 @@ def describe(
         "best_epoch": fitted.chosen.get("epoch"),
         "epochs_trained": max(epochs) if epochs else None,
         "labelled_cells": classified.labelled_cells,
+        "held_out": "held_out" in cells.obs,
         **prediction_measures(
             types.codes,
             classified.probabilities.argmax(1),

@@ -100,6 +100,9 @@ class Demands:
     def _map_cells(self, wildcards: Any, threads: int) -> Demand:
         return resources.mapping(self._subset(wildcards))
 
+    def _measure_quality(self, wildcards: Any, threads: int) -> Demand:
+        return resources.clustering(self._subset(wildcards))
+
     def _sample_vae(self, wildcards: Any, threads: int) -> Demand:
         number = self._main.vae.samples
         model = str(ModelName.parse(wildcards.representation))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from latentcell.config.methods import classifier, representation
+from latentcell.config.methods import classifier, gives, representation
 from latentcell.config.names import ModelName, is_model, pca_components
 from latentcell.config.settings import Settings
 from latentcell.grid.points import Point
@@ -92,6 +92,15 @@ class Runs:
             if components > (pca_components(found[key].representation) or 0 if key in found else 0):
                 found[key] = point
         return list(found.values())
+
+    def measured(self, points: Iterable[Point]) -> list[Point]:
+        """Points whose representation is measured (`grid.quality`): dense scores, no genes."""
+        return [
+            point
+            for point in points
+            if self.variants[point.run].settings.grid.quality
+            and gives(point.representation) == "scores"
+        ]
 
     def sections(self, wildcards: Any) -> dict[str, Any]:
         """Sections that the method of a job reads: an edit of others trains nothing again."""

@@ -17,6 +17,7 @@ from latentcell.models.evaluation import Evaluation
 from latentcell.models.training import Trained, save_arguments, train
 from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.cost import measured
+from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
 
@@ -45,12 +46,13 @@ def write_model(
     model, history, features, metrics, cost = files
     cells = ad.read_h5ad(source)
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
-    trained, spent = measured(lambda: _train(cells, name, settings, seed, checkpoint))
-    evaluation = trained.evaluate(cells.X, _batch(cells))
+    trained, spent = measured(lambda: train_model(cells, name, settings, seed, checkpoint))
+    evaluation = trained.evaluate(cells.X, batches(cells))
     latents = latent_table(cells, trained, evaluation)
     save(model, *save_arguments(trained))
     write_csv(history, pd.DataFrame(trained.history))
-    write_json(metrics, describe_model(name, trained, evaluation, latents))
+    count_sums = np.asarray(cells.X.sum(1), np.float64).ravel()
+    write_json(metrics, describe_model(name, trained, evaluation, latents, count_sums))
     guided = name.kind == "semi-gmvae"
     write_h5ad(features, type_table(latents, trained, evaluation) if guided else latents)
     write_json(cost, asdict(spent))
@@ -72,30 +74,58 @@ def type_table(latents: ad.AnnData, trained: Trained, evaluation: Evaluation) ->
     return table
 
 
-def _train(
+def train_model(
     cells: ad.AnnData,
     name: ModelName,
     settings: VaeSettings,
     seed: int,
-    checkpoint: CheckpointStore,
+    checkpoint: CheckpointStore | None = None,
 ) -> Trained:
-    types = cells.obs["cell_type"].to_numpy(str)
+    """Train a model on cells.
+
+    Parameters
+    ----------
+    cells : AnnData
+        Counts (n x G, CSR) with ``obs["split"]``, ``obs["cell_type"]`` if there are types, and
+        ``obs["batch"]`` if there are batches.
+    name : ModelName
+    settings : VaeSettings
+    seed : int
+        Seed in place of that of the settings.
+    checkpoint : CheckpointStore, optional
+        Checkpoint from which a killed training resumes.
+
+    Raises
+    ------
+    InputError
+        If the settings need types or batches that the cells lack, or training fails.
+    """
+    types = _texts(cells, "cell_type")
     split = cells.obs["split"].to_numpy(str)
     components = settings.components
+    if components == "labels":
+        if types is None:
+            raise InputError("vae.components: labels: expected cells with types, found none")
+        components = len(set(types))
     kind: ModelKind = "vae" if name.kind == "vae" else "gmvae"
     return train(
         cells.X,
         split,
         replace(name, kind=kind),
-        len(set(types)) if components == "labels" else components,
+        components,
         settings,
         seed,
         checkpoint,
-        batch=_batch(cells),
+        batch=batches(cells),
         cell_types=types,
         genes=chosen_genes(cells.X[split == "training"], settings.variable_genes),
     )
 
 
-def _batch(cells: ad.AnnData) -> Any:
-    return cells.obs["batch"].to_numpy(str) if "batch" in cells.obs else None
+def batches(cells: ad.AnnData) -> Any:
+    """Batch of each cell, ``obs["batch"]``; None without batches."""
+    return _texts(cells, "batch")
+
+
+def _texts(cells: ad.AnnData, column: str) -> Any:
+    return cells.obs[column].to_numpy(str) if column in cells.obs else None

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from latentcell.config.methods import serves
 from latentcell.config.names import is_model
 from latentcell.grid.variants import Variant, classifiers_of
 
@@ -64,7 +65,9 @@ def classifier_points(variant: Variant, chosen: Chosen | None = None) -> Iterato
     settings = variant.settings
     for dataset, subset, names in _by_subset(variant, chosen, chosen_alone=True):
         for name, replicate in variant.pairs():
-            for classifier in classifiers_of(settings, name) if name in names else []:
+            if name not in names or not serves(name, dataset):
+                continue
+            for classifier in classifiers_of(settings, name):
                 yield Point(variant.folder, dataset, subset, replicate, name, classifier)
 
 

@@ -6,7 +6,7 @@ path. A record has one row per file and split, epoch or component; its first col
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,11 @@ def collect(name: str, files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFr
         ``classifiers``   ``.../{representation}/{classifier}/metrics.json``, and the cells of each
                           subset, ``{dataset}/{subset}/r1/cells.h5ad``
         ``classes``       the same
+        ``model_curves``  ``{dataset}/{subset}/{replicate}/{model}/history.csv``
         ``curves``        ``.../{representation}/{classifier}/history.csv``
-        ``variance``      ``{dataset}/{subset}/{replicate}/{representation}/features.h5ad`` of PCA
+        ``variance``      ``features.h5ad`` and ``model.safetensors`` of PCA
         ``costs``         ``cost.json`` of representations and of classifiers
+        ``quality``       ``.../{representation}/quality.json``
         ``class_counts``  ``{dataset}/dataset.h5ad`` and ``.../{replicate}/cells.h5ad``
         ================  =====================================================================
     scoring : Scoring
@@ -97,7 +99,8 @@ def model_records(files: Files) -> pd.DataFrame:
     -------
     DataFrame
         dataset, variant, cells, replicate, model, kind, latent_dim, hidden_units, best_epoch,
-        epochs_trained, split, split_cells and the measures (NaN if undefined).
+        epochs_trained, given_count_sum (bool), split, split_cells and the measures (NaN if
+        undefined).
     """
     rows: list[dict[str, Any]] = []
     for file in _files(files, "model"):
@@ -107,8 +110,21 @@ def model_records(files: Files) -> pd.DataFrame:
             "latent_dim": model.latent_dim,
             "hidden_units": model.hidden_units,
         }
-        rows += _split_rows(file.path, file.keys | shape)
+        rows += _split_rows(file.path, file.keys | shape, "given_count_sum")
     return _whole(pd.DataFrame(rows))
+
+
+def model_curve_records(files: Files) -> pd.DataFrame:
+    """Collect the learning curves of generative models.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, model, epoch, split (training or validation), elbo and
+        the other measures of each epoch (true means, nats per cell). A training that stopped early
+        has fewer epochs.
+    """
+    return _histories(_files(files, "model"), [*KEYS, "model"])
 
 
 def classifier_records(files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFrame:
@@ -118,17 +134,18 @@ def classifier_records(files: Files, scoring: Scoring = _ALL_TYPES) -> pd.DataFr
     -------
     DataFrame
         dataset, variant, cells, replicate, input (the representation), classifier, best_epoch,
-        epochs_trained, labelled_cells (number of labelled training cells), split, split_cells,
-        accuracy, balanced_accuracy, macro_f1, and the same measures with the ending `MERGED` for
-        merged types (NaN for data sets without groups). Balanced accuracy and macro-F1 count the
-        types of `scoring`. Classifiers without epochs have none.
+        epochs_trained, labelled_cells (number of labelled training cells), held_out (whether test
+        cells are those of another data set), split, split_cells, accuracy, balanced_accuracy,
+        macro_f1, and the same measures with the ending `MERGED` for merged types (NaN for data
+        sets without groups). Balanced accuracy and macro-F1 count the types of `scoring`.
+        Classifiers without epochs have none.
     """
     counts, labels = _type_cells(files), dict[str, set[str]]()
     rows: list[dict[str, Any]] = []
     for file in _files(_jobs_of(files), "input", "classifier"):
         metrics = read_json(file.path)
         labels.setdefault(file.keys["dataset"], set()).update(metrics["confusion"]["labels"])
-        keys = file.keys | _of_file(metrics, "labelled_cells")
+        keys = file.keys | _of_file(metrics, "labelled_cells", "held_out")
         levels = _levels(metrics["confusion"]["labels"], file, scoring, counts)
         for split, measures in metrics["splits"].items():
             matrix = metrics["confusion"].get("matrix" if split == "test" else split)
@@ -174,27 +191,31 @@ def curve_records(files: Files) -> pd.DataFrame:
     DataFrame
         dataset, variant, cells, replicate, input, classifier, epoch, split, loss, accuracy.
     """
-    parts = _files(files, "input", "classifier")
-    tables = [pd.read_csv(file.path).assign(**file.keys) for file in parts]
-    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
-    columns = [*KEYS, "input", "classifier"]
-    return table[[*columns, *(name for name in table if name not in columns)]]
+    return _histories(_files(files, "input", "classifier"), [*KEYS, "input", "classifier"])
 
 
 def variance_records(files: Files) -> pd.DataFrame:
     """Collect the cumulative variance explained by principal components.
 
+    Features of few components are the first of a larger fit. The explained variance is that of all
+    components of the fit, from ``model.safetensors``, the held-out variance that of the features.
+
     Returns
     -------
     DataFrame
-        dataset, variant, cells, replicate, k, explained_variance_percent.
+        dataset, variant, cells, replicate, k, explained_variance_percent (of the cells that the
+        components were fitted on), held_out_variance_percent (of test cells).
     """
     tables = []
     for file in _files(files, "representation"):
-        ratio = _explained_variance(file.path)
-        numbers = {"k": np.arange(1, len(ratio) + 1), _PERCENT: 100 * ratio.cumsum()}
-        tables.append(pd.DataFrame(numbers).assign(**file.keys))
-    return pd.concat(tables, ignore_index=True)[[*KEYS, "k", _PERCENT]]
+        if file.path.name == _FEATURES:
+            continue
+        held_out = _held_out_variance(file.path.with_name(_FEATURES))
+        shares = zip(_PERCENTS, (_explained_variance(file.path), held_out), strict=True)
+        percents = {name: pd.Series(100 * share.cumsum()) for name, share in shares}
+        table = pd.DataFrame(percents).assign(**file.keys)
+        tables.append(table.assign(k=np.arange(1, len(table) + 1)))
+    return pd.concat(tables, ignore_index=True)[[*KEYS, "k", *_PERCENTS]]
 
 
 def cost_records(files: Files) -> pd.DataFrame:
@@ -256,31 +277,63 @@ def class_counts(files: Files) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
+def quality_records(files: Files) -> pd.DataFrame:
+    """Collect the quality of representations.
+
+    Returns
+    -------
+    DataFrame
+        dataset, variant, cells, replicate, representation, training_cells, test_cells (sizes of the
+        splits), cells_measured (``all`` or ``test``), measured (number of these cells that were
+        measured), resolution, clusters, nmi, ari, silhouette; see
+        `latentcell.evaluate.quality.measure_quality`.
+    """
+    rows = []
+    for file in _files(files, "representation"):
+        measures = read_json(file.path)
+        splits = {name: measures[name] for name in ("training_cells", "test_cells")}
+        rows += [
+            file.keys | splits | {"cells_measured": part} | measures[part]
+            for part in ("all", "test")
+        ]
+    return pd.DataFrame(rows)[[*KEYS, *_QUALITY]]
+
+
 RECORDS: dict[str, Callable[[Files], pd.DataFrame]] = {
     "models": model_records,
+    "model_curves": model_curve_records,
     "classifiers": classifier_records,
     "classes": class_records,
     "curves": curve_records,
     "variance": variance_records,
     "costs": cost_records,
+    "quality": quality_records,
     "class_counts": class_counts,
 }
 
-_PERCENT = "explained_variance_percent"
+_FEATURES = "features.h5ad"
+_PERCENTS = ("explained_variance_percent", "held_out_variance_percent")
+_EXPLAINED, _HELD_OUT = "explained_variance_ratio", "held_out_variance_ratio"
 _UNITS = ("seconds", "peak_mb")
 _COSTS = (
     *("representation", "classifier", "representation_seconds", "representation_peak_mb"),
     *("classifier_seconds", "classifier_peak_mb"),
 )
+_QUALITY = (
+    *("representation", "training_cells", "test_cells", "cells_measured", "measured"),
+    *("resolution", "clusters", "nmi", "ari", "silhouette"),
+)
 # Columns of records that can be empty, if a grid has no such representation or classifier.
 _OPTIONAL = {
     "models": (
         *("model", "kind", "latent_dim", "hidden_units", "best_epoch", "epochs_trained"),
-        *("split", "split_cells"),
+        *("given_count_sum", "split", "split_cells"),
     ),
+    "model_curves": ("model", "epoch", "split", "elbo"),
     "curves": ("input", "classifier", "epoch", "split", "loss", "accuracy"),
-    "variance": ("k", _PERCENT),
+    "variance": ("k", *_PERCENTS),
     "costs": _COSTS,
+    "quality": _QUALITY,
 }
 _TEXTS = (*KEYS, "model", "input", "representation", "classifier", "split", "data_set", "cell_type")
 
@@ -413,12 +466,12 @@ def _model_of(file: _File) -> ModelName:
         raise InputError(f"{file.path}: {error}") from error
 
 
-def _split_rows(path: Path, keys: dict[str, Any]) -> list[dict[str, Any]]:
+def _split_rows(path: Path, keys: dict[str, Any], *more: str) -> list[dict[str, Any]]:
     """Rows of the splits: values of the file and measures of the split."""
     metrics = read_json(path)
     return [
         keys
-        | _of_file(metrics)
+        | _of_file(metrics, *more)
         | {"split": split, "split_cells": measures["cells"]}
         | {name: _or_nan(value) for name, value in measures.items() if name != "cells"}
         for split, measures in metrics["splits"].items()
@@ -433,14 +486,31 @@ def _or_nan(value: float | None) -> float:
     return float("nan") if value is None else float(value)
 
 
+def _histories(files: Iterable[_File], columns: list[str]) -> pd.DataFrame:
+    """Concatenate learning curves, with the columns of their paths first."""
+    tables = [pd.read_csv(file.path).assign(**file.keys) for file in files]
+    table = pd.concat([part for part in tables if len(part)] or tables[:1], ignore_index=True)
+    return table[[*columns, *(name for name in table if name not in columns)]]
+
+
 def _explained_variance(path: Path) -> NDArray[np.float64]:
-    """Share of variance by component, from a file of features."""
+    """Share of variance by component, from a fitted PCA."""
+    from safetensors import safe_open
+
+    with safe_open(str(path), framework="numpy") as file:
+        if _EXPLAINED not in file.keys():  # noqa: SIM118
+            raise InputError(f"{path}: expected a PCA with explained variance, found none")
+        return np.asarray(file.get_tensor(_EXPLAINED), np.float64)
+
+
+def _held_out_variance(path: Path) -> NDArray[np.float64]:
+    """Share of the variance of test cells by component, from a file of features."""
     import h5py
 
     with h5py.File(path) as file:
-        if "uns/explained_variance_ratio" not in file:
-            raise InputError(f"{path}: expected features with explained variance, found none")
-        return np.asarray(file["uns/explained_variance_ratio"][:], np.float64)
+        if f"uns/{_HELD_OUT}" not in file:
+            raise InputError(f"{path}: expected features with uns/{_HELD_OUT}, found none")
+        return np.asarray(file[f"uns/{_HELD_OUT}"][:], np.float64)
 
 
 def _cost(path: Path, prefix: str) -> dict[str, float]:

@@ -8,10 +8,12 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from latentcell.config.fitting import Features, Labelled, Learnt, Options, Transform
 from latentcell.config.methods import Method
 from latentcell.grid.cells import labelled
+from latentcell.represent.pca import held_out_variance
 from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_h5ad, write_json
@@ -59,7 +61,7 @@ def represent(
         features, obs=cells.obs, var=pd.DataFrame(index=_columns(cells, features, method))
     )
     if isinstance(transform, Learnt) and "explained_variance_ratio" in transform.arrays:
-        table.uns["explained_variance_ratio"] = transform.arrays["explained_variance_ratio"]
+        table.uns |= _explained(cells, transform)
     return table, transform, cost
 
 
@@ -77,15 +79,37 @@ def write_representation(
     write_json(files[2], asdict(cost))
 
 
+def _explained(cells: ad.AnnData, transform: Learnt) -> dict[str, Any]:
+    """Variance that components explain, of the fitted cells and of test cells."""
+    arrays = transform.arrays
+    found = {"explained_variance_ratio": arrays["explained_variance_ratio"]}
+    if {"components", "mean", "scale"} <= set(arrays):
+        test = cells.X[np.flatnonzero(cells.obs["split"] == "test")]
+        parts = (arrays[name] for name in ("components", "mean", "scale"))
+        found["held_out_variance_ratio"] = held_out_variance(test, *parts)
+    return found
+
+
+def aligned(reference: ad.AnnData, cells: ad.AnnData) -> Labelled:
+    """Counts of a reference for the genes of some cells; 0 for genes that it lacks."""
+    places = cells.var_names.get_indexer(reference.var_names)
+    there = np.flatnonzero(places >= 0)
+    shape = (len(there), cells.n_vars)
+    onto = sp.csr_matrix((np.ones(len(there)), (np.arange(len(there)), places[there])), shape)
+    types = reference.obs["cell_type"].cat
+    counts = sp.csr_matrix(reference.X)[:, there] @ onto
+    return Labelled(counts, types.codes.to_numpy(np.int64), tuple(types.categories))
+
+
 def first_columns(path: str | Path, size: int) -> None:
     """Truncate the file of a nested representation, such as ``pca-k100``, to `size` features."""
     features = ad.read_h5ad(path)
     if features.n_vars == size:
         return
     narrow = features[:, :size].copy()
-    if "explained_variance_ratio" in narrow.uns:
-        ratio = narrow.uns["explained_variance_ratio"]
-        narrow.uns["explained_variance_ratio"] = ratio[:size]
+    for name in ("explained_variance_ratio", "held_out_variance_ratio"):
+        if name in narrow.uns:
+            narrow.uns[name] = narrow.uns[name][:size]
     write_h5ad(path, narrow)
 
 

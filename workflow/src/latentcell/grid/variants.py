@@ -27,6 +27,7 @@ from latentcell.config.protocols.confounders import (
     without_confounder,
 )
 from latentcell.config.settings import Settings, SplitSettings, SubsetSettings
+from latentcell.config.settings.vae import PRESETS
 
 Stage = Literal["cells", "model_cells", "vae", "represent", "classify"]
 # Classifier of the study, which all protocols and ablations use.
@@ -136,9 +137,12 @@ def dependencies(settings: Settings, stage: Stage, representation: str) -> dict[
 
 
 def model_settings(settings: Settings, model: ModelName) -> Any:
-    """Section ``vae`` for a model: with the axes of its name, and labels if semi-supervised."""
+    """Section ``vae`` for a model: with preset and axes of its name, labels if semi-supervised."""
     share = settings.vae.labelled_share if model.kind == "semi-gmvae" else 0.0
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
+    preset = axes.pop("preset")
+    if preset:
+        axes = PRESETS[preset] | axes | {"preset": preset}
     return settings.vae.model_copy(update={"labelled_share": share, **axes})
 
 

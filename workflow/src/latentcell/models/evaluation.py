@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
+from scipy.special import entr
 
 from latentcell.models.counts import CountMatrix
 from latentcell.models.gmvae import GMVAE
@@ -50,6 +51,32 @@ class Evaluation:
     def components_used(self) -> int:
         """Number of components that hold at least 1 % of the cells."""
         return components_used(self.clusters)
+
+
+def mixture_measures(q_y: np.ndarray) -> dict[str, float | None]:
+    """Measures of how cells share the components, from q(y given x); None without cells.
+
+    Parameters
+    ----------
+    q_y : ndarray, shape (n, K)
+
+    Returns
+    -------
+    dict
+        ``perplexity`` of the mean of q(y given x), exp of its entropy, from 1 to K;
+        ``mutual_information`` I(x; y), nats: this entropy less the mean entropy of q(y given x);
+        ``components_above_half``: components with q(y given x) > 0.5 in at least 1 % of the cells.
+    """
+    if not len(q_y):
+        return dict.fromkeys(("perplexity", "mutual_information", "components_above_half"))
+    q_y = q_y.astype(np.float64)
+    marginal = float(entr(q_y.mean(0)).sum())
+    above = (q_y > 0.5).mean(0) >= USED_SHARE
+    return {
+        "perplexity": float(np.exp(marginal)),
+        "mutual_information": marginal - float(entr(q_y).sum(1).mean()),
+        "components_above_half": float(above.sum()),
+    }
 
 
 def components_used(clusters: np.ndarray) -> int:

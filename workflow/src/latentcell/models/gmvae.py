@@ -156,8 +156,14 @@ class LatentPosterior(nn.Module):
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.rates = shape.dropout
-        self.first = SparseDense(shape.genes, shape.hidden_units, generator, shape.fans)
-        self.cluster = glorot(shape.components, shape.hidden_units, generator)
+        # scVAE has one layer on [x, onehot(y)], whose fan-in is G + K. With
+        # "batch-before-cluster", y enters behind the normalisation, as a layer of its own.
+        joint = shape.normalisation != "batch-before-cluster"
+        fans = shape.fans + (shape.components if joint else 0)
+        self.first = SparseDense(shape.genes, shape.hidden_units, generator, fans)
+        self.cluster = glorot(
+            shape.components, shape.hidden_units, generator, fans if joint else None
+        )
         self.hidden = _hidden(shape, generator)
         self.head = NormalHead(shape.hidden_units, shape.latent_dim, shape.covariance, generator)
 

@@ -242,7 +242,10 @@ class _Loop:
         noise = _stream(self.seed, epoch, 1, self.device)
         order = torch.randperm(len(self.training), generator=_stream(self.seed, epoch, 2))
         cells = torch.as_tensor(self.training)[order]
-        warm_up = min(1.0, epoch / max(1, settings.warm_up_epochs))
+        # As in scVAE, the first epoch has weight 0.
+        warm_up = (
+            min(1.0, (epoch - 1) / settings.warm_up_epochs) if settings.warm_up_epochs else 1.0
+        )
         how = _objective(
             settings,
             threshold=settings.prune_below,

@@ -168,6 +168,30 @@ def fit_pca(
     return Pca(directions, mean, scale, ratio, settings)
 
 
+def held_out_variance(
+    counts: Sparse, components: NDArray[np.floating[Any]], mean: Doubles, scale: Doubles
+) -> Doubles:
+    """Share of the variance of other cells that each component explains, float64 (k,).
+
+    The variance is the sum of squares of the cells' standardised counts, about the mean of the
+    fitted cells. All shares are 0 without such variance.
+
+    Parameters
+    ----------
+    counts
+        Cells x genes that the components were not fitted on, CSR.
+    components, mean, scale
+        Arrays of a `Pca`.
+    """
+    scaled = _divide_columns(counts, scale)
+    offset = mean / scale
+    directions = components.T.astype(np.float64)
+    scores = scaled @ directions - offset @ directions
+    cross = float((scaled @ offset).sum())
+    total = float((scaled.data**2).sum()) - 2 * cross + counts.shape[0] * float(offset @ offset)
+    return np.asarray((scores**2).sum(0) / total) if total > 0 else np.zeros(scores.shape[1])
+
+
 def variance_table(ratio: ArrayLike) -> pd.DataFrame:
     """Tabulate the cumulative explained variance: columns k and explained_variance_percent.
 

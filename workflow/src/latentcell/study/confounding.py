@@ -7,12 +7,21 @@ from typing import Any
 import pandas as pd
 
 from latentcell.config.protocols.confounders import CONFOUNDERS
-from latentcell.study.contrasts import TRUE_MEANS, Contrast, Question
+from latentcell.study.contrasts import Contrast, Question
 from latentcell.study.evidence import AS_RUN, CONTROLLED, Evidence, MissingError, is_there
+from latentcell.study.model_contrasts import TRUE_MEANS
 from latentcell.study.words import number_text
 
 # Points of docs/study.md. Inflated means need no switch: records have both means.
 POINTS = {one.name: one.point for one in CONFOUNDERS} | {"inflated-means": 12}
+# Keys of the jobs of each record, beside subset and replicate.
+_JOBS: dict[str, list[str]] = {
+    "accuracies": ["input"],
+    "curves": ["input"],
+    "models": ["model"],
+    "model_curves": ["model"],
+    "variance": [],
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ def confounder_of(evidence: Evidence, question: Question) -> tuple[str, str]:
 
 def _moving(evidence: Evidence, question: Question) -> list[_Change]:
     """Relevant changes by single confounders, the largest first."""
-    every = [_change(evidence, question, base, variant) for base, variant in _ablations(evidence)]
+    ablations = _ablations(evidence, question)
+    every = [_change(evidence, question, base, variant) for base, variant in ablations]
     changes = sorted((change for change in every if change and change.counts()), key=_Change.rank)
     most = max((abs(change.units()) for change in changes), default=0.0)
     least = evidence.thresholds.minor * most
@@ -68,7 +78,7 @@ def _moving(evidence: Evidence, question: Question) -> list[_Change]:
 
 def _change(evidence: Evidence, question: Question, base: str, variant: str) -> _Change | None:
     """Largest change of a contrast between two variants; None if one lacks the records."""
-    alike = _alike(evidence, base, variant)
+    alike = _alike(evidence, question, base, variant)
     try:
         before, after = (
             {contrast.name: contrast for contrast in question.contrasts(alike, one)}
@@ -80,9 +90,9 @@ def _change(evidence: Evidence, question: Question, base: str, variant: str) -> 
     return min(changes, key=_Change.rank, default=None)
 
 
-def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
-    """Base and name of each ablation in the records."""
-    frames = (evidence.accuracies, evidence.models, evidence.curves, evidence.variance)
+def _ablations(evidence: Evidence, question: Question) -> list[tuple[str, str]]:
+    """Base and name of each ablation in the records of the claim."""
+    frames = [getattr(evidence, name) for name in question.records]
     names = {str(n) for frame in frames if is_there(frame) for n in frame["variant"].unique()}
     prefixes = {f"{AS_RUN}-without-": AS_RUN, f"{CONTROLLED}-with-": CONTROLLED}
     return [
@@ -93,16 +103,15 @@ def _ablations(evidence: Evidence) -> list[tuple[str, str]]:
     ]
 
 
-def _alike(evidence: Evidence, base: str, variant: str) -> Evidence:
+def _alike(evidence: Evidence, question: Question, base: str, variant: str) -> Evidence:
     """Records of the jobs that two variants share; ablations have only a few inputs."""
-    jobs = {"accuracies": ["input"], "curves": ["input"], "models": ["model"], "variance": []}
     kept: dict[str, Any] = {}
-    for name, key in jobs.items():
+    for name in question.records:
         frame = getattr(evidence, name)
         if not is_there(frame):
             continue
         parts = [frame[frame["variant"] == one] for one in (base, variant)]
-        job = ["cells", "replicate", *key]
+        job = ["cells", "replicate", *_JOBS[name]]
         kept[name] = pd.concat(
             [
                 part.merge(other[job].drop_duplicates(), on=job)

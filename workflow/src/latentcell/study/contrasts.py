@@ -1,28 +1,27 @@
 """Contrasts that test the claims: estimates with intervals and regions.
 
-Intervals over replicates are those of `latentcell.evaluate.statistics`. Several contrasts of a
-claim have a joint level of 95 % (Bonferroni).
+Each contrast is fixed before the run: none is chosen by its result. Intervals over replicates are
+those of `latentcell.evaluate.statistics`. Several contrasts of a claim have a joint level of 95 %
+(Bonferroni). This module has the contrasts of classification and of cells, and
+`latentcell.study.model_contrasts` those of models and principal components.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from latentcell.config.names import ModelName, pca_components
+from latentcell.config.names import pca_components, pca_name
 from latentcell.evaluate.rounding import round_number
 from latentcell.evaluate.statistics import (
     Estimate,
     paired_difference,
-    resampled_mean,
     unpaired_difference,
 )
 from latentcell.study.evidence import (
-    AS_RUN,
     CONTROLLED,
     LEVEL,
     USUAL_SHARE,
@@ -30,13 +29,13 @@ from latentcell.study.evidence import (
     MissingError,
     Region,
     accuracy_by_kind,
-    balanced_models,
-    best_input,
+    extreme_models,
     input_kind,
     is_there,
     joint_level,
     latent_models,
-    mean_by_value,
+    mean_of,
+    means_by_kind,
     replicate_table,
     rows_of,
     share_tested,
@@ -44,12 +43,7 @@ from latentcell.study.evidence import (
     subset_size,
     validation_share,
 )
-from latentcell.study.published import PUBLISHED_MODELS, STUDY_DATASETS
 from latentcell.study.words import number_text, sentences
-
-TRUE_MEANS = f"{AS_RUN}-without-inflated-means"
-# Factor of scVAE's means of 260 test cells in minibatches of 100 (docs/study.md, point 12).
-INFLATION = 3 / 2.6
 
 
 @dataclass(frozen=True)
@@ -107,23 +101,30 @@ class Question:
     """Function of records and variant."""
     remark: Callable[[Evidence], str] = lambda _: ""
     """Function of records: last sentence of the note."""
+    records: tuple[str, ...] = ("accuracies",)
+    """Records of jobs that the contrasts read, by field of `Evidence`."""
+    variants: tuple[str, ...] = (CONTROLLED,)
+    """Variants that test the claim; the first one with the records decides."""
+    classifies: bool = False
+    """Whether the claim is about classification, so that every measure of it has a verdict."""
+    opposite: bool = False
+    """Whether the regions are those of the opposite claim, so that one contrast can establish."""
 
 
 def kind_differences(
     evidence: Evidence, variant: str, pairs: Sequence[tuple[str, str]], region: Region
 ) -> list[Contrast]:
-    """Paired differences between kinds of inputs, each by its best input on validation cells."""
+    """Paired differences between kinds of inputs, each the mean over its inputs."""
     rows = smallest_subset(rows_of(evidence.accuracies, "accuracies", variant))
-    best = {kind: best_input(rows, kind) for kind in dict.fromkeys(sum(pairs, ()))}
-    accuracy, share = replicate_table(rows, "input", "accuracy"), share_tested(rows)
+    means, share = means_by_kind(rows, evidence.measure), share_tested(rows)
+    if missing := sorted({kind for pair in pairs for kind in pair} - means.keys()):
+        raise MissingError(f"accuracies of {', '.join(missing)} in {variant}")
     return [
-        _contrast(
+        contrast_of(
             f"{first} less {second}",
-            paired_difference(
-                accuracy[best[first]], accuracy[best[second]], share, level=joint_level(len(pairs))
-            ),
+            paired_difference(means[first], means[second], share, level=joint_level(len(pairs))),
             region,
-            evidence.thresholds.accuracy,
+            evidence.thresholds.clear,
             share,
         )
         for first, second in pairs
@@ -131,70 +132,35 @@ def kind_differences(
 
 
 def dimension_differences(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Paired differences between dimensions of PCA, and of scVAE."""
+    """Paired differences between the largest and the smallest dimension of PCA, and of scVAE."""
     rows = smallest_subset(rows_of(evidence.accuracies, "accuracies", variant))
-    accuracy, share = replicate_table(rows, "input", "accuracy"), share_tested(rows)
-    inputs = list(map(str, accuracy.columns))
-    components = {name: k for name in inputs if (k := pca_components(name))}
-    models = balanced_models(latent_models(inputs), "latent_dim", "hidden_units")
-    latents = {str(model): model.latent_dim for model in models}
-    groups = {"PCA": mean_by_value(accuracy, components), "scVAE": mean_by_value(accuracy, latents)}
-    for kind, group in groups.items():
-        if len(group.columns) < 2:
-            raise MissingError(f"{kind} of two or more dimensions in {variant}")
-    limit = evidence.thresholds.accuracy
-    return _all_pairs(
-        [(kind, group, (-limit, limit), limit) for kind, group in groups.items()], share
-    )
-
-
-def hidden_differences(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Paired differences of ELBO and Rand index between numbers of hidden units."""
-    rows = smallest_subset(rows_of(evidence.models, "models", variant))
-    models = latent_models(rows["model"].unique())
-    models = balanced_models(models, "hidden_units", "latent_dim", strict=True)
-    hidden = {str(model): model.hidden_units for model in models}
-    if len(set(hidden.values())) < 2:
-        raise MissingError(f"models of two or more numbers of hidden units in {variant}")
-    limits = evidence.thresholds
-    return _all_pairs(
-        [
-            (
-                name,
-                mean_by_value(replicate_table(rows, "model", of), hidden),
-                (-limit, limit),
-                limit,
-            )
-            for name, of, limit in (
-                ("ELBO, H", _elbo_column(variant), limits.nats),
-                ("Rand index, H", "ari_clusters", limits.rand),
-            )
-        ],
-        share_tested(rows),
-    )
-
-
-def _all_pairs(
-    groups: Sequence[tuple[str, pd.DataFrame, Region, float]], share: float
-) -> list[Contrast]:
-    """Paired differences between all values within each group, larger less smaller value.
-
-    A group has a name, the measures by value, the region and the scale.
-    """
-    pairs = [
-        (name, wide, low, high, region, scale)
-        for name, wide, region, scale in groups
-        for low, high in combinations(sorted(wide.columns), 2)
-    ]
+    wide, share = replicate_table(rows, "input", evidence.measure), share_tested(rows)
+    components = sorted(k for name in wide if (k := pca_components(str(name))))
+    if len(set(components)) < 2:
+        raise MissingError(f"PCA of two or more dimensions in {variant}")
+    small, large = extreme_models(latent_models(wide), "latent_dim", "hidden_units")
+    if not small:
+        raise MissingError(f"scVAE of two or more dimensions with equal hidden units in {variant}")
+    ends = {
+        f"PCA {components[-1]} less {components[0]}": (
+            wide[pca_name(components[-1])],
+            wide[pca_name(components[0])],
+        ),
+        f"scVAE {large[0].latent_dim} less {small[0].latent_dim}": (
+            mean_of(wide, large),
+            mean_of(wide, small),
+        ),
+    }
+    limit = evidence.thresholds.clear
     return [
-        _contrast(
-            f"{name} {high} less {low}",
-            paired_difference(wide[high], wide[low], share, level=joint_level(len(pairs))),
-            region,
-            scale,
+        contrast_of(
+            name,
+            paired_difference(high, low, share, level=joint_level(len(ends))),
+            (-limit, limit),
+            limit,
             share,
         )
-        for name, wide, low, high, region, scale in pairs
+        for name, (high, low) in ends.items()
     ]
 
 
@@ -208,40 +174,15 @@ def gain_of_accuracy(evidence: Evidence, variant: str) -> list[Contrast]:
         rows = evidence.accuracies[evidence.accuracies["variant"] == variant]
         rows = rows[rows["input"].map(input_kind) == "scVAE"]
         if rows["cells"].nunique() > 1:
-            return [_gain(rows, "input", "accuracy", (limit, math.inf), limit)]
+            return [subset_gain(rows, "input", evidence.measure, (limit, math.inf), limit)]
     if variant != CONTROLLED or not is_there(evidence.deposit):
         raise MissingError(f"latents of two subsets in {variant}")
     return [_deposited_gain(evidence, evidence.deposit)]
 
 
-def gain_of_elbo(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Difference of ELBO between models of the largest and of the smallest subset.
-
-    Uses the published models of 15,000 cells if the run has one subset.
-    """
-    limit, column = evidence.thresholds.nats, _elbo_column(variant)
-    rows = rows_of(evidence.models, "models", variant)
-    rows = rows[rows["model"].map(input_kind) == "scVAE"]
-    if rows["cells"].nunique() > 1:
-        return [_gain(rows, "model", column, (limit, math.inf), limit)]
-    if evidence.dataset not in STUDY_DATASETS or set(rows["cells"]) != {"n1300"}:
-        raise MissingError(f"models of two subsets in {variant}")
-    ours = replicate_table(rows, "model", column)
-    published = _published_elbos(map(str, ours.columns))
-    if not published:
-        raise MissingError(f"models of a published latent dimension in {variant}")
-    gains = pd.Series(published) - ours[list(published)]
-    share = share_tested(rows)
-    estimate = resampled_mean(gains.mean(axis=1, skipna=False), share, level=LEVEL)
-    caveat = (
-        "The published models of 15,000 cells were measured on other test cells, once: what is "
-        "left may be due to those"
-    )
-    name = "Published n15000 less n1300"
-    return [_contrast(name, estimate, (limit, math.inf), limit, share, caveat)]
-
-
-def _gain(rows: pd.DataFrame, key: str, column: str, region: Region, scale: float) -> Contrast:
+def subset_gain(
+    rows: pd.DataFrame, key: str, column: str, region: Region, scale: float
+) -> Contrast:
     """Unpaired difference of means over common names, largest less smallest subset."""
     names = sorted(rows["cells"].unique(), key=subset_size)
     parts = [rows[rows["cells"] == name] for name in (names[-1], names[0])]
@@ -252,7 +193,7 @@ def _gain(rows: pd.DataFrame, key: str, column: str, region: Region, scale: floa
     large, small = (part[common].mean(axis=1, skipna=False) for part in wide)
     shares = (share_tested(parts[0]), share_tested(parts[1]))
     estimate = unpaired_difference(large, small, shares, level=LEVEL)
-    return _contrast(f"{names[-1]} less {names[0]}", estimate, region, scale, max(shares))
+    return contrast_of(f"{names[-1]} less {names[0]}", estimate, region, scale, max(shares))
 
 
 def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
@@ -261,18 +202,20 @@ def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
     The standard error is the mean of the models' standard errors, as if they were fully correlated.
     """
     rows = deposit[deposit["input"] == "scVAE"]
-    keys = ["dim", "hidden_units"]
+    keys, measure = ["dim", "hidden_units"], evidence.measure
     both = rows[rows["subset"] == 15000].merge(
         rows[rows["subset"] == 1300], on=keys, suffixes=("_large", "_small")
     )
     if both.empty:
         raise MissingError("latents of two subsets, deposited or not")
+    if f"{measure}_mean_large" not in both:
+        raise MissingError(f"{measure} on the deposited latents")
     replicates = int(both[["replicates_large", "replicates_small"]].to_numpy().min())
     if replicates < 2:
         raise MissingError("two or more replicates on the deposited latents")
-    mean = float((both["accuracy_mean_large"] - both["accuracy_mean_small"]).mean())
+    mean = float((both[f"{measure}_mean_large"] - both[f"{measure}_mean_small"]).mean())
     error = sum(
-        both[f"accuracy_sd_{one}"] ** 2 * (1 / both[f"replicates_{one}"] + USUAL_SHARE)
+        both[f"{measure}_sd_{one}"] ** 2 * (1 / both[f"replicates_{one}"] + USUAL_SHARE)
         for one in ("large", "small")
     )
     half = float(np.sqrt(error).mean() * stats.t.ppf((1 + LEVEL) / 2, replicates - 1))
@@ -280,7 +223,7 @@ def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
     interval = Estimate(mean, mean - half, mean + half, replicates)
     caveat = _deposit_caveat(evidence, both)
     name = "Authors' latents, n15000 less n1300"
-    return _contrast(name, interval, (limit, math.inf), limit, USUAL_SHARE, caveat)
+    return contrast_of(name, interval, (limit, math.inf), limit, USUAL_SHARE, caveat)
 
 
 def _deposit_caveat(evidence: Evidence, both: pd.DataFrame) -> str:
@@ -310,46 +253,6 @@ def _learning_gain(evidence: Evidence) -> str:
     )
 
 
-def explained_variance(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Cumulative variance explained by the components of the claim (%)."""
-    rows = smallest_subset(rows_of(evidence.variance, "explained variance", variant))
-    components, region = evidence.thresholds.components, evidence.thresholds.variance
-    values = rows.loc[rows["k"] == components, "explained_variance_percent"]
-    if values.empty:
-        raise MissingError(f"{components} components in {variant}")
-    estimate = resampled_mean(values, 0.0, level=LEVEL)
-    name = f"k = {components}, {rows['cells'].iloc[0]}"
-    return [_contrast(name, estimate, region, (region[1] - region[0]) / 2, 0.0)]
-
-
-def late_gains(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Difference of validation accuracy, last epochs less plateau epochs, by kind of input."""
-    limits = evidence.thresholds
-    rows = smallest_subset(rows_of(evidence.curves, "learning curves", variant))
-    rows = rows[rows["split"] == "validation"]
-    last = int(rows["epoch"].max()) if len(rows) else 0
-    if last < limits.plateau + limits.window:
-        raise MissingError(f"epochs after {limits.plateau} in {variant}, which has {last}")
-    late, early = (
-        accuracy_by_kind(rows[rows["epoch"].between(end - limits.window + 1, end)])
-        for end in (last, limits.plateau)
-    )
-    share = validation_share(evidence, rows)
-    kinds = [kind for kind in ("raw", "PCA", "scVAE") if kind in late]
-    if not kinds:
-        raise MissingError(f"learning curves of raw, PCA or scVAE in {variant}")
-    return [
-        _contrast(
-            f"{kind}, epochs up to {last} less up to {limits.plateau}",
-            paired_difference(late[kind], early[kind], share, level=joint_level(len(kinds))),
-            (-math.inf, limits.accuracy),
-            limits.accuracy,
-            share,
-        )
-        for kind in kinds
-    ]
-
-
 def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     """Difference of overfitting (training less validation accuracy), raw or PCA less latents."""
     limit = evidence.thresholds.accuracy
@@ -362,7 +265,7 @@ def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     if missing := [kind for kind in ("raw", "PCA", "scVAE") if kind not in gap]:
         raise MissingError(f"learning curves of {', '.join(missing)} in {variant}")
     return [
-        _contrast(
+        contrast_of(
             f"Overfitting, {kind} less scVAE",
             paired_difference(gap[kind], gap["scVAE"], share, level=joint_level(2)),
             (limit, math.inf),
@@ -417,54 +320,11 @@ def _evenness(counts: np.ndarray, classes: int) -> tuple[float, float]:
     return entropy / math.log(classes), math.sqrt(variance) / math.log(classes)
 
 
-def _contrast(
+def contrast_of(
     name: str, found: Estimate, region: Region, scale: float, share: float, caveat: str = ""
 ) -> Contrast:
+    """Make a contrast of an estimate; raises `MissingError` without interval."""
     if found.mean is None or found.low is None or found.high is None:
         raise MissingError(f"two or more replicates ({name}: {found.note})")
     numbers = (found.mean, found.low, found.high)
     return Contrast(name, *numbers, region, scale, found.replicates, share, caveat)
-
-
-def _published_elbos(names: Iterable[str]) -> dict[str, float]:
-    """ELBOs of published models of 15,000 cells with the same shapes, or else the same Z."""
-    published = [one for one in PUBLISHED_MODELS if one.subset == 15000]
-    shapes = {(one.latent_dim, one.hidden_units): one.log.elbo for one in published}
-    dimensions = {one.latent_dim: one.log.elbo for one in published}
-    models = {name: ModelName.parse(name) for name in names}
-    same = {
-        name: shapes[model.latent_dim, model.hidden_units]
-        for name, model in models.items()
-        if (model.latent_dim, model.hidden_units) in shapes
-    }
-    return same or {
-        name: dimensions[model.latent_dim]
-        for name, model in models.items()
-        if model.latent_dim in dimensions
-    }
-
-
-def published_gain(evidence: Evidence) -> str:
-    """Describe the ELBO gain of the published models, as printed by scVAE and as true means."""
-    if evidence.dataset not in STUDY_DATASETS:
-        return ""
-    by_size = {
-        size: {
-            (m.latent_dim, m.hidden_units): m.log.elbo for m in PUBLISHED_MODELS if m.subset == size
-        }
-        for size in (1300, 15000)
-    }
-    pairs = [(large, by_size[1300][shape]) for shape, large in by_size[15000].items()]
-    printed = float(np.mean([large - small for large, small in pairs]))
-    true = float(np.mean([large - small / INFLATION for large, small in pairs]))
-    return (
-        f"Published: {number_text(printed)} as scVAE printed the four models of both, "
-        f"{number_text(true)} as true means"
-    )
-
-
-def _elbo_column(variant: str) -> str:
-    """Column of the ELBO: inflated as in scVAE for variants with inflated means."""
-    inflated = variant == AS_RUN or variant.startswith(f"{AS_RUN}-without-")
-    inflated |= variant == f"{CONTROLLED}-with-inflated-means"
-    return "elbo_scvae" if inflated and variant != TRUE_MEANS else "elbo"

@@ -10,6 +10,17 @@ def number_text(value: float) -> str:
     return round_number(value, digits_of(value))
 
 
+def interval_text(value: float | None, low: float | None, high: float | None) -> str:
+    """Format an estimate with its interval; bounds of None are left out."""
+    if value is None:
+        return "not measured"
+    if low is None or high is None:
+        return number_text(value)
+    digits = digits_of(value, low, high)
+    texts = [round_number(number, digits) for number in (value, low, high)]
+    return f"{texts[0]} ({texts[1]} to {texts[2]})"
+
+
 def digits_of(*values: float) -> int:
     """Decimal digits of numbers in a row: three, or one if a number is large."""
     largest = max((abs(value) for value in values if not math.isnan(value)), default=0.0)

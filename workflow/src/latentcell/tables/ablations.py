@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from latentcell.config.protocols.confounders import Confounder
 from latentcell.config.settings import Settings
 from latentcell.evaluate.metrics import MEASURES
-from latentcell.evaluate.statistics import Estimate, paired_difference, unpaired_difference
+from latentcell.evaluate.statistics import (
+    Estimate,
+    detectable_difference,
+    difference_p_value,
+    holm,
+    paired_difference,
+    unpaired_difference,
+)
 from latentcell.grid.variants import dependencies
 from latentcell.tables.comparison import (
     common_replicates,
@@ -24,6 +31,8 @@ from latentcell.tables.comparison import (
 # Confounders that draw other cells or splits of the same sizes, so that replicates are not paired.
 _REDRAWING = ("first-rows", "other-cells", "redrawn-splits")
 _SWITCH = re.compile(r"-with(out)?-.*")
+# Family-wise error rate of the effects of one base on one measure.
+_ALPHA = 0.05
 
 
 def ablation_table(
@@ -33,6 +42,11 @@ def ablation_table(
 
     Replicates are paired if the confounder keeps the cells and the common replicates of both
     variants have equal split sizes. Otherwise means are compared, each corrected by its test share.
+
+    The effects of all confounders and inputs, from one base and on one measure, are a family of
+    tests: ``p_holm`` is adjusted for their number. ``detectable`` is the smallest effect that as
+    many replicates of this spread would show with a power of 80 % at the level of Holm's first
+    step, 5 % over the number of tests.
 
     Parameters
     ----------
@@ -49,7 +63,8 @@ def ablation_table(
         base (as-run or controlled), confounder, point, title, measure (accuracy, balanced_accuracy,
         macro_f1; elbo in nats per cell), input (representation, or model for elbo), base_mean,
         changed_mean (over the compared replicates), effect (with minus without the confounder, for
-        both bases), low, high, paired, replicates, note. Missing variants have no rows.
+        both bases), low and high (95 % each), p_value, p_holm, detectable, paired, replicates,
+        note. Missing variants have no rows.
     """
     sources = (
         (accuracies, "input", MEASURES),
@@ -68,9 +83,21 @@ def ablation_table(
             base_has_it=base == "as-run",
         )
     ]
+    for family in {(row["base"], row["measure"]) for row in rows}:
+        _correct([row for row in rows if (row["base"], row["measure"]) == family])
     keys = ["base", "confounder", "point", "title", "measure", "input"]
     numbers = ["base_mean", "changed_mean", "effect", "low", "high"]
-    return typed_table(rows, [*keys, *numbers, "paired", "replicates", "note"])
+    tests = ["p_value", "p_holm", "detectable"]
+    return typed_table(rows, [*keys, *numbers, *tests, "paired", "replicates", "note"])
+
+
+def _correct(family: Sequence[dict[str, Any]]) -> None:
+    """Add adjusted p values and the smallest detectable effects to the rows of a family."""
+    adjusted = holm([row["p_value"] for row in family])
+    tests = sum(value is not None for value in adjusted)
+    for row, value in zip(family, adjusted, strict=True):
+        power = detectable_difference(row["estimate"], alpha=_ALPHA / max(tests, 1))
+        row |= {"p_holm": value, "detectable": power.difference}
 
 
 def without_unchanged(
@@ -128,6 +155,8 @@ def _effects(
                 "effect": estimate.mean,
                 "low": estimate.low,
                 "high": estimate.high,
+                "p_value": difference_p_value(estimate),
+                "estimate": estimate,
                 "paired": paired,
                 "replicates": estimate.replicates,
                 "note": estimate.note,

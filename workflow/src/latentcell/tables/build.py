@@ -36,6 +36,8 @@ MODEL_MEASURES = (
     Measure("elbo", "elbo", lambda model: model.elbo),
     Measure("rand_index", "ari_clusters", lambda model: model.rand_index),
     Measure("elbo_scvae", "elbo_scvae", lambda model: model.log.elbo),
+    Measure("elbo_se", "elbo_se"),
+    Measure("elbo_per_umi", "elbo_per_umi"),
     Measure("enre", "enre", lambda model: model.log.enre),
     Measure("kl_z", "kl_z", lambda model: model.log.kl_z),
     Measure("kl_y", "kl_y", lambda model: model.log.kl_y),
@@ -46,6 +48,8 @@ MODEL_MEASURES = (
     Measure("accuracy", "accuracy", lambda model: model.log.accuracy),
     Measure("components_used", "components_used"),
 )
+# Column: whether the ELBOs are given the cells' count sums.
+_GIVEN = "given_count_sum"
 
 
 def table3(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -129,10 +133,12 @@ def pca_variance(variance: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        k, explained_variance_percent (mean over replicates); no rows for k beyond the rank.
+        k, explained_variance_percent and held_out_variance_percent (means over replicates); no
+        rows for k beyond the rank.
     """
     first = variance[variance["cells"] == settings.subset_names()[0]]
-    means = first.groupby("k")["explained_variance_percent"].mean()
+    shares = ["explained_variance_percent", "held_out_variance_percent"]
+    means = first.groupby("k")[shares].mean()
     wanted = [k for k in settings.pca_components() if k in means.index]
     return means.loc[wanted].reset_index()
 
@@ -173,7 +179,7 @@ def number_models(
 
 def published_model(dataset: str, size: int, model: ModelName) -> PublishedModel | None:
     """Model of the study with the same data set, number of cells and shape, if any."""
-    if dataset not in STUDY_DATASETS or model.kind != "gmvae":
+    if dataset not in STUDY_DATASETS or model.kind != "gmvae" or model.preset:
         return None
     shape = (size, model.latent_dim, model.hidden_units)
     for published in PUBLISHED_MODELS:
@@ -188,6 +194,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
     numbers = number_models(settings, sizes, _chosen(records, "model", settings), dataset)
     test = records[records["split"] == "test"]
     summary = _summary(test, ["cells", "model"], [measure.source for measure in MODEL_MEASURES])
+    given = dict(zip(test["model"], test["given_count_sum"], strict=True))
     rows = [
         {
             "model": numbers[cells, str(model)],
@@ -195,6 +202,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
             "hidden_units": model.hidden_units,
             "kind": model.kind,
             "subset": sizes[cells],
+            _GIVEN: given[str(model)],
         }
         | _measure_columns(
             summary[cells, str(model)], published_model(dataset, sizes[cells], model)
@@ -204,7 +212,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
         if (cells, str(model)) in summary
     ]
     keys = ["model", "latent_dim", "hidden_units", "kind", "subset"]
-    return _typed(pd.DataFrame(rows, columns=[*keys, *_measure_names(), "replicates"]))
+    return _typed(pd.DataFrame(rows, columns=[*keys, *_measure_names(), _GIVEN, "replicates"]))
 
 
 def _measure_names() -> list[str]:
@@ -282,13 +290,7 @@ def _input_keys(name: str, size: int) -> dict[str, object]:
 
 
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    """Convert keys to nullable integers and measures to floats."""
+    """Convert keys to nullable integers, flags to nullable booleans and measures to floats."""
     whole = {"model", "latent_dim", "hidden_units", "subset", "dim", "replicates"}
-    text = {"input", "kind"}
-    return table.astype(
-        {
-            name: "Int64" if name in whole else "float64"
-            for name in table.columns
-            if name not in text
-        }
-    )
+    kinds = dict.fromkeys(whole, "Int64") | {"input": "object", "kind": "object", _GIVEN: "boolean"}
+    return table.astype({name: kinds.get(name, "float64") for name in table.columns})

@@ -135,6 +135,18 @@ def _over_datasets(records: Records, settings: Settings, _: str) -> pd.DataFrame
     return over_datasets_table(_on_first(records["classifiers"], settings), settings)
 
 
+def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.latents import latents_table
+
+    quality, models, scores = (
+        _on_first(records[name], settings) for name in ("quality", "models", "classifiers")
+    )
+    names = settings.grid.classifiers
+    classifier = STUDY_CLASSIFIER if STUDY_CLASSIFIER in names else names[0]
+    of_one = scores[scores["classifier"] == classifier]
+    return latents_table(quality, models, of_one, main_variant(settings))
+
+
 def _few_labels(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.few_labels import few_label_table
 
@@ -205,6 +217,7 @@ def _claims(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
     evidence = Evidence(
         accuracies=_studied(records["classifiers"]),
         models=records["models"],
+        model_curves=records["model_curves"],
         curves=_studied(records["curves"]),
         variance=records["variance"],
         class_counts=records["class_counts"],
@@ -234,6 +247,7 @@ BUILDERS: dict[str, Build] = {
     "contrasts": _contrasts,
     "class_contrasts": _class_contrasts,
     "over_datasets": _over_datasets,
+    "latents": _latents,
     "protocols": _protocols,
     "controlled": _controlled,
     "probabilities": _probabilities,

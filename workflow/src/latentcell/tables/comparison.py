@@ -38,6 +38,7 @@ _KEYS = ["input", "kind", "dim", "hidden_units"]
 _PARTS = ("mean", "low", "high")
 _WHOLE = ("dim", "hidden_units", "point", "replicates", "test_cells", "datasets")
 _TEXTS = (
+    "representation",
     *("input", "kind", "first", "second", "note", "design", "base", "confounder", "title"),
     *("measure", "level", "classifier", "cell_type"),
 )
@@ -240,7 +241,8 @@ def jobs_of(
     if part.duplicated([*keys, "split"]).any():
         raise ValueError(f"{variant}: a replicate of an {names} appears twice; select one subset")
     training = part.loc[part["split"] == "training", [*keys, "split_cells"]]
-    test = part.loc[part["split"] == "test", [*keys, "split_cells", *measures]]
+    kept = [*keys, "split_cells", *(["held_out"] if "held_out" in part else []), *measures]
+    test = part.loc[part["split"] == "test", kept]
     jobs = test.rename(columns={"split_cells": "test_cells"}).merge(
         training.rename(columns={"split_cells": "training_cells"}), on=keys, validate="1:1"
     )
@@ -249,7 +251,13 @@ def jobs_of(
 
 
 def share_of(jobs: pd.DataFrame) -> float:
-    """Test share: number of test cells over number of training cells."""
+    """Test share: number of test cells over number of training cells.
+
+    With test cells of another data set the share is at least 1. Halves of these cells differ as all
+    of them do from those of another sample, so that more replicates tell no more about them.
+    """
+    if "held_out" in jobs and jobs["held_out"].astype(bool).any():
+        return max(1.0, tested_share(jobs["test_cells"], jobs["training_cells"]))
     return tested_share(jobs["test_cells"], jobs["training_cells"])
 
 

@@ -18,8 +18,9 @@ from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.evaluate.statistics import (
     combined_difference,
     combined_probabilities,
+    difference_p_value,
+    holm,
     paired_difference,
-    paired_p_value,
     signed_rank_probabilities,
 )
 from latentcell.grid.variants import main_variant
@@ -119,7 +120,7 @@ def class_contrasts_table(
 
 
 def over_datasets_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Combine the contrasts of all data sets.
+    """Combine the contrasts of all data sets, but for those that share cells with another one.
 
     A hierarchical Bayesian model (Corani et al. 2017, Machine Learning 106, 1817-1837) would be the
     usual choice. baycomp's needs Stan, which compiles each model with a C++ compiler, so that two
@@ -145,7 +146,7 @@ def over_datasets_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Dat
     """
     parts = [
         contrasts_table(classifiers[classifiers["dataset"] == name], settings, name)
-        for name in settings.dataset_names()
+        for name in independent_datasets(settings)
     ]
     found = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     rows = [
@@ -176,6 +177,11 @@ def _contrasts(classifiers: pd.DataFrame, settings: Settings, end: str) -> list[
     ]
 
 
+def independent_datasets(settings: Settings) -> list[str]:
+    """Names of the data sets that are not derived from others of the run."""
+    return [dataset.name for dataset in settings.datasets if not dataset.is_derived]
+
+
 def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> list[dict[str, Any]]:
     """Rows of a pair of inputs, for each type."""
     rows = []
@@ -186,7 +192,7 @@ def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> li
         rows.append(
             {"cell_type": name, "test_cells_mean": one["support"].mean()}
             | estimate_columns(estimate, "difference_")
-            | {"p_value": paired_p_value(one["f1"], other["f1"], share)}
+            | {"p_value": difference_p_value(estimate)}
             | {"replicates": estimate.replicates, "note": estimate.note}
         )
     return rows
@@ -194,14 +200,8 @@ def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> li
 
 def _holm(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add Holm's p values to the rows of a pair; rows without a p value are no tests."""
-    from statsmodels.stats.multitest import multipletests
-
-    tested = [row for row in rows if row["p_value"] is not None]
-    if tested:
-        corrected = multipletests([row["p_value"] for row in tested], method="holm")[1]
-        for row, value in zip(tested, corrected, strict=True):
-            row["p_holm"] = float(value)
-    return rows
+    adjusted = holm([row["p_value"] for row in rows])
+    return [row | {"p_holm": value} for row, value in zip(rows, adjusted, strict=True)]
 
 
 def _combined(part: pd.DataFrame, settings: Settings) -> dict[str, Any]:

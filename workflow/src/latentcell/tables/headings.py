@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from latentcell.config.names import input_title
 from latentcell.study.words import digits_of
@@ -25,11 +25,14 @@ class Heading:
         Decimal digits: a number, a function of the row, or None for the shortest form.
     words
         Function that formats text values.
+    thousands
+        Thousands separator.
     """
 
     title: str
     digits: Digits = 3
     words: Callable[[str], str] = str
+    thousands: Literal["", ","] = ""
 
 
 def _pair(method: str) -> str:
@@ -46,7 +49,7 @@ def _measure(name: str) -> str:
 
 def _by_measure(row: Mapping[Any, Any]) -> int:
     """Digits of a measure: one for nats, three for accuracies."""
-    return 1 if row["measure"] == "elbo" else 3
+    return 1 if row.get("measure") == "elbo" else 3
 
 
 def _of_estimate(row: Mapping[Any, Any]) -> int:
@@ -80,6 +83,9 @@ HEADINGS: dict[str, Heading] = {
     "elbo": Heading("ELBO", 1),
     "rand_index": Heading("Adjusted Rand index"),
     "elbo_scvae": Heading("ELBO as scVAE reports it", 1),
+    "elbo_se": Heading("Standard error of the ELBO", 1),
+    "elbo_per_umi": Heading("ELBO per UMI"),
+    "given_count_sum": Heading("Given the count sum"),
     "enre": Heading("ENRE", 1),
     "kl_z": Heading("KL(z)", 1),
     "kl_y": Heading("KL(y)", 2),
@@ -94,6 +100,7 @@ HEADINGS: dict[str, Heading] = {
     "macro_f1_merged": Heading("Macro-F1, merged types"),
     "k": Heading("k", 0),
     "explained_variance_percent": Heading("Explained variance (%)", 2),
+    "held_out_variance_percent": Heading("of test cells (%)", 2),
     "seconds": Heading("Seconds", _of_seconds),
     "peak_mb": Heading("MB", 0),
     "published": Heading("Published"),
@@ -127,7 +134,7 @@ HEADINGS: dict[str, Heading] = {
     "variant": Heading("Protocol"),
     "rule": Heading("Rule"),
     "design": Heading("Design"),
-    "detectable": Heading("Detectable"),
+    "detectable": Heading("Detectable", _by_measure),
     "discordant": Heading("Discordant"),
     # Claims
     "claim": Heading("Claim"),
@@ -135,6 +142,8 @@ HEADINGS: dict[str, Heading] = {
     "test": Heading("Test"),
     "estimate": Heading("Estimate", _of_estimate),
     "verdict": Heading("Verdict"),
+    "verdict_balanced_accuracy": Heading("By balanced accuracy"),
+    "verdict_macro_f1": Heading("By macro-F1"),
     "note": Heading("Note"),
     # Numbers of cells and replicates
     "share": Heading("Share of labels", None),

@@ -5,7 +5,15 @@ import pandas as pd
 from latentcell.study.published import SLIPS
 from latentcell.tables.headings import HEADINGS, PAIR
 
-_NATS = "ELBO, ENRE and KL are true means in nats per cell."
+_NATS = (
+    "ELBO, ENRE and KL are true means in nats per cell. The standard error of the ELBO is over the "
+    "test cells of a replicate. ELBO per UMI: sum of the ELBOs over the sum of the counts of the "
+    "test cells, for comparisons of sets of cells that differ in their count sums."
+)
+_GIVEN = (
+    "The ELBOs are those of counts given the count sum of each cell. They are not comparable with "
+    "ELBOs without this condition, such as the published ones."
+)
 _DEPOSIT = (
     "Mean ± standard deviation over replicates of the classifier as run by the authors, on their "
     "deposited data. Each replicate has its own split and initialisation. Percentile of the "
@@ -21,12 +29,12 @@ _OVERSTATED = (
 
 def table3_notes(table: pd.DataFrame) -> list[str]:
     """Notes of Table 3, for all protocols."""
-    return [*_replicates(table), _NATS, *_published(table, "table3", _OVERSTATED)]
+    return [*_replicates(table), *_bounds(table), *_published(table, "table3", _OVERSTATED)]
 
 
 def table4_notes(table: pd.DataFrame) -> list[str]:
     """Notes of Table 4."""
-    return [*_replicates(table), _NATS, *_published(table, "table4")]
+    return [*_replicates(table), *_bounds(table), *_published(table, "table4")]
 
 
 def table5_notes(table: pd.DataFrame) -> list[str]:
@@ -57,6 +65,10 @@ def leaderboard_notes(table: pd.DataFrame) -> list[str]:
     if missing:
         notes.append(f"Not applicable: {'; '.join(sorted(missing))}.")
     return notes
+
+
+def _bounds(table: pd.DataFrame) -> list[str]:
+    return [_NATS, _GIVEN] if table["given_count_sum"].any() else [_NATS]
 
 
 def _replicates(table: pd.DataFrame) -> list[str]:

@@ -103,13 +103,18 @@ def markdown_table(title: str, columns: Sequence[Column], notes: Sequence[str]) 
     notes : sequence of str
         Sentences in Markdown.
     """
+    rows = markdown_rows(columns)
+    return f"# {title}\n\n{rows}\n\n" + "".join(f"- {note}\n" for note in notes)
+
+
+def markdown_rows(columns: Sequence[Column]) -> str:
+    """Format the lines of a Markdown table alone, headings first; texts are escaped."""
     lines = [
         [escape_markdown(column.title) for column in columns],
         ["---:" if column.numeric else "---" for column in columns],
         *(list(map(escape_markdown, row)) for row in _rows(columns)),
     ]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"# {title}\n\n{body}\n\n" + "".join(f"- {note}\n" for note in notes)
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def latex_table(name: str, title: str, columns: Sequence[Column], notes: Sequence[str]) -> str:
@@ -213,7 +218,7 @@ def _text(value: Any, heading: Heading, row: Mapping[Any, Any]) -> str:
     if heading.digits is None:
         return f"{value:g}"
     digits = heading.digits(row) if callable(heading.digits) else heading.digits
-    return round_number(value, digits)
+    return round_number(value, digits, thousands=heading.thousands)
 
 
 def _is_numeric(values: "pd.Series[Any]") -> bool:

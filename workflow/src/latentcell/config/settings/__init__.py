@@ -17,7 +17,7 @@ from latentcell.config.settings.jobs import JobSettings
 from latentcell.config.settings.labels import LabelSettings
 from latentcell.config.settings.latents import LatentsSettings
 from latentcell.config.settings.measures import MeasureSettings
-from latentcell.config.settings.parsing import load_settings, parse_settings
+from latentcell.config.settings.parsing import load_settings, parse_section, parse_settings
 from latentcell.config.settings.pca import PcaSettings
 from latentcell.config.settings.run import Settings
 from latentcell.config.settings.split import SplitSettings
@@ -59,5 +59,6 @@ __all__ = [
     "VaeSettings",
     "density_settings",
     "load_settings",
+    "parse_section",
     "parse_settings",
 ]

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from latentcell.config.datasets import BUILT_IN, NAME_PATTERN, SHA256_PATTERN, known_datasets
-from latentcell.config.settings.base import Section, repeated
+from latentcell.config.settings.base import Section, Seed, repeated
 
 BUILT_IN_DATASETS = tuple(BUILT_IN)
 # Folders of every run beside those of its data sets.
@@ -84,6 +84,33 @@ class DatasetSettings(Section):
         "cells-by-genes", description="Rows and columns of a TSV or CSV table."
     )
 
+    derived_from: str | None = Field(
+        None,
+        description="Another data set of the run, of which this one takes cells: as many as "
+        "possible with other class `shares`, or all for training and validation, with `test_on`.",
+    )
+    shares: str | None = Field(
+        None,
+        description="With `derived_from`: `equal`, or the data set of the run whose class shares "
+        "are taken.",
+    )
+    test_on: str | None = Field(
+        None,
+        description="With `derived_from`: the data set of the run whose cells are test cells, a "
+        "random half in each replicate. Types and genes are those that both have.",
+    )
+    seed: Seed = Field(1, description="Seed of the draw with `shares`.")
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether the data set is made from others of the run."""
+        return self.derived_from is not None
+
+    def sources(self) -> list[str]:
+        """Return the names of the data sets of the run that this one is made from."""
+        names = [self.derived_from, self.test_on, None if self.shares == "equal" else self.shares]
+        return [name for name in names if name is not None]
+
     @property
     def is_built_in(self) -> bool:
         """Whether the data set is built in."""
@@ -142,7 +169,8 @@ class DatasetSettings(Section):
             raise ValueError(
                 f"{key} is for your own data, but {self.name!r} is built in: choose another name"
             )
-        if not self.is_built_in and self.path is None:
+        self._check_derived()
+        if not self.is_built_in and not self.is_derived and self.path is None:
             raise ValueError(
                 f"{self.name!r} is not built in ({', '.join(BUILT_IN_DATASETS)}) and has no row "
                 "in config/datasets.tsv: set path"
@@ -160,6 +188,18 @@ class DatasetSettings(Section):
                 f"path: expected an address that ends in a file name, found {self.path!r}"
             )
         return self
+
+    def _check_derived(self) -> None:
+        ways = [key for key in ("shares", "test_on") if getattr(self, key) is not None]
+        if self.is_derived and (len(ways) != 1 or self.is_built_in or self.path is not None):
+            raise ValueError(
+                f"derived_from: expected a new name, no path, and either shares or test_on for "
+                f"{self.name!r}, found {' and '.join(ways) or 'neither of them'}"
+            )
+        if ways and not self.is_derived:
+            raise ValueError(
+                f"{ways[0]}: expected derived_from, the data set whose cells are taken, found none"
+            )
 
 
 def _named(value: Any) -> Any:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from latentcell.config.methods import classifier, representation
 from latentcell.config.names import ModelKind, ModelName, is_model
 from latentcell.config.settings.base import PositiveInt, Section, Seed, repeated
+from latentcell.config.settings.vae import PresetName
 
 
 class GridPoint(Section):
@@ -19,11 +20,16 @@ class GridPoint(Section):
     )
     latent_dim: PositiveInt | list[PositiveInt] = Field(description="Latent dimensions, Z.")
     hidden_units: PositiveInt | list[PositiveInt] = Field(description="Units per hidden layer, H.")
+    preset: PresetName | None = Field(
+        None,
+        description="Preset of these models, whose keys replace those of section `vae`; the name "
+        "of a model ends with it (`gmvae-z10-h100-recommended`). null: section `vae` as it is.",
+    )
 
     def models(self) -> list[ModelName]:
         """Return all combinations, latent dimension first."""
         return [
-            ModelName(self.kind, latent_dim, hidden_units)
+            ModelName(self.kind, latent_dim, hidden_units, self.preset or "")
             for latent_dim in _as_list(self.latent_dim)
             for hidden_units in _as_list(self.hidden_units)
         ]
@@ -49,6 +55,11 @@ class GridSettings(Section):
     )
     epochs: PositiveInt = Field(
         100, description="Epochs of generative models of other libraries (scVI, scANVI)."
+    )
+    quality: bool = Field(
+        False,
+        description="Whether to measure the agreement of Leiden clusters and distances with the "
+        "types for each dense representation (docs/methods.md).",
     )
     seed: Seed = Field(
         1, description="Seed of the methods in replicate 1; models and `ffnn` have their own."

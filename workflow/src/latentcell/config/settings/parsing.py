@@ -1,11 +1,12 @@
 """Parsing of YAML into checked settings; each error is one message that names the key."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
+from latentcell.config.settings.base import Section
 from latentcell.config.settings.run import Settings
 from latentcell.runtime.errors import InputError
 
@@ -26,6 +27,8 @@ MOVED = {
     "job",
 }
 
+_Section = TypeVar("_Section", bound=Section)
+
 
 def parse_settings(config: dict[str, Any], source: str = "the configuration") -> Settings:
     """Check a configuration and fill in the defaults.
@@ -35,8 +38,13 @@ def parse_settings(config: dict[str, Any], source: str = "the configuration") ->
     InputError
         If keys are wrong; the message names each key, the fault and the value found.
     """
+    return parse_section(Settings, config, source)
+
+
+def parse_section(section: type[_Section], values: dict[str, Any], source: str) -> _Section:
+    """Check the values of a section and fill in its defaults; raises `InputError`."""
     try:
-        return Settings.model_validate(config)
+        return section.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(_describe(fault) for fault in error.errors())
         raise InputError(f"{source}: {faults}") from None

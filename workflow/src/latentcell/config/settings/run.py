@@ -5,6 +5,7 @@ from typing import Annotated, Any, Self, get_args
 from pydantic import Field, model_validator
 
 from latentcell.config.datasets import NAME_PATTERN
+from latentcell.config.methods import representation
 from latentcell.config.names import (
     ModelName,
     cells_name,
@@ -90,6 +91,7 @@ class Settings(Section):
                     f"vae.batch_correction needs batch_column of the data set {dataset.name}, "
                     "found none"
                 )
+        self._check_derived()
         models = [str(model) for model in self.models()]
         for name in self.choice.models:
             if name not in models:
@@ -98,6 +100,25 @@ class Settings(Section):
         self._check_latents()
         self._check_comparison(models)
         return self
+
+    def _check_derived(self) -> None:
+        """Check that the run has the data sets that others, or representations, are made from."""
+        there = [dataset.name for dataset in self.datasets if not dataset.is_derived]
+        for dataset in self.datasets:
+            for name in dataset.sources():
+                if name not in there:
+                    raise ValueError(
+                        f"datasets: {dataset.name} needs {name}: expected a data set of the run "
+                        f"that is not derived itself, found {', '.join(there) or 'none'}"
+                    )
+
+        for name in self.grid.representations:
+            reference = representation(name).reference
+            if reference is not None and reference not in there:
+                raise ValueError(
+                    f"grid.representations: {name} needs the data set {reference}: add it to "
+                    f"datasets, found {', '.join(there)}"
+                )
 
     def _check_types(self) -> None:
         """Check that methods which use types see exactly the known types."""
@@ -172,7 +193,11 @@ class Settings(Section):
 
     def type_groups(self) -> dict[str, dict[str, list[str]]]:
         """Return the groups of types that are merged, by data set and name of the group."""
-        return {dataset.name: dataset.type_groups() for dataset in self.datasets}
+        found = {dataset.name: dataset.type_groups() for dataset in self.datasets}
+        for dataset in self.datasets:
+            if dataset.derived_from in found and dataset.coarse_types is None:
+                found[dataset.name] = found[dataset.derived_from]
+        return found
 
     def models(self) -> list[ModelName]:
         """Return the generative models in the order of the configuration."""

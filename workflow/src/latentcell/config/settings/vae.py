@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from latentcell.config.likelihoods import LikelihoodName, check_options
 from latentcell.config.settings.base import PositiveInt, Rate, Section, Seed
 
+PresetName = Literal["latentcell", "scvae", "recommended"]
 # Changes of the defaults by preset.
 PRESETS: dict[str, dict[str, Any]] = {
     "scvae": {"output_bias": "zero", "unexpressed_genes": "modelled", "prune_below": 0.0},
@@ -35,7 +36,7 @@ class DropoutSettings(Section):
 class VaeSettings(Section):
     """Generative models and their training (after scVAE)."""
 
-    preset: Literal["latentcell", "scvae", "recommended"] = Field(
+    preset: PresetName = Field(
         "latentcell",
         description="Initial values of this section: the defaults below (`latentcell`), the model "
         "and schedule of `scvae`, or the `recommended` ones (docs/model.md). Keys that are set "

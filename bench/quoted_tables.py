@@ -1,0 +1,502 @@
+"""Tables that the pages quote from docs/results, a function for each (see quotes.py)."""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import scale
+from cost import cost_columns
+
+from latentcell.config.names import input_title
+from latentcell.evaluate.rounding import round_number
+from latentcell.tables.headings import HEADINGS, Heading
+from latentcell.tables.render import Column, reading_columns
+
+RESULTS = Path(__file__).parents[1] / "docs/results"
+
+TABLES: dict[str, Callable[[], list[Column]]] = {}
+
+
+@cache
+def records(name: str) -> pd.DataFrame:
+    """Read a record, such as ``comparison/controlled``."""
+    return pd.read_csv(RESULTS / f"{name}.csv")
+
+
+def table(function: Callable[[], list[Column]]) -> Callable[[], list[Column]]:
+    """Register a table under the name of its function, by which pages quote it."""
+    TABLES[function.__name__] = function
+    return function
+
+
+def shown(rows: pd.DataFrame, headings: Mapping[str, Heading]) -> list[Column]:
+    """Format the columns that have a heading, in the order of the headings.
+
+    As in `reading_columns`, a measure stands for its mean, deviation, interval and published value.
+    """
+    suffixes = ("", "_mean", "_sd", "_low", "_high", "_published")
+    names = [name + suffix for name in headings for suffix in suffixes]
+    bounds = ["low", "high"] if "estimate" in headings else []
+    kept = [name for name in dict.fromkeys([*names, *bounds]) if name in rows]
+    return reading_columns(rows[kept], headings)
+
+
+def pivoted(rows: pd.DataFrame, index: list[str], column: str, values: list[str]) -> pd.DataFrame:
+    """Spread rows over columns such as ``raw_mean``: a value of `column`, and a name of `values`.
+
+    Rows and columns keep their order.
+    """
+    wide = rows.pivot(index=index, columns=column, values=values)
+    wide = wide.loc[rows.set_index(index).index.unique(), pd.IndexSlice[:, rows[column].unique()]]
+    value, cell = (wide.columns.get_level_values(level) for level in (0, 1))
+    return wide.set_axis(
+        [f"{c}_{v}" for c, v in zip(cell, value, strict=True)], axis=1
+    ).reset_index()
+
+
+def significant(column: str, count: int) -> Callable[[Mapping[Any, Any]], int]:
+    """Decimal digits that show a column with a number of significant digits."""
+    return lambda row: max(0, count - 1 - math.floor(math.log10(abs(row[column]))))
+
+
+def _spaced(name: str) -> str:
+    return name.replace("-", " ")
+
+
+def headings_of(*names: str) -> dict[str, Heading]:
+    """Return the headings that columns have in the tables of a run."""
+    return {name: HEADINGS[name] for name in names}
+
+
+# docs/study.md
+
+
+@table
+def controlled() -> list[Column]:
+    """Accuracy by input under `controlled`, and the published accuracy."""
+    published = records("comparison/protocols")[["input", "published"]]
+    rows = records("comparison/controlled").merge(published, on="input", validate="1:1")
+    rows = rows.drop(columns=["macro_f1_low", "macro_f1_high"])
+    return shown(rows, headings_of("input", "accuracy", "macro_f1", "published"))
+
+
+@table
+def table5_deposit() -> list[Column]:
+    """Accuracy on the authors' own latents and scores."""
+    rows = records("comparison/table5_deposit").drop(columns=["accuracy_low", "accuracy_high"])
+    kept = ("model", "dim", "test_cells", "accuracy", "percentile_of_published")
+    return shown(rows, {"input": Heading("Input"), **headings_of(*kept)})
+
+
+@table
+def table3() -> list[Column]:
+    """Published ELBO and Rand index of the 16 models, and those of two protocols."""
+    keys = ["latent_dim", "hidden_units"]
+    runs = [
+        records(f"comparison/{name}").set_index(keys).add_prefix(prefix)
+        for name, prefix in (("table3_as-run_gpu", "run_"), ("table3_gpu", ""))
+    ]
+    nats = {
+        "elbo_scvae_published": "Published, inflated",
+        "run_elbo_scvae_mean": "As run, inflated",
+        "run_elbo_mean": "As run, true",
+        "elbo_mean": "Controlled, true",
+    }
+    return shown(
+        pd.concat(runs, axis=1, verify_integrity=True).reset_index(),
+        headings_of(*keys)
+        | {name: Heading(title, 1, thousands=",") for name, title in nats.items()}
+        | {
+            "rand_index_published": Heading("ARI, published"),
+            "rand_index_mean": Heading("ARI, controlled"),
+        },
+    )
+
+
+@table
+def ablations() -> list[Column]:
+    """Effect of each confounder on accuracy by input, and on the ELBO of the same cells."""
+    rows = records("comparison/ablations")
+    # Confounders of the classifier alone leave the ELBO as it is.
+    elbo = rows["measure"].eq("elbo") & rows["paired"] & rows["effect"].ne(0)
+    rows = rows[rows["measure"].eq("accuracy") | elbo]
+    rows = rows.assign(cell=rows["input"].mask(elbo, "elbo"), mean=rows["effect"])
+    accuracies = {name: f"Accuracy, {input_title(name)}" for name in rows["input"].unique()}
+    return shown(
+        pivoted(rows, ["confounder"], "cell", ["mean", "low", "high"]),
+        {"confounder": Heading("Confounder", words=_spaced), "elbo": Heading("ELBO, nats", 1)}
+        | {name: Heading(title) for name, title in accuracies.items()},
+    )
+
+
+@table
+def learning_curve() -> list[Column]:
+    """Accuracy by input and number of training cells."""
+    rows = records("comparison/learning_curve")
+    headings = {
+        f"{cells}_accuracy": Heading(f"{cells:,} cells") for cells in rows["training_cells"]
+    }
+    wide = pivoted(rows, ["input"], "training_cells", ["accuracy_mean"])
+    return shown(wide, headings_of("input") | headings)
+
+
+@table
+def claims() -> list[Column]:
+    """Verdict on each claim, and the contrast that decides."""
+    rows = records("comparison/claims")
+    decided_by = rows["note"].str.extract(r"Estimate: (.*?)(?:\. |$)", expand=False)
+    return shown(
+        rows.assign(decided_by=decided_by),
+        {"claim": Heading("Claim", words=_spaced)}
+        | headings_of("verdict", "estimate")
+        | {"decided_by": Heading("Decided by")},
+    )
+
+
+# docs/methods.md
+
+
+@table
+def leaderboard() -> list[Column]:
+    """Best classifier of each representation, and the study's network on it."""
+    rows = records("leaderboard").sort_values("accuracy_mean", ascending=False, kind="stable")
+    first = rows.drop_duplicates("representation")
+    network = rows[rows["classifier"] == "ffnn"].set_index("representation")["accuracy_mean"]
+    best = first.assign(ffnn=first["representation"].map(network))
+    best = pd.concat([best, rows[rows["classifier"] == "majority"]])
+    return shown(
+        best,
+        {"representation": Heading("Representation"), "classifier": Heading("Best classifier")}
+        | headings_of("accuracy", "macro_f1", "seconds", "probability_best")
+        | {"ffnn": Heading("Accuracy of ffnn")},
+    )
+
+
+# docs/few-labels.md
+
+
+@table
+def few_labels() -> list[Column]:
+    """Accuracy and macro-F1 of four methods by the number of labels."""
+    rows = records("few_labels")
+    wide = pivoted(rows, ["labelled_cells", "share"], "method", ["accuracy_mean", "macro_f1_mean"])
+    titles = {
+        "gmvae-guided": "semi-supervised",
+        "gmvae-latent-logistic": "latents, logistic",
+        "hvg-pca-logistic": "HVG-PCA, logistic",
+        "raw-ffnn": "raw, FFNN",
+    }
+    return shown(
+        wide,
+        {
+            "labelled_cells": Heading("Labels", 0, thousands=","),
+            "share": Heading("Share", None),
+        }
+        | {
+            f"{method}_{measure}": Heading(f"{HEADINGS[measure].title}, {title}")
+            for measure in ("accuracy", "macro_f1")
+            for method, title in titles.items()
+        },
+    )
+
+
+# docs/model.md
+
+
+@table
+def normalisation() -> list[Column]:
+    """Batch normalisation and its substitutes, means over two splits."""
+    titles = {
+        "log-input": "batch",
+        "y-after-norm": "batch-before-cluster",
+        "layer-norm": "layer",
+        "no-norm": "none",
+    }
+    rows = records("settings_gpu").query("seed in (1, 2)").groupby("variant").mean()
+    return shown(
+        rows.loc[list(titles)].reset_index(),
+        {
+            "variant": Heading("Normalisation", words=titles.__getitem__),
+            "test_elbo": Heading("Test ELBO", 1, thousands=","),
+            "test_ari": Heading("Test ARI of the clusters"),
+            "test_components": Heading("Components used on test cells", 1),
+        },
+    )
+
+
+_SETTINGS = {
+    "schedule": "learning rate 1e-3, momentum 0.1, counts as input",
+    "log-input": "log-normalised input",
+    "y-after-norm": "and y after the normalisation: base of the rows below",
+    "rate-3e-3": "base, learning rate 3e-3",
+    "closed-kl": "base, kl: closed-form",
+    "warm-up": "base, 50 epochs of warm-up",
+    "gene-dispersion": "base, dispersion: gene",
+    "size-factor": "base, size_factor, dispersion: gene",
+    "h250": "base, 250 hidden units",
+    "dropout": "base, 0.2 of hidden units dropped",
+    "count-dropout": "base, 0.3 of counts dropped",
+    "z50": "base, Z = 50",
+    "z50-kl-half": "base, Z = 50, kl_weight: 0.5",
+    "z50-kl-tenth": "base, Z = 50, kl_weight: 0.1",
+    "size-factor-z50": "base, Z = 50, size_factor, dispersion: gene",
+    "poisson-size-factor": "base, Z = 50, Poisson, size_factor",
+    "vae": "VAE, log-normalised input",
+    "vae-z50": "VAE, Z = 50",
+    "vae-size-factor-z50": "VAE, Z = 50, size_factor, dispersion: gene",
+}
+
+
+@table
+def settings() -> list[Column]:
+    """Effects of the model's settings on one split."""
+    rows = records("settings_gpu").query("seed == 1").set_index("variant")
+    rows = rows.loc[list(_SETTINGS)].reset_index()
+    # A VAE has one cluster.
+    clusters = rows["test_ari"].where(~rows["variant"].str.startswith("vae"))
+    return shown(
+        rows.assign(test_ari=clusters),
+        {
+            "variant": Heading("Setting", words=_SETTINGS.__getitem__),
+            "best_epoch": Heading("Best epoch", 0),
+            "test_elbo": Heading("Test ELBO", 1, thousands=","),
+            "test_ari": Heading("Test ARI"),
+            "validation_accuracy": Heading("Validation accuracy"),
+            "test_accuracy": Heading("Test accuracy"),
+        },
+    )
+
+
+@table
+def recommended() -> list[Column]:
+    """Results of the preset `recommended`, means over splits."""
+    groups = records("recommended").groupby("variant", sort=False)
+    ranges = groups["seconds"].agg(["min", "max"]).round().astype(int)
+    rows = groups.mean().assign(
+        latent_dim=[int(name.rpartition("-z")[2]) for name in ranges.index],
+        splits=groups.size(),
+        duration=[f"{low} to {high}" for low, high in ranges.to_numpy()],
+        genes=["all that are not rare" if "all" in name else "2,000" for name in ranges.index],
+    )
+    return shown(
+        rows,
+        {
+            "genes": Heading("Genes with weights"),
+            "latent_dim": HEADINGS["latent_dim"],
+            "splits": Heading("Splits", 0),
+            "duration": Heading("Seconds a model"),
+            "test_elbo": Heading("Test ELBO given count sums", 1, thousands=","),
+            "test_ari": Heading("Test ARI"),
+            "validation_accuracy": Heading("Validation accuracy"),
+            "test_accuracy": Heading("Test accuracy"),
+        },
+    )
+
+
+# docs/study-checks.md
+
+
+@table
+def faithful() -> list[Column]:
+    """Validation ELBO of the preset `scvae` beside scVAE's, by epoch."""
+    rows = records("faithful").groupby("epoch").agg(
+        scvae=("scvae", "first"), elbo=("elbo", "mean"), low=("ratio", "min"), high=("ratio", "max")
+    )  # fmt: skip
+    low, high = (rows[name].map(lambda ratio: round_number(ratio, 3)) for name in ("low", "high"))
+    return shown(
+        rows.assign(ratio=rows["elbo"] / rows["scvae"], seeds=low + " to " + high).reset_index(),
+        {
+            "epoch": Heading("Epoch", 0),
+            "scvae": Heading("scVAE", 0, thousands=","),
+            "elbo": Heading("Mean of 3 seeds", 0, thousands=","),
+            "ratio": Heading("Ratio of the means"),
+            "seeds": Heading("Ratios of the seeds"),
+        },
+    )
+
+
+@table
+def ffnn_study() -> list[Column]:
+    """The study's network, trained the study's way, over ten splits."""
+    groups = records("ffnn_study").groupby("input", sort=False)
+    measures = ["accuracy", "balanced_accuracy", "macro_f1"]
+    means, sds = groups[measures].mean(), groups[measures].std()
+    rows = means.add_suffix("_mean").join(sds.add_suffix("_sd"))
+    rows = rows.assign(seconds=groups["seconds"].mean()).loc[["raw", "pca-k10"]].reset_index()
+    return shown(rows, headings_of("input", *measures, "seconds"))
+
+
+# docs/ffnn.md
+
+
+@table
+def ffnn_optimisers() -> list[Column]:
+    """Three ways to train the study's network."""
+    rows = records("ffnn_optimisers")
+    groups = rows.groupby(["input", "optimiser"], sort=False)
+    means = groups.mean(numeric_only=True).reset_index()
+    plain = means["optimiser"] == "adam"
+    titles = {"stacked": "adam, 3 networks at once"}
+    largest = [float(f"{one:.1g}") for one in groups["largest_difference"].max()]
+    return shown(
+        means.assign(
+            same=means["same_test_predictions"].mul(100).mask(plain),
+            largest=pd.Series(largest).mask(plain),
+        ),
+        {
+            "input": HEADINGS["input"],
+            "optimiser": Heading("Way", words=lambda name: titles.get(name, name)),
+            "same": Heading("Same predictions (%)", 0),
+            "largest": Heading("Largest difference of a probability", None),
+            "seconds_per_epoch": Heading("Seconds", significant("seconds_per_epoch", 2)),
+        },
+    )
+
+
+# docs/benchmarks.md
+
+
+def _shape(rows: pd.DataFrame) -> pd.DataFrame:
+    pairs = zip(rows["latent_dim"], rows["hidden_units"], strict=True)
+    return rows.assign(shape=[f"({latent}, {hidden})" for latent, hidden in pairs])
+
+
+def _engine(name: str, *values: str) -> pd.DataFrame:
+    rows = _shape(records(name))
+    return pivoted(rows, ["cells", "shape"], "implementation", list(values))
+
+
+_SHAPE = {"shape": Heading("(Z, H)")}
+_CELLS = {"cells": Heading("Cells", 0, thousands=",")}
+
+
+@table
+def engine_seconds() -> list[Column]:
+    """Seconds of an epoch by implementation on a CPU, and their ratios."""
+    rows = _engine("engine", "seconds_per_epoch").rename(
+        columns=lambda name: name.removesuffix("_seconds_per_epoch")
+    )
+    return shown(
+        rows.assign(
+            exact_ratio=rows["plain"] / rows["exact"], fast_ratio=rows["plain"] / rows["fast"]
+        ),
+        _SHAPE
+        | {name: Heading(name, significant(name, 3)) for name in ("plain", "exact", "fast")}
+        | {"exact_ratio": Heading("plain / exact", 1), "fast_ratio": Heading("plain / fast", 1)},
+    )
+
+
+@table
+def engine_bounds() -> list[Column]:
+    """Bounds after four epochs on a CPU, and memory."""
+    names = ("plain", "exact", "fast")
+    return shown(
+        _engine("engine", "test_elbo", "peak_mb"),
+        _SHAPE
+        | {f"{n}_test_elbo": Heading(f"{n}: test ELBO", 1, thousands=",") for n in names[1:]}
+        | {f"{n}_peak_mb": Heading(f"{n}: MB", 0, thousands=",") for n in names},
+    )
+
+
+@table
+def engine_h100() -> list[Column]:
+    """Seconds of an epoch and memory by implementation on an H100."""
+    rows = _engine("engine_h100", "seconds_per_epoch", "peak_mb").rename(
+        columns=lambda name: name.removesuffix("_seconds_per_epoch")
+    )
+    names = ("plain", "exact", "fast", "scvi")
+    return shown(
+        rows.assign(ratio=rows["plain"] / rows["exact"]),
+        _CELLS
+        | _SHAPE
+        | {name: Heading(name, significant(name, 3)) for name in names}
+        | {"ratio": Heading("plain / exact", 1)}
+        | {f"{name}_peak_mb": Heading(f"{name}: MB", 0, thousands=",") for name in names},
+    )
+
+
+@table
+def gpu_speed() -> list[Column]:
+    """Seconds and memory of the engine on an H200."""
+    weights = {"modelled": "all", "closed-form": "seen"}
+    return shown(
+        _shape(records("gpu_speed")),
+        _CELLS
+        | _SHAPE
+        | {
+            "precision": Heading("Precision"),
+            "unexpressed_genes": Heading("Genes with weights", words=weights.__getitem__),
+            "seconds_per_epoch": Heading("Seconds an epoch, training part"),
+            "epochs": Heading("Epochs run", 0),
+            "seconds_with_evaluation": Heading("Seconds, with evaluation", 1),
+            "peak_mb": Heading("GPU memory, MB", 0, thousands=","),
+        },
+    )
+
+
+_STEP = {"step": Heading("Step", words=scale.TITLES.__getitem__)}
+
+
+@table
+def scale_steps() -> list[Column]:
+    """Seconds and memory of each step by the number of cells."""
+    return shown(
+        records("scale"),
+        _STEP
+        | _CELLS
+        | {
+            "seconds": Heading("Seconds", significant("seconds", 3)),
+            "cpu_seconds": Heading("Of the processor", significant("cpu_seconds", 3)),
+            "peak_mb": Heading("Peak MB", 0, thousands=","),
+        },
+    )
+
+
+@table
+def scale_slopes() -> list[Column]:
+    """Exponents of a power of the number of cells."""
+    measured = scale.read_rows(RESULTS / "scale.csv")
+    steps = pd.DataFrame({"step": records("scale")["step"].unique()})
+    for column in ("cpu_seconds", "peak_mb"):
+        steps[column] = [scale.slope(measured, step, column) for step in steps["step"]]
+    return shown(
+        steps,
+        _STEP
+        | {
+            "cpu_seconds": Heading("Slope of the seconds", 2),
+            "peak_mb": Heading("Of the memory", 2),
+        },
+    )
+
+
+# docs/cluster.md
+
+
+@table
+def cost() -> list[Column]:
+    """Hours of the study on all cells."""
+    return cost_columns(RESULTS)
+
+
+# docs/your-data.md
+
+
+@table
+def unseen_types() -> list[Column]:
+    """Detection of cells of a type that the reference lacks."""
+    rows = records("annotate_unseen").sort_values("auroc_unexplained", ascending=False)
+    shares = {name: rows[name].mul(100) for name in ("flagged", "flagged_of_known")}
+    return shown(
+        rows.assign(**shares),
+        {
+            "left_out": Heading("Type left out"),
+            "cells": Heading("Cells", 0),
+            "auroc_unexplained": Heading("Density"),
+            "auroc_probability": Heading("Probability"),
+            "flagged": Heading("Flagged (%)", 0),
+            "flagged_of_known": Heading("Of known types flagged (%)", 0),
+        },
+    )

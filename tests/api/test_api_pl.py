@@ -1,0 +1,44 @@
+"""`latentcell.pl`."""
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+
+import latentcell as lc
+from latentcell.runtime.errors import InputError
+
+
+@pytest.fixture
+def typed():
+    obs = pd.DataFrame(
+        {"cell_type": list("aaabbc"), "typed": pd.Categorical(list("aabbbd"))},
+        index=list("uvwxyz"),
+    )
+    return ad.AnnData(np.ones((6, 1)), obs=obs)
+
+
+def texts(axes):
+    """Printed numbers of cells by row and column."""
+    return {
+        (round(text.get_position()[1]), round(text.get_position()[0])): int(text.get_text())
+        for text in axes.texts
+    }
+
+
+def test_a_confusion_matrix_counts_the_cells_of_both_labels(typed):
+    figure = lc.pl.confusion(typed, "cell_type", "typed")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == list("abcd")
+    assert texts(axes) == {(0, 0): 2, (0, 1): 1, (1, 1): 2, (2, 3): 1}
+    assert axes.get_title() == "typed\n6 cells, accuracy 0.667"
+    assert lc.pl.confusion(typed, "cell_type", "typed", title="x").axes[0].get_title() == "x"
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_columns_without_values_are_refused(typed):
+    with pytest.raises(InputError, match="predicted: expected one of 'cell_type', 'typed'"):
+        lc.pl.confusion(typed, "cell_type", "kind")
+    typed.obs["cell_type"] = ["a", None, "b", "b", "b", "c"]
+    with pytest.raises(InputError, match="true: expected a value for every cell, found none for 1"):
+        lc.pl.confusion(typed, "cell_type", "typed")

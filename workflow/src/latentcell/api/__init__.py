@@ -1,0 +1,1 @@
+"""The functions for notebooks: ``latentcell.GMVAE``, ``tl``, ``pl`` and ``datasets``."""
