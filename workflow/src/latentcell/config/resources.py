@@ -278,7 +278,9 @@ def _features(name: str, cells: Size) -> int:
     """Return the number of columns of a representation."""
     if is_model(name):
         return cells.types if gives(name) == "types" else ModelName.parse(name).latent_dim
-    return representation(name).size or cells.genes
+    # Scores without a size have a column for each type of a reference.
+    dense = gives(name) in ("scores", "types")
+    return representation(name).size or (cells.types if dense else cells.genes)
 
 
 def _side_by_side(memory: list[float], seconds: list[float], at_once: int) -> Demand:

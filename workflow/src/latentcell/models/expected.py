@@ -62,7 +62,7 @@ def _expected_counts(model: GMVAE, minibatch: Minibatch) -> Tensor:
 def _mean(model: GMVAE, minibatch: Minibatch, hidden: Tensor) -> Tensor:
     """Mean counts (B, G) for the last hidden layer (B, H)."""
     layer, likelihood = model.decoder.layer, model.decoder.likelihood
-    outputs = layer_outputs(hidden, layer.weight, layer.bias).clone()
+    outputs = layer_outputs(hidden, layer.weight, layer.bias)
     if likelihood.rate_output is not None:
         rate = outputs[likelihood.rate_output]
         rate += minibatch.library.log()[:, None] - torch.logsumexp(rate, -1, keepdim=True)
