@@ -1,10 +1,11 @@
-"""Decide the study's claims again from the records of each replicate that the repository keeps.
+"""Decide again from the records of each replicate that the repository keeps.
 
-    python bench/verdicts.py                      # docs/results/*/records -> claims.csv, claims.md
+    python bench/verdicts.py                          # docs/results/*/records -> claims.csv, ...
     python bench/verdicts.py --keep RUN [--as NAME]   # results/RUN -> docs/results/NAME/records
 
-Kept records have the format of results/RUN/records, with the columns and rows that the claims read
-and six significant digits. The configuration of the run lies beside them.
+Tables that decide are the claims and, where a run has them, leaderboard, contrasts and quality of
+representations. Kept records have the format of results/RUN/records, with the columns and rows that
+these tables read and six significant digits. The configuration of the run lies beside them.
 """
 
 import argparse
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentcell.config.settings import load_settings
+from latentcell.config.settings import Settings, load_settings
+from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.grid.records import KEYS, read_record
 from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.runtime.errors import InputError
@@ -24,21 +26,31 @@ from latentcell.runtime.io import atomic
 from latentcell.runtime.mark import bears_mark
 from latentcell.tables.building import read_needs
 from latentcell.tables.catalogue import TABLES
+from latentcell.tables.entry import TableEntry
 
 ROOT = Path(__file__).parents[1]
-CLAIMS = TABLES["claims"]
-MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
-# Columns of each record that the claims read.
+# Tables that decide: those of a run that has them are built again from its kept records.
+DECIDING = ("leaderboard", "contrasts", "class_contrasts", "over_datasets", "latents", "claims")
+# Columns of each record that these tables read.
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "classifiers": (*KEYS, "input", "classifier", "split", "split_cells", *MEASURES),
+    "classifiers": (
+        *(*KEYS, "input", "classifier", "held_out", "split", "split_cells"),
+        *(f"{measure}{end}" for end in ("", MERGED) for measure in MEASURES),
+    ),
+    "classes": (*KEYS, "input", "classifier", "cell_type", "type_cells", "support", "f1"),
     "models": (
         *(*KEYS, "model", "split", "split_cells", "elbo", "elbo_scvae", "ari_clusters"),
-        "given_count_sum",
+        *("given_count_sum", "perplexity", "mutual_information", "components_above_half"),
     ),
     "model_curves": (*KEYS, "model", "epoch", "split", "elbo"),
     "curves": (*KEYS, "input", "classifier", "epoch", "split", "accuracy"),
-    "variance": (*KEYS, "k", "explained_variance_percent"),
+    "variance": (*KEYS, "k", "explained_variance_percent", "held_out_variance_percent"),
     "class_counts": ("dataset", "data_set", "cell_type", "cells"),
+    "costs": (
+        *(*KEYS, "representation", "classifier", "representation_seconds"),
+        *("representation_peak_mb", "classifier_seconds", "classifier_peak_mb"),
+    ),
+    "quality": (),
 }
 # Tables of a run that are kept beside its records; the claims read the second.
 TABLES_KEPT = ("table5", "table5_deposit")
@@ -50,18 +62,32 @@ def _of_last_epoch(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["epoch"] == last]
 
 
-# Rows of each record that the claims read.
+# Rows of each record that the tables read.
 ROWS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
-    "classifiers": lambda rows: rows[rows["classifier"] == STUDY_CLASSIFIER],
     "model_curves": lambda rows: rows[rows["split"] == "validation"],
     "curves": lambda rows: _of_last_epoch(rows[rows["classifier"] == STUDY_CLASSIFIER]),
 }
 
 
+def deciding_tables(settings: Settings) -> list[TableEntry]:
+    """Tables that decide something about a run."""
+    asked = [TABLES[name] for name in DECIDING]
+    return [entry for entry in asked if entry.is_wanted(settings) or entry is TABLES["claims"]]
+
+
+def records_of(settings: Settings) -> list[str]:
+    """Names of the records that the deciding tables of a run read."""
+    needs = {need for entry in deciding_tables(settings) for need in entry.needs_of(settings)}
+    return [name for name in COLUMNS if name in needs]
+
+
 def keep(run: Path, kept: Path) -> None:
-    """Copy what the claims read of a finished run: records, configuration and tables 5."""
-    sources = {name: run / "records" / f"{name}.csv" for name in COLUMNS}
-    for path in (run / "config.yaml", *sources.values()):
+    """Copy what the deciding tables of a finished run read: records, configuration, tables 5."""
+    config = run / "config.yaml"
+    if not config.is_file():
+        raise InputError(f"{config}: expected a file of a finished run, found none")
+    sources = {name: run / f"records/{name}.csv" for name in records_of(load_settings(config))}
+    for path in sources.values():
         if not path.is_file():
             raise InputError(f"{path}: expected a file of a finished run, found none")
     if bears_mark(sources["classifiers"]):
@@ -69,8 +95,9 @@ def keep(run: Path, kept: Path) -> None:
     (kept / "records").mkdir(parents=True, exist_ok=True)
     for name, source in sources.items():
         rows = ROWS.get(name, lambda same: same)(read_record(source))
-        _write(kept / "records" / f"{name}.csv.gz", rows[list(COLUMNS[name])])
-    shutil.copyfile(run / "config.yaml", kept / "records/config.yaml")
+        columns = [column for column in COLUMNS[name] or rows.columns if column in rows]
+        _write(kept / "records" / f"{name}.csv.gz", rows[columns])
+    shutil.copyfile(config, kept / "records/config.yaml")
     for name in TABLES_KEPT:
         if (run / "tables" / f"{name}.csv").is_file():
             shutil.copyfile(run / "tables" / f"{name}.csv", kept / f"{name}.csv")
@@ -86,11 +113,11 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
         temporary.write_bytes(packed)
 
 
-def decide(kept: Path) -> pd.DataFrame:
-    """Decide the claims from kept records; returns the table of `claims.csv`."""
+def decide(kept: Path, name: str = "claims") -> pd.DataFrame:
+    """Build a deciding table from kept records."""
     settings = load_settings(kept / "records/config.yaml")
-    files = {need: _kept_file(kept, need) for need in CLAIMS.needs_of(settings)}
-    return CLAIMS.build(read_needs(files), settings)
+    files = {need: _kept_file(kept, need) for need in TABLES[name].needs_of(settings)}
+    return TABLES[name].build(read_needs(files), settings)
 
 
 def _kept_file(kept: Path, need: str) -> Path:
@@ -98,7 +125,7 @@ def _kept_file(kept: Path, need: str) -> Path:
     for path in (folder / f"{need}.csv.gz", folder / f"{need}.csv"):
         if path.is_file():
             return path
-    raise InputError(f"{folder / need}.csv: expected a record of the claims, found none")
+    raise InputError(f"{folder / need}.csv: expected a kept record, found none")
 
 
 def kept_runs(docs: Path) -> Iterator[Path]:
@@ -123,8 +150,10 @@ def main(arguments: list[str] | None = None) -> None:
                 "keep those of a finished run by `python bench/verdicts.py --keep RUN`"
             )
         for kept in runs:
-            table = decide(kept)
-            CLAIMS.write(table, [kept / "claims.csv", kept / "claims.md"])
+            settings = load_settings(kept / "records/config.yaml")
+            for entry in deciding_tables(settings):
+                table = decide(kept, entry.name)
+                entry.write(table, [kept / f"{entry.name}.csv", kept / f"{entry.name}.md"])
             counts = table["verdict"].value_counts().to_dict()
             print(f"{kept.name}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
     except InputError as error:

@@ -10,6 +10,7 @@ import yaml
 from test_claims import accuracies, counts, curves, deposit, model_curves, models, variance
 
 from latentcell.config.settings import Settings, parse_settings
+from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv
 from latentcell.runtime.mark import marking
@@ -38,6 +39,7 @@ MODELS = {"gmvae-z10-h100": -1934.91234567, "gmvae-z10-h500": -1961.2, "gmvae-z5
 def records() -> dict[str, pd.DataFrame]:
     """Records as `collect_records` writes them: with the study's classifier and another one."""
     scores = pd.concat([accuracies(INPUTS | {"pca-k10": 0.56}, 0.0123456789)])
+    scores = scores.assign(**{f"{name}{MERGED}": scores[name] for name in MEASURES})
     others = scores.assign(classifier="logistic", accuracy=0.99)
     gaps = curves({name: (value, 0.9) for name, value in INPUTS.items()}, 0.0123456789)
     found = {
@@ -46,9 +48,20 @@ def records() -> dict[str, pd.DataFrame]:
         "model_curves": model_curves({"gmvae-z10-h100": 1228.3}, 12.3456789),
         "curves": pd.concat([gaps.assign(classifier="ffnn"), gaps.assign(classifier="logistic")]),
         "variance": variance(20.51234567, 0.123456789),
+        "classes": classes(scores.assign(classifier="ffnn")),
         "class_counts": counts((70000, 10000), (13100, 1900)),
     }
     return {name: frame.assign(dataset=STUDY) for name, frame in found.items()}
+
+
+def classes(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores of two types on test cells."""
+    test = scores[scores["split"] == "test"]
+    parts = [
+        test.assign(cell_type=name, type_cells=40, support=4, f1=test["accuracy"] + shift)
+        for name, shift in (("B", 0.01), ("T", -0.02))
+    ]
+    return pd.concat(parts)
 
 
 def finished(folder: Path) -> Path:
@@ -103,7 +116,7 @@ def test_kept_records_have_what_the_claims_read_and_six_digits(kept: Path) -> No
         *(f"{name}.csv.gz" for name in records()),
     }
     scores = pd.read_csv(folder / "classifiers.csv.gz")
-    assert set(scores["classifier"]) == {"ffnn"}
+    assert set(scores["classifier"]) == {"ffnn", "logistic"}
     assert list(scores)[:4] == ["dataset", "variant", "cells", "replicate"]
     assert scores["accuracy"].astype(str).str.len().max() <= 8
     assert set(pd.read_csv(folder / "curves.csv.gz")["epoch"]) == {100}
@@ -139,7 +152,7 @@ def test_without_records_the_command_says_so_in_one_sentence(tmp_path: Path) -> 
 def test_a_missing_record_is_named(kept: Path) -> None:
     run_command(kept, "--keep", "mine", "--as", "less")
     (kept / "docs/less/records/variance.csv.gz").unlink()
-    with pytest.raises(InputError, match=r"variance.csv: expected a record of the claims"):
+    with pytest.raises(InputError, match=r"variance.csv: expected a kept record"):
         verdicts.decide(kept / "docs/less")
     (kept / "docs/less/records").rename(kept / "docs/less/unfinished")
 
