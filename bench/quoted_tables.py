@@ -73,6 +73,67 @@ def headings_of(*names: str) -> dict[str, Heading]:
 
 # docs/study.md
 
+_LATENT = "gmvae-z10-h100-recommended"
+
+
+def _of_types(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["level"] == "types"] if "level" in rows else rows
+
+
+@table
+def truth_accuracy() -> list[Column]:
+    """Accuracy and macro-F1 of two classifiers by data set and representation."""
+    rows = records("truth/leaderboard")
+    rows = rows[rows["classifier"].isin(["ffnn", "logistic"])]
+    keys, order = ["dataset", "representation"], rows["dataset"].drop_duplicates()
+    parts = ["accuracy_mean", "accuracy_low", "accuracy_high", "macro_f1_mean"]
+    rows = rows.sort_values(["classifier", "representation"], kind="stable")
+    rows = pd.concat([rows[rows["dataset"] == name] for name in order])
+    titles = {"ffnn": "network", "logistic": "logistic"}
+    headings = {
+        f"{name}_{measure}": Heading(f"{words}, {title}")
+        for name, title in titles.items()
+        for measure, words in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"))
+    }
+    wide = pivoted(rows, keys, "classifier", parts)
+    return shown(wide, headings_of(*keys) | headings)
+
+
+@table
+def truth_contrasts() -> list[Column]:
+    """Latents less raw counts and less principal components, by data set and measure."""
+    rows = _of_types(records("truth/contrasts"))
+    rows = rows[(rows["first"] == _LATENT) & (rows["classifier"] == "ffnn")]
+    baselines = {"raw": "raw counts", "pca-k50": "PCA"}
+    rows = rows.assign(second=rows["second"].map(baselines), measure=rows["measure"].map(_measure))
+    kept = ("difference", "probability_first_better", "probability_second_better")
+    names = {"probability_first_better": "P(better)", "probability_second_better": "P(worse)"}
+    return shown(
+        rows,
+        headings_of("dataset")
+        | {"second": Heading("Latents less"), "measure": Heading("Measure")}
+        | {name: Heading(names.get(name, "Difference")) for name in kept},
+    )
+
+
+@table
+def truth_over_datasets() -> list[Column]:
+    """The same contrasts over the data sets that share no cells."""
+    rows = _of_types(records("truth/over_datasets"))
+    rows = rows[(rows["first"] == _LATENT) & (rows["classifier"] == "ffnn")]
+    baselines = {"raw": "raw counts", "pca-k50": "PCA"}
+    rows = rows.assign(second=rows["second"].map(baselines), measure=rows["measure"].map(_measure))
+    return shown(
+        rows,
+        {"second": Heading("Latents less"), "measure": Heading("Measure")}
+        | {"datasets": Heading("Data sets", 0), "difference": Heading("Difference")}
+        | {"probability_first_better": Heading("P(better)")},
+    )
+
+
+def _measure(name: str) -> str:
+    return {"macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}.get(name, name)
+
 
 @table
 def controlled() -> list[Column]:
