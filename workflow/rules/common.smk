@@ -26,7 +26,7 @@ from latentcell.runtime.reuse import export_reuse
 if SOURCE.is_dir():
     export_source(str(SOURCE))
 try:
-    settings = parse_settings(config)
+    settings = parse_settings(config, files=workflow.config_settings.configfiles)
 except InputError as error:
     sys.exit(f"latentcell: {error}")
 export_reuse(settings.jobs.reuse)
@@ -111,5 +111,8 @@ def sources_of(dataset):
     files = found.local_files()
     for name in files:
         if not Path(name).exists():
-            sys.exit(f"latentcell: {name}: expected the data of the config, found no file")
+            sys.exit(
+                f"latentcell: {name}: expected the data of the config, found no file beside it or "
+                f"in {Path.cwd()}"
+            )
     return files

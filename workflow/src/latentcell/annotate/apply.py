@@ -1,6 +1,6 @@
 """Annotation of the cells of a query."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,8 @@ from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
 
 UNASSIGNED = "unassigned"
+# What follows where a type of the reference has that name.
+_OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
 # Number of genes in lists of reports.
@@ -87,6 +89,7 @@ def annotate_cells(
     empty = np.concatenate([piece[1] for piece in pieces])
     classifier, density = annotator.classifier, annotator.density
     probabilities = softmax(classifier.logits(scores), classifier.temperature)
+    unassigned = unassigned_name(classifier.types)
     cells = _assign_types(probabilities, classifier.types, classifier.threshold, empty)
     representations = {"X_hvg_pca": scores.astype(np.float32)}
     report: dict[str, Any] = {"cells": len(cells), "empty_cells": int(empty.sum())}
@@ -102,12 +105,22 @@ def annotate_cells(
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
     report["unassigned"] = {
-        "cells": int((cells["cell_type"] == UNASSIGNED).sum()),
+        "cells": int((cells["cell_type"] == unassigned).sum()),
         "threshold": classifier.threshold,
     }
+    if unassigned != UNASSIGNED:
+        report["unassigned"]["name"] = unassigned
     return Annotation(
         cells, probabilities.astype(np.float32), classifier.types, representations, report
     )
+
+
+def unassigned_name(types: Sequence[str]) -> str:
+    """Return the name of cells without a type, which differs from those of all types."""
+    name = UNASSIGNED
+    while name in types:  # A type of the reference is called so.
+        name += _OWN
+    return name
 
 
 def _piece_function(
@@ -146,14 +159,15 @@ def _assign_types(
     threshold: float,
     empty: NDArray[np.bool_],
 ) -> pd.DataFrame:
-    """Return the two likeliest types of each cell, and `UNASSIGNED` below the threshold."""
+    """Return the two likeliest types of each cell, and no type below the threshold."""
+    unassigned = unassigned_name(types)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rows = np.arange(len(probabilities))
     names = np.array(types, dtype=object)
     first, second = order[:, 0], order[:, min(1, len(types) - 1)]
     probability = probabilities[rows, first]
-    given = np.where((probability >= threshold) & ~empty, names[first], UNASSIGNED)
-    categories = [*types, *([] if UNASSIGNED in types else [UNASSIGNED])]
+    given = np.where((probability >= threshold) & ~empty, names[first], unassigned)
+    categories = [*types, unassigned]
     return pd.DataFrame(
         {
             "cell_type": pd.Categorical(given, categories=categories),

@@ -1,9 +1,12 @@
 """Training and annotation with files: references, queries, bundles and results."""
 
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import anndata as ad
+import h5py
 import pandas as pd
 
 from latentcell.annotate.annotator import Annotator, learn
@@ -11,53 +14,65 @@ from latentcell.annotate.apply import Annotation, annotate_cells
 from latentcell.annotate.bundle import load_bundle, save_bundle
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
-from latentcell.data.finding import counts_layer, find, label_column, no_counts
+from latentcell.data.finding import find
+from latentcell.data.formats import detect_format
+from latentcell.data.h5ad import read_whole
 from latentcell.data.importing import import_dataset
-from latentcell.data.readers import detect_format, read_counts
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import write_csv, write_h5ad, write_json
+from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
+# Parts of the report of a query.
+_REPORT = ("reference", "classifier", "query")
 
 
 def read_reference(
-    path: str | Path, labels: str | None = None, layer: str | None = None
+    path: str | Path | DatasetSettings, labels: str | None = None, layer: str | None = None
 ) -> ad.AnnData:
     """Read a labelled reference without its unlabelled cells.
 
     Parameters
     ----------
     path
-        AnnData file, or a file of another format with a column of types.
+        AnnData file, or a file of another format with a column of types; or settings that say more.
     labels
-        Column of the cell types; by default recognised by its name.
+        Column of the cell types; by default the one that is plainly meant.
     layer
         Layer of the counts; by default detected.
 
     Raises
     ------
     InputError
-        If the file is missing or broken, or holds no counts or no types.
+        If the file is missing or broken, or holds no counts or no types, or it is not plain which.
     """
-    path = Path(path)
-    found = find(path)
-    if layer is None:
-        if found.counts is None:
-            raise InputError(no_counts(path, found.matrices))
-        layer = found.counts.layer
-    settings = DatasetSettings(
-        name=_name_of(path),
-        path=str(path),
-        layer=None if layer == "X" else layer,
-        label_column=label_column(found.obs, labels, str(path)),
-        unlabelled="leave-out",
-    )
-    return import_dataset(settings)
+    settings = file_settings(path, layer)
+    found = find(settings)
+    if layer is None and settings.layer is None and found.counts is None:
+        raise InputError(found.question)
+    chosen, question = found.choose_labels(labels)
+    if chosen is None:
+        raise InputError(question)
+    named = layer or settings.layer
+    taken = {
+        "layer": named if named is not None or found.counts is None else found.counts.layer,
+        "label_column": chosen.name,
+        "unlabelled": "leave-out",
+    }
+    return import_dataset(settings.model_copy(update=taken))
+
+
+def file_settings(path: str | Path | DatasetSettings, layer: str | None = None) -> DatasetSettings:
+    """Return settings for a file of the user, named after it."""
+    if isinstance(path, DatasetSettings):
+        return path
+    return DatasetSettings(name=_name_of(Path(path)), path=str(path), layer=layer)
 
 
 def _name_of(path: Path) -> str:
-    stem = "".join(c if c.isalnum() or c in "._-" else "-" for c in path.stem).lstrip("._-")
+    stem = path.stem or path.resolve().stem
+    stem = "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "-" for c in stem)
+    stem = stem.lstrip("._-")
     # The prefix separates the name from those of built-in data sets, which have no path.
     return f"own-{stem}" if stem else "own"
 
@@ -92,9 +107,28 @@ def train(
     return annotator
 
 
+@dataclass(frozen=True)
+class Query:
+    """Cells to annotate, as read before anything is learnt.
+
+    Attributes
+    ----------
+    source
+        Name of the file, for messages.
+    counts
+        Counts and genes.
+    whole
+        Content of the file to which the annotation is added.
+    """
+
+    source: str
+    counts: ad.AnnData
+    whole: ad.AnnData
+
+
 def annotate(
     annotator: Annotator | str | Path,
-    query: str | Path,
+    query: str | Path | DatasetSettings | Query,
     *,
     layer: str | None = None,
     threads: int = 1,
@@ -106,7 +140,7 @@ def annotate(
     annotator
         Result of `train`, or the folder of a bundle.
     query
-        File of cells.
+        File of cells, or settings that say more of it, or the result of `load_query`.
     layer
         Layer of the counts; by default detected.
     threads
@@ -121,31 +155,46 @@ def annotate(
     """
     if not isinstance(annotator, Annotator):
         annotator = load_bundle(annotator)
-    query = Path(query)
-    counts = read_query(query, layer)
-    annotation = annotate_cells(annotator, counts.X, counts.var, source=str(query), threads=threads)
-    whole = _whole(query, counts)
-    return add_to(whole, annotation, annotator), annotation
+    if not isinstance(query, Query):
+        query = load_query(query, layer)
+    counts = query.counts
+    annotation = annotate_cells(
+        annotator, counts.X, counts.var, source=query.source, threads=threads
+    )
+    return add_to(query.whole, annotation, annotator), annotation
 
 
-def read_query(path: Path, layer: str | None = None) -> ad.AnnData:
+def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> Query:
+    """Read a query with all of its file that can be written again.
+
+    Parts that cannot be read or written are left out of the result, with a warning.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or broken, or its counts are not found.
+    """
+    settings = file_settings(path, layer)
+    counts = read_query(settings)
+    source = Path(settings.path or "")
+    if (settings.format if settings.format != "auto" else detect_format(source)) != "h5ad":
+        return Query(str(source), counts, counts)
+    whole, left_out = read_whole(source)
+    if left_out:
+        warnings.warn(
+            f"{source}: left out of the result, as it cannot be read or written: "
+            f"{', '.join(left_out)}",
+            stacklevel=2,
+        )
+    return Query(str(source), counts, whole)
+
+
+def read_query(path: str | Path | DatasetSettings, layer: str | None = None) -> ad.AnnData:
     """Read the counts of a query; cells without counts are accepted."""
-    layer = counts_layer(path, layer)
-    cells = read_counts(DatasetSettings(name="query", path=str(path), layer=layer))
-    cells.X = check_counts(cells, str(path), empty_cells=True)
+    settings = file_settings(path, layer)
+    cells = find(settings).read()
+    cells.X = check_counts(cells, str(settings.path), empty_cells=True)
     return cells
-
-
-def _whole(path: Path, counts: ad.AnnData) -> ad.AnnData:
-    """Return the whole content of an AnnData file; for other formats, the counts that were read."""
-    import warnings
-
-    if detect_format(path) != "h5ad":
-        return counts
-    with warnings.catch_warnings():
-        # They were shown when the counts were read.
-        warnings.simplefilter("ignore")
-        return ad.read_h5ad(path)
 
 
 def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> ad.AnnData:
@@ -178,6 +227,8 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
         "reference": annotator.reference["dataset"],
         "threshold": annotator.classifier.threshold,
     }
+    if "name" in (unassigned := annotation.report["unassigned"]):
+        adata.uns["latentcell"]["unassigned"] = unassigned["name"]
     if "simulated" in annotator.reference:
         adata.uns["latentcell"]["simulated"] = annotator.reference["simulated"]
 
@@ -192,8 +243,7 @@ def write_annotation(
     list of Path
         Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
     """
-    output = Path(output)
-    paths = [output, output.with_suffix(".csv"), output.with_suffix(".json")]
+    paths = _result_paths(output)
     write_h5ad(paths[0], adata)
     table = annotation.cells.copy()
     table.insert(0, "barcode", adata.obs_names.to_numpy())
@@ -202,10 +252,28 @@ def write_annotation(
     return paths
 
 
+def _result_paths(output: str | Path) -> list[Path]:
+    output = Path(output)
+    return [output, output.with_suffix(".csv"), output.with_suffix(".json")]
+
+
+def earlier_results(output: str | Path) -> bool:
+    """Tell whether the files of a result are those of an earlier one that nobody changed since."""
+    paths = _result_paths(output)
+    if not all(path.is_file() for path in paths):
+        return False
+    cells, table, report = paths
+    # They are written one after the other, the report at the end.
+    changed = max(cells.stat().st_mtime, table.stat().st_mtime) > report.stat().st_mtime
+    try:
+        with h5py.File(cells, "r", locking=False) as file, table.open(encoding="utf-8") as text:
+            ours = "uns/latentcell" in file and text.readline().startswith("barcode,cell_type,")
+        return ours and not changed and set(_REPORT) <= set(read_json(report))
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def full_report(annotation: Annotation, annotator: Annotator) -> dict[str, Any]:
     """Combine the report of the query with that of the reference."""
-    return {
-        "reference": annotator.reference,
-        "classifier": annotator.classifier.describe(),
-        "query": annotation.report,
-    }
+    parts = annotator.reference, annotator.classifier.describe(), annotation.report
+    return dict(zip(_REPORT, parts, strict=True))

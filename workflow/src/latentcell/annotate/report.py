@@ -3,7 +3,7 @@
 from typing import Any
 
 from latentcell.annotate.annotator import Annotator
-from latentcell.annotate.apply import Annotation
+from latentcell.annotate.apply import UNASSIGNED, Annotation
 
 # Importance of missing genes, and share of flagged cells, above which a report warns.
 _MUCH_MISSING, _MANY_NOVEL = 0.1, 0.2
@@ -46,6 +46,11 @@ def query_lines(found: Annotation) -> list[str]:
     """Report the cell types of the query and its missing genes."""
     report = found.report
     lines = [f"query       {report['cells']:,} cells", *_gene_lines(report["genes"])]
+    if "name" in report["unassigned"]:
+        lines.append(
+            f"note        a type of the reference is called {UNASSIGNED}: cells without a type are "
+            f"called {report['unassigned']['name']}"
+        )
     if report["empty_cells"]:
         lines.append(f"note        {report['empty_cells']:,} cells have no counts: unassigned")
     width = max(len(name) for name in report["types"])

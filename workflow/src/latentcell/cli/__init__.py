@@ -6,9 +6,16 @@ is shown at once.
 """
 
 import argparse
+import io
+import os
+import shlex
+import signal
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -67,14 +74,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    _accept_any_script()
     options = parser().parse_args(arguments)
     warnings.formatwarning = _note
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()
+        return status
     except InputError as error:
         print(f"latentcell: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        return _nobody_reads()
     except OSError as error:
         where = error.filename or "a file"
         print(
@@ -85,7 +97,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("latentcell: stopped; no unfinished file is left under a final name", file=sys.stderr)
         return 130
+    except Exception:
+        _report_bug(sys.argv[1:] if arguments is None else arguments)
     return 1
+
+
+def _accept_any_script() -> None:
+    """Let names in any script be printed on terminals that only show ASCII."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> int:
+    """End without a word where the reader of the output, such as ``head``, has ended."""
+    with suppress(OSError, ValueError, io.UnsupportedOperation):
+        # Python flushes the output once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _report_bug(arguments: Sequence[str]) -> None:
+    """Store the traceback of an error that nobody foresaw, and say where."""
+    error = sys.exc_info()[1]
+    command = shlex.join(["latentcell", *map(str, arguments)])
+    text = f"{command}\nlatentcell {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"
+    reason = " ".join(str(error).split())[:200]
+    said = f"latentcell: {command}: found an error of latentcell itself ({type(error).__name__}: "
+    said += f"{reason})"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="latentcell-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
+            log.write(text)
+        print(f"{said}: its log is {log.name}", file=sys.stderr)
+    except OSError:  # The disk may be full.
+        print(f"{said}\n{text}", file=sys.stderr)
 
 
 def _note(message: Warning | str, *_: object, **__: object) -> str:

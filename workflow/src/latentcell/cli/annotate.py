@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentcell.cli.options import (
+    add_file_options,
+    add_force_option,
     add_reference_options,
     available_cores,
+    file_settings,
     positive,
     refuse_absent,
     refuse_existing_file,
+    require_place,
 )
 
 if TYPE_CHECKING:
     from latentcell.annotate.annotator import Annotator
+    from latentcell.annotate.files import Query
 
 SUMMARY = "annotate the cells of a file by a labelled reference or a bundle"
 DESCRIPTION = """\
@@ -55,11 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder of the annotator: read if the query is the only file, otherwise written",
     )
-    parser.add_argument(
-        "--query-layer",
-        metavar="NAME",
-        help="counts of the query: a layer, raw or X (default: detected)",
-    )
+    add_file_options(parser, "query", "query-", labels=False)
     parser.add_argument(
         "--threads",
         type=positive,
@@ -67,27 +68,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pieces of the query that are processed at a time; does not change results (default: "
         "all cores)",
     )
+    add_force_option(parser)
     add_reference_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train or load an annotator, annotate the query, write and report the results."""
+    """Read the query, train or load an annotator, annotate, write and report the results.
+
+    All that can be tried is tried before the training: the query, the places of the results, and
+    whether reference and query have genes in common.
+    """
     _check_arguments(options)
     refuse_absent(options.files)
     query = options.files[-1]
-    output: Path = options.output or Path(query).with_name(f"{_stem(query)}.typed.h5ad")
-    for end in (".h5ad", ".csv", ".json"):
-        refuse_existing_file(output.with_suffix(end), options.files)
-    from latentcell.annotate.files import annotate, write_annotation
+    output: Path = options.output or _beside(query)
+    from latentcell.annotate.bundle import refuse_other
+    from latentcell.annotate.files import annotate, earlier_results, load_query, write_annotation
     from latentcell.annotate.report import query_lines, reference_lines
 
-    annotator = _annotator(options)
+    inputs = [*options.files, *filter(None, [options.labels_file])]
+    force = options.force or earlier_results(output)
+    for end in (".h5ad", ".csv", ".json"):
+        refuse_existing_file(output.with_suffix(end), inputs, force=force)
+    require_place(output)
+    if options.bundle is not None and len(options.files) > 1:
+        refuse_other(options.bundle)
+        require_place(Path(options.bundle) / "bundle.json")
+    cells = load_query(file_settings(query, options, "query-"))
+    annotator = _annotator(options, cells)
     threads = options.threads or available_cores()
-    cells, found = annotate(annotator, query, layer=options.query_layer, threads=threads)
-    paths = write_annotation(cells, found, annotator, output)
+    typed, found = annotate(annotator, cells, threads=threads)
+    paths = write_annotation(typed, found, annotator, output)
     print("\n".join([*reference_lines(annotator), "", *query_lines(found)]))
     print("\nwritten     " + "\n            ".join(map(str, paths)))
     return 0
+
+
+def _beside(query: str) -> Path:
+    path = Path(query) if Path(query).name not in ("", "..") else Path(query).resolve()
+    folder = path.parent if path.name else Path.cwd()
+    return folder / f"{_stem(str(path)) or 'cells'}.typed.h5ad"
 
 
 def _check_arguments(options: argparse.Namespace) -> None:
@@ -97,11 +117,11 @@ def _check_arguments(options: argparse.Namespace) -> None:
     if len(files) == 1 and options.bundle is None:
         parser.error("expected a reference and a query, or --bundle and a query, found one file")
     if len(files) == 1:
-        for name in ("labels", "layer", "seed"):
+        for name in ("labels", "labels_file", "layer", "format", "orientation", "genome", "seed"):
             if getattr(options, name) is not None:
                 parser.error(
-                    f"--{name} is for a reference, but only a bundle is given (for the counts of "
-                    "the query use --query-layer)"
+                    f"--{name.replace('_', '-')} is for a reference, but only a bundle is given "
+                    "(for the counts of the query use --query-layer)"
                 )
     if options.output is not None and options.output.suffix != ".h5ad":
         parser.error(f"-o: expected a name that ends in .h5ad, found {options.output}")
@@ -114,16 +134,17 @@ def _stem(query: str) -> str:
     return name
 
 
-def _annotator(options: argparse.Namespace) -> "Annotator":
-    from latentcell.annotate.bundle import load_bundle, refuse_other, save_bundle
-    from latentcell.cli.train import learn_from
+def _annotator(options: argparse.Namespace, query: "Query") -> "Annotator":
+    from latentcell.annotate.bundle import load_bundle, save_bundle
+    from latentcell.cli.train import learn_from, read_cells
+    from latentcell.data.naming import match_genes
 
     if len(options.files) == 1:
         annotator = load_bundle(options.bundle)
         return replace(annotator, density=None) if options.no_density else annotator
-    if options.bundle is not None:
-        refuse_other(options.bundle)
-    annotator = learn_from(options.files[0], options)
+    reference = read_cells(options.files[0], options)
+    match_genes(reference.var, query.counts.var, query.source)
+    annotator = learn_from(reference, options)
     if options.bundle is not None:
         save_bundle(annotator, options.bundle)
     return annotator

@@ -4,7 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentcell.cli.options import refuse_existing_file
+from latentcell.cli.options import (
+    add_file_options,
+    add_force_option,
+    file_settings,
+    refuse_existing_file,
+    require_place,
+)
 
 if TYPE_CHECKING:
     from latentcell.data.finding import Column, Found
@@ -19,6 +25,7 @@ EPILOG = """\
 examples:
   latentcell check mine.h5ad
   latentcell check mine.h5ad --labels leiden --write-config mine.yaml
+  latentcell check filtered_feature_bc_matrix/ --labels-file types.csv
   make run CONFIG=mine.yaml            tables, figures and a report, in a clone of the repository
 
 exit status: 1 where the file cannot be used as it is.
@@ -31,24 +38,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the subcommand."""
     parser.add_argument("file", help="an .h5ad, 10x, Loom or text file, or a 10x folder")
     parser.add_argument("--labels", metavar="COLUMN", help="the column of the cell types")
+    add_file_options(parser)
     parser.add_argument(
         "--write-config",
         type=Path,
         metavar="FILE",
         help="write the configuration to this YAML file as well as to the terminal",
     )
+    add_force_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Inspect the file, report, and write the configuration."""
-    from latentcell.data.finding import find, label_column
+    from latentcell.data.finding import find
     from latentcell.data.proposing import choose, problems
 
-    if options.write_config is not None:
-        refuse_existing_file(options.write_config, [options.file], "--write-config")
-    found = find(options.file)
-    if options.labels is not None:
-        label_column(found.obs, options.labels, options.file)
+    path: Path | None = options.write_config
+    if path is not None:
+        inputs = [options.file, *filter(None, [options.labels_file])]
+        refuse_existing_file(path, inputs, "--write-config", force=options.force)
+        require_place(path)
+    found = find(file_settings(options.file, options))
     choice = choose(found, options.labels)
     for line in _describe(found, choice):
         print(line)
@@ -73,7 +83,7 @@ def _describe(found: "Found", choice: "Choice") -> list[str]:
             f"{matrix.genes:,}, {matrix.stored:,} not zero{taken}"
         )
     naming = gene_naming(map(str, found.genes.index))
-    alone = len(found.genes) == 0 or (found.genes.index == found.genes["symbol"]).all()
+    alone = naming == "symbols" or (found.genes.index == found.genes["symbol"]).all()
     symbols = "" if alone else f", with symbols such as {found.genes['symbol'].iloc[0]}"
     lines.append(
         f"genes       {naming}{symbols}; species: "
@@ -81,6 +91,7 @@ def _describe(found: "Found", choice: "Choice") -> list[str]:
     )
     if found.repeated_genes:
         lines.append(f"            {found.repeated_genes:,} repeated names are numbered")
+    lines += [f"note        {note}" for note in found.notes if "were numbered" not in note]
     lines += _describe_columns("labels", found.labels, choice.labels)
     if choice.labels is not None:
         lines += _describe_types(choice.labels)

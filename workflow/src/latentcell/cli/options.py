@@ -1,10 +1,20 @@
 """Arguments that several subcommands share."""
 
 import argparse
+import errno
 import os
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latentcell.runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from latentcell.config.settings import DatasetSettings
+
+# Values of `datasets.format` and `datasets.orientation`, without importing the settings.
+FORMATS = ("h5ad", "10x-h5", "10x-mtx", "loom", "table")
+ORIENTATIONS = ("cells-by-genes", "genes-by-cells")
 
 
 def positive(text: str) -> int:
@@ -27,13 +37,9 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="COLUMN",
-        help="column of the reference with the cell types (default: recognised by its name)",
+        help="column of the reference with the cell types (default: the one plainly meant)",
     )
-    parser.add_argument(
-        "--layer",
-        metavar="NAME",
-        help="counts of the reference: a layer, raw or X (default: detected)",
-    )
+    add_file_options(parser, "reference")
     parser.add_argument(
         "--seed", type=whole, metavar="N", help="seed of all random numbers (default: 1)"
     )
@@ -42,6 +48,72 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the GMVAE that flags cells of unknown types: seconds instead of minutes",
     )
+
+
+def add_file_options(
+    parser: argparse.ArgumentParser, what: str = "", prefix: str = "", *, labels: bool = True
+) -> None:
+    """Add the options that say how a file of cells is read, for a file that is a `what`."""
+    of = f" of the {what}" if what else ""
+    parser.add_argument(
+        f"--{prefix}layer",
+        metavar="NAME",
+        help=f"counts{of}: a layer, raw or X (default: detected)",
+    )
+    parser.add_argument(
+        f"--{prefix}format",
+        choices=FORMATS,
+        metavar="FORMAT",
+        help=f"format{of}: {', '.join(FORMATS)} (default: by its name and content)",
+    )
+    parser.add_argument(
+        f"--{prefix}orientation",
+        choices=ORIENTATIONS,
+        metavar="ROWS-BY-COLUMNS",
+        help=f"rows and columns{of}, a table or matrix.mtx: {' or '.join(ORIENTATIONS)} (default: "
+        "by the names)",
+    )
+    parser.add_argument(
+        f"--{prefix}genome", metavar="NAME", help=f"genome{of}, for a matrix of several"
+    )
+    if labels:
+        parser.add_argument(
+            "--labels-file",
+            metavar="FILE",
+            help=f"CSV or TSV file of barcodes and cell types{of}, for a file without types",
+        )
+
+
+def file_settings(path: str, options: argparse.Namespace, prefix: str = "") -> "DatasetSettings":
+    """Return the settings with which a file is read; raises `InputError` if there is none."""
+    from latentcell.annotate.files import file_settings as named
+
+    if "://" in path:
+        raise InputError(
+            f"{path}: expected a file on this machine, found an address: download it first"
+        )
+    given = {
+        key: getattr(options, f"{prefix.replace('-', '_')}{key}")
+        for key in ("layer", "format", "orientation", "genome")
+    }
+    if not prefix:
+        given["labels"] = options.labels_file
+    known = {key: value for key, value in given.items() if value is not None}
+    return named(path).model_copy(update=known)
+
+
+def require_place(path: Path) -> None:
+    """Refuse a place where nothing can be written, before any work; raises `OSError`."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(folder)) from None
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -66,11 +138,24 @@ def refuse_absent(files: list[str]) -> None:
             raise InputError(f"{name}: expected a file of cells, found none: check the name")
 
 
-def refuse_existing_file(path: Path, inputs: list[str], option: str = "-o") -> None:
-    """Refuse to overwrite an input; raises `InputError`."""
-    for name in inputs:
-        if path.exists() and path.resolve() == Path(name).resolve():
-            raise InputError(
-                f"{path}: expected another name for the result than for its input: "
-                f"choose one with {option}"
-            )
+def add_force_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option to overwrite existing files."""
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist already")
+
+
+def refuse_existing_file(
+    path: Path, inputs: list[str], option: str = "-o", *, force: bool = True
+) -> None:
+    """Refuse to overwrite an input or, without `force`, any file; raises `InputError`."""
+    if not path.exists():
+        return
+    if any(path.resolve() == Path(name).resolve() for name in inputs):
+        raise InputError(
+            f"{path}: expected another name for the result than for its input: "
+            f"choose one with {option}"
+        )
+    if not force:
+        raise InputError(
+            f"{path}: expected a new file, found one that exists: choose another name with "
+            f"{option}, or overwrite it with --force"
+        )

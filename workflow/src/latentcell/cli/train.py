@@ -1,11 +1,14 @@
 """``latentcell train``: train an annotator on a labelled reference."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentcell.cli.options import add_reference_options
+from latentcell.cli.options import add_reference_options, file_settings, require_place
 
 if TYPE_CHECKING:
+    from anndata import AnnData
+
     from latentcell.annotate.annotator import Annotator
 
 SUMMARY = "train an annotator on a labelled reference and save it"
@@ -38,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
     from latentcell.annotate.report import reference_lines
 
     refuse_other(options.bundle)
-    annotator = learn_from(options.reference, options)
+    require_place(Path(options.bundle) / "bundle.json")
+    annotator = learn_from(read_cells(options.reference, options), options)
     save_bundle(annotator, options.bundle)
     print("\n".join(reference_lines(annotator)))
     print(f"\nbundle      {options.bundle}")
@@ -46,7 +50,14 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def learn_from(reference: str, options: argparse.Namespace) -> "Annotator":
+def read_cells(reference: str, options: argparse.Namespace) -> "AnnData":
+    """Read a reference with the options of a command."""
+    from latentcell.annotate.files import read_reference
+
+    return read_reference(file_settings(reference, options), options.labels)
+
+
+def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator":
     """Train an annotator with the options of a command."""
     from latentcell.annotate.files import train
     from latentcell.config.settings import AnnotateSettings
@@ -56,4 +67,4 @@ def learn_from(reference: str, options: argparse.Namespace) -> "Annotator":
     limit_threads(1)
     given = {} if options.seed is None else {"seed": options.seed}
     settings = AnnotateSettings(density=not options.no_density, **given)
-    return train(reference, settings, labels=options.labels, layer=options.layer)
+    return train(reference, settings)

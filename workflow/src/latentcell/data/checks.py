@@ -111,9 +111,8 @@ def check_labels(labels: Any, barcodes: pd.Index, source: str) -> pd.Categorical
     InputError
         If cells have no type.
     """
-    values = pd.Series(np.asarray(labels, dtype=object), index=barcodes)
-    missing = missing_labels(values)
-    values = values.astype(str).str.strip()
+    missing = missing_labels(pd.Series(np.asarray(labels, dtype=object), index=barcodes))
+    values = plain_labels(pd.Series(labels).set_axis(barcodes))
     number = int(missing.sum())
     if number == len(values):
         raise InputError(f"{source}: expected a cell type for every cell, found none at all")
@@ -130,6 +129,18 @@ def missing_labels(values: "pd.Series[Any]") -> "pd.Series[bool]":
     """Tell for each cell whether its type is missing."""
     texts = values.astype(object)
     return texts.isna() | texts.astype(str).str.strip().isin(MISSING_LABELS)
+
+
+def plain_labels(values: "pd.Series[Any]") -> "pd.Series[str]":
+    """Return the texts of labels, without blanks around them.
+
+    Whole numbers are written without a fraction: pandas makes the clusters 0, 1, ... of a column
+    with gaps 0.0, 1.0, ...
+    """
+    texts = values.astype(object).astype(str).str.strip()
+    if pd.api.types.is_float_dtype(values):
+        return texts.str.removesuffix(".0")
+    return texts
 
 
 def _as_csr(matrix: Any, source: str) -> sparse.csr_matrix:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +37,17 @@ _IDENTIFIER = re.compile(r"([A-Za-z]+?)\d{5,}(\.\d+)?")
 # Share of names that must agree for a statement about all of them.
 _MOST = 0.6
 _LETTERED = re.compile(r"[A-Za-z]{3}")
+# Share of names that tells genes from cells, and how much larger it is than among the others.
+_SOME, _MANY_TIMES = 0.03, 5
+_BARCODE = re.compile(r"[ACGTN]{8,}")
+_GENE = re.compile(
+    r"^(?:(?:[A-Za-z]+\w*_+)?ENS[A-Z]{0,4}G\d{6,}(?:\.\d+)?|FBgn\d+|WBGene\d+"
+    r"|MT-.+|RP[LS]\d.*|RP\d+-\d.*|HLA-.+|H2-.+|LINC\d+|A[CLP]\d{6}\.\d+|C\d+orf\d+|Gm\d{3,}"
+    r"|\d+Rik|(?:ZNF|Zfp|SLC\d+A|TMEM|FAM|KRT|CCDC|LRRC|KLR|GZM|CCL|CXC[LR]|CCR|IL)\d+\w*"
+    r"|CD\d+\w{0,2}|MS4A\d+|S100A\d+|FCGR\d\w*|IG[HKL][A-Z]\w*|TR[ABGD][CVDJ]\w*"
+    r"|ACTB|GAPDH|B2M|MALAT1|LYZ|NKG7|GNLY|CST3|PPBP|PTPRC|EPCAM|COL\d+A\d+)$",
+    re.IGNORECASE,
+)
 
 
 def stable_id(name: str) -> str:
@@ -47,8 +58,19 @@ def stable_id(name: str) -> str:
 
 def gene_naming(names: Iterable[str]) -> Naming:
     """Return the kind of name that most genes have."""
+    names = list(names)
+    if _are_positions(names):
+        return "positions"
     kinds = Counter(_kind(name) for name in names)
     return kinds.most_common(1)[0][0] if kinds else "symbols"
+
+
+def _are_positions(names: Sequence[str]) -> bool:
+    """Tell whether names are the whole numbers from 0 or 1, in this order."""
+    if not names or names[0] not in ("0", "1"):
+        return False
+    first = int(names[0])
+    return all(name == str(number) for number, name in enumerate(names, start=first))
 
 
 def _kind(name: str) -> Naming:
@@ -89,6 +111,23 @@ def _species_of_symbols(symbols: list[str]) -> str | None:
         if lettered and sum(map(fits, lettered)) >= _MOST * len(lettered):
             return species
     return None
+
+
+def are_genes_rows(rows: Sequence[str], columns: Sequence[str]) -> bool:
+    """Tell from the names whether a table has genes in rows and cells in columns.
+
+    Only names that are plain tell: identifiers and symbols of common families of genes, and
+    barcodes. Otherwise the rows are cells.
+    """
+    genes = [_share(_GENE, names) for names in (rows, columns)]
+    if max(genes) >= _SOME:
+        return genes[0] > _MANY_TIMES * genes[1]
+    barcodes = [_share(_BARCODE, names) for names in (rows, columns)]
+    return barcodes[1] > _MOST and barcodes[0] < _SOME
+
+
+def _share(pattern: re.Pattern[str], names: Sequence[str]) -> float:
+    return sum(bool(pattern.search(name)) for name in names) / max(1, len(names))
 
 
 @dataclass(frozen=True)
@@ -136,8 +175,13 @@ def match_genes(reference: pd.DataFrame, query: pd.DataFrame, source: str) -> Ge
     Raises
     ------
     InputError
-        If they have no gene in common.
+        If they have no gene in common, or positions of different numbers of genes.
     """
+    if len(reference) != len(query) and _are_all_positions(reference, query):
+        raise InputError(
+            f"{source}: expected names of genes, found {len(query):,} positions, and "
+            f"{len(reference):,} in the reference: store the names of the genes in both"
+        )
     own = {"identifiers": _keys(reference.index), "symbols": _keys(reference["symbol"])}
     theirs = [_keys(query.index), _keys(query["symbol"])]
     best: GeneMatch | None = None
@@ -149,10 +193,19 @@ def match_genes(reference: pd.DataFrame, query: pd.DataFrame, source: str) -> Ge
     if best is None or not best.present.any():
         raise InputError(
             f"{source}: expected genes of the reference, such as {_examples(reference)}, found "
-            f"none of them among {len(query):,} such as {_examples(query)}: bring both files to "
-            "the same species and naming"
+            f"none of them among {len(query):,} such as {_examples(query)}: {_advice(query)}"
         )
     return best
+
+
+def _are_all_positions(*tables: pd.DataFrame) -> bool:
+    return all(gene_naming(map(str, table.index)) == "positions" for table in tables)
+
+
+def _advice(genes: pd.DataFrame) -> str:
+    if gene_naming(map(str, genes.index)) == "positions":
+        return "these are positions, not names: store the names of the genes as var_names"
+    return "bring both files to the same species and naming"
 
 
 def _keys(names: Iterable[object]) -> list[str]:

@@ -4,10 +4,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from latentcell.config.settings import BUILT_IN_DATASETS, RUN_FOLDERS, Settings, SplitSettings
-from latentcell.data.finding import Column, Found, no_counts
+from latentcell.data.finding import Column, Found, Matrix
+from latentcell.data.labelling import faulty_types
+from latentcell.data.split import split_cells
+from latentcell.runtime.errors import InputError
 
 # Cells that a type needs to be in every part of the split, and for reliable results.
 _PARTS, _FEW = 3, 10
@@ -28,22 +32,30 @@ class Choice:
         Column of the cell types; None if there is none.
     batch
         Column of the batches; None if there is none without missing values.
+    question
+        What to ask the user, if no column is taken for cell types.
     """
 
     labels: Column | None
     batch: Column | None
+    question: str = ""
 
 
 def choose(found: Found, labels: str | None) -> Choice:
-    """Choose the named or likeliest column of types and the first complete column of batches."""
-    named = [column for column in found.labels + found.batches if column.name == labels]
-    taken = named[0] if named else (found.labels[0] if found.labels and labels is None else None)
+    """Choose the named or likeliest column of types and the first complete column of batches.
+
+    Raises
+    ------
+    InputError
+        If the named column is absent or does not divide the cells.
+    """
+    taken, question = found.choose_labels(labels)
     batches = [
         column
         for column in found.batches
         if not column.missing and (taken is None or column.name != taken.name)
     ]
-    return Choice(taken, batches[0] if batches else None)
+    return Choice(taken, batches[0] if batches else None, question)
 
 
 def problems(found: Found, choice: Choice) -> list[str]:
@@ -51,16 +63,18 @@ def problems(found: Found, choice: Choice) -> list[str]:
     said = []
     counts = found.counts
     if counts is None:
-        said.append(no_counts(found.path, found.matrices))
+        said.append(found.question)
     elif counts.empty_cells:
-        said.append(
-            f"{counts.empty_cells:,} cells have no counts: remove them with "
-            "scanpy.pp.filter_cells(adata, min_counts=1)"
-        )
-    if choice.labels is None:
+        said.append(_empty(found, counts))
+    if choice.labels is not None:
+        said += _too_few(choice.labels)
+    elif found.labels:
+        said.append(choice.question)
+    else:
         said.append(
             "no column of obs looks like cell types (at least two groups, fewer than half as many "
-            "as cells): add one, or name it with --labels COLUMN"
+            f"as cells){faulty_types(found.obs)}: add one, or name it with --labels COLUMN, or a "
+            "file of barcodes and types with --labels-file FILE"
         )
     repeated = int(found.obs.index.duplicated().sum())
     if repeated:
@@ -70,6 +84,28 @@ def problems(found: Found, choice: Choice) -> list[str]:
             "adata.obs_names_make_unique()"
         )
     return said
+
+
+def _empty(found: Found, counts: Matrix) -> str:
+    said = f"{counts.empty_cells:,} cells have no counts: "
+    if found.format.startswith("10x") and counts.empty_cells > counts.cells // 2:
+        said += (
+            "this is the raw matrix of all barcodes; take the filtered one "
+            "(filtered_feature_bc_matrix) of the same run"
+        )
+        return said
+    return said + "remove them with scanpy.pp.filter_cells(adata, min_counts=1)"
+
+
+def _too_few(labels: Column) -> list[str]:
+    """Return why the types cannot be split into training, validation and test, if so."""
+    types = np.repeat(labels.sizes.index.to_numpy(str), labels.sizes.to_numpy())
+    try:
+        parts = np.asarray(split_cells(types, SplitSettings(), SplitSettings().seed))
+    except InputError as error:
+        return [str(error)]
+    learnt = set(types[parts == "training"])
+    return [] if len(learnt) > 1 else ["fewer than two types have a cell for training: add cells"]
 
 
 def small_types(labels: Column) -> list[str]:
@@ -114,8 +150,9 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
     used = min(cells, _FIRST_RUN)
     config: dict[str, Any] = {"run": name, "replicates": 3 if used <= _REPEATED else 1}
     dataset: dict[str, Any] = {"name": name, "path": str(found.path.resolve())}
-    if found.format == "h5ad" and found.counts.layer is not None:
+    if found.counts.layer is not None:
         dataset["layer"] = found.counts.layer
+    dataset |= found.how
     dataset["label_column"] = choice.labels.name
     if choice.labels.missing:
         dataset["unlabelled"] = "leave-out"
@@ -144,6 +181,7 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
 
 def _name(found: Found) -> str:
     """Derive a name for run and data set from that of the file."""
-    stem = re.sub(r"(\.(h5ad|h5|hdf5|loom|tsv|csv|txt|mtx|gz|tar|tgz))+$", "", found.path.name)
+    name = found.path.name or found.path.resolve().name
+    stem = re.sub(r"(\.(h5ad|h5|hdf5|loom|tsv|csv|txt|mtx|gz|tar|tgz))+$", "", name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-") or "mine"
     return f"{name}-own" if name in BUILT_IN_DATASETS + RUN_FOLDERS else name

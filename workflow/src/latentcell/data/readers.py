@@ -1,13 +1,16 @@
 """Readers of the file formats of single-cell counts.
 
-Values are checked elsewhere (`latentcell.data.checks`). A file that is truncated, empty or of
-another kind raises `InputError`.
+`open_cells` opens a file of any format: what it holds is looked into by `latentcell.data.finding`,
+and read by `CellFile.read`. Values are checked elsewhere (`latentcell.data.checks`). A file that is
+truncated, empty or of another kind raises `InputError`.
 """
 
 import io
+import re
 import tarfile
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -20,7 +23,19 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from latentcell.config.settings import DatasetSettings
+from latentcell.data import h5ad
 from latentcell.data.checks import gene_frame
+from latentcell.data.folders import TENX_FILES, matrix_files
+from latentcell.data.formats import HDF5, detect_format
+from latentcell.data.genes import Features, Genes, genes_of, several_genomes
+from latentcell.data.h5ad import Block
+from latentcell.data.loom import (
+    loom_blocks,
+    loom_cells,
+    loom_features,
+    loom_matrices,
+    read_loom_matrix,
+)
 from latentcell.data.opening import (
     broken_files_named,
     lines_of,
@@ -28,37 +43,100 @@ from latentcell.data.opening import (
     refuse_swelling,
     unpacking,
 )
-from latentcell.data.tables import read_table
+from latentcell.data.tables import Orientation, read_table
 from latentcell.runtime.errors import InputError
 
-_SUFFIXES = {
-    "h5ad": (".h5ad",),
-    "10x-h5": (".h5", ".hdf5"),
-    "10x-mtx": (".mtx", ".mtx.gz", ".tar.gz", ".tgz"),
-    "loom": (".loom",),
-    "table": (".tsv", ".csv", ".txt", ".tsv.gz", ".csv.gz", ".txt.gz"),
-}
-_HDF5 = ("h5ad", "10x-h5", "loom")
-# The three files of a 10x folder, by content.
-_TENX_FILES = {
-    "matrix": ("matrix.mtx",),
-    "genes": ("genes.tsv", "features.tsv"),
-    "barcodes": ("barcodes.tsv",),
-}
-_EXPRESSION = "Gene Expression"
-_LOOM_CELLS = ("CellID", "cell_id", "obs_names", "barcode", "barcodes", "Cell")
-_LOOM_IDS = ("Accession", "gene_ids", "var_names")
-_LOOM_SYMBOLS = ("Gene", "symbol", "gene_symbols")
-_LOOM_CHUNK = 512
-# Columns of var in AnnData files of scanpy, 10x, CELLxGENE, Seurat and Monocle.
-_ID_COLUMNS = ("gene_ids", "gene_id", "ensembl_id", "ensembl_ids", "ensembl", "feature_id")
-_SYMBOL_COLUMNS = (
-    *("symbol", "feature_name", "gene_symbol", "gene_symbols", "gene_name", "gene_names"),
-    "gene_short_name",
+# First fields of lines that name columns, in small letters.
+_HEADERS = (
+    *("gene", "genes", "gene_id", "gene_ids", "geneid", "ensembl", "ensembl_id", "ensembl_ids"),
+    *("id", "feature", "features", "feature_id", "gene_name", "gene_names", "symbol", "name"),
+    *("barcode", "barcodes", "cell", "cells", "cell_id", "cellid", "index", "x", "v1", ""),
 )
 # Bytes of matrix text that are read at a time, and the longest line.
 _MARKET_TEXT = 2**24
 _MARKET_LINE = 2**16
+
+
+@dataclass(frozen=True)
+class Place:
+    """A matrix of a file.
+
+    Attributes
+    ----------
+    name
+        ``X``, ``raw`` or the name of a layer.
+    shape
+        Number of cells and number of features.
+    genes
+        Genes among the features.
+    blocks
+        Iterates over the values, for all features, in pieces of about as many values.
+    matrix
+        Reads the values, for all features.
+    """
+
+    name: str
+    shape: tuple[int, int]
+    genes: Genes
+    blocks: Callable[[int], Iterator[Block]]
+    matrix: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class CellFile:
+    """A file of cells whose counts have not been read yet.
+
+    Attributes
+    ----------
+    path, format
+        Path and format of the file.
+    obs
+        Table of the cells.
+    places
+        Matrices by name.
+    genes
+        Genes of ``X``.
+    notes
+        Remarks on what was read.
+    left_out
+        Columns of ``obs`` that cannot be read.
+    """
+
+    path: Path
+    format: str
+    obs: pd.DataFrame
+    places: dict[str, Place]
+    genes: Genes
+    notes: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def place(self, layer: str | None) -> Place:
+        """Return the matrix of a layer, ``raw``, or ``X`` for None; raises `InputError`."""
+        name = "X" if layer is None else layer
+        for known in (name, name.removeprefix("layers/")):
+            if known in self.places:
+                return self.places[known]
+        others = [other for other in self.places if other != "X"]
+        there = ", ".join(others) or "none"
+        if name == "X":
+            raise InputError(
+                f"{self.path}: expected counts in X, found none there: name the layer with --layer "
+                f"(datasets.layer), one of these: {there}"
+            )
+        raise InputError(f"{self.path}: expected the layer {layer!r}, found only these: {there}")
+
+    def read(self, layer: str | None) -> anndata.AnnData:
+        """Read the cells with the counts of a layer; see `read_counts`."""
+        place = self.place(layer)
+        for note in dict.fromkeys((*self.notes, *place.genes.notes)):
+            warnings.warn(note, stacklevel=3)
+        with broken_files_named(self.path, self.format), warnings.catch_warnings():
+            # Names that occur twice are counted elsewhere.
+            warnings.simplefilter("ignore")
+            matrix = place.matrix()
+            if place.genes.kept is not None:
+                matrix = matrix[:, place.genes.kept]
+            return anndata.AnnData(matrix, obs=self.obs, var=place.genes.table)
 
 
 def read_counts(settings: DatasetSettings) -> anndata.AnnData:
@@ -75,6 +153,11 @@ def read_counts(settings: DatasetSettings) -> anndata.AnnData:
     InputError
         If the file is missing, broken or of another format.
     """
+    return open_cells(settings).read(settings.layer)
+
+
+def open_cells(settings: DatasetSettings) -> CellFile:
+    """Open the file or folder of `settings`; raises `InputError`."""
     path = Path(settings.path or "")
     if not path.exists():
         raise InputError(f"datasets.path: expected a file or folder, found no {path}")
@@ -82,125 +165,168 @@ def read_counts(settings: DatasetSettings) -> anndata.AnnData:
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: expected counts, found an empty file")
     with broken_files_named(path, kind):
-        if kind in _HDF5:
+        if kind in HDF5:
             refuse_swelling(path)
-        return _READERS[kind](path, settings)
-
-
-def detect_format(path: Path) -> str:
-    """Detect the format from the name; a folder is a 10x folder. Raises `InputError`."""
-    if path.is_dir():
-        return "10x-mtx"
-    for kind, suffixes in _SUFFIXES.items():
-        if path.name.lower().endswith(suffixes):
-            return kind
-    known = ", ".join(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
-    raise InputError(
-        f"{path}: expected a name that ends in one of {known}, or the format in datasets.format"
-    )
+        return _OPENERS[kind](path, settings)
 
 
 def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
     """Read an AnnData file: its X, its `layer`, or its raw counts for ``raw``."""
-    with warnings.catch_warnings():
-        # Warnings about old layouts and odd names are irrelevant to the counts.
-        warnings.simplefilter("ignore")
-        whole = anndata.read_h5ad(path)
-    matrix, var = _choose_layer(whole, layer, path)
-    genes = gene_frame(*gene_table(var), str(path))
-    return anndata.AnnData(matrix, obs=whole.obs, var=genes)
+    return _open_h5ad(path, DatasetSettings(name="own", path=str(path))).read(layer)
 
 
-def gene_table(var: pd.DataFrame) -> tuple[Any, Any]:
-    """Return identifiers and symbols of a table of genes; None for missing identifiers.
-
-    One of the two is the index, the other a column with a common name.
-    """
-    ids = next((var[name] for name in _ID_COLUMNS if name in var), None)
-    symbols = next((var[name] for name in _SYMBOL_COLUMNS if name in var), None)
-    if ids is None:
-        return (None, var.index) if symbols is None else (var.index, symbols)
-    return ids, var.index if symbols is None else symbols
-
-
-def _choose_layer(
-    whole: anndata.AnnData, layer: str | None, path: Path
-) -> tuple[Any, pd.DataFrame]:
-    if layer is None:
-        return whole.X, whole.var
-    if layer == "raw" and whole.raw is not None:
-        return whole.raw.X, whole.raw.var
-    if layer in whole.layers:
-        return whole.layers[layer], whole.var
-    names = [*whole.layers, *(["raw"] if whole.raw is not None else [])]
-    raise _no_layer(path, layer, names)
-
-
-def _no_layer(path: Path, layer: str, names: list[str]) -> InputError:
-    there = ", ".join(names) or "none"
-    return InputError(f"{path}: expected the layer {layer!r}, found only these: {there}")
+def _open_h5ad(path: Path, settings: DatasetSettings) -> CellFile:
+    with h5ad.opened(path) as file:
+        obs, main = h5ad.read_frame(file, "obs"), h5ad.read_frame(file, "var")
+        raw = h5ad.read_frame(file, "raw")
+        items = h5ad.matrix_items(file)
+        assert obs is not None  # The file has been refused otherwise.
+        assert main is not None
+        cells = len(obs.table)
+        source, genome = str(path), settings.genome
+        genes = genes_of(Features.of_table(main.table), source, genome)
+        places = {}
+        for name, item in items.items():
+            own = genes
+            if name == "raw" and raw is not None and item.name.startswith("/raw"):
+                own = genes_of(Features.of_table(raw.table, main.table), source, genome)
+            features = len(own.table) if own.kept is None else len(own.kept)
+            shape = h5ad.shape_of(item, cells, features)
+            if shape != (cells, features):
+                raise InputError(
+                    f"{path}: expected {cells:,} cells and {features:,} genes in {name}, as many "
+                    f"as are named, found {shape[0]:,} and {shape[1]:,}"
+                )
+            places[name] = _h5ad_place(path, name, item.name, shape, own)
+    return CellFile(path, "h5ad", obs.table, places, genes, left_out=obs.left_out)
 
 
-def read_10x_h5(path: Path) -> anndata.AnnData:
+def _h5ad_place(path: Path, name: str, item: str, shape: tuple[int, int], genes: Genes) -> Place:
+    def blocks(piece: int) -> Iterator[Block]:
+        with h5ad.opened(path) as file:
+            yield from h5ad.blocks(file[item], shape, piece)
+
+    def matrix() -> Any:
+        with h5ad.opened(path) as file:
+            return h5ad.read_matrix(file[item], shape)
+
+    return Place(name, shape, genes, blocks, matrix)
+
+
+def _open_loom(path: Path, settings: DatasetSettings) -> CellFile:
+    with h5py.File(path, "r", locking=False) as file:
+        obs = loom_cells(file, path)
+        genes = genes_of(loom_features(file, path), str(path), settings.genome)
+        places = {
+            name: _loom_place(path, name, item, genes) for name, item in loom_matrices(file).items()
+        }
+    return CellFile(path, "loom", obs, places, genes)
+
+
+def _loom_place(path: Path, name: str, item: Any, genes: Genes) -> Place:
+    place, shape = item.name, (int(item.shape[1]), int(item.shape[0]))
+
+    def blocks(piece: int) -> Iterator[Block]:
+        with broken_files_named(path, "loom"), h5py.File(path, "r", locking=False) as file:
+            yield from loom_blocks(file[place], piece)
+
+    def matrix() -> Any:
+        with h5py.File(path, "r", locking=False) as file:
+            return read_loom_matrix(file[place])
+
+    return Place(name, shape, genes, blocks, matrix)
+
+
+def _open_read(read: Callable[[Path, DatasetSettings], anndata.AnnData]) -> "_Opener":
+    """Open a format whose counts are read at once."""
+
+    def opener(path: Path, settings: DatasetSettings) -> CellFile:
+        source = str(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            adata = read(path, settings)
+        kind = detect_format(path) if settings.format == "auto" else settings.format
+        genes = Genes(adata.var, None, int(adata.var["symbol"].duplicated().sum()))
+        matrix = sparse.csr_matrix(adata.X)
+        place = Place(
+            "X", adata.shape, genes, lambda piece: _csr_blocks(matrix, piece), lambda: matrix
+        )
+        said = (str(warning.message) for warning in caught)
+        notes = tuple(note for note in said if note.startswith(source))
+        return CellFile(path, kind, adata.obs, {"X": place}, genes, notes)
+
+    return opener
+
+
+def _csr_blocks(matrix: sparse.csr_matrix, piece: int) -> Iterator[Block]:
+    ends = matrix.indptr
+    for start in range(0, len(matrix.data), piece):
+        values = matrix.data[start : start + piece]
+        places = np.arange(start, start + len(values))
+        rows = np.searchsorted(ends, places, side="right") - 1
+        yield Block(rows, matrix.indices[start : start + piece].astype(np.int64), values)
+
+
+def read_10x_h5(path: Path, genome: str | None = None) -> anndata.AnnData:
     """Read the HDF5 file of Cell Ranger 2 (one group per genome) or of later versions."""
     with h5py.File(path) as file:
         if "matrix" in file:
-            return _read_10x_group(file["matrix"], path)
+            return _read_10x_group(file["matrix"], path, genome)
         genomes = [name for name in file if "barcodes" in file[name]]
-        if len(genomes) != 1:
+        if genome in genomes:
+            genomes = [str(genome)]
+        if len(genomes) > 1 and genome is None:
+            raise InputError(several_genomes(str(path), genomes))
+        if len(genomes) != 1 or genome not in (None, genomes[0]):
             raise InputError(
                 f"{path}: expected a 10x matrix of one genome, found "
                 f"{' and '.join(genomes) or 'none'}"
             )
-        return _read_10x_group(file[genomes[0]], path)
+        return _read_10x_group(file[genomes[0]], path, None)
 
 
-def _read_10x_group(group: Any, path: Path) -> anndata.AnnData:
+def _read_10x_group(group: Any, path: Path, genome: str | None) -> anndata.AnnData:
     genes, cells = (int(number) for number in group["shape"][:])
     # Compressed columns of genes x cells are compressed rows of cells x genes.
     matrix = sparse.csr_matrix(
         (group["data"][:], group["indices"][:], group["indptr"][:]), shape=(cells, genes)
     )
     matrix.check_format(full_check=True)
-    kinds = None
+    kinds = genomes = None
     if "features" in group:
-        ids, symbols = (_texts(group["features"][key]) for key in ("id", "name"))
-        if "feature_type" in group["features"]:
-            kinds = _texts(group["features"]["feature_type"])
+        features = group["features"]
+        ids, symbols = (_texts(features[key]) for key in ("id", "name"))
+        kinds = _texts(features["feature_type"]) if "feature_type" in features else None
+        genomes = _texts(features["genome"]) if "genome" in features else None
     else:
         ids, symbols = _texts(group["genes"]), _texts(group["gene_names"])
-    return _assemble_10x(matrix, _texts(group["barcodes"]), ids, symbols, kinds, path)
+    named = Features(ids, {}, symbols, kinds, genomes, identified=True)
+    return _assemble_10x(matrix, _texts(group["barcodes"]), named, path, genome)
 
 
 def _texts(dataset: Any) -> list[str]:
     return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
 
 
-def read_10x_folder(path: Path) -> anndata.AnnData:
-    """Read ``matrix.mtx``, ``genes.tsv`` or ``features.tsv`` and ``barcodes.tsv``, packed or not.
+def read_10x_folder(
+    path: Path, orientation: Orientation = "auto", genome: str | None = None
+) -> anndata.AnnData:
+    """Read a matrix in Matrix Market format with the names of its genes and cells, packed or not.
 
-    `path` is the folder, a parent folder, or the matrix file.
+    `path` is the matrix file, its folder, or a folder above. Names that begin like that of the
+    matrix (``GSM1_A_matrix.mtx.gz``, ``GSM1_A_barcodes.tsv.gz``) belong to it.
     """
-    if path.is_file():
-        folder = path.parent
-    else:
-        matrices = sorted({file.parent for file in path.rglob("matrix.mtx*")})
-        if len(matrices) != 1:
-            where = " and ".join(str(folder) for folder in matrices) or "none"
-            raise InputError(f"{path}: expected one folder with a matrix.mtx, found {where}")
-        folder = matrices[0]
+    files = matrix_files(path)
     parts: dict[str, Any] = {}
-    for role, names in _TENX_FILES.items():
-        files = [folder / f"{name}{end}" for name in names for end in ("", ".gz")]
-        present = [file for file in files if file.is_file()]
-        if not present:
-            raise InputError(f"{folder}: expected a file {' or '.join(names)}, found none")
-        with open_bytes(present[0]) as stream, broken_files_named(present[0], "10x-mtx"):
+    for role, file in files.items():
+        with open_bytes(file) as stream, broken_files_named(file, "10x-mtx"):
             parts[role] = _parse_10x_part(role, stream)
-    return _assemble_10x_parts(parts, folder)
+    return _assemble_10x_parts(parts, path, orientation, genome)
 
 
-def read_10x_archive(path: Path) -> anndata.AnnData:
+def read_10x_archive(
+    path: Path, orientation: Orientation = "auto", genome: str | None = None
+) -> anndata.AnnData:
     """Read the three files of a 10x folder from a tar archive, without extracting it.
 
     Raises
@@ -208,7 +334,8 @@ def read_10x_archive(path: Path) -> anndata.AnnData:
     InputError
         If the archive holds links, devices or names that lead out of it, or lacks a file.
     """
-    return _assemble_10x_parts(_read_10x_members(path, tuple(_TENX_FILES)), path)
+    parts = _read_10x_members(path, tuple(TENX_FILES))
+    return _assemble_10x_parts(parts, path, orientation, genome)
 
 
 def read_genes(path: Path) -> pd.DataFrame:
@@ -235,7 +362,7 @@ def _read_10x_members(path: Path, roles: tuple[str, ...]) -> dict[str, Any]:
             if role in parts:
                 raise InputError(f"{path}: expected one file of {role}, found several")
             parts[role] = _parse_10x_part(role, _unzip(member.name, stream))
-    missing = [" or ".join(_TENX_FILES[role]) for role in roles if role not in parts]
+    missing = [" or ".join(TENX_FILES[role]) for role in roles if role not in parts]
     if missing:
         raise InputError(f"{path}: expected the files of a 10x matrix, found no {missing[0]}")
     return parts
@@ -253,7 +380,12 @@ def _refuse_unsafe(member: tarfile.TarInfo, path: Path) -> None:
 
 def _role_of(name: str) -> str | None:
     base = PurePosixPath(name).name.removesuffix(".gz")
-    return next((role for role, names in _TENX_FILES.items() if base in names), None)
+    return next((role for role, names in TENX_FILES.items() if _ends_in(base, names)), None)
+
+
+def _ends_in(base: str, names: tuple[str, ...]) -> bool:
+    """Tell whether a name is one of `names`, alone or after a prefix such as ``GSM1_``."""
+    return any(re.fullmatch(rf"(.*[_.-])?{re.escape(name)}", base) for name in names)
 
 
 def _unzip(name: str, stream: IO[bytes]) -> IO[bytes]:
@@ -277,7 +409,18 @@ class _ReadOnce:
 def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
     if role == "matrix":
         return _read_market(stream)
-    return [line.decode().rstrip("\r\n").split("\t") for line in lines_of(stream) if line.strip()]
+    rows = [
+        [_unquoted(field) for field in line.decode("utf-8-sig").rstrip("\r\n").split("\t")]
+        for line in lines_of(stream)
+        if line.strip()
+    ]
+    # R writes the number of each row before it.
+    numbered = all(len(row) > 1 and row[0] == str(n) for n, row in enumerate(rows, start=1))
+    return [row[1:] for row in rows] if numbered else rows
+
+
+def _unquoted(field: str) -> str:
+    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' else field
 
 
 def _read_market(stream: IO[bytes]) -> sparse.csr_matrix:
@@ -392,84 +535,74 @@ def _are_int32(values: NDArray[Any]) -> bool:
     return within and bool((values == np.rint(values)).all())
 
 
-def _assemble_10x_parts(parts: dict[str, Any], path: Path) -> anndata.AnnData:
-    rows = parts["genes"]
-    ids = [row[0] for row in rows]
-    symbols = [row[1] if len(row) > 1 else row[0] for row in rows]
-    kinds = [row[2] for row in rows] if rows and all(len(row) > 2 for row in rows) else None
-    barcodes = [row[0] for row in parts["barcodes"]]
-    return _assemble_10x(parts["matrix"], barcodes, ids, symbols, kinds, path)
+def _assemble_10x_parts(
+    parts: dict[str, Any], path: Path, orientation: Orientation, genome: str | None
+) -> anndata.AnnData:
+    matrix, rows, barcodes = parts["matrix"], parts["genes"], parts["barcodes"]
+    if orientation == "cells-by-genes" or (
+        orientation == "auto" and _is_turned(matrix.shape, len(barcodes), len(rows))
+    ):
+        matrix = matrix.T.tocsr()
+    cells, genes = matrix.shape
+    rows = _without_header(rows, genes)
+    barcodes = [row[0] for row in _without_header(barcodes, cells)]
+    features = Features(
+        index=[row[0] for row in rows],
+        ids={},
+        symbols=[row[1] if len(row) > 1 else row[0] for row in rows],
+        kinds=[row[2] for row in rows] if rows and all(len(row) > 2 for row in rows) else None,
+        identified=any(len(row) > 1 for row in rows),
+    )
+    return _assemble_10x(matrix, barcodes, features, path, genome)
+
+
+def _is_turned(shape: tuple[int, int], cells: int, genes: int) -> bool:
+    """Tell from the numbers of names whether a matrix has cells in rows, as kallisto writes it."""
+    read, turned = shape, shape[::-1]
+    fits = {(cells - i, genes - j) for i in (0, 1) for j in (0, 1)}
+    return turned in fits and read not in fits
+
+
+def _without_header(rows: list[list[str]], number: int) -> list[list[str]]:
+    """Leave out a first line of column names, if there is a line too many."""
+    if len(rows) == number + 1 and rows[0][0].strip().lower() in _HEADERS:
+        return rows[1:]
+    return rows
 
 
 def _assemble_10x(
     matrix: sparse.csr_matrix,
     barcodes: list[str],
-    ids: list[str],
-    symbols: list[str],
-    kinds: list[str] | None,
+    features: Features,
     path: Path,
+    genome: str | None,
 ) -> anndata.AnnData:
-    if matrix.shape != (len(barcodes), len(ids)):
+    named = len(features.index)
+    if matrix.shape != (len(barcodes), named):
         raise InputError(
-            f"{path}: expected a matrix of {len(barcodes):,} cells and {len(ids):,} genes, as many "
+            f"{path}: expected a matrix of {len(barcodes):,} cells and {named:,} genes, as many "
             f"as are named, found {matrix.shape[0]:,} and {matrix.shape[1]:,}"
         )
-    genes = gene_frame(ids, symbols, str(path))
-    if kinds is not None and _EXPRESSION in kinds:
+    genes = genes_of(features, str(path), genome)
+    for note in genes.notes:
+        warnings.warn(note, stacklevel=2)
+    if genes.kept is not None:
         # The matrix also holds antibody and guide counts, which are not genes.
-        expressed = np.array(kinds) == _EXPRESSION
-        matrix, genes = matrix[:, expressed], genes[expressed]
-    return anndata.AnnData(matrix, obs=pd.DataFrame(index=pd.Index(barcodes)), var=genes)
+        matrix = matrix[:, genes.kept]
+    return anndata.AnnData(matrix, obs=pd.DataFrame(index=pd.Index(barcodes)), var=genes.table)
 
 
-def read_loom(path: Path, layer: str | None = None) -> anndata.AnnData:
-    """Read the main matrix or a layer of a Loom file (genes x cells)."""
-    with h5py.File(path) as file:
-        if layer is not None and layer not in file.get("layers", {}):
-            raise _no_layer(path, layer, list(file.get("layers", {})))
-        matrix = file["matrix"] if layer is None else file["layers"][layer]
-        cells, genes = file["col_attrs"], file["row_attrs"]
-        barcodes = _first_attribute(cells, _LOOM_CELLS)
-        ids = _first_attribute(genes, _LOOM_IDS)
-        symbols = _first_attribute(genes, _LOOM_SYMBOLS)
-        if barcodes is None or (ids is None and symbols is None):
-            raise InputError(f"{path}: expected the attributes CellID and Gene or Accession")
-        # By columns, so that the dense matrix is never in memory as a whole.
-        blocks = [
-            sparse.csr_matrix(matrix[:, start : start + _LOOM_CHUNK].T)
-            for start in range(0, matrix.shape[1], _LOOM_CHUNK)
-        ]
-        no_cells = sparse.csr_matrix((0, matrix.shape[0]))
-        obs = {
-            name: _values(cells[name])
-            for name in cells
-            if cells[name].ndim == 1 and name not in _LOOM_CELLS
-        }
-    counts = sparse.vstack(blocks, format="csr") if blocks else no_cells
-    return anndata.AnnData(
-        counts,
-        obs=pd.DataFrame(obs, index=pd.Index(barcodes)),
-        var=gene_frame(ids, symbols, str(path)),
-    )
-
-
-def _first_attribute(group: Any, names: tuple[str, ...]) -> list[str] | None:
-    return next((_texts(group[name]) for name in names if name in group), None)
-
-
-def _values(dataset: Any) -> Any:
-    return _texts(dataset) if dataset.dtype.kind in "SO" else dataset[:]
-
-
-def _read_10x_files(path: Path) -> anndata.AnnData:
+def _read_10x_files(path: Path, settings: DatasetSettings) -> anndata.AnnData:
     archive = path.is_file() and path.name.lower().endswith((".tar.gz", ".tgz"))
-    return read_10x_archive(path) if archive else read_10x_folder(path)
+    read = read_10x_archive if archive else read_10x_folder
+    return read(path, settings.orientation, settings.genome)
 
 
-_READERS: dict[str, Callable[[Path, DatasetSettings], anndata.AnnData]] = {
-    "h5ad": lambda path, settings: read_h5ad(path, settings.layer),
-    "10x-h5": lambda path, _: read_10x_h5(path),
-    "10x-mtx": lambda path, _: _read_10x_files(path),
-    "loom": lambda path, settings: read_loom(path, settings.layer),
-    "table": lambda path, settings: read_table(path, settings.orientation),
+_Opener = Callable[[Path, DatasetSettings], CellFile]
+_OPENERS: dict[str, _Opener] = {
+    "h5ad": _open_h5ad,
+    "10x-h5": _open_read(lambda path, settings: read_10x_h5(path, settings.genome)),
+    "10x-mtx": _open_read(lambda path, settings: _read_10x_files(path, settings)),
+    "loom": _open_loom,
+    "table": _open_read(lambda path, settings: read_table(path, settings.orientation)),
 }

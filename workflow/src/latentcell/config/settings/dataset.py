@@ -51,7 +51,8 @@ class DatasetSettings(Section):
     )
     layer: str | None = Field(
         None,
-        description="Counts in an `.h5ad` or Loom file: name of a layer, `raw`, or null for `X`.",
+        description="Counts in an `.h5ad` or Loom file: name of a layer, `raw`, or null for `X`; "
+        "`layers/raw` for a layer that is called so.",
     )
     label_column: str | None = Field(
         None, description="Column of `obs` (or of the `labels` file) with the cell types."
@@ -80,8 +81,13 @@ class DatasetSettings(Section):
         "such as `T cells: [CD4 T, CD8 T]`; null: T cells of the built-in PBMC data sets, else "
         "none; `{}`: none. Changes train nothing again.",
     )
-    orientation: Literal["cells-by-genes", "genes-by-cells"] = Field(
-        "cells-by-genes", description="Rows and columns of a TSV or CSV table."
+    orientation: Literal["auto", "cells-by-genes", "genes-by-cells"] = Field(
+        "auto",
+        description="Rows and columns of a TSV or CSV table, or of a `matrix.mtx`; `auto`: by the "
+        "names, or by their numbers; rows of a table are cells where the names do not tell.",
+    )
+    genome: str | None = Field(
+        None, description="Genome whose genes are read, for a matrix of several genomes."
     )
 
     derived_from: str | None = Field(

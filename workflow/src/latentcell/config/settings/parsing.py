@@ -1,5 +1,6 @@
 """Parsing of YAML into checked settings; each error is one message that names the key."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,15 +31,30 @@ MOVED = {
 _Section = TypeVar("_Section", bound=Section)
 
 
-def parse_settings(config: dict[str, Any], source: str = "the configuration") -> Settings:
+def parse_settings(
+    config: dict[str, Any],
+    source: str = "the configuration",
+    files: Sequence[str | Path] = (),
+) -> Settings:
     """Check a configuration and fill in the defaults.
+
+    Parameters
+    ----------
+    config
+        Keys and values.
+    source
+        Name of the configuration, for messages.
+    files
+        Files of the configuration. Relative paths of data that are there beside one of them are
+        those of its folder; others are relative to the working folder.
 
     Raises
     ------
     InputError
         If keys are wrong; the message names each key, the fault and the value found.
     """
-    return parse_section(Settings, config, source)
+    folders = [Path(file).parent for file in files]
+    return parse_section(Settings, _located(config, folders), source)
 
 
 def parse_section(section: type[_Section], values: dict[str, Any], source: str) -> _Section:
@@ -58,7 +74,40 @@ def load_settings(path: str | Path) -> Settings:
         raise InputError(f"{path}: expected a readable YAML file, found: {error}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path}: expected keys and values, found {type(config).__name__}")
-    return parse_settings(config, str(path))
+    return parse_settings(config, str(path), [path])
+
+
+def _located(config: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+    """Replace relative paths of data by those of files beside the configuration."""
+    found = dict(config)
+    if isinstance(datasets := config.get("datasets"), list):
+        found["datasets"] = [_beside(one, ("path", "labels"), folders) for one in datasets]
+    found["annotate"] = _beside(config.get("annotate"), ("query",), folders)
+    return {key: value for key, value in found.items() if key in config}
+
+
+def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path]) -> Any:
+    if not isinstance(section, dict):
+        return section
+    found = dict(section)
+    for key in keys:
+        value = section.get(key)
+        if isinstance(value, str) and not Path(value).is_absolute():
+            there = [folder / value for folder in folders if _exists(folder / value)]
+            if value and there and not _is_same_place(there[-1].parent, Path(value).parent):
+                found[key] = str(there[-1].absolute())
+    return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # No name of a file.
+        return False
+
+
+def _is_same_place(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def _describe(fault: Any) -> str:

@@ -1,0 +1,152 @@
+"""Files of a matrix in Matrix Market format: which names of genes and cells belong to it."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from latentcell.data.formats import SUFFIXES
+from latentcell.runtime.errors import InputError
+
+# The three files of a 10x folder, by content.
+TENX_FILES = {
+    "matrix": ("matrix.mtx",),
+    "genes": ("genes.tsv", "features.tsv"),
+    "barcodes": ("barcodes.tsv",),
+}
+# Names that kallisto and others use besides.
+_OTHER_NAMES = {
+    "genes": ("genes.txt", "features.txt", "genes.names.txt"),
+    "barcodes": ("barcodes.txt",),
+}
+_PACKED = ("", ".gz")
+# Levels below a folder, and entries, that are looked through for a matrix.
+_LEVELS, _MOST_ENTRIES = 4, 20_000
+_NAMED = 8
+
+
+def matrix_files(path: Path) -> dict[str, Path]:
+    """Find a matrix with the names of its genes and cells.
+
+    Parameters
+    ----------
+    path
+        The matrix, its folder, or a folder above with one matrix.
+
+    Raises
+    ------
+    InputError
+        If there is no matrix, there are several, or names are missing.
+    """
+    matrix = path if path.is_file() else _matrix_below(path)
+    files = {"matrix": matrix}
+    for role in ("genes", "barcodes"):
+        files[role] = _names_beside(matrix, role)
+    return files
+
+
+def _matrix_below(folder: Path) -> Path:
+    own = [folder / f"matrix.mtx{packed}" for packed in _PACKED]
+    if present := [file for file in own if file.is_file()]:
+        return present[0]
+    among = _candidates(sorted(file for file in _walk(folder, _LEVELS) if _is_matrix(file.name)))
+    if len(among) == 1:
+        return among[0]
+    if not among:
+        others = sorted(file.name for file in _entries(folder) if _is_known(file.name))
+        there = f" (files to name instead: {_listed(others)})" if others else ""
+        raise InputError(f"{folder}: expected one folder with a matrix.mtx, found none{there}")
+    if all(_is_plain(file.name) for file in among):
+        where = " and ".join(str(file.parent) for file in among)
+        raise InputError(f"{folder}: expected one folder with a matrix.mtx, found {where}")
+    raise InputError(
+        f"{folder}: expected one matrix, found {len(among)}: name one of them in place of the "
+        f"folder: {_listed([str(file) for file in among])}"
+    )
+
+
+def _candidates(found: list[Path]) -> list[Path]:
+    """Keep each matrix once, packed or not, and ``matrix.mtx`` alone of those in its folder."""
+    once = {file.with_name(file.name.removesuffix(".gz")): file for file in found[::-1]}
+    plain = {file.parent for file in once if _is_plain(file.name)}
+    return sorted(
+        file for name, file in once.items() if _is_plain(name.name) or name.parent not in plain
+    )
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _is_plain(name: str) -> bool:
+    return name.removesuffix(".gz") == "matrix.mtx"
+
+
+def _is_matrix(name: str) -> bool:
+    return name.lower().removesuffix(".gz").endswith(".mtx") and not name.startswith(".")
+
+
+def _is_known(name: str) -> bool:
+    suffixes = tuple(suffix for ends in SUFFIXES.values() for suffix in ends)
+    names = tuple(one for role in TENX_FILES.values() for one in role)
+    return name.lower().endswith(suffixes) and not name.removesuffix(".gz").endswith(names)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """Iterate over the entries of a folder; none, if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (Path(entry.path) for entry in entries)
+    except OSError:
+        return
+
+
+def _walk(folder: Path, levels: int) -> Iterator[Path]:
+    """Iterate over files below a folder, level by level; raises `InputError` at too many."""
+    seen, level = 0, [folder]
+    for _ in range(levels):
+        below = []
+        for entry in (entry for parent in level for entry in _entries(parent)):
+            seen += 1
+            if seen > _MOST_ENTRIES:
+                raise InputError(
+                    f"{folder}: expected a folder with a matrix.mtx, found more than "
+                    f"{_MOST_ENTRIES:,} files and folders: name the folder of the matrix"
+                )
+            if entry.is_dir():
+                below.append(entry)
+            else:
+                yield entry
+        level = below
+
+
+def _names_beside(matrix: Path, role: str) -> Path:
+    """Find the names of genes or cells: with the prefix of the matrix, or without any."""
+    names = (*TENX_FILES[role], *_OTHER_NAMES[role])
+    folder = matrix.parent
+    prefixes = [*_prefixes(matrix.name), ""]
+    for prefix in dict.fromkeys(prefixes):
+        for name in names:
+            for packed in _PACKED:
+                if (file := folder / f"{prefix}{name}{packed}").is_file():
+                    return file
+    if role == "genes":
+        # Samples of a study may share a file of genes.
+        shared = [file for file in _entries(folder) if _is_shared(file.name, names)]
+        if len(shared) == 1:
+            return shared[0]
+    expected = " or ".join(f"{prefixes[0]}{name}" for name in TENX_FILES[role])
+    raise InputError(f"{folder}: expected a file {expected} beside {matrix.name}, found none")
+
+
+def _prefixes(matrix: str) -> list[str]:
+    stem = re.sub(r"\.mtx(\.gz)?$", "", matrix, flags=re.IGNORECASE)
+    if stem.lower().endswith("matrix"):
+        return [stem[: -len("matrix")]]
+    return [f"{stem}_", f"{stem}.", f"{stem}-"]
+
+
+def _is_shared(name: str, names: tuple[str, ...]) -> bool:
+    base = name.removesuffix(".gz")
+    return any(re.fullmatch(rf".*[_.-]{re.escape(one)}", base) for one in names)
