@@ -71,8 +71,7 @@ ROWS: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
 
 def deciding_tables(settings: Settings) -> list[TableEntry]:
     """Tables that decide something about a run."""
-    asked = [TABLES[name] for name in DECIDING]
-    return [entry for entry in asked if entry.is_wanted(settings) or entry is TABLES["claims"]]
+    return [TABLES[name] for name in DECIDING if TABLES[name].is_wanted(settings)]
 
 
 def records_of(settings: Settings) -> list[str]:
@@ -128,6 +127,14 @@ def _kept_file(kept: Path, need: str) -> Path:
     raise InputError(f"{folder / need}.csv: expected a kept record, found none")
 
 
+def _told(table: pd.DataFrame) -> str:
+    """Numbers of the verdicts of a ledger, or of the rows of another table."""
+    if "verdict" not in table:
+        return f"{len(table)} rows"
+    counts = table["verdict"].value_counts().to_dict()
+    return ", ".join(f"{number} {verdict}" for verdict, number in counts.items())
+
+
 def kept_runs(docs: Path) -> Iterator[Path]:
     """Yield the folders of runs whose records are kept."""
     yield from sorted(path.parent for path in docs.glob("*/records"))
@@ -154,8 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
             for entry in deciding_tables(settings):
                 table = decide(kept, entry.name)
                 entry.write(table, [kept / f"{entry.name}.csv", kept / f"{entry.name}.md"])
-            counts = table["verdict"].value_counts().to_dict()
-            print(f"{kept.name}: " + ", ".join(f"{n} {verdict}" for verdict, n in counts.items()))
+                print(f"{kept.name}: {entry.name}, {_told(table)}")
     except InputError as error:
         sys.exit(f"verdicts: {error}")
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from test_claims import accuracies, counts, curves, deposit, model_curves, models, variance
 
-from latentcell.config.settings import Settings, parse_settings
+from latentcell.config.settings import Settings, load_settings, parse_settings
 from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv
@@ -171,12 +171,13 @@ def test_large_records_are_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) 
         run_command(kept, "--keep", "mine", "--as", "large")
 
 
-def test_ledgers_of_the_docs_follow_from_their_records() -> None:
+def test_tables_of_the_docs_follow_from_their_records(tmp_path: Path) -> None:
     runs = list(verdicts.kept_runs(ROOT / "docs/results"))
     if not runs:
         pytest.skip("docs/results has no records (make verdicts)")
     for run in runs:
-        found = pd.read_csv(run / "claims.csv", keep_default_na=False).astype(str)
-        expected = verdicts.decide(run)
-        for column in ("claim", "test", "verdict", "verdict_balanced_accuracy", "verdict_macro_f1"):
-            assert found[column].tolist() == expected[column].tolist(), run
+        settings = load_settings(run / "records/config.yaml")
+        for entry in verdicts.deciding_tables(settings):
+            expected = verdicts.decide(run, entry.name)
+            entry.write(expected, [tmp_path / "table.csv"])
+            assert (tmp_path / "table.csv").read_text() == (run / f"{entry.name}.csv").read_text()

@@ -14,8 +14,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from latentcell.config.settings import Section, parse_section
-from latentcell.data.checks import check_counts, gene_frame, missing_labels
-from latentcell.data.readers import gene_table
+from latentcell.data.checks import check_counts, missing_labels
+from latentcell.data.genes import Features, genes_of
 from latentcell.data.split import SPLITS
 from latentcell.runtime.errors import InputError
 
@@ -62,8 +62,21 @@ def read_counts(
 
 
 def read_genes(adata: ad.AnnData, source: str) -> pd.DataFrame:
-    """Index genes by identifier, or by symbol without identifiers, with the column ``symbol``."""
-    return gene_frame(*gene_table(adata.var), source)
+    """Index genes by identifier, or by symbol without identifiers, with the column ``symbol``.
+
+    Raises
+    ------
+    InputError
+        If an identifier occurs twice, or other features than genes are among them.
+    """
+    found = genes_of(Features.of_table(adata.var), source)
+    if found.kept is not None and not found.kept.all():
+        raise InputError(
+            f"{source}: expected genes alone, found {int((~found.kept).sum()):,} other features, "
+            f"such as {adata.var_names[~found.kept][0]}: take adata[:, "
+            "adata.var['feature_types'] == 'Gene Expression']"
+        )
+    return found.table
 
 
 def read_types(adata: ad.AnnData, labels_key: str) -> Texts:
