@@ -124,6 +124,7 @@ BUILT_IN = {
     "sc-mixology-dropseq": Size(225, 15_127, 1_300_000, 3),
     "sc-mixology-5cl-p1": Size(297, 15_564, 1_820_000, 5),
     "sc-mixology-5cl-p2": Size(307, 14_078, 1_740_000, 5),
+    "simulated-mixture": Size(2_000, 600, 550_000, 6),
 }
 
 

@@ -15,6 +15,8 @@ from latentcell.config.datasets import BUILT_IN
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.readers import read_10x_archive, read_genes, read_h5ad
 from latentcell.data.recording import record_file, write_record
+from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
+from latentcell.data.simulated import read_simulated_mixture
 from latentcell.data.sources import POPULATIONS, SORTED_PART, SOURCES, content_digest, fetch
 from latentcell.data.tables import read_cell_types, read_table
 from latentcell.runtime.errors import InputError
@@ -172,6 +174,11 @@ def _read_mixology(settings: DatasetSettings, fetched: Fetch) -> Read:
     return adata[single].copy(), lines[single]
 
 
+def _read_simulated(settings: DatasetSettings, fetched: Fetch) -> Read:
+    """Draw the cells of the known model; no file is read."""
+    return read_simulated_mixture()
+
+
 def _genes(path: Path, number: int, counts: Path) -> pd.DataFrame:
     genes = read_genes(path)
     if len(genes) != number:
@@ -188,5 +195,6 @@ _READERS: dict[str, Callable[[DatasetSettings, Fetch], Read]] = {
     "pbmc68k-study": _read_study,
     "pbmc68k": _read_full,
     "zheng-sorted": _read_sorted,
+    SIMULATED_MIXTURE: _read_simulated,
     **{name: _read_mixology for name in BUILT_IN if name.startswith("sc-mixology-")},
 }

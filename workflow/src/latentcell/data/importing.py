@@ -14,6 +14,8 @@ from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.own import hold_to, own_file
 from latentcell.data.readers import read_counts
+from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
+from latentcell.data.simulated import TRUTH_ARRAYS, TRUTH_COLUMN
 from latentcell.data.tables import read_cell_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
@@ -41,7 +43,9 @@ def import_dataset(
         Counts as CSR int32; genes indexed by identifier, with ``var["symbol"]``; cells indexed by
         barcode, with ``obs["cell_type"]``, a categorical with sorted categories, and
         ``obs["batch"]`` if the settings name its column; ``uns["dataset"]``, the name;
-        ``uns["simulated"]``, a note, if cells come from `latentcell.data.rehearsal`.
+        ``uns["simulated"]``, a note, if cells are simulated. ``simulated-mixture`` also has
+        ``obs["log_p"]`` and ``obsm`` with ``z``, ``z_mean`` and ``posterior``
+        (`latentcell.data.simulated`).
 
     Raises
     ------
@@ -69,7 +73,11 @@ def import_dataset(
     if (note := simulation_note(adata.obs_names)) is not None:
         uns["simulated"] = note
         warnings.warn(f"{source}: {note}", stacklevel=2)
-    return anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns=uns)
+    imported = anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns=uns)
+    if name == SIMULATED_MIXTURE:
+        imported.obs[TRUTH_COLUMN] = adata.obs[TRUTH_COLUMN]
+        imported.obsm.update({array: adata.obsm[array] for array in TRUTH_ARRAYS})
+    return imported
 
 
 def simulation_note(barcodes: pd.Index) -> str | None:

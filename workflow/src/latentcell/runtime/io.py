@@ -153,7 +153,7 @@ def write_rows(
     path
         File to write, atomically.
     source
-        File to read; its ``var`` and ``uns`` are kept.
+        File to read; its ``var`` and ``uns`` are kept, and the rows of its ``obsm``.
     rows
         Row numbers of the cells, ascending.
     obs
@@ -182,9 +182,10 @@ def write_rows(
                 if first < last:
                     written.append(counts[start : start + block][rows[first:last] - start])
             del made["obs"]
-            write_elem(
-                made, "obs", obs, dataset_kwargs={"compression": "gzip", "compression_opts": 1}
-            )
+            compressed = {"compression": "gzip", "compression_opts": 1}
+            write_elem(made, "obs", obs, dataset_kwargs=compressed)
+            for name, values in read_elem(file["obsm"]).items():
+                write_elem(made["obsm"], name, values[rows], dataset_kwargs=compressed)
         mark_h5ad(temporary)
 
 

@@ -33,8 +33,8 @@ class DatasetSettings(Section):
         "`pbmc68k-study` (the 1,500 cells that the authors deposited), `pbmc68k` (all 68,579 "
         "cells from 10x), `zheng-sorted` (cells sorted by antibodies), `sc-mixology-celseq2`, "
         "`sc-mixology-dropseq`, `sc-mixology-5cl-p1`, `sc-mixology-5cl-p2` (cell lines known by "
-        "genotype), a name in `config/datasets.tsv`, or any other name for the file in "
-        "`path`.",
+        "genotype), `simulated-mixture` (cells drawn from a known GMVAE), a name in "
+        "`config/datasets.tsv`, or any other name for the file in `path`.",
     )
     path: str | None = Field(
         None,

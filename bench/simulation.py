@@ -1,0 +1,269 @@
+"""Compare learnt latents with the truth on cells of a known GMVAE: docs/simulation.md.
+
+    python bench/simulation.py [--seeds 3] [--out docs/results/simulation.csv]
+    python bench/simulation.py --table          only write the table of the page
+
+Models and baselines learn from the first 1,300 cells of `simulated-mixture`, as many as the study
+has (1,040 training, 130 validation), and are measured on 2,000 further cells of the same model,
+whose log p(x), p(y | x) and latents are known. Rows are written one by one; existing rows are kept,
+so that an interrupted script can be resumed. One thread.
+"""
+
+import argparse
+import re
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import KNeighborsRegressor
+
+from latentcell.config.fitting import Labelled, Options
+from latentcell.config.methods import classifier, representation
+from latentcell.config.names import ModelName
+from latentcell.config.protocols import protocol
+from latentcell.config.settings import SplitSettings, VaeSettings
+from latentcell.data.simulated import CELLS, COMPONENTS, Known, KnownModel, component_names
+from latentcell.data.split import split_cells
+from latentcell.evaluate.clusters import cluster_labels, kmeans_clusters
+from latentcell.models.training import Trained, train
+from latentcell.represent.variable import chosen_genes
+from latentcell.runtime.io import write_csv, write_text
+from latentcell.runtime.job import limit_threads
+
+DOCS = Path(__file__).parents[1] / "docs"
+LEARNT_CELLS, TEST_CELLS = 1_300, 2_000
+# Seed of the further cells; the data set has seed 1.
+TEST_SEED = 2
+HIDDEN_UNITS = 100
+# Test cells and samples of the importance-weighted bound, which decodes each cell 600 times.
+WEIGHTED_CELLS, WEIGHTED_SAMPLES = 300, 100
+NEIGHBOURS = 15
+
+NO_SIZE_FACTOR = {"preset": "recommended", "size_factor": False}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "latentcell": {},
+    "controlled": protocol("controlled")["vae"],
+    "recommended": {"preset": "recommended"},
+    "recommended, no size factor": NO_SIZE_FACTOR,
+}
+MODELS = [
+    *(("gmvae", size, settings) for settings in SETTINGS for size in (2, 10)),
+    *(("vae", size, "controlled") for size in (2, 10)),
+]
+BASELINES = ("hvg-pca-k2", "hvg-pca-k10", "pca-k2", "pca-k10")
+EXACT, TRUE = "exact posterior", "true latent"
+# Settings of rows without a model.
+NONE = "-"
+KEY = ["representation", "settings", "seed"]
+Row = dict[str, Any]
+
+
+class Cells(NamedTuple):
+    """First cells of the data set, then the test cells; `known` is of all of them."""
+
+    counts: sp.csr_matrix
+    latent: np.ndarray
+    component: np.ndarray
+    known: Known
+
+
+def known_cells() -> Cells:
+    model = KnownModel.draw()
+    learnt, tested = model.draw_cells(CELLS), model.draw_cells(TEST_CELLS, TEST_SEED)
+    first = [part[:LEARNT_CELLS] for part in learnt]
+    counts = sp.vstack([first[0], tested.counts], format="csr").astype(np.int32)
+    latent, component = (np.concatenate(part) for part in zip(first[1:], tested[1:], strict=True))
+    return Cells(counts, latent, component, model.known(counts))
+
+
+def split_of(cells: Cells, seed: int) -> np.ndarray:
+    """Split of the first cells; its test cells are left out, and the further cells tested."""
+    types = cells.component[:LEARNT_CELLS]
+    drawn = np.asarray(split_cells(types, SplitSettings(), seed), dtype=str)
+    return np.append(np.where(drawn == "test", "left out", drawn), np.full(TEST_CELLS, "test"))
+
+
+def measured(features: np.ndarray, cells: Cells, split: np.ndarray, seed: int) -> Row:
+    """Agreement of features with components and latents, on test cells."""
+    training, validation, test = (split == part for part in ("training", "validation", "test"))
+    features = np.asarray(features, np.float32)
+    groups = kmeans_clusters(features, COMPONENTS, fit_on=training)
+    row: Row = {"ari_kmeans": adjusted_rand_score(cells.component[test], groups[test])}
+    names = tuple(component_names(np.arange(COMPONENTS)))
+    parts = [
+        Labelled(features[part], cells.component[part], names) for part in (training, validation)
+    ]
+    for name in ("logistic", "ffnn"):
+        fitted = classifier(name).load()(*parts, Options(seed=seed, replicate=seed - 1))
+        predicted = fitted.predict(features[test]).argmax(1)
+        row[f"accuracy_{name}"] = (predicted == cells.component[test]).mean()
+    regressions = {"linear": LinearRegression(), "knn": KNeighborsRegressor(NEIGHBOURS)}
+    for name, regression in regressions.items():
+        regression.fit(features[training], cells.latent[training])
+        row[f"r2_{name}"] = regression.score(features[test], cells.latent[test])
+    return row
+
+
+def components(clusters: np.ndarray, cells: Cells, split: np.ndarray) -> Row:
+    """Agreement of a model's likeliest component with the true one, on test cells."""
+    test = split == "test"
+    labels = cluster_labels(clusters, cells.component, fit_on=split == "training")
+    return {
+        "ari_components": adjusted_rand_score(cells.component[test], clusters[test]),
+        "accuracy_components": (labels.astype(int) == cells.component)[test].mean(),
+    }
+
+
+def gap(name: str, log_p: np.ndarray, bound: np.ndarray) -> Row:
+    """Log p(x) minus a bound: mean over cells, and its standard error."""
+    difference = log_p - bound
+    return {f"{name}_gap": difference.mean(), f"{name}_gap_se": _standard_error(difference)}
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def weighted_bound(trained: Trained, counts: sp.csr_matrix) -> np.ndarray:
+    """Importance-weighted bound of cells."""
+    changes = {"bound": "importance-weighted", "importance_samples": WEIGHTED_SAMPLES}
+    trained.settings = trained.settings.model_copy(update=changes | {"batch_size": 20})
+    return trained.evaluate(counts).elbo
+
+
+def of_model(model: tuple[str, int, str], cells: Cells, split: np.ndarray, seed: int) -> Row:
+    """Train a model; measure its bounds, components and latents."""
+    kind, latent_dim, chosen = model
+    settings = VaeSettings(**{"device": "cpu"} | SETTINGS[chosen])
+    name = ModelName(kind, latent_dim, HIDDEN_UNITS)  # type: ignore[arg-type]
+    start = time.process_time()
+    genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
+    trained = train(cells.counts, split, name, COMPONENTS, settings, seed, genes=genes)
+    evaluation = trained.evaluate(cells.counts)
+    row: Row = {"seconds": time.process_time() - start, "best_epoch": trained.best_epoch}
+    test = np.flatnonzero(split == "test")
+    row["elbo"] = evaluation.elbo[test].mean()
+    log_p = cells.known.log_p[test]
+    if not settings.size_factor:
+        # Otherwise the model knows the count sum, and log p(x) is another quantity.
+        row |= gap("elbo", log_p, evaluation.elbo[test])
+        few = test[:WEIGHTED_CELLS]
+        bound = weighted_bound(trained, cells.counts[few])
+        row |= gap("weighted", log_p[:WEIGHTED_CELLS], bound)
+    if kind == "gmvae":
+        row["components_used"] = evaluation.take(test).components_used()
+        row |= components(evaluation.clusters, cells, split)
+    return row | measured(evaluation.latent, cells, split, seed)
+
+
+def of_baseline(name: str, cells: Cells, split: np.ndarray, seed: int) -> Row:
+    """Fit a representation to the training cells; measure its features."""
+    training = split == "training"
+    learnt = Labelled(cells.counts[training], cells.component[training])
+    method = representation(name)
+    start = time.process_time()
+    transform = method.load()(learnt, method.size, Options(seed=seed))
+    features = transform(cells.counts)
+    return {"seconds": time.process_time() - start} | measured(features, cells, split, seed)
+
+
+def of_truth(name: str, cells: Cells, split: np.ndarray, seed: int) -> Row:
+    """Measure the true latents, or the exact posterior, which no method can surpass."""
+    if name == TRUE:
+        return measured(cells.latent, cells, split, seed)
+    row: Row = {"elbo": cells.known.log_p[split == "test"].mean()}
+    row |= components(cells.known.posterior.argmax(1), cells, split)
+    return row | measured(cells.known.latent_mean, cells, split, seed)
+
+
+def run(seeds: int, path: Path) -> None:
+    """Measure what has no row yet."""
+    rows = pd.read_csv(path).to_dict("records") if path.exists() else []
+    done = {tuple(row[key] for key in KEY) for row in rows}
+    cells = known_cells()
+    tasks = [
+        *((name, NONE, of_truth, name) for name in (EXACT, TRUE)),
+        *((name, NONE, of_baseline, name) for name in BASELINES),
+        *((f"{kind}-z{size}", chosen, of_model, (kind, size, chosen))
+          for kind, size, chosen in MODELS),
+    ]  # fmt: skip
+    for seed in range(1, seeds + 1):
+        split = split_of(cells, seed)
+        for name, chosen, measure, argument in tasks:
+            key = (name, chosen, seed)
+            if key in done:
+                continue
+            row = dict(zip(KEY, key, strict=True)) | measure(argument, cells, split, seed)
+            rows.append(row)
+            write_csv(path, pd.DataFrame(rows))
+            print({k: round(float(v), 3) if isinstance(v, float) else v for k, v in row.items()},
+                  flush=True)  # fmt: skip
+
+
+HEADINGS = {
+    "elbo_gap": "log p(x) - ELBO",
+    "weighted_gap": "log p(x) - weighted bound",
+    "ari_components": "ARI, components",
+    "ari_kmeans": "ARI, k-means",
+    "accuracy_components": "accuracy, components",
+    "accuracy_logistic": "accuracy, logistic",
+    "accuracy_ffnn": "accuracy, FFNN",
+    "r2_linear": "R2, linear",
+    "r2_knn": "R2, kNN",
+}
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Means over the seeds as Markdown; gaps with the standard error over the cells."""
+    lines = [
+        f"| representation | settings | {' | '.join(HEADINGS.values())} |",
+        f"| --- | --- |{' ---: |' * len(HEADINGS)}",
+    ]
+    for (name, chosen), part in rows.groupby(KEY[:2], sort=False):
+        means = part.mean(numeric_only=True)
+        shown = [_shown(column, means) for column in HEADINGS]
+        settings = "" if chosen == NONE else chosen
+        lines.append(f"| {name} | {settings} | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(column: str, means: "pd.Series[float]") -> str:
+    if pd.isna(means[column]):
+        return ""
+    if column.endswith("_gap"):
+        return f"{means[column]:.2f} ± {means[f'{column}_se']:.2f}"
+    return f"{means[column]:.3f}"
+
+
+def write_table(rows: pd.DataFrame) -> None:
+    """Replace the table of docs/simulation.md."""
+    page = DOCS / "simulation.md"
+    marks = r"(<!-- begin: simulation -->\n).*?(<!-- end: simulation -->)"
+    text = page.read_text(encoding="utf-8")
+    made, number = re.subn(marks, rf"\g<1>\n{table(rows)}\n\g<2>", text, flags=re.DOTALL)
+    if number != 1:
+        raise SystemExit(f"{page}: expected one place for the table, found {number}")
+    write_text(page, made)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=DOCS / "results/simulation.csv")
+    parser.add_argument("--table", action="store_true", help="only write the table of the page")
+    options = parser.parse_args()
+    limit_threads(1)
+    if not options.table:
+        run(options.seeds, options.out)
+    write_table(pd.read_csv(options.out))
+
+
+if __name__ == "__main__":
+    main()
