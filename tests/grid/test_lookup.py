@@ -116,6 +116,36 @@ def test_explained_variance_is_that_of_the_most_components(runs):
     assert runs.largest_pca([Point("x", "mine", "all", "r1", "raw", "ffnn")]) == []
 
 
+def test_a_representation_reads_the_cells_and_a_consensus_its_experts():
+    consensus = {"two": ["raw/ffnn", "pca-k25/knn"]}
+    grid = CONFIG["grid"] | {"classifiers": ["ffnn", "knn"], "consensus": consensus}
+    runs = Runs(parse_settings(CONFIG | {"grid": grid}))
+    folder = "results/{run}/{dataset}/{subset}/{replicate}/"
+    alone = runs.sources(wildcards(representation="raw"))
+    assert alone["cells"] == f"{folder}cells.h5ad"
+    assert not alone["reference"] + alone["experts"] + alone["costs"]
+    found = runs.sources(wildcards(representation="consensus-two"))
+    assert found["experts"] == [
+        f"{folder}{pair}/probabilities.safetensors" for pair in consensus["two"]
+    ]
+    assert found["costs"] == [
+        f"{folder}{place}/cost.json" for place in ("raw", "pca-k25", *consensus["two"])
+    ]
+    # A variant has the study's classifier alone, and so no consensus.
+    names = {one.representation for one in classifier_points(runs.variants[AS_RUN])}
+    assert "raw" in names
+    assert "consensus-two" not in names
+    assert "argmax" not in runs.variants[AS_RUN].settings.grid.classifiers
+
+
+def test_a_label_rule_reads_its_reference():
+    names = {"datasets": ["zheng-sorted", "pbmc68k-study"]}
+    grid = CONFIG["grid"] | {"representations": ["raw", "label-rule"]}
+    runs = Runs(parse_settings(CONFIG | names | {"grid": grid, "comparison": {}}))
+    found = runs.sources(wildcards(representation="label-rule"))
+    assert found["reference"] == ["results/x/zheng-sorted/dataset.h5ad"]
+
+
 def test_code_of_a_method_is_of_its_own_file():
     codes = {representation_code(wildcards(representation=name)) for name in ("raw", "log")}
     codes |= {classifier_code(wildcards(classifier=name)) for name in ("knn", "ffnn")}

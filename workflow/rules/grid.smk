@@ -92,8 +92,7 @@ rule train_pool:
 
 rule represent:
     input:
-        cells="results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
-        reference=reference_of,
+        unpack(RUNS.sources),
     output:
         features="results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
         model="results/{run}/{dataset}/{subset}/{replicate}/{representation}/model.safetensors",
@@ -130,6 +129,7 @@ rule classify:
             "predictions.csv",
             "metrics.json",
             "cost.json",
+            "probabilities.safetensors",
         ),
     log:
         "results/{run}/logs/{dataset}/{subset}/{replicate}/{representation}/{classifier}.log",

@@ -9,7 +9,11 @@ has
 
     fit(training: Labelled, validation: Labelled, options: Options) -> Fitted
 
-Methods see no test cells during training.
+Methods see no test cells during training. A representation that combines results of other pairs has
+
+    combine(probabilities: Sequence[Probabilities]) -> Features
+
+in place of `fit`; each item has the probabilities of all cells (cells x types) by one pair.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -83,6 +83,24 @@ class Runs:
         others = map(representation, self.settings(wildcards).baselines())
         return max((one.size, one.name) for one in others if one.path == method.path)[1]
 
+    def sources(self, wildcards: Any) -> dict[str, Any]:
+        """Input files of a representation: cells, another data set, results of its experts."""
+        folder = "results/{run}/{dataset}/{subset}/{replicate}/"
+        experts = self.settings(wildcards).grid.experts(wildcards.representation)
+        pairs = [f"{folder}{first}/{second}" for first, second in experts]
+        learnt = dict.fromkeys(folder + first for first, _ in experts)
+        reference = representation(wildcards.representation).reference
+        return {
+            "cells": f"{folder}cells.h5ad",
+            "reference": self._datasets([reference] if reference else []),
+            "experts": [f"{pair}/probabilities.safetensors" for pair in pairs],
+            "costs": [f"{place}/cost.json" for place in (*learnt, *pairs)],
+        }
+
+    def _datasets(self, names: Iterable[str]) -> list[str]:
+        """Files of data sets of the run."""
+        return [f"results/{self.main.folder}/{name}/dataset.h5ad" for name in names]
+
     def largest_pca(self, points: Iterable[Point]) -> list[Point]:
         """Points with the most principal components of each data set, subset and replicate."""
         found: dict[tuple[str, ...], Point] = {}

@@ -192,8 +192,8 @@ class Settings(Section):
         return self.grid.model_names()
 
     def baselines(self) -> list[str]:
-        """Return the representations that are not latents of the models."""
-        return list(self.grid.representations)
+        """Return the representations that are not latents of the models; a consensus comes last."""
+        return [*self.grid.representations, *self.grid.consensus_names()]
 
     def representations(self) -> list[str]:
         """Return all representations: baselines, then models."""
