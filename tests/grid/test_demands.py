@@ -57,7 +57,7 @@ def demands(config):
 def wildcards(**others):
     usual = {
         **{"run": "x", "dataset": "mine", "subset": "all", "replicate": "r1", "cells": "cells"},
-        **{"kind": "gmvae", "latent_dim": "10", "hidden_units": "100", "preset": ""},
+        **{"kind": "gmvae", "latent_dim": "10", "hidden_units": "100", "preset": "", "seeds": ""},
         **{"representation": "gmvae-z10-h100", "classifier": "ffnn", "deposited": "raw-n1300"},
         **{"table": "table5", "figure": "figure2", "record": "models"},
     }

@@ -31,7 +31,7 @@ def runs():
 
 def wildcards(run="x", **others):
     return SimpleNamespace(
-        **{"run": run, "subset": "n150", "replicate": "r1", "preset": ""} | others
+        **{"run": run, "subset": "n150", "replicate": "r1", "preset": "", "seeds": ""} | others
     )
 
 

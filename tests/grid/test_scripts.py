@@ -164,7 +164,7 @@ def train(name, run="x"):
     folder = folder_of(run)
     kind, latent_dim, hidden_units = name.rsplit("-", 2)
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
-    names["preset"] = ""
+    names |= {"preset": "", "seeds": ""}
     settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
     inputs = Files(cells=folder / "cells.h5ad")
     outputs = Files(folder / name / file for file in MODEL_FILES)

@@ -40,7 +40,7 @@ rule train_vae:
         pool=pool_of_model,
     output:
         multiext(
-            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}/",
+            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}/",
             "model.safetensors",
             "history.csv",
             "features.h5ad",
@@ -48,13 +48,14 @@ rule train_vae:
             "cost.json",
         ),
     log:
-        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.log",
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}.log",
     benchmark:
-        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.tsv"
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}.tsv"
     wildcard_constraints:
         latent_dim=r"\d+",
         hidden_units=r"\d+",
         preset="(-[a-z]+)?",
+        seeds=r"(-s\d+)?",
     conda:
         "../../envs/latentcell.yaml"
     resources:

@@ -166,9 +166,10 @@ def finished_cells():
 
 
 def samples():
-    """Cells sampled from each trained model, if the configuration has `vae.samples`."""
+    """Cells sampled from each model of one seed, if the configuration has `vae.samples`."""
     models = model_points(RUNS.main) if settings.vae.samples else []
-    return represented("samples.h5ad", models)
+    single = {str(model) for model in settings.models() if model.seeds == 1}
+    return represented("samples.h5ad", [one for one in models if one.representation in single])
 
 
 def histories(wildcards):

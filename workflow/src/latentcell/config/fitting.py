@@ -78,6 +78,8 @@ class Options:
     reference
         Cells of the data set that a representation names as its ``REFERENCE``: counts of the same
         genes as the training cells.
+    members
+        Model of an ensemble that each column comes from; None for other features.
     """
 
     seed: int
@@ -86,6 +88,7 @@ class Options:
     ffnn: FfnnSettings = field(default_factory=FfnnSettings)
     pca: PcaSettings = field(default_factory=PcaSettings)
     reference: Labelled | None = field(default=None, repr=False)
+    members: NDArray[np.integer[Any]] | None = field(default=None, repr=False)
 
     def with_sections(self, sections: Mapping[str, Any]) -> "Options":
         """Return options with sections of the configuration, given as plain values by name."""

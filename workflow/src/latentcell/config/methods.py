@@ -10,7 +10,8 @@
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
-- ``TAKES`` (a classifier): those of the four that it accepts.
+- ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
+  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side.
 
 Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting`. Models such as
 ``gmvae-z10-h100`` are representations too; they come from section ``grid.models``, not from a file.
@@ -55,8 +56,8 @@ class Method:
     size
         Number in its name; 0 if there is none.
     kinds
-        Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``
-        and ``types``.
+        Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``,
+        ``types`` and ``members``.
     uses
         Modules that it imports when it runs.
     nested
@@ -136,8 +137,10 @@ def serves(name: str, dataset: str) -> bool:
 
 def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list[str]:
     """Return the classifiers that accept a representation, in their order."""
-    kind = gives(representation)
-    return [name for name in classifiers if kind in classifier(name).kinds]
+    kinds = {gives(representation)}
+    if is_model(representation) and ModelName.parse(representation).seeds > 1:
+        kinds.add("members")
+    return [name for name in classifiers if kinds & set(classifier(name).kinds)]
 
 
 def refuse_missing(methods: Sequence[Method]) -> None:

@@ -235,18 +235,19 @@ def training(
 
 
 def _weights(name: ModelName, cells: Size) -> int:
-    return 4 * name.hidden_units * (cells.genes + name.latent_dim + cells.types)
+    return name.seeds * 4 * name.hidden_units * (cells.genes + name.latent_dim + cells.types)
 
 
 def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda: bool) -> float:
     samples = settings.monte_carlo_samples * settings.importance_samples
     if cuda:
-        return settings.epochs * ceil(cells.cells / settings.batch_size) * samples * _CUDA_STEP
+        steps = settings.epochs * ceil(cells.cells / settings.batch_size)
+        return name.seeds * steps * samples * _CUDA_STEP
     components = cells.types if settings.components == "labels" else settings.components
     rows = cells.cells * samples * (1 if name.kind == "vae" else components)
     work = 6.0 * rows * cells.genes * (name.hidden_units + _WIDER)
     share = _CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1
-    return settings.epochs * work / _RATE * share
+    return name.seeds * settings.epochs * work / _RATE * share
 
 
 def classifying(
@@ -269,7 +270,8 @@ def classifying(
 def _features(name: str, cells: Size) -> int:
     """Return the number of columns of a representation."""
     if is_model(name):
-        return cells.types if gives(name) == "types" else ModelName.parse(name).latent_dim
+        model = ModelName.parse(name)
+        return cells.types if gives(name) == "types" else model.latent_dim * model.seeds
     return representation(name).size or cells.genes
 
 

@@ -85,8 +85,8 @@ def _best(
     means: dict[ModelName, tuple[float, int]], settings: ChoiceSettings, grid: Sequence[ModelName]
 ) -> list[ModelName]:
     best = []
-    for kind, latent_dim in dict.fromkeys((model.kind, model.latent_dim) for model in grid):
-        rivals = [model for model in grid if (model.kind, model.latent_dim) == (kind, latent_dim)]
+    for kind, latent_dim, seeds in dict.fromkeys(map(_group, grid)):
+        rivals = [model for model in grid if _group(model) == (kind, latent_dim, seeds)]
         defined = [model for model in rivals if not np.isnan(means[model][0])]
         if not defined:
             raise InputError(
@@ -95,3 +95,8 @@ def _best(
             )
         best.append(min(defined, key=lambda model: (-means[model][0], model.hidden_units)))
     return best
+
+
+def _group(model: ModelName) -> tuple[str, int, int]:
+    """Axes of the grid along which models are not compared."""
+    return model.kind, model.latent_dim, model.seeds

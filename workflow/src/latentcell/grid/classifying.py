@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,8 @@ def classify(
     limit_threads(1)
     types = len(cells.obs["cell_type"].cat.categories)
     features = _type_columns(cells) if "types" in method.kinds else cells.X
+    if "member" in cells.var:
+        options = replace(options, members=cells.var["member"].to_numpy())
     known = np.arange(types) if method.all_types else known_types(cells, shown)
     parts = [labelled(cells, features, split, known, shown) for split in ("training", "validation")]
     fitted, cost = measured(lambda: fit(*parts, options))

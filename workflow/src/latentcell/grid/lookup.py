@@ -72,7 +72,7 @@ class Runs:
             for name, replicate in variant.pairs()
             if is_model(name) and replicate == wildcards.replicate
         ]
-        models.sort(key=lambda model: -model.hidden_units)
+        models.sort(key=lambda model: -model.hidden_units * model.seeds)
         return {str(model): _plain(model_settings(variant.settings, model)) for model in models}
 
     def largest(self, wildcards: Any) -> str:

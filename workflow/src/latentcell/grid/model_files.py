@@ -45,8 +45,10 @@ def write_model(
     model, history, features, metrics, cost = files
     cells = ad.read_h5ad(source)
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
-    trained, spent = measured(lambda: _train(cells, name, settings, seed, checkpoint))
-    evaluation = trained.evaluate(cells.X, _batch(cells))
+    trained, spent = measured(
+        lambda: train(**training_arguments(cells, name, settings), seed=seed, store=checkpoint)
+    )
+    evaluation = trained.evaluate(cells.X, batches(cells))
     latents = latent_table(cells, trained, evaluation)
     save(model, *save_arguments(trained))
     write_csv(history, pd.DataFrame(trained.history))
@@ -73,30 +75,32 @@ def type_table(latents: ad.AnnData, trained: Trained, evaluation: Evaluation) ->
     return table
 
 
-def _train(
-    cells: ad.AnnData,
-    name: ModelName,
-    settings: VaeSettings,
-    seed: int,
-    checkpoint: CheckpointStore,
-) -> Trained:
+def training_arguments(cells: ad.AnnData, name: ModelName, settings: VaeSettings) -> dict[str, Any]:
+    """Arguments of `latentcell.models.training.train` but for seed and checkpoint.
+
+    Parameters
+    ----------
+    cells : AnnData
+        Counts with ``obs["split"]`` and ``obs["cell_type"]``, and ``obs["batch"]`` if there is one.
+    name : ModelName
+    settings : VaeSettings
+    """
     types = cells.obs["cell_type"].to_numpy(str)
     split = cells.obs["split"].to_numpy(str)
     components = settings.components
     kind: ModelKind = "vae" if name.kind == "vae" else "gmvae"
-    return train(
-        cells.X,
-        split,
-        replace(name, kind=kind),
-        len(set(types)) if components == "labels" else components,
-        settings,
-        seed,
-        checkpoint,
-        batch=_batch(cells),
-        cell_types=types,
-        genes=chosen_genes(cells.X[split == "training"], settings.variable_genes),
-    )
+    return {
+        "matrix": cells.X,
+        "split": split,
+        "name": replace(name, kind=kind),
+        "components": len(set(types)) if components == "labels" else components,
+        "settings": settings,
+        "batch": batches(cells),
+        "cell_types": types,
+        "genes": chosen_genes(cells.X[split == "training"], settings.variable_genes),
+    }
 
 
-def _batch(cells: ad.AnnData) -> Any:
+def batches(cells: ad.AnnData) -> Any:
+    """Batch of each cell, ``obs["batch"]``; None without batches."""
     return cells.obs["batch"].to_numpy(str) if "batch" in cells.obs else None

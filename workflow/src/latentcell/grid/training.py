@@ -51,7 +51,9 @@ class Training:
         return Part(str(self.name), tuple(map(Path, files)), identity, self._work)
 
     def _work(self, part: Part) -> None:
+        from latentcell.grid.ensemble_files import write_ensemble
         from latentcell.grid.model_files import write_model
 
         files = list(map(part.at, part.files))
-        write_model(files, self.cells, self.name, self.settings, self.seed, part.identity)
+        write = write_ensemble if self.name.seeds > 1 else write_model
+        write(files, self.cells, self.name, self.settings, self.seed, part.identity)

@@ -26,12 +26,28 @@ class GridPoint(Section):
         "of a model ends with it (`gmvae-z10-h100-recommended`). null: section `vae` as it is.",
     )
 
+    seeds: PositiveInt | list[PositiveInt] = Field(
+        1,
+        description="Models of different seeds that are trained in one job, and whose latents "
+        "stand side by side as one representation (`gmvae-z10-h100-s5`; docs/methods.md).",
+    )
+
+    @model_validator(mode="after")
+    def _types_of_one_seed(self) -> Self:
+        if self.kind == "semi-gmvae" and _as_list(self.seeds) != [1]:
+            raise ValueError(
+                f"seeds: expected 1 for a semi-gmvae, whose seed draws the cells with known types, "
+                f"found {self.seeds}"
+            )
+        return self
+
     def models(self) -> list[ModelName]:
         """Return all combinations, latent dimension first."""
         return [
-            ModelName(self.kind, latent_dim, hidden_units, self.preset or "")
+            ModelName(self.kind, latent_dim, hidden_units, self.preset or "", seeds)
             for latent_dim in _as_list(self.latent_dim)
             for hidden_units in _as_list(self.hidden_units)
+            for seeds in _as_list(self.seeds)
         ]
 
 
