@@ -33,6 +33,7 @@ RUNS = Runs(
     parse_settings(
         {
             "run": "x",
+            "datasets": [{"name": "mine", "path": "mine.h5ad"}],
             "grid": {
                 "representations": ["raw", "pca-k10", "pca-k5"],
                 "models": [{"latent_dim": 2, "hidden_units": [4, 6]}, SEMI],
@@ -113,7 +114,7 @@ def do(script, inputs, outputs, params, threads=1, **wildcards):
 
 
 def represent(name, run="x"):
-    wildcards = SimpleNamespace(run=run, representation=name)
+    wildcards = SimpleNamespace(run=run, dataset="mine", representation=name)
     folder = folder_of(run)
     places = {"run": run, "dataset": "mine", "subset": "all", "replicate": "r1"}
     inputs = Files(
@@ -166,7 +167,8 @@ def train(name, run="x"):
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
     names |= {"preset": "", "seeds": ""}
     settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
-    inputs = Files(cells=folder / "cells.h5ad")
+    unlabelled = RUNS.unlabelled(SimpleNamespace(run=run, dataset="mine", **names))
+    inputs = Files(cells=folder / "cells.h5ad", unlabelled=unlabelled)
     outputs = Files(folder / name / file for file in MODEL_FILES)
     params = {"settings": settings, "code": "code of models"}
     said = do("train_vae.py", inputs, outputs, params, run=run, **names)
@@ -268,7 +270,7 @@ def test_models_of_a_pool_are_those_of_their_own_jobs(place):
     }
     assert set(params["models"]) == set(names)
     output = Files([cells.with_name("pool-cells.json")])
-    said = do("train_pool.py", Files(cells=cells), output, params, threads=2)
+    said = do("train_pool.py", Files(cells=cells, unlabelled=[]), output, params, threads=2)
     assert said.count("validation ELBO") == 3
     for name in names:
         features, said = train(name)

@@ -36,6 +36,7 @@ RUNS = Runs(settings)
 RUN = settings.run
 DATASETS = settings.dataset_names()
 DERIVED = [dataset.name for dataset in settings.datasets if dataset.is_derived]
+IMPORTED = [dataset.name for dataset in settings.datasets if not dataset.is_derived]
 SUBSETS = settings.subset_names()
 REPLICATES = settings.replicate_names()
 

@@ -15,7 +15,7 @@ rule import_dataset:
     benchmark:
         f"results/{RUN}/benchmarks/{{dataset}}/import_dataset.tsv"
     wildcard_constraints:
-        dataset=any_of(name for name in DATASETS if name not in DERIVED),
+        dataset=any_of(IMPORTED),
     conda:
         "../../envs/latentcell.yaml"
     resources:

@@ -37,6 +37,7 @@ rule subsample:
 rule train_vae:
     input:
         cells=cells_of_model,
+        unlabelled=RUNS.unlabelled,
         pool=pool_of_model,
     output:
         multiext(
@@ -71,6 +72,7 @@ rule train_vae:
 rule train_pool:
     input:
         cells="results/{run}/{dataset}/{subset}/{replicate}/{cells}.h5ad",
+        unlabelled=RUNS.unlabelled,
     output:
         "results/{run}/{dataset}/{subset}/{replicate}/pool-{cells}.json",
     log:

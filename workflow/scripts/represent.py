@@ -9,6 +9,7 @@ from latentcell.config.methods import representation
 from latentcell.config.names import replicate_seed
 from latentcell.grid.experts import write_consensus
 from latentcell.grid.representing import aligned, first_columns, write_representation
+from latentcell.grid.unlabelled import further_counts
 from latentcell.runtime.job import job
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
@@ -33,7 +34,9 @@ with job(snakemake, threads=1):
             write_consensus(files, cells, method, inputs.experts, inputs.costs)
             return
         reference = [aligned(ad.read_h5ad(path), cells) for path in inputs.reference] or [None]
-        write_representation(files, cells, learnt, replace(options, reference=reference[0]))
+        further = further_counts(cells, inputs.unlabelled)
+        known = replace(options, reference=reference[0])
+        write_representation(files, cells, learnt, known, further)
 
     made_once(identity, files, make, shared_store())
     if learnt.nested:

@@ -44,7 +44,8 @@ class Labelled:
     features
         Cells x columns; for a representation, the counts of all genes.
     codes
-        Type of each cell, from 0.
+        Type of each cell, from 0; -1 for cells without a type, which representations with
+        ``UNLABELLED = True`` alone see.
     types
         Name of each type, in the order of the codes; empty if names are not needed.
     """

@@ -8,6 +8,7 @@
   ``types`` (dense, probabilities of the types).
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
+- ``UNLABELLED`` (a representation): whether it also learns from cells without types.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
 - ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
@@ -36,7 +37,7 @@ _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
 _CONSTANTS = (
     *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
-    "COMBINES",
+    *("COMBINES", "UNLABELLED"),
 )
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
@@ -70,6 +71,8 @@ class Method:
         Data set of the run whose cells a representation reads, too; None if it reads none.
     datasets
         The only data sets that a representation serves; empty for all.
+    unlabelled
+        Whether a representation also learns from cells without types.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """
@@ -85,6 +88,7 @@ class Method:
     section: str | None = None
     reference: str | None = None
     datasets: tuple[str, ...] = ()
+    unlabelled: bool = False
     combines: bool = False
 
     def learns_from(self, options: Any) -> str:
@@ -127,6 +131,13 @@ def gives(name: str) -> str:
         return "types" if ModelName.parse(name).kind == "semi-gmvae" else "scores"
     (kind,) = representation(name).kinds
     return kind
+
+
+def learns_unlabelled(name: str) -> bool:
+    """Tell whether a representation also learns from cells without types."""
+    if is_model(name):
+        return ModelName.parse(name).kind != "semi-gmvae"
+    return representation(name).unlabelled
 
 
 def serves(name: str, dataset: str) -> bool:
@@ -194,6 +205,7 @@ def _find(stage: Stage, name: str) -> Method:
         section=constants.get("SECTION"),
         reference=constants.get("REFERENCE"),
         datasets=tuple(constants.get("DATASETS", ())),
+        unlabelled=constants.get("UNLABELLED", False),
         combines=combines,
     )
 

@@ -94,6 +94,12 @@ class Size:
             return self
         return Size(cells, self.genes, ceil(self.stored * cells / self.cells), self.types)
 
+    def joined(self, others: Iterable["Size"]) -> "Size":
+        """Return the size with the cells of others."""
+        parts = [self, *others]
+        cells, stored = sum(one.cells for one in parts), sum(one.stored for one in parts)
+        return Size(cells, self.genes, stored, self.types)
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -121,6 +127,7 @@ BUILT_IN = {
     "sc-mixology-dropseq": Size(225, 15_127, 1_300_000, 3),
     "sc-mixology-5cl-p1": Size(297, 15_564, 1_820_000, 5),
     "sc-mixology-5cl-p2": Size(307, 14_078, 1_740_000, 5),
+    "frozen-pbmc-donor-a": Size(2_900, 32_738, 2_200_000, 0),
 }
 
 
@@ -141,7 +148,7 @@ def _size(path: Path, _: int) -> Size:
 
     with h5py.File(path, "r", locking=False) as file:
         cells, genes = map(int, file["X"].attrs["shape"])
-        types = len(file["obs/cell_type/categories"])
+        types = len(file["obs/cell_type/categories"]) if "obs/cell_type" in file else 0
         return Size(cells, genes, len(file["X/data"]), types)
 
 

@@ -14,6 +14,7 @@ from latentcell.config.names import ModelName, member_seeds
 from latentcell.config.settings import VaeSettings
 from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.model_files import batches, training_arguments
+from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
 from latentcell.models.training import members_arguments, train_members
 from latentcell.runtime.cost import measured
@@ -22,7 +23,7 @@ from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
 def write_ensemble(
     files: Sequence[Path],
-    source: str,
+    sources: Sequence[str],
     name: ModelName,
     settings: VaeSettings,
     seed: int,
@@ -37,11 +38,12 @@ def write_ensemble(
 
     Parameters
     ----------
-    files, source, name, settings, seed, identity
+    files, sources, name, settings, seed, identity
         See `latentcell.grid.model_files.write_model`. The first model has the seed itself.
     """
     model, history, features, metrics, cost = files
-    cells = ad.read_h5ad(source)
+    cells = ad.read_h5ad(sources[0])
+    further = further_counts(cells, sources[1:])
     seeds = member_seeds(seed, name.seeds)
     stores = [
         CheckpointStore(model.with_name(f"checkpoint{number}.safetensors"), f"{identity} {number}")
@@ -49,7 +51,7 @@ def write_ensemble(
     ]
     members, spent = measured(
         lambda: train_members(
-            **training_arguments(cells, name, settings), seeds=seeds, stores=stores
+            **training_arguments(cells, name, settings, further), seeds=seeds, stores=stores
         )
     )
     evaluations = [member.evaluate(cells.X, batches(cells)) for member in members]

@@ -8,10 +8,12 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.evaluate.latents import describe_model, latent_table
+from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
 from latentcell.models.evaluation import Evaluation
 from latentcell.models.training import Trained, save_arguments, train
@@ -22,7 +24,7 @@ from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
 def write_model(
     files: Sequence[Path],
-    source: str,
+    sources: Sequence[str],
     name: ModelName,
     settings: VaeSettings,
     seed: int,
@@ -34,8 +36,9 @@ def write_model(
     ----------
     files : sequence of Path
         Places of `latentcell.grid.training.FILES`; a checkpoint lies beside them until the end.
-    source : str
-        File of counts with ``obs["split"]`` and ``obs["cell_type"]``.
+    sources : sequence of str
+        File of counts with ``obs["split"]`` and ``obs["cell_type"]``, and files of cells without
+        types, which join the training cells.
     name : ModelName
     settings : VaeSettings
     seed : int
@@ -43,10 +46,13 @@ def write_model(
         Digest of everything that the files depend on: a checkpoint of another is left alone.
     """
     model, history, features, metrics, cost = files
-    cells = ad.read_h5ad(source)
+    cells = ad.read_h5ad(sources[0])
+    further = further_counts(cells, sources[1:])
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
     trained, spent = measured(
-        lambda: train(**training_arguments(cells, name, settings), seed=seed, store=checkpoint)
+        lambda: train(
+            **training_arguments(cells, name, settings, further), seed=seed, store=checkpoint
+        )
     )
     evaluation = trained.evaluate(cells.X, batches(cells))
     latents = latent_table(cells, trained, evaluation)
@@ -75,7 +81,9 @@ def type_table(latents: ad.AnnData, trained: Trained, evaluation: Evaluation) ->
     return table
 
 
-def training_arguments(cells: ad.AnnData, name: ModelName, settings: VaeSettings) -> dict[str, Any]:
+def training_arguments(
+    cells: ad.AnnData, name: ModelName, settings: VaeSettings, further: sp.csr_matrix | None = None
+) -> dict[str, Any]:
     """Arguments of `latentcell.models.training.train` but for seed and checkpoint.
 
     Parameters
@@ -84,20 +92,27 @@ def training_arguments(cells: ad.AnnData, name: ModelName, settings: VaeSettings
         Counts with ``obs["split"]`` and ``obs["cell_type"]``, and ``obs["batch"]`` if there is one.
     name : ModelName
     settings : VaeSettings
+    further : CSR matrix of shape (m, G), optional
+        Counts of training cells without types.
     """
     types = cells.obs["cell_type"].to_numpy(str)
     split = cells.obs["split"].to_numpy(str)
-    components = settings.components
+    components = len(set(types)) if settings.components == "labels" else settings.components
+    counts = cells.X
+    if further is not None and further.shape[0]:
+        counts = sp.vstack([counts, further], format="csr")
+        split = np.append(split, np.repeat("training", further.shape[0]))
+        types = np.append(types, np.repeat("", further.shape[0]))
     kind: ModelKind = "vae" if name.kind == "vae" else "gmvae"
     return {
-        "matrix": cells.X,
+        "matrix": counts,
         "split": split,
         "name": replace(name, kind=kind),
-        "components": len(set(types)) if components == "labels" else components,
+        "components": components,
         "settings": settings,
         "batch": batches(cells),
         "cell_types": types,
-        "genes": chosen_genes(cells.X[split == "training"], settings.variable_genes),
+        "genes": chosen_genes(counts[split == "training"], settings.variable_genes),
     }
 
 

@@ -150,7 +150,8 @@ def train(
     cell_types : ndarray, shape (n,), optional
         Type of each cell. Training cells give an inferred p(y); with `labelled_share` only that
         share of them has known types, which guide q(y given x). The types of validation cells
-        measure accuracy, those of test cells are not used.
+        measure accuracy, those of test cells are not used. "" is a cell without a type, not for
+        models with `labelled_share`.
     genes : ndarray of bool, shape (G,), optional
         Genes that may have weights; each other gene has one fixed distribution.
 
@@ -562,7 +563,7 @@ def _shares(cell_types: np.ndarray | None, training: np.ndarray, components: int
     """Share of each cell type among the training cells, counting at least one cell of each."""
     if cell_types is None:
         raise InputError("vae.cluster_prior: inferred: expected cell types, found none")
-    types = np.unique(cell_types)
+    types = np.unique(cell_types[cell_types != ""])
     if len(types) != components:
         raise InputError(
             f"vae.cluster_prior: inferred: expected {components} cell types, one for each "
