@@ -36,10 +36,13 @@ def test_built_in_rows_are_whole():
     assert tuple(BUILT_IN) == BUILT_IN_DATASETS
     assert BUILT_IN_DATASETS[:4] == ("pbmc68k-sample", "pbmc68k-study", "pbmc68k", "zheng-sorted")
     for row in BUILT_IN.values():
-        assert all((row.source, row.label_column, row.licence, row.description))
-    # Nobody publishes the SHA-256 of ten archives, and simulated cells have no file.
-    without = {name for name, row in BUILT_IN.items() if not row.sha256}
-    assert without == {"zheng-sorted", "simulated-mixture"}
+        assert all((row.source, row.licence, row.description))
+    # Nobody publishes the SHA-256 of their archives, and simulated cells have no file.
+    unknown = {name for name, row in BUILT_IN.items() if not row.sha256}
+    assert unknown == {"zheng-sorted", "simulated-mixture", "frozen-pbmc-donor-a"}
+    assert [name for name, row in BUILT_IN.items() if not row.label_column] == [
+        "frozen-pbmc-donor-a"
+    ]
 
 
 def test_without_a_table_the_built_in_data_sets_are_known():

@@ -10,6 +10,7 @@ from latentcell.config import methods as m
 from latentcell.runtime.errors import InputError
 
 PACKAGE = Path(m.__file__).parents[1]
+COMBINES = "def combine(probabilities: Sequence[Probabilities]) -> Features:"
 SIGNATURES = {
     "represent": "def fit(training: Labelled, size: int, options: Options) -> Transform:",
     "classify": "def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:",
@@ -36,7 +37,7 @@ def test_a_number_in_a_name_is_the_size():
     "name",
     [
         *("hvg-pca", "hvg-pca-z50", "hvg-pca-k0", "pca-k0", "pca-k05", "pca", "raw-k3", "log-k3"),
-        *("scVI-z10", "__init__", "../pca", ""),
+        *("scVI-z10", "__init__", "../pca", "", "consensus", "consensus-", "raw-consensus"),
     ],
 )
 def test_what_is_no_representation_is_refused_with_those_that_are(name):
@@ -64,6 +65,14 @@ def test_models_are_representations_without_a_file():
             m.representation(name)
 
 
+def test_a_consensus_ends_in_a_free_name():
+    assert "consensus-<name>" in m.known_methods("represent")
+    found = m.representation("consensus-pca-k50")
+    assert (found.path.name, found.size, found.combines) == ("consensus.py", 0, True)
+    assert not m.representation("hvg-pca-k50").combines
+    assert m.fitting_classifiers("consensus-x", ["ffnn", "argmax", "knn"]) == ["argmax"]
+
+
 def test_features_are_of_a_kind():
     kinds = {
         "raw": "counts",
@@ -73,6 +82,7 @@ def test_features_are_of_a_kind():
         "gmvae-z10-h100": "scores",
         "vae-z2-h3": "scores",
         "semi-gmvae-z10-h100": "types",
+        "consensus-pca-and-gmvae": "types",
     }
     assert {name: m.gives(name) for name in kinds} == kinds
 
@@ -89,9 +99,10 @@ def test_classifiers_get_what_makes_sense_to_them():
 def test_every_method_says_what_it_is_and_has_the_signature():
     for stage, find in (("represent", m.representation), ("classify", m.classifier)):
         for name in m.known_methods(stage):
-            method = find(name.replace("<number>", "3"))
+            method = find(name.replace("<number>", "3").replace("<name>", "two"))
             assert set(method.kinds) <= {"counts", "log", "scores", "types"}
-            assert SIGNATURES[stage] in method.path.read_text(), method.path
+            signature = COMBINES if method.combines else SIGNATURES[stage]
+            assert signature in method.path.read_text(), method.path
 
 
 def test_knowing_methods_imports_no_library():

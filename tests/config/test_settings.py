@@ -100,6 +100,27 @@ def test_the_papers_grid_is_in_the_papers_order():
         ),
         (grid(replicates={"raw": 0}), "grid.replicates.raw: .*found 0"),
         (
+            grid(representations=["raw", "consensus-x"]),
+            "grid: representations names consensus-x, which belongs under consensus",
+        ),
+        (
+            grid(consensus={"two": ["raw/ffnn", "pca-k7/ffnn"]}),
+            "grid: consensus.two: expected representation/classifier, a pair of the grid, found "
+            "pca-k7/ffnn",
+        ),
+        (
+            grid(consensus={"two": ["raw/ffnn", "raw/knn"]}),
+            "grid: consensus.two: expected representation/classifier, a pair .*found raw/knn",
+        ),
+        (grid(consensus={"two": ["raw/ffnn", "raw/ffnn"]}), "consensus.two names raw/ffnn twice"),
+        (grid(consensus={"two": ["raw/ffnn"]}), "grid.consensus.two: .*at least 2 items"),
+        (grid(consensus={"two": ["raw", "ffnn"]}), "grid.consensus.two.0: .*found 'raw'"),
+        (grid(consensus={"A_b": ["raw/ffnn", "pca-k10/ffnn"]}), "grid.consensus.A_b.*pattern"),
+        (
+            {"latents": {"split": "scvae"}} | grid(consensus={"x": ["raw/ffnn", "pca-k10/ffnn"]}),
+            "grid.classifiers: expected generative models of the same cells and split",
+        ),
+        (
             {"latents": {"split": "scvae"}} | grid(classifiers=["ffnn", "knn"]),
             "grid.classifiers: expected generative models of the same cells and split",
         ),

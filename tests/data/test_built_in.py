@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from latentcell.config.datasets import BUILT_IN
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.importing import import_dataset
-from latentcell.data.sources import POPULATIONS, SORTED_PART, SOURCES
+from latentcell.data.sources import FROZEN_PART, POPULATIONS, SORTED_PART, SOURCES
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.provenance import file_digest
 
@@ -61,6 +61,30 @@ def test_lines_are_known_by_genotype(truth, tmp_path, name, single, all_cells, g
     whole = import_dataset(DatasetSettings(name=name, doublets="keep"), tmp_path)
     assert whole.shape == (all_cells, genes)
     assert set(cells.obs_names) < set(whole.obs_names)
+
+
+@TRUTH
+@pytest.mark.study
+def test_frozen_cells_have_no_types_and_the_genes_that_some_express(truth, tmp_path):
+    cells = import_dataset(DatasetSettings(name="frozen-pbmc-donor-a"), tmp_path)
+    assert cells.shape == (2896, 13939)
+    assert list(cells.obs.columns) == []
+    assert (np.asarray(cells.X.sum(0)).ravel() > 0).all()
+    assert cells.X.sum() == 2896 * pytest.approx(2239.394, abs=1e-3)
+    assert cells.var_names.str.startswith("ENSG").all()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_archive_stands_for_the_frozen_cells(tmp_path, monkeypatch):
+    monkeypatch.delenv("LATENTCELL_DATA", raising=False)
+    source = SOURCES["frozen-pbmc-donor-a"]["matrix"]
+    (tmp_path / "frozen-pbmc-donor-a").mkdir()
+    counts = archive(tmp_path / "frozen-pbmc-donor-a" / source.name, 6, 1)
+    cells = import_dataset(DatasetSettings(name="frozen-pbmc-donor-a"), tmp_path)
+    np.testing.assert_array_equal(cells.X.toarray(), counts)
+    assert "cell_type" not in cells.obs
+    assert (tmp_path / "frozen-pbmc-donor-a.sha256").is_file()
+    assert not (tmp_path / FROZEN_PART).exists()
 
 
 def test_only_data_sets_that_name_doublets_can_keep_them():

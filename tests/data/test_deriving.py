@@ -7,9 +7,11 @@ import pytest
 import scipy.sparse as sp
 
 from latentcell.config.settings import SplitSettings, SubsetSettings, parse_settings
-from latentcell.data.deriving import with_shares, with_test_cells
+from latentcell.data.deriving import with_common_genes, with_shares, with_test_cells
 from latentcell.data.drawing import draw_cells
 from latentcell.runtime.errors import InputError
+
+PLUS, EQUAL = {"derived_from": "pbmc68k"}, {"shares": "equal"}
 
 
 def cells(numbers, genes="abcde", start=0):
@@ -69,6 +71,18 @@ def test_nothing_in_common_is_said():
         with_shares(cells({"B": 3, "T": 2}), cells({"NK": 2, "T": 1}), 1, "x")
 
 
+def test_other_data_sets_leave_the_genes_that_they_have_too():
+    source = cells({"B": 3, "T": 2}, "abcd")
+    others = [cells({"B": 2}, "dxba"), cells({"B": 2}, "bad")]
+    found = with_common_genes(source, others, "more", ("a", "b", "c"))
+    assert list(found.var_names) == ["a", "b", "d"]
+    assert list(found.obs_names) == list(source.obs_names)
+    np.testing.assert_array_equal(found.X.toarray(), source.X.toarray()[:, [0, 1, 3]])
+    assert found.uns["dataset"] == "more"
+    with pytest.raises(InputError, match="expected genes that a, b have, found none"):
+        with_common_genes(source, [cells({"B": 1}, "xyz")], "more", ("a", "b"))
+
+
 def draw(obs, replicate="r1", **split):
     return draw_cells(obs, "all", SubsetSettings(), SplitSettings(**split), replicate)
 
@@ -109,7 +123,7 @@ def test_training_cells_are_those_of_the_data_set_alone():
         ([{"derived_from": "pbmc68k", "shares": "equal"}], "x needs pbmc68k: expected a data set"),
         (
             ["pbmc68k", {"derived_from": "pbmc68k"}],
-            "either shares or test_on for 'x', found neither",
+            "one of shares, test_on and with_unlabelled for 'x', found none of them",
         ),
         (["pbmc68k", {"shares": "equal", "path": "a.h5ad"}], "shares: expected derived_from"),
         (
@@ -117,6 +131,21 @@ def test_training_cells_are_those_of_the_data_set_alone():
             "found shares and test_on",
         ),
         (["pbmc68k", {"derived_from": "x", "shares": "equal"}], "that is not derived itself"),
+        (
+            ["pbmc68k", {"derived_from": "pbmc68k", "with_unlabelled": ["frozen-pbmc-donor-a"]}],
+            "x needs frozen-pbmc-donor-a: expected a data set of the run with unlabelled: only, "
+            "found none",
+        ),
+        (
+            ["pbmc68k", "zheng-sorted", PLUS | {"with_unlabelled": ["zheng-sorted"]}],
+            "x needs zheng-sorted: expected a data set of the run with unlabelled: only",
+        ),
+        (
+            ["pbmc68k", "frozen-pbmc-donor-a", {"derived_from": "frozen-pbmc-donor-a"} | EQUAL],
+            "x needs frozen-pbmc-donor-a: expected a data set of the run that is not derived",
+        ),
+        (["frozen-pbmc-donor-a"], "expected a data set with types, found frozen-pbmc-donor-a"),
+        (["pbmc68k", PLUS | EQUAL | {"unlabelled": "only"}], "only a file can be without types"),
     ],
 )
 def test_entries_that_do_not_go_together_are_refused(entries, sentence):

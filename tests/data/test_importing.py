@@ -61,6 +61,24 @@ def test_own_file(tmp_path):
     assert adata.obs["cell_type"].tolist() == TYPES
 
 
+def test_the_first_cells_alone(tmp_path):
+    own = {"name": "own", "path": own_file(tmp_path), "label_column": "kind"}
+    adata = import_dataset(DatasetSettings(**own, first_cells=3))
+    assert list(adata.obs_names) == CELLS[:3]
+    assert (adata.X.toarray() == COUNTS[:3]).all()
+    assert adata.obs["cell_type"].tolist() == TYPES[:3]
+    assert adata.obs["cell_type"].cat.categories.tolist() == ["b", "z"]
+    with pytest.raises(InputError, match=r"expected at least 5 cells .*first_cells.*, found 4"):
+        import_dataset(DatasetSettings(**own, first_cells=5))
+
+
+def test_a_file_without_types_serves_where_none_are_asked_for(tmp_path):
+    own = {"name": "own", "path": own_file(tmp_path), "unlabelled": "only"}
+    adata = import_dataset(DatasetSettings(**own, label_column="nothing"))
+    assert list(adata.obs) == []
+    assert (adata.X.toarray() == COUNTS).all()
+
+
 def test_batches_come_from_obs_or_the_labels_file(tmp_path):
     adata = anndata.AnnData(
         COUNTS.astype(np.float32),

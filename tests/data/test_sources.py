@@ -317,6 +317,6 @@ def test_registry_holds_whole_digests_and_secure_addresses():
     registered = [source for files in SOURCES.values() for source in files.values()]
     assert registered
     for source in registered:
-        assert len(source.sha256) == 64 or "zheng_sorted" in source.folder
+        assert len(source.sha256) == 64 or source.folder.startswith("truth/")
         assert all(url.startswith("https://") for url in source.urls)
         assert source.urls or not source.required

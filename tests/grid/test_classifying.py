@@ -27,7 +27,10 @@ from latentcell.runtime.errors import InputError
 from latentcell.runtime.tensors import read_tensors
 
 TYPES = ["A", "B", "C", "D"]
-FILES = ("model.safetensors", "history.csv", "predictions.csv", "metrics.json", "cost.json")
+FILES = (
+    *("model.safetensors", "history.csv", "predictions.csv", "metrics.json", "cost.json"),
+    "probabilities.safetensors",
+)
 FFNN = FfnnSettings(epochs=20, hidden_units=8, learning_rate=1e-2)
 OPTIONS = Options(3, ffnn=FFNN)
 FEW = LabelSettings(share=0.05, seed=7)
@@ -258,7 +261,7 @@ def written(cells, tmp_path, name="naive-bayes", shown=None):
 
 
 def test_predictions_measures_and_cost_are_written(cells, tmp_path):
-    _, _, predicted, measured_, spent = written(cells, tmp_path)
+    _, _, predicted, measured_, spent, _ = written(cells, tmp_path)
     predictions = pd.read_csv(predicted)
     assert list(predictions) == ["barcode", "split", "cell_type", "predicted", "probability"]
     assert predictions["barcode"].tolist() == list(cells.obs_names)
@@ -294,7 +297,7 @@ def test_a_classifier_without_epochs_has_a_history_without_rows(cells, tmp_path)
 
 
 def test_the_network_is_written_with_its_curve(cells, tmp_path):
-    model, history, _, measured_, _ = written(cells, tmp_path, "ffnn")
+    model, history, _, measured_, *_ = written(cells, tmp_path, "ffnn")
     curve = pd.read_csv(history)
     assert list(curve) == ["epoch", "split", "loss", "accuracy"]
     assert curve["epoch"].max() == FFNN.epochs

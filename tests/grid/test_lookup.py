@@ -21,6 +21,7 @@ CONFIG = {
     "vae": {"labelled_share": 0.5},
     "comparison": {"protocols": ["as-run"], "protocol_replicates": 1},
 }
+VAE = CONFIG["vae"]
 AS_RUN = "x/variants/as-run"
 
 
@@ -30,9 +31,8 @@ def runs():
 
 
 def wildcards(run="x", **others):
-    return SimpleNamespace(
-        **{"run": run, "subset": "n150", "replicate": "r1", "preset": ""} | others
-    )
+    usual = {"run": run, "dataset": "pbmc68k-sample", "subset": "n150", "replicate": "r1"}
+    return SimpleNamespace(**usual | {"preset": "", "seeds": ""} | others)
 
 
 def test_the_run_comes_first_and_variants_beside_it(runs):
@@ -124,6 +124,59 @@ def test_dense_scores_are_measured_where_the_run_asks_for_it(runs):
     assert {one.representation for one in found} == {
         *("pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300", "gmvae-z2-h4")
     }
+
+
+def test_a_representation_reads_the_cells_and_a_consensus_its_experts():
+    consensus = {"two": ["raw/ffnn", "pca-k25/knn"]}
+    grid = CONFIG["grid"] | {"classifiers": ["ffnn", "knn"], "consensus": consensus}
+    runs = Runs(parse_settings(CONFIG | {"grid": grid}))
+    folder = "results/{run}/{dataset}/{subset}/{replicate}/"
+    alone = runs.sources(wildcards(representation="raw"))
+    assert alone["cells"] == f"{folder}cells.h5ad"
+    assert not alone["reference"] + alone["experts"] + alone["costs"]
+    found = runs.sources(wildcards(representation="consensus-two"))
+    assert found["experts"] == [
+        f"{folder}{pair}/probabilities.safetensors" for pair in consensus["two"]
+    ]
+    assert found["costs"] == [
+        f"{folder}{place}/cost.json" for place in ("raw", "pca-k25", *consensus["two"])
+    ]
+    # A variant has the study's classifier alone, and so no consensus.
+    names = {one.representation for one in classifier_points(runs.variants[AS_RUN])}
+    assert "raw" in names
+    assert "consensus-two" not in names
+    assert "argmax" not in runs.variants[AS_RUN].settings.grid.classifiers
+
+
+def test_a_label_rule_reads_its_reference():
+    names = {"datasets": ["zheng-sorted", "pbmc68k-study"]}
+    grid = CONFIG["grid"] | {"representations": ["raw", "label-rule"]}
+    runs = Runs(parse_settings(CONFIG | names | {"grid": grid, "comparison": {}}))
+    found = runs.sources(wildcards(dataset="pbmc68k-study", representation="label-rule"))
+    assert found["reference"] == ["results/x/zheng-sorted/dataset.h5ad"]
+
+
+def test_what_learns_without_types_reads_cells_without():
+    derived = {"name": "more", "derived_from": "pbmc68k-study"}
+    datasets = [
+        *("pbmc68k-study", "frozen-pbmc-donor-a"),
+        derived | {"with_unlabelled": ["frozen-pbmc-donor-a"]},
+    ]
+    grid = {"representations": ["raw", "scvi-z10"], "models": CONFIG["grid"]["models"]}
+    runs = Runs(parse_settings({"run": "x", "datasets": datasets, "grid": grid, "vae": VAE}))
+    files = ["results/x/frozen-pbmc-donor-a/dataset.h5ad"]
+    model = {"latent_dim": "2", "hidden_units": "4"}
+    for dataset, wanted in (("more", files), ("pbmc68k-study", [])):
+        for name in ("hvg-pca-k5", "hvg-g20", "pca-k5", "nmf-k5", "scvi-z10"):
+            assert runs.unlabelled(wildcards(dataset=dataset, representation=name)) == wanted
+        for name in ("raw", "log", "scanvi-z10", "label-rule"):
+            assert runs.unlabelled(wildcards(dataset=dataset, representation=name)) == []
+        for kind in ("gmvae", "vae"):
+            assert runs.unlabelled(wildcards(dataset=dataset, kind=kind, **model)) == wanted
+        assert runs.unlabelled(wildcards(dataset=dataset, kind="semi-gmvae", **model)) == []
+        assert runs.unlabelled(wildcards(dataset=dataset, cells="cells")) == wanted
+    points = classifier_points(runs.main)
+    assert {one.dataset for one in points} == {"pbmc68k-study", "more"}
 
 
 def test_code_of_a_method_is_of_its_own_file():

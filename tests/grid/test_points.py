@@ -89,6 +89,27 @@ def test_all_models_are_classified_where_the_configuration_asks_for_it():
     assert {name for name, _, _ in others if is_model(name)} == {LARGE}
 
 
+def test_a_consensus_is_classified_where_all_its_experts_are():
+    pairs = {"two": ["raw/naive-bayes", "pca-k5/knn"], "rule": ["raw/ffnn", "label-rule/knn"]}
+    grid = CONFIG["grid"] | {
+        "representations": ["raw", "pca-k5", "label-rule"],
+        "consensus": pairs,
+    }
+    datasets = ["zheng-sorted", "pbmc68k-study"]
+    found = main(datasets=datasets, grid=grid, subset={"sizes": [150]})
+    points = list(classifier_points(found))
+    for dataset, wanted in zip(datasets, (["two"], ["two", "rule"]), strict=True):
+        here = names(points, dataset=dataset, classifier="argmax", replicate="r1")
+        assert [name for name, _, _ in here] == [f"consensus-{one}" for one in wanted]
+    # pca-k5 has one replicate, and so has the consensus with it.
+    two, rule = (
+        [one.replicate for one in points if one.representation == f"consensus-{name}"]
+        for name in pairs
+    )
+    assert two == ["r1", "r1"]
+    assert rule == ["r1", "r2", "r3"]
+
+
 def test_variants_have_the_first_subset_and_all_that_they_name():
     comparison = {"protocols": ["as-run"], "protocol_replicates": 1}
     found = variants(parse_settings(CONFIG | {"comparison": comparison}))

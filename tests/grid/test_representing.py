@@ -64,8 +64,8 @@ def written(cells, tmp_path, name, options=OPTIONS):
 
 
 def test_every_representation_without_optional_libraries_is_tried_here():
-    # label-rule has a test of its own, with its reference.
-    optional = {"scvi-z<number>", "scanvi-z<number>", "label-rule"}
+    # label-rule and consensus have tests of their own, with their other inputs.
+    optional = {"scvi-z<number>", "scanvi-z<number>", "label-rule", "consensus-<name>"}
     stems = {name.rstrip("0123456789") for name in NAMES}
     known = set(known_methods("represent")) - optional
     assert {name.removesuffix("<number>") for name in known} == stems

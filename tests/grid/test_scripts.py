@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from latentcell.grid.lookup import Runs
 from latentcell.grid.training import FILES as MODEL_FILES
 from latentcell.runtime.io import write_h5ad
 from latentcell.runtime.reuse import export_reuse
+from latentcell.runtime.tensors import read_tensors
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 CLASSIFIER_FILES = (
@@ -24,16 +26,19 @@ CLASSIFIER_FILES = (
     "predictions.csv",
     "metrics.json",
     "cost.json",
+    "probabilities.safetensors",
 )
 SEMI = {"kind": "semi-gmvae", "latent_dim": 2, "hidden_units": 4}
 RUNS = Runs(
     parse_settings(
         {
             "run": "x",
+            "datasets": [{"name": "mine", "path": "mine.h5ad"}],
             "grid": {
                 "representations": ["raw", "pca-k10", "pca-k5"],
                 "models": [{"latent_dim": 2, "hidden_units": [4, 6]}, SEMI],
                 "classifiers": ["ffnn", "knn", "argmax"],
+                "consensus": {"both": ["raw/ffnn", "pca-k5/knn", "pca-k5/ffnn"]},
             },
             "vae": {"epochs": 2, "labelled_share": 0.2},
             "ffnn": {"epochs": 3, "hidden_units": 4},
@@ -48,8 +53,12 @@ class Files(list):
     """Files of a job, by number and some by name, as Snakemake's."""
 
     def __init__(self, files=(), **named):
-        super().__init__(map(str, [*files, *named.values()]))
-        self.named = {name: str(file) for name, file in named.items()}
+        lists = [value if isinstance(value, list) else [value] for value in named.values()]
+        super().__init__(map(str, [*files, *chain.from_iterable(lists)]))
+        self.named = {
+            name: list(map(str, value)) if isinstance(value, list) else str(value)
+            for name, value in named.items()
+        }
 
     def __getitem__(self, key):
         return self.named[key] if isinstance(key, str) else super().__getitem__(key)
@@ -105,8 +114,17 @@ def do(script, inputs, outputs, params, threads=1, **wildcards):
 
 
 def represent(name, run="x"):
-    wildcards = SimpleNamespace(run=run, representation=name)
+    wildcards = SimpleNamespace(run=run, dataset="mine", representation=name)
     folder = folder_of(run)
+    places = {"run": run, "dataset": "mine", "subset": "all", "replicate": "r1"}
+    inputs = Files(
+        **{
+            key: [path.format(**places) for path in value]
+            if isinstance(value, list)
+            else value.format(**places)
+            for key, value in RUNS.sources(wildcards).items()
+        }
+    )
     outputs = Files(
         features=folder / name / "features.h5ad",
         model=folder / name / "model.safetensors",
@@ -122,7 +140,7 @@ def represent(name, run="x"):
     }
     said = do(
         "represent.py",
-        Files([folder / "cells.h5ad"]),
+        inputs,
         outputs,
         params,
         run=run,
@@ -147,9 +165,10 @@ def train(name, run="x"):
     folder = folder_of(run)
     kind, latent_dim, hidden_units = name.rsplit("-", 2)
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
-    names["preset"] = ""
+    names |= {"preset": "", "seeds": ""}
     settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
-    inputs = Files(cells=folder / "cells.h5ad")
+    unlabelled = RUNS.unlabelled(SimpleNamespace(run=run, dataset="mine", **names))
+    inputs = Files(cells=folder / "cells.h5ad", unlabelled=unlabelled)
     outputs = Files(folder / name / file for file in MODEL_FILES)
     params = {"settings": settings, "code": "code of models"}
     said = do("train_vae.py", inputs, outputs, params, run=run, **names)
@@ -227,6 +246,35 @@ def test_a_semi_supervised_model_gives_probabilities_of_types(place):
     assert metrics["splits"]["test"]["accuracy"] == pytest.approx(accuracy.mean())
 
 
+def test_a_consensus_is_the_mean_of_its_experts_and_costs_as_much_as_all(place):
+    folder = folder_of("x")
+    for name, classifier in (("raw", "ffnn"), ("pca-k5", "knn"), ("pca-k5", "ffnn")):
+        represent(name)
+        classify(name, classifier)
+    name = "consensus-both"
+    features, _ = represent(name)
+    experts = ["raw/ffnn", "pca-k5/knn", "pca-k5/ffnn"]
+    parts = [
+        read_tensors(folder / expert / "probabilities.safetensors", "probabilities")[0]
+        for expert in experts
+    ]
+    mean = np.mean([part["probabilities"] for part in parts], 0)
+    np.testing.assert_allclose(features.X, mean, atol=1e-6)
+    metrics, _ = classify(name, "argmax")
+    predictions = pd.read_csv(folder / name / "argmax/predictions.csv")
+    assert predictions["predicted"].tolist() == list(features.var_names[mean.argmax(1)])
+    assert metrics["representation"] == name
+
+    def spent(path):
+        return json.loads((folder / path / "cost.json").read_text())
+
+    # The components are learnt once, whatever the number of experts on them.
+    paths = ["raw", "pca-k5", *experts]
+    whole = sum(spent(path)["seconds"] for path in paths)
+    assert whole <= spent(name)["seconds"] < whole + 0.1
+    assert spent(name)["peak_mb"] >= max(spent(path)["peak_mb"] for path in paths)
+
+
 def test_models_of_a_pool_are_those_of_their_own_jobs(place):
     names = ["gmvae-z2-h4", "gmvae-z2-h6", "semi-gmvae-z2-h4"]
     alone = {name: train(name)[0] for name in names}
@@ -243,7 +291,7 @@ def test_models_of_a_pool_are_those_of_their_own_jobs(place):
     }
     assert set(params["models"]) == set(names)
     output = Files([cells.with_name("pool-cells.json")])
-    said = do("train_pool.py", Files(cells=cells), output, params, threads=2)
+    said = do("train_pool.py", Files(cells=cells, unlabelled=[]), output, params, threads=2)
     assert said.count("validation ELBO") == 3
     for name in names:
         features, said = train(name)

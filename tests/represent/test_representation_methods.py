@@ -11,7 +11,12 @@ from latentcell.config.fitting import Labelled, Options
 from latentcell.config.settings import PcaSettings
 from latentcell.represent.pca import fit_pca
 
-NAMES = [name.replace("<number>", "4") for name in m.known_methods("represent")]
+# A consensus learns from no counts: tests/grid/test_experts.py.
+NAMES = [
+    name.replace("<number>", "4")
+    for name in m.known_methods("represent")
+    if not name.startswith("consensus-")
+]
 RATES = np.random.default_rng(6).gamma(0.5, 2, size=(4, 60))
 REFERENCE = Labelled(sp.csr_matrix(np.rint(RATES).astype(np.int32)), np.arange(4), tuple("abcd"))
 OPTIONS = Options(seed=2, epochs=3, reference=REFERENCE)

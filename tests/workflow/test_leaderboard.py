@@ -19,6 +19,7 @@ RANKED = {
         "representations": ["raw", "pca-k2", "pca-k4", "hvg-pca-k5"],
         "models": [{"latent_dim": 2, "hidden_units": 6}],
         "classifiers": ["ffnn", "logistic", "naive-bayes"],
+        "consensus": {"two": ["raw/naive-bayes", "hvg-pca-k5/logistic"]},
         "replicates": {"gmvae-z2-h6": 1},
         "quality": True,
     },
@@ -77,6 +78,7 @@ def test_every_sensible_pair_has_a_row(ranked):
     assert pairs == {
         *(("raw", "ffnn"), ("raw", "naive-bayes")),
         *((name, classifier) for name in dense for classifier in ("ffnn", "logistic")),
+        ("consensus-two", "argmax"),
     }
     assert found["accuracy_mean"].between(0, 1).all()
     assert found["accuracy_mean"].is_monotonic_decreasing
@@ -112,6 +114,12 @@ def test_representations_are_of_all_cells_with_their_split(ranked):
     assert scores.obs.equals(cells.obs)
     cost = json.loads((folder / "hvg-pca-k5/cost.json").read_text())
     assert cost["seconds"] > 0
+
+
+def test_a_consensus_costs_as_much_as_its_experts(ranked):
+    seconds = table(ranked).set_index(["representation", "classifier"])["seconds"]
+    experts = seconds["raw", "naive-bayes"] + seconds["hvg-pca-k5", "logistic"]
+    assert seconds["consensus-two", "argmax"] == pytest.approx(experts, abs=0.05)
 
 
 def test_table_5_and_the_leaderboard_read_the_same_classifier(ranked):

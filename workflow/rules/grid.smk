@@ -37,10 +37,11 @@ rule subsample:
 rule train_vae:
     input:
         cells=cells_of_model,
+        unlabelled=RUNS.unlabelled,
         pool=pool_of_model,
     output:
         multiext(
-            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}/",
+            "results/{run}/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}/",
             "model.safetensors",
             "history.csv",
             "features.h5ad",
@@ -48,13 +49,14 @@ rule train_vae:
             "cost.json",
         ),
     log:
-        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.log",
+        "results/{run}/logs/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}.log",
     benchmark:
-        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}.tsv"
+        "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{kind}-z{latent_dim}-h{hidden_units}{preset}{seeds}.tsv"
     wildcard_constraints:
         latent_dim=r"\d+",
         hidden_units=r"\d+",
         preset="(-[a-z]+)?",
+        seeds=r"(-s\d+)?",
     conda:
         "../../envs/latentcell.yaml"
     resources:
@@ -70,6 +72,7 @@ rule train_vae:
 rule train_pool:
     input:
         cells="results/{run}/{dataset}/{subset}/{replicate}/{cells}.h5ad",
+        unlabelled=RUNS.unlabelled,
     output:
         "results/{run}/{dataset}/{subset}/{replicate}/pool-{cells}.json",
     log:
@@ -92,8 +95,7 @@ rule train_pool:
 
 rule represent:
     input:
-        cells="results/{run}/{dataset}/{subset}/{replicate}/cells.h5ad",
-        reference=reference_of,
+        unpack(RUNS.sources),
     output:
         features="results/{run}/{dataset}/{subset}/{replicate}/{representation}/features.h5ad",
         model="results/{run}/{dataset}/{subset}/{replicate}/{representation}/model.safetensors",
@@ -130,6 +132,7 @@ rule classify:
             "predictions.csv",
             "metrics.json",
             "cost.json",
+            "probabilities.safetensors",
         ),
     log:
         "results/{run}/logs/{dataset}/{subset}/{replicate}/{representation}/{classifier}.log",

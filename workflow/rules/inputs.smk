@@ -4,7 +4,6 @@
 The other functions list the inputs of single rules.
 """
 
-from latentcell.config.methods import representation
 from latentcell.config.protocols import protocol
 from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_stems
 from latentcell.figures.data import map_representations
@@ -29,12 +28,6 @@ def cells_of_model(wildcards):
     """Training cells of a generative model."""
     name = RUNS.model_cells(wildcards)
     return f"results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}.h5ad"
-
-
-def reference_of(wildcards):
-    """Data set that a representation reads beside the cells, if it names one."""
-    name = representation(wildcards.representation).reference
-    return f"results/{RUN}/{name}/dataset.h5ad" if name else []
 
 
 def pool_of_model(wildcards):
@@ -170,9 +163,10 @@ def finished_cells():
 
 
 def samples():
-    """Cells sampled from each trained model, if the configuration has `vae.samples`."""
+    """Cells sampled from each model of one seed, if the configuration has `vae.samples`."""
     models = model_points(RUNS.main) if settings.vae.samples else []
-    return represented("samples.h5ad", models)
+    single = {str(model) for model in settings.models() if model.seeds == 1}
+    return represented("samples.h5ad", [one for one in models if one.representation in single])
 
 
 def histories(wildcards):

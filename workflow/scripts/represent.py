@@ -7,7 +7,9 @@ import anndata as ad
 from latentcell.config.fitting import Options
 from latentcell.config.methods import representation
 from latentcell.config.names import replicate_seed
+from latentcell.grid.experts import write_consensus
 from latentcell.grid.representing import aligned, first_columns, write_representation
+from latentcell.grid.unlabelled import further_counts
 from latentcell.runtime.job import job
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
@@ -25,10 +27,16 @@ with job(snakemake, threads=1):
     files = [snakemake.output[name] for name in ("features", "model", "cost")]
 
     def make():
-        """Fit and write the representation."""
-        cells, *others = map(ad.read_h5ad, snakemake.input)
-        reference = aligned(others[0], cells) if others else None
-        write_representation(files, cells, learnt, replace(options, reference=reference))
+        """Fit and write the representation, or combine the results of its experts."""
+        inputs = snakemake.input
+        cells = ad.read_h5ad(inputs.cells)
+        if method.combines:
+            write_consensus(files, cells, method, inputs.experts, inputs.costs)
+            return
+        reference = [aligned(ad.read_h5ad(path), cells) for path in inputs.reference] or [None]
+        further = further_counts(cells, inputs.unlabelled)
+        known = replace(options, reference=reference[0])
+        write_representation(files, cells, learnt, known, further)
 
     made_once(identity, files, make, shared_store())
     if learnt.nested:

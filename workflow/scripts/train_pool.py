@@ -18,7 +18,8 @@ with job(snakemake, threads=1):
     for text, section in snakemake.params.models.items():
         settings = VaeSettings.model_validate(section)
         seed = replicate_seed(settings.seed, snakemake.wildcards.replicate)
-        training = Training(ModelName.parse(text), snakemake.input.cells, settings, seed)
+        others = tuple(snakemake.input.unlabelled)
+        training = Training(ModelName.parse(text), snakemake.input.cells, settings, seed, others)
         files = [folder / text / file for file in FILES]
         parts.append(training.part(files, snakemake.params.training))
     run_parts(parts, snakemake.threads, shared_store(), publish=False)

@@ -13,5 +13,6 @@ with job(snakemake, threads=1):
     name = ModelName.of(wildcards)
     settings = VaeSettings.model_validate(snakemake.params.settings)
     seed = replicate_seed(settings.seed, wildcards.replicate)
-    training = Training(name, snakemake.input.cells, settings, seed)
+    others = tuple(snakemake.input.unlabelled)
+    training = Training(name, snakemake.input.cells, settings, seed, others)
     run_parts([training.part(snakemake.output, snakemake.params.code)], 1, shared_store())

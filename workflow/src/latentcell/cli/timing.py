@@ -143,7 +143,8 @@ class _Estimate:
 
     def _cells_and_maps(self) -> Iterator[Step]:
         settings = self._settings
-        for dataset, size in self._sizes.items():
+        for dataset in settings.dataset_names():
+            size = self._sizes[dataset]
             for subset in settings.subset_names():
                 place, cells = self._place(dataset, subset), self._cells(dataset, subset)
                 yield f"{place}: cells", settings.replicates, drawing(size, cells).seconds
@@ -193,15 +194,17 @@ class _Estimate:
             return classifying([point.representation], cells, settings.ffnn, 1).seconds
         if point.classifier:
             return ranking(cells).seconds
+        others = settings.dataset(point.dataset).with_unlabelled
+        learnt = cells.joined(self._sizes[name] for name in others)
         if is_model(point.representation):
-            return training([point.representation], cells, settings.vae, 1, False).seconds
-        return representing(point.representation, cells).seconds
+            return training([point.representation], learnt, settings.vae, 1, False).seconds
+        return representing(point.representation, learnt).seconds
 
     def _cells(self, dataset: str, subset: str) -> Size:
         return self._sizes[dataset].of(cells_size(subset))
 
     def _place(self, dataset: str, subset: str) -> str:
-        return f"{dataset} {subset}" if len(self._sizes) > 1 else subset
+        return f"{dataset} {subset}" if len(self._settings.dataset_names()) > 1 else subset
 
 
 def _merge_ranked(points: Iterable[Point]) -> Iterator[Point]:

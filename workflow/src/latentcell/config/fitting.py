@@ -9,7 +9,11 @@ has
 
     fit(training: Labelled, validation: Labelled, options: Options) -> Fitted
 
-Methods see no test cells during training.
+Methods see no test cells during training. A representation that combines results of other pairs has
+
+    combine(probabilities: Sequence[Probabilities]) -> Features
+
+in place of `fit`; each item has the probabilities of all cells (cells x types) by one pair.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +44,8 @@ class Labelled:
     features
         Cells x columns; for a representation, the counts of all genes.
     codes
-        Type of each cell, from 0.
+        Type of each cell, from 0; -1 for cells without a type, which representations with
+        ``UNLABELLED = True`` alone see.
     types
         Name of each type, in the order of the codes; empty if names are not needed.
     """
@@ -74,6 +79,8 @@ class Options:
     reference
         Cells of the data set that a representation names as its ``REFERENCE``: counts of the same
         genes as the training cells.
+    members
+        Model of an ensemble that each column comes from; None for other features.
     """
 
     seed: int
@@ -82,6 +89,7 @@ class Options:
     ffnn: FfnnSettings = field(default_factory=FfnnSettings)
     pca: PcaSettings = field(default_factory=PcaSettings)
     reference: Labelled | None = field(default=None, repr=False)
+    members: NDArray[np.integer[Any]] | None = field(default=None, repr=False)
 
     def with_sections(self, sections: Mapping[str, Any]) -> "Options":
         """Return options with sections of the configuration, given as plain values by name."""

@@ -8,10 +8,14 @@
   ``types`` (dense, probabilities of the types).
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
-- ``TAKES`` (a classifier): those of the four that it accepts.
+- ``UNLABELLED`` (a representation): whether it also learns from cells without types.
+- ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
+  ``grid.<stem>`` lists by name: ``consensus-<name>``.
+- ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
+  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side.
 
-Its function ``fit`` is described in `latentcell.config.fitting`. Models such as ``gmvae-z10-h100``
-are representations too; they come from section ``grid.models``, not from a file.
+Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting`. Models such as
+``gmvae-z10-h100`` are representations too; they come from section ``grid.models``, not from a file.
 """
 
 import ast
@@ -33,6 +37,7 @@ _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
 _CONSTANTS = (
     *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
+    *("COMBINES", "UNLABELLED"),
 )
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
@@ -52,8 +57,8 @@ class Method:
     size
         Number in its name; 0 if there is none.
     kinds
-        Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``
-        and ``types``.
+        Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``,
+        ``types`` and ``members``.
     uses
         Modules that it imports when it runs.
     nested
@@ -66,6 +71,10 @@ class Method:
         Data set of the run whose cells a representation reads, too; None if it reads none.
     datasets
         The only data sets that a representation serves; empty for all.
+    unlabelled
+        Whether a representation also learns from cells without types.
+    combines
+        Whether features come from the probabilities of other pairs of the grid.
     """
 
     stage: Stage
@@ -79,6 +88,8 @@ class Method:
     section: str | None = None
     reference: str | None = None
     datasets: tuple[str, ...] = ()
+    unlabelled: bool = False
+    combines: bool = False
 
     def learns_from(self, options: Any) -> str:
         """Return the cells that a representation is fitted on: ``training`` or ``all``."""
@@ -86,7 +97,7 @@ class Method:
         return rule(options) if rule else "training"
 
     def load(self) -> Callable[..., Any]:
-        """Import its function ``fit`` and the libraries that it uses.
+        """Import its function ``fit``, or ``combine``, and the libraries that it uses.
 
         Raises
         ------
@@ -96,8 +107,9 @@ class Method:
         refuse_missing([self])
         for library in self.uses:
             import_module(library)
-        fit: Callable[..., Any] = self._module().fit
-        return fit
+        name = "combine" if self.combines else "fit"
+        function: Callable[..., Any] = getattr(self._module(), name)
+        return function
 
     def _module(self) -> Any:
         return import_module(f"latentcell.{self.stage}.methods.{self.path.stem}")
@@ -121,6 +133,13 @@ def gives(name: str) -> str:
     return kind
 
 
+def learns_unlabelled(name: str) -> bool:
+    """Tell whether a representation also learns from cells without types."""
+    if is_model(name):
+        return ModelName.parse(name).kind != "semi-gmvae"
+    return representation(name).unlabelled
+
+
 def serves(name: str, dataset: str) -> bool:
     """Tell whether a representation serves a data set."""
     only = () if is_model(name) else representation(name).datasets
@@ -129,8 +148,10 @@ def serves(name: str, dataset: str) -> bool:
 
 def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list[str]:
     """Return the classifiers that accept a representation, in their order."""
-    kind = gives(representation)
-    return [name for name in classifiers if kind in classifier(name).kinds]
+    kinds = {gives(representation)}
+    if is_model(representation) and ModelName.parse(representation).seeds > 1:
+        kinds.add("members")
+    return [name for name in classifiers if kinds & set(classifier(name).kinds)]
 
 
 def refuse_missing(methods: Sequence[Method]) -> None:
@@ -149,18 +170,24 @@ def known_methods(stage: Stage) -> list[str]:
     """Return the names of all methods of a stage, with a size as in ``scvi-z<number>``."""
     names = []
     for path in _files(stage):
-        size = _constants(path).get("SIZE")
-        names.append(path.stem.replace("_", "-") + (f"-{size}<number>" if size else ""))
+        constants = _constants(path)
+        size = constants.get("SIZE")
+        end = f"-{size}<number>" if size else "-<name>" if constants.get("COMBINES") else ""
+        names.append(path.stem.replace("_", "-") + end)
     return names
 
 
 def _find(stage: Stage, name: str) -> Method:
     files = {path.stem.replace("_", "-"): path for path in _files(stage)}
     stem, letter, size = name, None, 0
-    if name not in files and (match := _SIZED.fullmatch(name)):
+    first, _, rest = name.partition("-")
+    combines = first in files and bool(_constants(files[first]).get("COMBINES"))
+    if combines:
+        stem = first
+    elif name not in files and (match := _SIZED.fullmatch(name)):
         stem, letter, size = match[1], match[2], int(match[3])
     path = files.get(stem)
-    if path is None or _constants(path).get("SIZE") != letter:
+    if path is None or _constants(path).get("SIZE") != letter or (combines and not rest):
         raise InputError(
             f"expected a {_WORDS[stage]} among {', '.join(known_methods(stage))}, found {name!r}"
         )
@@ -178,6 +205,8 @@ def _find(stage: Stage, name: str) -> Method:
         section=constants.get("SECTION"),
         reference=constants.get("REFERENCE"),
         datasets=tuple(constants.get("DATASETS", ())),
+        unlabelled=constants.get("UNLABELLED", False),
+        combines=combines,
     )
 
 

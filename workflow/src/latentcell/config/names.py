@@ -11,22 +11,27 @@ from typing import Any, Literal, cast
 ModelKind = Literal["gmvae", "vae", "semi-gmvae"]
 
 _KINDS = {"gmvae": "GMVAE", "vae": "VAE", "semi-gmvae": "Semi-supervised GMVAE"}
-_MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)(?:-([a-z]+))?")
+_SEEDS = r"[2-9]|[1-9]\d+"
+_MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)(?:-([a-z]+))?(?:-s({_SEEDS}))?")
+# Distance between the seeds of the members of an ensemble, more than any run has replicates.
+_MEMBER_SEEDS = 1_000_003
 _PCA = re.compile(r"pca-k(\d+)")
 
 
 @dataclass(frozen=True, order=True)
 class ModelName:
-    """A grid point: kind of model, latent dimension, hidden units and preset, if it has its own."""
+    """A grid point: kind of model, latent dimension, hidden units, own preset, number of seeds."""
 
     kind: ModelKind
     latent_dim: int
     hidden_units: int
     preset: str = ""
+    seeds: int = 1
 
     def __str__(self) -> str:
         name = f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
-        return f"{name}-{self.preset}" if self.preset else name
+        name += f"-{self.preset}" if self.preset else ""
+        return f"{name}-s{self.seeds}" if self.seeds > 1 else name
 
     @classmethod
     def parse(cls, text: str) -> "ModelName":
@@ -34,15 +39,19 @@ class ModelName:
         match = _MODEL.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is not a model name such as gmvae-z10-h250")
-        kind, latent_dim, hidden_units, preset = match.groups()
-        return cls(cast(ModelKind, kind), int(latent_dim), int(hidden_units), preset or "")
+        kind, latent_dim, hidden_units, preset, seeds = match.groups()
+        shape = int(latent_dim), int(hidden_units)
+        return cls(cast(ModelKind, kind), *shape, preset or "", int(seeds or 1))
 
     @classmethod
     def of(cls, wildcards: Any) -> "ModelName":
         """Read a grid point from the wildcards of a rule, one for each axis."""
-        axes = [field.name for field in fields(cls) if field.name not in ("kind", "preset")]
+        texts = ("kind", "preset", "seeds")
+        axes = [field.name for field in fields(cls) if field.name not in texts]
         numbers = {axis: int(getattr(wildcards, axis)) for axis in axes}
-        return cls(wildcards.kind, **numbers, preset=wildcards.preset.removeprefix("-"))
+        seeds = int(wildcards.seeds.removeprefix("-s") or 1)
+        preset = wildcards.preset.removeprefix("-")
+        return cls(wildcards.kind, **numbers, preset=preset, seeds=seeds)
 
 
 def is_model(name: str) -> bool:
@@ -68,6 +77,11 @@ def replicate_name(index: int) -> str:
 def replicate_seed(seed: int, replicate: str) -> int:
     """Return the seed of a replicate: the configured one for ``r1``, the next for ``r2``, etc."""
     return seed + int(replicate.removeprefix("r")) - 1
+
+
+def member_seeds(seed: int, members: int) -> list[int]:
+    """Return the seeds of the members of an ensemble; the first is that of a single model."""
+    return [(seed + member * _MEMBER_SEEDS) % 2**31 for member in range(members)]
 
 
 def pca_name(components: int) -> str:
@@ -96,4 +110,5 @@ def input_title(name: str) -> str:
         return name
     model = ModelName.parse(name)
     title = f"{_KINDS[model.kind]} Z = {model.latent_dim}, H = {model.hidden_units}"
-    return f"{title}, {model.preset}" if model.preset else title
+    title += f", {model.preset}" if model.preset else ""
+    return f"{title}, {model.seeds} seeds" if model.seeds > 1 else title

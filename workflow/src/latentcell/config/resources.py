@@ -97,6 +97,12 @@ class Size:
             return self
         return Size(cells, self.genes, ceil(self.stored * cells / self.cells), self.types)
 
+    def joined(self, others: Iterable["Size"]) -> "Size":
+        """Return the size with the cells of others."""
+        parts = [self, *others]
+        cells, stored = sum(one.cells for one in parts), sum(one.stored for one in parts)
+        return Size(cells, self.genes, stored, self.types)
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -125,6 +131,7 @@ BUILT_IN = {
     "sc-mixology-5cl-p1": Size(297, 15_564, 1_820_000, 5),
     "sc-mixology-5cl-p2": Size(307, 14_078, 1_740_000, 5),
     "simulated-mixture": Size(2_000, 600, 550_000, 6),
+    "frozen-pbmc-donor-a": Size(2_900, 32_738, 2_200_000, 0),
 }
 
 
@@ -145,7 +152,7 @@ def _size(path: Path, _: int) -> Size:
 
     with h5py.File(path, "r", locking=False) as file:
         cells, genes = map(int, file["X"].attrs["shape"])
-        types = len(file["obs/cell_type/categories"])
+        types = len(file["obs/cell_type/categories"]) if "obs/cell_type" in file else 0
         return Size(cells, genes, len(file["X/data"]), types)
 
 
@@ -244,18 +251,19 @@ def training(
 
 
 def _weights(name: ModelName, cells: Size) -> int:
-    return 4 * name.hidden_units * (cells.genes + name.latent_dim + cells.types)
+    return name.seeds * 4 * name.hidden_units * (cells.genes + name.latent_dim + cells.types)
 
 
 def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda: bool) -> float:
     samples = settings.monte_carlo_samples * settings.importance_samples
     if cuda:
-        return settings.epochs * ceil(cells.cells / settings.batch_size) * samples * _CUDA_STEP
+        steps = settings.epochs * ceil(cells.cells / settings.batch_size)
+        return name.seeds * steps * samples * _CUDA_STEP
     components = cells.types if settings.components == "labels" else settings.components
     rows = cells.cells * samples * (1 if name.kind == "vae" else components)
     work = 6.0 * rows * cells.genes * (name.hidden_units + _WIDER)
     share = _CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1
-    return settings.epochs * work / _RATE * share
+    return name.seeds * settings.epochs * work / _RATE * share
 
 
 def classifying(
@@ -278,7 +286,8 @@ def classifying(
 def _features(name: str, cells: Size) -> int:
     """Return the number of columns of a representation."""
     if is_model(name):
-        return cells.types if gives(name) == "types" else ModelName.parse(name).latent_dim
+        model = ModelName.parse(name)
+        return cells.types if gives(name) == "types" else model.latent_dim * model.seeds
     # Scores without a size have a column for each type of a reference.
     dense = gives(name) in ("scores", "types")
     return representation(name).size or (cells.types if dense else cells.genes)

@@ -17,7 +17,14 @@ from latentcell.data.readers import read_10x_archive, read_genes, read_h5ad
 from latentcell.data.recording import record_file, write_record
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
 from latentcell.data.simulated import read_simulated_mixture
-from latentcell.data.sources import POPULATIONS, SORTED_PART, SOURCES, content_digest, fetch
+from latentcell.data.sources import (
+    FROZEN_PART,
+    POPULATIONS,
+    SORTED_PART,
+    SOURCES,
+    content_digest,
+    fetch,
+)
 from latentcell.data.tables import read_cell_types, read_table
 from latentcell.runtime.errors import InputError
 
@@ -33,7 +40,7 @@ Read = tuple[anndata.AnnData, Any]
 
 
 def read_built_in(settings: DatasetSettings, resources: Path, progress: bool) -> Read:
-    """Read the counts and cell types of a built-in data set.
+    """Read the counts and cell types (None without types) of a built-in data set.
 
     Parameters
     ----------
@@ -161,6 +168,19 @@ def _read_sorted_part(files: dict[str, Path], column: str) -> Read:
     return anndata.AnnData(counts, obs=cells, var=genes), cells[column]
 
 
+def _read_frozen(settings: DatasetSettings, fetched: Fetch) -> Read:
+    """Read cells without types: the archive of 10x, or its published part that lies at hand."""
+    part = fetched(FROZEN_PART)
+    if not {"counts", "cells", "genes"} <= set(part):
+        return read_10x_archive(fetched(settings.name)["matrix"]), None
+    counts = sparse.csr_matrix(sparse.load_npz(part["counts"]))
+    cells = pd.read_csv(part["cells"], sep="\t", dtype=str).set_index("barcode")
+    genes = _genes(part["genes"], counts.shape[1], part["counts"])
+    # Rare genes were left out before publication and have no counts.
+    seen = np.unique(counts.indices)
+    return anndata.AnnData(counts[:, seen], obs=cells, var=genes.iloc[seen]), None
+
+
 def _read_mixology(settings: DatasetSettings, fetched: Fetch) -> Read:
     """Read a mixture of cell lines, with the line of each cell by its genotype."""
     files = fetched(settings.name)
@@ -196,5 +216,6 @@ _READERS: dict[str, Callable[[DatasetSettings, Fetch], Read]] = {
     "pbmc68k": _read_full,
     "zheng-sorted": _read_sorted,
     SIMULATED_MIXTURE: _read_simulated,
+    "frozen-pbmc-donor-a": _read_frozen,
     **{name: _read_mixology for name in BUILT_IN if name.startswith("sc-mixology-")},
 }

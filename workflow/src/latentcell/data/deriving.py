@@ -1,4 +1,6 @@
-"""Data sets that are derived from others of the run: other class shares, or other test cells."""
+"""Data sets that are derived from others of the run: other shares, test cells, or genes."""
+
+from collections.abc import Sequence
 
 import anndata
 import numpy as np
@@ -13,7 +15,7 @@ _STREAM = 4
 
 
 def derive_dataset(
-    settings: DatasetSettings, cells: anndata.AnnData, other: anndata.AnnData | None = None
+    settings: DatasetSettings, cells: anndata.AnnData, *others: anndata.AnnData
 ) -> anndata.AnnData:
     """Derive a data set.
 
@@ -23,13 +25,17 @@ def derive_dataset(
         Section of the data set, with `derived_from`.
     cells
         Data set whose cells are taken.
-    other
-        Data set whose class shares or whose cells are taken, too; None for equal shares.
+    *others
+        Data set whose class shares or whose cells are taken, too, or data sets without types;
+        none for equal shares.
     """
-    if settings.test_on is not None and other is not None:
+    if settings.test_on is not None:
         sources = (str(settings.derived_from), settings.test_on)
-        return with_test_cells(cells, other, settings.name, sources)
-    return with_shares(cells, other, settings.seed, settings.name)
+        return with_test_cells(cells, others[0], settings.name, sources)
+    if settings.with_unlabelled:
+        return with_common_genes(cells, others, settings.name, settings.sources())
+    like = others[0] if others else None
+    return with_shares(cells, like, settings.seed, settings.name)
 
 
 def with_shares(
@@ -105,6 +111,41 @@ def with_test_cells(
     joined.obs["cell_type"] = pd.Categorical(joined.obs["cell_type"].astype(str))
     joined.uns = dict(cells.uns) | dict(test.uns)
     return _named(joined, name)
+
+
+def with_common_genes(
+    cells: anndata.AnnData, others: Sequence[anndata.AnnData], name: str, sources: Sequence[str]
+) -> anndata.AnnData:
+    """Restrict a data set to the genes that others have, too.
+
+    Parameters
+    ----------
+    cells
+        Cells with ``obs["cell_type"]``.
+    others
+        Cells of other data sets, which representations learn from.
+    name
+        Name of the data set that is made.
+    sources
+        Names of all, in this order.
+
+    Raises
+    ------
+    InputError
+        If no gene is in all.
+    """
+    common = np.ones(cells.n_vars, bool)
+    for other in others:
+        common &= cells.var_names.isin(other.var_names)
+    if not common.any():
+        raise InputError(
+            f"{name}: expected genes that {', '.join(sources)} have, found none: they begin with "
+            f"{', '.join(str(one.var_names[0]) for one in (cells, *others))}"
+        )
+    kept = cells[:, common].copy()
+    for other in others:
+        kept.uns |= {key: value for key, value in other.uns.items() if key not in kept.uns}
+    return _named(kept, name)
 
 
 def _common(first: pd.Index, second: pd.Index, name: str) -> list[str]:

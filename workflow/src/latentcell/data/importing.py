@@ -41,11 +41,11 @@ def import_dataset(
     -------
     anndata.AnnData
         Counts as CSR int32; genes indexed by identifier, with ``var["symbol"]``; cells indexed by
-        barcode, with ``obs["cell_type"]``, a categorical with sorted categories, and
-        ``obs["batch"]`` if the settings name its column; ``uns["dataset"]``, the name;
-        ``uns["simulated"]``, a note, if cells are simulated. ``simulated-mixture`` also has
-        ``obs["log_p"]`` and ``obsm`` with ``z``, ``z_mean`` and ``posterior``
-        (`latentcell.data.simulated`).
+        barcode, with ``obs["cell_type"]``, a categorical with sorted categories, unless the data
+        set is one without types, and ``obs["batch"]`` if the settings name its column;
+        ``uns["dataset"]``, the name; ``uns["simulated"]``, a note, if cells are simulated.
+        ``simulated-mixture`` also has ``obs["log_p"]`` and ``obsm`` with ``z``, ``z_mean`` and
+        ``posterior`` (`latentcell.data.simulated`).
 
     Raises
     ------
@@ -62,10 +62,13 @@ def import_dataset(
         hold_to(path, settings, resources)
         settings = local
     source = settings.path or name
+    if settings.first_cells is not None:
+        adata, labels = _first(adata, labels, settings.first_cells, source)
     check_barcodes(adata.obs_names, source)
     counts = check_counts(adata, source)
-    types = check_labels(labels, adata.obs_names, settings.labels or source)
-    obs = pd.DataFrame({"cell_type": types}, index=adata.obs_names)
+    obs = pd.DataFrame(index=adata.obs_names)
+    if settings.has_types:
+        obs["cell_type"] = check_labels(labels, adata.obs_names, settings.labels or source)
     if settings.batch_column is not None:
         obs["batch"] = pd.Categorical(_batches(adata, settings).astype(str))
     obs.index.name = None
@@ -89,10 +92,23 @@ def simulation_note(barcodes: pd.Index) -> str | None:
 def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
     """Read the user's cells and their types."""
     adata = read_counts(settings)
+    if not settings.has_types:
+        return adata, None
     labels = _own_labels(adata, settings)
     if settings.unlabelled == "leave-out":
         adata, labels = leave_out_unlabelled(adata, labels, str(settings.path))
     return adata, labels
+
+
+def _first(
+    adata: anndata.AnnData, labels: Any, number: int, source: str
+) -> tuple[anndata.AnnData, Any]:
+    if number > adata.n_obs:
+        raise InputError(
+            f"{source}: expected at least {number:,} cells (datasets.first_cells), found "
+            f"{adata.n_obs:,}"
+        )
+    return adata[:number].copy(), None if labels is None else np.asarray(labels)[:number]
 
 
 def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[Any, Any]:

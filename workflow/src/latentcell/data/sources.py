@@ -109,6 +109,9 @@ POPULATIONS = {
 }
 # Folder of a part of the sorted cells, in which each barcode ends in the name of its population.
 SORTED_PART = "truth/zheng_sorted"
+# Folder of the published part of the frozen cells: 2,896 cells, and the genes that some express.
+FROZEN_PART = "truth/frozen_pbmc_donor_a"
+_FROZEN = BUILT_IN["frozen-pbmc-donor-a"]
 _METADATA = {
     "sc-mixology-celseq2": "78429916bac394d92d8c972059a8f195c5479ce578da04f1eb3ba599585ef3d9",
     "sc-mixology-dropseq": "4c48f3e13778e89192d9861095bc102cc0deb9eba1a7f47a093f5a058ce1aa6a",
@@ -189,6 +192,36 @@ SOURCES: dict[str, dict[str, Source]] = {
             anywhere=False,
         ),
         "genes": replace(GENES, name="genes.tsv", anywhere=False),
+    },
+    "frozen-pbmc-donor-a": {
+        "matrix": Source(
+            name=_FROZEN.source.rpartition("/")[2],
+            sha256="",
+            urls=(_FROZEN.source,),
+            folder=FROZEN_PART,
+            unpacked=False,
+        ),
+    },
+    FROZEN_PART: {
+        "counts": Source(
+            name="counts.npz",
+            sha256="bda7e65250dd9d94c7e3bb6d8e22c5a4b977a48e6168d9e95de4d3d720abeb7c",
+            unpacked=False,
+            required=False,
+            anywhere=False,
+        ),
+        "cells": Source(
+            name="cells.tsv",
+            sha256="b896cdd772daded3edb527c31a37bb1451dd8332c06b39802ceb4eb86cfd3475",
+            required=False,
+            anywhere=False,
+        ),
+        "genes": Source(
+            name="genes.tsv",
+            sha256="92778f432f2e74baf8d1b2451f97b074f49b058ee53408549e7b73671b856f1a",
+            required=False,
+            anywhere=False,
+        ),
     },
     **{
         name: {

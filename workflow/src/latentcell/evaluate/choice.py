@@ -93,6 +93,6 @@ def _best(
     return best
 
 
-def _group(model: ModelName) -> tuple[str, int, str]:
+def _group(model: ModelName) -> tuple[str, int, str, int]:
     """Axes of the grid along which models are not compared."""
-    return model.kind, model.latent_dim, model.preset
+    return model.kind, model.latent_dim, model.preset, model.seeds

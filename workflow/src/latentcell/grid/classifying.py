@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from latentcell.config.settings import LabelSettings, LatentsSettings, SplitSett
 from latentcell.data.split import keep_training, split_cells
 from latentcell.evaluate.metrics import prediction_measures
 from latentcell.grid.cells import Mask, known_types, labelled
+from latentcell.grid.experts import write_probabilities
 from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv, write_json
@@ -116,6 +117,8 @@ def classify(
     limit_threads(1)
     types = len(cells.obs["cell_type"].cat.categories)
     features = _type_columns(cells) if "types" in method.kinds else cells.X
+    if "member" in cells.var:
+        options = replace(options, members=cells.var["member"].to_numpy())
     known = np.arange(types) if method.all_types else known_types(cells, shown)
     parts = [labelled(cells, features, split, known, shown) for split in ("training", "validation")]
     fitted, cost = measured(lambda: fit(*parts, options))
@@ -179,7 +182,7 @@ def write_classified(
     Parameters
     ----------
     files : sequence of path
-        Paths of model, learning curve, predictions, metrics and cost, in this order.
+        Paths of model, learning curve, predictions, metrics, cost and probabilities, in this order.
     names : (str, str)
         Representation and classifier.
     cells : AnnData
@@ -187,7 +190,7 @@ def write_classified(
     classified : Classified
         Result of `classify`.
     """
-    model, history, predictions, metrics, cost = files
+    model, history, predictions, metrics, cost, probabilities = files
     fitted = classified.fitted
     measures = describe(*names, cells, classified)
     about = fitted.about or {
@@ -201,6 +204,8 @@ def write_classified(
     write_csv(predictions, prediction_table(cells, classified.probabilities))
     write_json(metrics, measures)
     write_json(cost, asdict(classified.cost))
+    types = list(map(str, cells.obs["cell_type"].cat.categories))
+    write_probabilities(probabilities, names, types, classified.probabilities)
     accuracy, seconds = measures["splits"]["test"]["accuracy"], classified.cost.seconds
     say(f"{names[1]} on {names[0]}: test accuracy {accuracy:.3f}, {seconds:.1f} s")
 

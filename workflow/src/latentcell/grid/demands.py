@@ -64,6 +64,11 @@ class Demands:
     def _subset(self, wildcards: Any) -> Size:
         return self._size_of(wildcards.dataset).of(cells_size(wildcards.subset))
 
+    def _learnt(self, wildcards: Any) -> Size:
+        """Size of the cells of a subset, with those without types that join them."""
+        names = self._main.dataset(wildcards.dataset).with_unlabelled
+        return self._subset(wildcards).joined(map(self._size_of, names))
+
     def _import_dataset(self, wildcards: Any, threads: int) -> Demand:
         dataset = self._main.dataset(wildcards.dataset)
         return resources.importing(dataset.local_files(), dataset)
@@ -85,10 +90,10 @@ class Demands:
 
     def _training(self, models: list[str], wildcards: Any, threads: int) -> Demand:
         vae = self._variants[wildcards.run].settings.vae
-        return resources.training(models, self._subset(wildcards), vae, threads, self._gpu)
+        return resources.training(models, self._learnt(wildcards), vae, threads, self._gpu)
 
     def _represent(self, wildcards: Any, threads: int) -> Demand:
-        return resources.representing(wildcards.representation, self._subset(wildcards))
+        return resources.representing(wildcards.representation, self._learnt(wildcards))
 
     def _classify(self, wildcards: Any, threads: int) -> Demand:
         size, name = self._subset(wildcards), wildcards.representation

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from latentcell.config.methods import classifier, gives, representation
+from latentcell.config.methods import classifier, gives, learns_unlabelled, representation
 from latentcell.config.names import ModelName, is_model, pca_components
 from latentcell.config.settings import Settings
 from latentcell.grid.points import Point
@@ -72,7 +72,7 @@ class Runs:
             for name, replicate in variant.pairs()
             if is_model(name) and replicate == wildcards.replicate
         ]
-        models.sort(key=lambda model: -model.hidden_units)
+        models.sort(key=lambda model: -model.hidden_units * model.seeds)
         return {str(model): _plain(model_settings(variant.settings, model)) for model in models}
 
     def largest(self, wildcards: Any) -> str:
@@ -82,6 +82,34 @@ class Runs:
             return method.name
         others = map(representation, self.settings(wildcards).baselines())
         return max((one.size, one.name) for one in others if one.path == method.path)[1]
+
+    def sources(self, wildcards: Any) -> dict[str, Any]:
+        """Input files of a representation: cells, other data sets, results of its experts."""
+        folder = "results/{run}/{dataset}/{subset}/{replicate}/"
+        experts = self.settings(wildcards).grid.experts(wildcards.representation)
+        pairs = [f"{folder}{first}/{second}" for first, second in experts]
+        learnt = dict.fromkeys(folder + first for first, _ in experts)
+        reference = representation(wildcards.representation).reference
+        return {
+            "cells": f"{folder}cells.h5ad",
+            "reference": self._datasets([reference] if reference else []),
+            "unlabelled": self.unlabelled(wildcards),
+            "experts": [f"{pair}/probabilities.safetensors" for pair in pairs],
+            "costs": [f"{place}/cost.json" for place in (*learnt, *pairs)],
+        }
+
+    def unlabelled(self, wildcards: Any) -> list[str]:
+        """Files of cells without types from which a representation, or the pool, learns."""
+        named = hasattr(wildcards, "kind")
+        name = str(ModelName.of(wildcards)) if named else getattr(wildcards, "representation", "")
+        if name and not learns_unlabelled(name):
+            return []
+        found = {one.name: one.with_unlabelled for one in self.main.settings.datasets}
+        return self._datasets(found[wildcards.dataset])
+
+    def _datasets(self, names: Iterable[str]) -> list[str]:
+        """Files of data sets of the run."""
+        return [f"results/{self.main.folder}/{name}/dataset.h5ad" for name in names]
 
     def largest_pca(self, points: Iterable[Point]) -> list[Point]:
         """Points with the most principal components of each data set, subset and replicate."""

@@ -8,10 +8,12 @@ from typing import Any
 import anndata as ad
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.evaluate.latents import describe_model, latent_table
+from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
 from latentcell.models.evaluation import Evaluation
 from latentcell.models.training import Trained, save_arguments, train
@@ -23,7 +25,7 @@ from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
 def write_model(
     files: Sequence[Path],
-    source: str,
+    sources: Sequence[str],
     name: ModelName,
     settings: VaeSettings,
     seed: int,
@@ -35,8 +37,9 @@ def write_model(
     ----------
     files : sequence of Path
         Places of `latentcell.grid.training.FILES`; a checkpoint lies beside them until the end.
-    source : str
-        File of counts with ``obs["split"]`` and ``obs["cell_type"]``.
+    sources : sequence of str
+        File of counts with ``obs["split"]`` and ``obs["cell_type"]``, and files of cells without
+        types, which join the training cells.
     name : ModelName
     settings : VaeSettings
     seed : int
@@ -44,9 +47,12 @@ def write_model(
         Digest of everything that the files depend on: a checkpoint of another is left alone.
     """
     model, history, features, metrics, cost = files
-    cells = ad.read_h5ad(source)
+    cells = ad.read_h5ad(sources[0])
+    further = further_counts(cells, sources[1:])
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
-    trained, spent = measured(lambda: train_model(cells, name, settings, seed, checkpoint))
+    trained, spent = measured(
+        lambda: train_model(cells, name, settings, seed, checkpoint, further=further)
+    )
     evaluation = trained.evaluate(cells.X, batches(cells))
     latents = latent_table(cells, trained, evaluation)
     save(model, *save_arguments(trained))
@@ -80,16 +86,15 @@ def train_model(
     settings: VaeSettings,
     seed: int,
     checkpoint: CheckpointStore | None = None,
+    *,
+    further: sp.csr_matrix | None = None,
 ) -> Trained:
     """Train a model on cells.
 
     Parameters
     ----------
-    cells : AnnData
-        Counts (n x G, CSR) with ``obs["split"]``, ``obs["cell_type"]`` if there are types, and
-        ``obs["batch"]`` if there are batches.
-    name : ModelName
-    settings : VaeSettings
+    cells, name, settings, further
+        As in `training_arguments`.
     seed : int
         Seed in place of that of the settings.
     checkpoint : CheckpointStore, optional
@@ -100,6 +105,30 @@ def train_model(
     InputError
         If the settings need types or batches that the cells lack, or training fails.
     """
+    arguments = training_arguments(cells, name, settings, further)
+    return train(**arguments, seed=seed, store=checkpoint)
+
+
+def training_arguments(
+    cells: ad.AnnData, name: ModelName, settings: VaeSettings, further: sp.csr_matrix | None = None
+) -> dict[str, Any]:
+    """Arguments of `latentcell.models.training.train` but for seed and checkpoint.
+
+    Parameters
+    ----------
+    cells : AnnData
+        Counts (n x G, CSR) with ``obs["split"]``, ``obs["cell_type"]`` if there are types, and
+        ``obs["batch"]`` if there are batches.
+    name : ModelName
+    settings : VaeSettings
+    further : CSR matrix of shape (m, G), optional
+        Counts of training cells without types.
+
+    Raises
+    ------
+    InputError
+        If the settings need types that the cells lack.
+    """
     types = _texts(cells, "cell_type")
     split = cells.obs["split"].to_numpy(str)
     components = settings.components
@@ -107,19 +136,23 @@ def train_model(
         if types is None:
             raise InputError("vae.components: labels: expected cells with types, found none")
         components = len(set(types))
+    counts = cells.X
+    if further is not None and further.shape[0]:
+        counts = sp.vstack([counts, further], format="csr")
+        split = np.append(split, np.repeat("training", further.shape[0]))
+        if types is not None:
+            types = np.append(types, np.repeat("", further.shape[0]))
     kind: ModelKind = "vae" if name.kind == "vae" else "gmvae"
-    return train(
-        cells.X,
-        split,
-        replace(name, kind=kind),
-        components,
-        settings,
-        seed,
-        checkpoint,
-        batch=batches(cells),
-        cell_types=types,
-        genes=chosen_genes(cells.X[split == "training"], settings.variable_genes),
-    )
+    return {
+        "matrix": counts,
+        "split": split,
+        "name": replace(name, kind=kind),
+        "components": components,
+        "settings": settings,
+        "batch": batches(cells),
+        "cell_types": types,
+        "genes": chosen_genes(counts[split == "training"], settings.variable_genes),
+    }
 
 
 def batches(cells: ad.AnnData) -> Any:

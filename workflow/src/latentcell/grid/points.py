@@ -65,7 +65,8 @@ def classifier_points(variant: Variant, chosen: Chosen | None = None) -> Iterato
     settings = variant.settings
     for dataset, subset, names in _by_subset(variant, chosen, chosen_alone=True):
         for name, replicate in variant.pairs():
-            if name not in names or not serves(name, dataset):
+            learnt = [one for one, _ in settings.grid.experts(name)] or [name]
+            if name not in names or not all(serves(one, dataset) for one in learnt):
                 continue
             for classifier in classifiers_of(settings, name):
                 yield Point(variant.folder, dataset, subset, replicate, name, classifier)

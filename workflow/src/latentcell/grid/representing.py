@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from latentcell.config.fitting import Features, Labelled, Learnt, Options, Transform
+from latentcell.config.fitting import Counts, Features, Labelled, Learnt, Options, Transform
 from latentcell.config.methods import Method
 from latentcell.grid.cells import labelled
 from latentcell.represent.pca import held_out_variance
@@ -21,10 +21,11 @@ from latentcell.runtime.job import limit_threads
 from latentcell.runtime.tensors import write_arrays
 
 _FORMAT = "latentcell-representation-1"
+_UNKNOWN = -1
 
 
 def represent(
-    cells: ad.AnnData, method: Method, options: Options
+    cells: ad.AnnData, method: Method, options: Options, further: Counts | None = None
 ) -> tuple[ad.AnnData, Transform, Cost]:
     """Fit a representation and transform all cells.
 
@@ -36,6 +37,8 @@ def represent(
         Method of the stage ``represent``.
     options : Options
         Seeds and settings of the method.
+    further : CSR matrix of shape (m, G), optional
+        Counts of cells without types that join the cells to fit on.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def represent(
     """
     fit = method.load()
     limit_threads(1)
-    training = _cells_to_learn_from(cells, method.learns_from(options))
+    training = _joined(_cells_to_learn_from(cells, method.learns_from(options)), further)
     transform, cost = measured(lambda: fit(training, method.size, options))
     features = transform(cells.X)
     _check(features, cells.n_obs, method.name)
@@ -66,10 +69,14 @@ def represent(
 
 
 def write_representation(
-    files: Sequence[str | Path], cells: ad.AnnData, method: Method, options: Options
+    files: Sequence[str | Path],
+    cells: ad.AnnData,
+    method: Method,
+    options: Options,
+    further: Counts | None = None,
 ) -> None:
     """Fit a representation; write features, fitted arrays and cost, in this order."""
-    features, transform, cost = represent(cells, method, options)
+    features, transform, cost = represent(cells, method, options, further)
     arrays = transform.arrays if isinstance(transform, Learnt) else {}
     about: dict[str, Any] = {"format": _FORMAT, "representation": method.name, "seed": options.seed}
     if isinstance(transform, Learnt):
@@ -117,6 +124,15 @@ def _cells_to_learn_from(cells: ad.AnnData, which: str) -> Labelled:
     if which == "training":
         return labelled(cells, cells.X, "training")
     return Labelled(cells.X, cells.obs["cell_type"].cat.codes.to_numpy(np.int64))
+
+
+def _joined(training: Labelled, further: Counts | None) -> Labelled:
+    """Cells to fit on, with cells without types after them."""
+    if further is None or not further.shape[0]:
+        return training
+    counts = sp.vstack([training.features, further], format="csr")
+    codes = np.append(training.codes, np.full(further.shape[0], _UNKNOWN))
+    return Labelled(counts, codes, training.types)
 
 
 def _columns(cells: ad.AnnData, features: Features, method: Method) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from latentcell.config.methods import learns_unlabelled
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.runtime.pool import Part
@@ -29,12 +30,16 @@ class Training:
     settings : VaeSettings
     seed : int
         Seed in this replicate.
+    unlabelled : tuple of str
+        Paths of data sets without types, which join the training cells of models that learn without
+        types.
     """
 
     name: ModelName
     cells: str
     settings: VaeSettings
     seed: int
+    unlabelled: tuple[str, ...] = ()
 
     def part(self, files: Sequence[str | Path], code: str) -> Part:
         """Part of a job that runs the training.
@@ -46,12 +51,24 @@ class Training:
         code : str
             Digest of the code.
         """
-        digest = file_digest(self.cells)
-        identity = text_digest(digest, code, self.settings, self.name, self.seed)
+        digests = [file_digest(path) for path in (self.cells, *self._further())]
+        identity = text_digest(digests[0], code, self.settings, self.name, self.seed, *digests[1:])
         return Part(str(self.name), tuple(map(Path, files)), identity, self._work)
 
     def _work(self, part: Part) -> None:
+        from latentcell.grid.ensemble_files import write_ensemble
         from latentcell.grid.model_files import write_model
 
         files = list(map(part.at, part.files))
-        write_model(files, self.cells, self.name, self.settings, self.seed, part.identity)
+        write = write_ensemble if self.name.seeds > 1 else write_model
+        write(
+            files,
+            (self.cells, *self._further()),
+            self.name,
+            self.settings,
+            self.seed,
+            part.identity,
+        )
+
+    def _further(self) -> tuple[str, ...]:
+        return self.unlabelled if learns_unlabelled(str(self.name)) else ()

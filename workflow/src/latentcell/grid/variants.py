@@ -80,8 +80,9 @@ def variants(settings: Settings) -> dict[str, Variant]:
     own = Variant(main_variant(settings), settings.run, settings, named)
     found = {own.name: own}
     number = wanted.protocol_replicates or settings.replicates
+    single = [name for name in named if not settings.grid.experts(name)]
     for whole in wanted.protocols:
-        _add(found, whole, settings, confounding(whole), dict.fromkeys(named, number))
+        _add(found, whole, settings, confounding(whole), dict.fromkeys(single, number))
     few = _few_representations(settings)
     for base in wanted.ablations:
         few_times = dict.fromkeys(few, wanted.ablation_replicates)
@@ -199,9 +200,10 @@ def _add(
     exact = changes.get("vae", {}).get("prune_below") == 0
     if exact and settings.comparison.prune_below is not None:
         changes = merge(changes, {"vae": {"prune_below": settings.comparison.prune_below}})
+    kept = settings.model_dump(mode="json", exclude={"protocol", "comparison"})
     if "labels" not in changes:
         changes = merge(changes, {"grid": {"classifiers": [STUDY_CLASSIFIER]}})
-    kept = settings.model_dump(mode="json", exclude={"protocol", "comparison"})
+        kept["grid"]["consensus"] = {}
     # A variant has separate numbers of replicates.
     kept["grid"]["replicates"] = {}
     folder = f"{settings.run}/variants/{name}"

@@ -80,7 +80,7 @@ class Results(FigureData):
 
     def full_title(self, cells: str) -> str:
         """Title of a subset, with the data set if the run has several."""
-        several = len(self.settings.datasets) > 1
+        several = len(self.settings.dataset_names()) > 1
         return f"{self.dataset}, {self.title_of(cells)}" if several else self.title_of(cells)
 
 

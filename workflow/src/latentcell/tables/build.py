@@ -179,7 +179,8 @@ def number_models(
 
 def published_model(dataset: str, size: int, model: ModelName) -> PublishedModel | None:
     """Model of the study with the same data set, number of cells and shape, if any."""
-    if dataset not in STUDY_DATASETS or model.kind != "gmvae" or model.preset:
+    other = model.preset or model.seeds > 1
+    if dataset not in STUDY_DATASETS or model.kind != "gmvae" or other:
         return None
     shape = (size, model.latent_dim, model.hidden_units)
     for published in PUBLISHED_MODELS:

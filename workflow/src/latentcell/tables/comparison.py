@@ -208,7 +208,7 @@ def input_order(names: Iterable[str]) -> list[str]:
         model = ModelName.parse(name)
         return 3, model.kind, model.latent_dim, model.hidden_units
 
-    return sorted(set(names), key=key)
+    return sorted(sorted(set(names)), key=key)
 
 
 def _input_keys(name: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from latentcell.config.methods import gives
 from latentcell.study.published import SLIPS
 from latentcell.tables.headings import HEADINGS, PAIR
 
@@ -56,9 +57,11 @@ def leaderboard_notes(table: pd.DataFrame) -> list[str]:
         "of a process. P(best): probability of the highest mean accuracy, from paired replicates.",
     ]
     there = set(table[PAIR].itertuples(index=False, name=None))
-    classifiers = list(dict.fromkeys(table["classifier"]))
+    # Probabilities of types have a classifier of their own.
+    pairs = table[table["representation"].map(gives) != "types"]
+    classifiers = list(dict.fromkeys(pairs["classifier"]))
     missing = []
-    for representation in dict.fromkeys(table["representation"]):
+    for representation in dict.fromkeys(pairs["representation"]):
         names = [name for name in classifiers if (representation, name) not in there]
         if names:
             missing.append(f"{', '.join(sorted(names))} on {representation}")

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, model_validator
 
 from latentcell.config.datasets import BUILT_IN, NAME_PATTERN, SHA256_PATTERN, known_datasets
-from latentcell.config.settings.base import Section, Seed, repeated
+from latentcell.config.settings.base import PositiveInt, Section, Seed, repeated
 
 BUILT_IN_DATASETS = tuple(BUILT_IN)
 # Folders of every run beside those of its data sets.
@@ -33,8 +33,9 @@ class DatasetSettings(Section):
         "`pbmc68k-study` (the 1,500 cells that the authors deposited), `pbmc68k` (all 68,579 "
         "cells from 10x), `zheng-sorted` (cells sorted by antibodies), `sc-mixology-celseq2`, "
         "`sc-mixology-dropseq`, `sc-mixology-5cl-p1`, `sc-mixology-5cl-p2` (cell lines known by "
-        "genotype), `simulated-mixture` (cells drawn from a known GMVAE), a name in "
-        "`config/datasets.tsv`, or any other name for the file in `path`.",
+        "genotype), `simulated-mixture` (cells drawn from a known GMVAE), `frozen-pbmc-donor-a` "
+        "(cells without types), a name in `config/datasets.tsv`, or any other name for the file "
+        "in `path`.",
     )
     path: str | None = Field(
         None,
@@ -62,8 +63,10 @@ class DatasetSettings(Section):
         description="TSV or CSV file with a column of barcodes and a column of cell types, "
         "for formats without annotation.",
     )
-    unlabelled: Literal["refuse", "leave-out"] = Field(
-        "refuse", description="Treatment of cells without a type."
+    unlabelled: Literal["refuse", "leave-out", "only"] = Field(
+        "refuse",
+        description="Treatment of cells without a type. `only`: types are not read, and the data "
+        "set has no grid; others learn from its cells (`with_unlabelled`).",
     )
     doublets: Literal["leave-out", "keep"] = Field(
         "leave-out",
@@ -90,10 +93,16 @@ class DatasetSettings(Section):
         None, description="Genome whose genes are read, for a matrix of several genomes."
     )
 
+    first_cells: PositiveInt | None = Field(
+        None,
+        description="Number of cells that are taken from the beginning of the data; null: all. The "
+        "study used the first 1,300 of `pbmc68k-study`.",
+    )
     derived_from: str | None = Field(
         None,
         description="Another data set of the run, of which this one takes cells: as many as "
-        "possible with other class `shares`, or all for training and validation, with `test_on`.",
+        "possible with other class `shares`, all for training and validation, with `test_on`, or "
+        "all, with `with_unlabelled`.",
     )
     shares: str | None = Field(
         None,
@@ -105,6 +114,11 @@ class DatasetSettings(Section):
         description="With `derived_from`: the data set of the run whose cells are test cells, a "
         "random half in each replicate. Types and genes are those that both have.",
     )
+    with_unlabelled: list[str] = Field(
+        [],
+        description="With `derived_from`: data sets of the run with `unlabelled: only`, from whose "
+        "cells representations learn that need no types. Genes are those that all have.",
+    )
     seed: Seed = Field(1, description="Seed of the draw with `shares`.")
 
     @property
@@ -115,7 +129,12 @@ class DatasetSettings(Section):
     def sources(self) -> list[str]:
         """Return the names of the data sets of the run that this one is made from."""
         names = [self.derived_from, self.test_on, None if self.shares == "equal" else self.shares]
-        return [name for name in names if name is not None]
+        return [*(name for name in names if name is not None), *self.with_unlabelled]
+
+    @property
+    def has_types(self) -> bool:
+        """Whether the cells have types; others only add to what representations learn from."""
+        return self.unlabelled != "only"
 
     @property
     def is_built_in(self) -> bool:
@@ -149,6 +168,8 @@ class DatasetSettings(Section):
         if not isinstance(values, dict) or values.get("path") is not None:
             return values
         name = values.get("name")
+        if isinstance(name, str) and name in BUILT_IN and not BUILT_IN[name].label_column:
+            return values | {"unlabelled": "only"}
         if not isinstance(name, str) or name in BUILT_IN or name not in (known := known_datasets()):
             return values
         row = known[name]
@@ -196,12 +217,16 @@ class DatasetSettings(Section):
         return self
 
     def _check_derived(self) -> None:
-        ways = [key for key in ("shares", "test_on") if getattr(self, key) is not None]
+        ways = [key for key in ("shares", "test_on", "with_unlabelled") if getattr(self, key)]
         if self.is_derived and (len(ways) != 1 or self.is_built_in or self.path is not None):
             raise ValueError(
-                f"derived_from: expected a new name, no path, and either shares or test_on for "
-                f"{self.name!r}, found {' and '.join(ways) or 'neither of them'}"
+                f"derived_from: expected a new name, no path, and one of shares, test_on and "
+                f"with_unlabelled for {self.name!r}, found {' and '.join(ways) or 'none of them'}"
             )
+        if self.is_derived and self.first_cells is not None:
+            raise ValueError(f"first_cells: {self.name!r} is derived: set it for its source")
+        if self.is_derived and not self.has_types:
+            raise ValueError(f"unlabelled: only a file can be without types, found {self.name!r}")
         if ways and not self.is_derived:
             raise ValueError(
                 f"{ways[0]}: expected derived_from, the data set whose cells are taken, found none"

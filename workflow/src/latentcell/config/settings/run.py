@@ -83,9 +83,18 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if (twice := repeated(self.dataset_names())) is not None:
+        if (twice := repeated([dataset.name for dataset in self.datasets])) is not None:
             raise ValueError(f"datasets names {twice} twice")
-        for dataset in self.datasets:
+        if not self.dataset_names():
+            raise ValueError(
+                f"datasets: expected a data set with types, found {self.datasets[0].name} alone"
+            )
+        for dataset in filter(lambda one: one.has_types, self.datasets):
+            if self.vae.batch_correction and dataset.with_unlabelled:
+                raise ValueError(
+                    f"vae.batch_correction: expected cells with batches, found {dataset.name}, "
+                    "which adds cells without"
+                )
             if self.vae.batch_correction and dataset.batch_column is None:
                 raise ValueError(
                     f"vae.batch_correction needs batch_column of the data set {dataset.name}, "
@@ -103,13 +112,18 @@ class Settings(Section):
 
     def _check_derived(self) -> None:
         """Check that the run has the data sets that others, or representations, are made from."""
-        there = [dataset.name for dataset in self.datasets if not dataset.is_derived]
+        files = [dataset for dataset in self.datasets if not dataset.is_derived]
+        there = [dataset.name for dataset in files if dataset.has_types]
+        others = [dataset.name for dataset in files if not dataset.has_types]
         for dataset in self.datasets:
             for name in dataset.sources():
-                if name not in there:
+                added = name in dataset.with_unlabelled
+                if name not in (others if added else there):
+                    kind = "with unlabelled: only" if added else "that is not derived itself"
+                    found = ", ".join(others if added else there) or "none"
                     raise ValueError(
                         f"datasets: {dataset.name} needs {name}: expected a data set of the run "
-                        f"that is not derived itself, found {', '.join(there) or 'none'}"
+                        f"{kind}, found {found}"
                     )
 
         for name in self.grid.representations:
@@ -184,8 +198,8 @@ class Settings(Section):
             )
 
     def dataset_names(self) -> list[str]:
-        """Return the names of the data sets in the order of the configuration."""
-        return [dataset.name for dataset in self.datasets]
+        """Return the names of the data sets with a grid in the order of the configuration."""
+        return [dataset.name for dataset in self.datasets if dataset.has_types]
 
     def dataset(self, name: str) -> DatasetSettings:
         """Return the data set of a name; raises ``KeyError`` if there is none."""
@@ -204,8 +218,8 @@ class Settings(Section):
         return self.grid.model_names()
 
     def baselines(self) -> list[str]:
-        """Return the representations that are not latents of the models."""
-        return list(self.grid.representations)
+        """Return the representations that are not latents of the models; a consensus comes last."""
+        return [*self.grid.representations, *self.grid.consensus_names()]
 
     def representations(self) -> list[str]:
         """Return all representations: baselines, then models."""

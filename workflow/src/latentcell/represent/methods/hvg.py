@@ -6,6 +6,7 @@ from latentcell.represent.variable import variable_genes
 
 SIZE = "g"
 GIVES = "log"
+UNLABELLED = True
 USES = ("scanpy",)
 
 

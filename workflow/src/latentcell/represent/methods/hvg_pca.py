@@ -7,6 +7,7 @@ from latentcell.represent.hvg_pca import HvgPca
 
 SIZE = "k"
 GIVES = "scores"
+UNLABELLED = True
 USES = ("scanpy",)
 
 

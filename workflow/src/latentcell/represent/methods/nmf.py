@@ -13,6 +13,7 @@ from latentcell.represent.variable import variable_genes
 
 SIZE = "k"
 GIVES = "scores"
+UNLABELLED = True
 USES = ("scanpy", "sklearn.decomposition")
 _GENES = 2000
 _TOLERANCE, _ITERATIONS = 1e-7, 2000

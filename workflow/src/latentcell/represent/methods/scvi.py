@@ -5,6 +5,7 @@ from latentcell.represent.scvi_models import latent_means, train_scvi
 
 SIZE = "z"
 GIVES = "scores"
+UNLABELLED = True
 USES = ("scvi", "scanpy")
 
 
