@@ -208,7 +208,8 @@ def input_order(names: Iterable[str]) -> list[str]:
         model = ModelName.parse(name)
         return 3, model.kind, model.latent_dim, model.hidden_units
 
-    return sorted(sorted(set(names)), key=key)
+    # Models of several presets are equal but for their names.
+    return sorted(set(names), key=lambda name: (key(name), name))
 
 
 def _input_keys(name: str) -> dict[str, Any]:
