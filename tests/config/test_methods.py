@@ -100,7 +100,7 @@ def test_every_method_says_what_it_is_and_has_the_signature():
     for stage, find in (("represent", m.representation), ("classify", m.classifier)):
         for name in m.known_methods(stage):
             method = find(name.replace("<number>", "3").replace("<name>", "two"))
-            assert set(method.kinds) <= {"counts", "log", "scores", "types"}
+            assert set(method.kinds) <= {"counts", "log", "scores", "types", "members"}
             signature = COMBINES if method.combines else SIGNATURES[stage]
             assert signature in method.path.read_text(), method.path
 

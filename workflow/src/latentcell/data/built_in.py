@@ -13,6 +13,7 @@ from scipy import sparse
 
 from latentcell.config.datasets import BUILT_IN
 from latentcell.config.settings import DatasetSettings
+from latentcell.data.checks import gene_frame
 from latentcell.data.readers import read_10x_archive, read_genes, read_h5ad
 from latentcell.data.recording import record_file, write_record
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
@@ -175,7 +176,8 @@ def _read_frozen(settings: DatasetSettings, fetched: Fetch) -> Read:
         return read_10x_archive(fetched(settings.name)["matrix"]), None
     counts = sparse.csr_matrix(sparse.load_npz(part["counts"]))
     cells = pd.read_csv(part["cells"], sep="\t", dtype=str).set_index("barcode")
-    genes = _genes(part["genes"], counts.shape[1], part["counts"])
+    table = pd.read_csv(part["genes"], sep="\t", dtype=str, keep_default_na=False)
+    genes = gene_frame(table["id"], table["symbol"], str(part["genes"]))
     # Rare genes were left out before publication and have no counts.
     seen = np.unique(counts.indices)
     return anndata.AnnData(counts[:, seen], obs=cells, var=genes.iloc[seen]), None
