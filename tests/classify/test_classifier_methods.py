@@ -49,7 +49,8 @@ def fitted(name, types=4, validation_types=None, seed=3):
     validation = np.arange(120, 180)
     if validation_types is not None:
         validation = validation[codes[validation] < validation_types]
-    options = Options(seed, ffnn=OPTIONS.ffnn)
+    members = np.arange(features.shape[1]) % 2 if "members" in method.kinds else None
+    options = Options(seed, ffnn=OPTIONS.ffnn, members=members)
     found = method.load()(
         Labelled(features[:120], codes[:120]),
         Labelled(features[validation], codes[validation]),
