@@ -152,7 +152,7 @@ def test_one_core_gives_the_same_bytes(finished, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     files, theirs = trained(folder), trained(finished)
     # Models: 3, and 2 on 250 cells; baselines: 2; classifiers: 3.
-    assert len(files) == 4 * (3 + 2) + 2 * 2 + 4 * 3
+    assert len(files) == 4 * (3 + 2) + 2 * 2 + 5 * 3
     assert files == {name: theirs[name] for name in files}
     assert (folder / TABLE3).read_bytes() == (finished / TABLE3).read_bytes()
 
