@@ -283,14 +283,15 @@ def test_the_answer_is_that_of_the_interval(few_inputs, gain, answer):
     assert head.facts[0].value == number(latents.mean(), 3)
 
 
-def set_accuracies(folder, values):
+def set_accuracies(folder, values, dataset="mine"):
     """Write accuracies of replicates r1, r2, ... on test cells into the records of a run."""
     path = folder / "records/classifiers.csv"
     scores = pd.read_csv(path)
     for name, accuracies in values.items():
         for index, accuracy in enumerate(accuracies, 1):
             job = (scores["input"] == name) & (scores["replicate"] == f"r{index}")
-            scores.loc[job & (scores["split"] == "test"), "accuracy"] = accuracy
+            job &= (scores["dataset"] == dataset) & (scores["split"] == "test")
+            scores.loc[job, "accuracy"] = accuracy
     scores.to_csv(path, index=False)
 
 
@@ -380,6 +381,37 @@ def test_several_data_sets_stand_side_by_side(two):
     assert len(report.headline.sentences) == 2
     assert report.summary.datasets == ["second"] * 5 + ["first"] * 5
     assert 'class="sort">Data set</button>' in render(report)
+
+
+@pytest.mark.parametrize(
+    ("gains", "answer", "numbers"),
+    [
+        ((0.2, 0.2), "Latents are better on all 2 data sets.", [2, 0, 0]),
+        (
+            (0.2, -0.2),
+            "It depends on the data set: latents are better on 1, worse on 1.",
+            [1, 1, 0],
+        ),
+        ((None, None), "Undecided on all 2 data sets.", [0, 0, 2]),
+        (
+            (0.0, None),
+            "It depends on the data set: latents are equal in practice on 1, undecided on 1.",
+            [0, 0, 2],
+        ),
+    ],
+)
+def test_data_sets_are_counted_by_outcome(tmp_path, gains, answer, numbers):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], ("one", "other"), grid=grid)
+    chosen = make_run(tmp_path, settings)
+    spread = np.array([-2, -1, 0, 1, 2])
+    for dataset, gain in zip(("one", "other"), gains, strict=True):
+        added = spread / 10 if gain is None else gain + spread / 1000
+        raw = 0.5 + spread / 100
+        set_accuracies(tmp_path, {"raw": raw, "gmvae-z5-h32": raw + added}, dataset)
+    head = collect(tmp_path, settings, chosen).headline
+    assert head.answer == answer
+    assert [int(fact.value) for fact in head.facts] == numbers
 
 
 def test_the_summary_has_every_measure_that_there_is(tmp_path):

@@ -228,12 +228,15 @@ def _signed(value: float) -> str:
 
 def _tallied(outcomes: Sequence[Outcome]) -> str:
     """Answer of a run on several data sets."""
-    words = {_answer(outcome) for outcome in outcomes}
-    if len(words) == 1 and len(outcomes) > 1:
-        return words.pop().replace("these cells", f"the cells of all {len(outcomes)} data sets")
-    counts = _counts(outcomes)
-    known = [f"{word} on {count}" for word, count in counts.items() if count]
-    return f"It depends on the data set: latents are {', '.join(known)}."
+    if all(_answer(outcome) == _FEW for outcome in outcomes):
+        return _FEW
+    known = {word: count for word, count in _counts(outcomes).items() if count}
+    if len(known) == 1:
+        (word,) = known
+        begin = "Undecided" if word == "undecided" else f"Latents are {word}"
+        return f"{begin} on all {len(outcomes)} data sets."
+    parts = [f"{word} on {count}" for word, count in known.items()]
+    return f"It depends on the data set: latents are {', '.join(parts)}."
 
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:

@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const MOST_LISTED = 200;
+  const MOST_LISTED = 200, MOST_POINTS = 4000;
 
   // Text has the colour of the surrounding page. Expressions are interpreted, as the policy forbids compilation.
   const options = (width) => ({
@@ -352,18 +352,25 @@
   const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
   const TITLES = { name: "Model or input", split: "Split", replicate: "Replicate", epoch: "Epoch" };
 
+  // A line has one tooltip, and so invisible points have those of its epochs, as far as a page bears them.
+  const pointsOf = (values) => {
+    if (values.every(({ epoch }) => epoch === values[0].epoch)) return true;
+    return values.length <= MOST_POINTS && { size: 60, opacity: 0 };
+  };
+
   const curveSpec = (values, measure, limits, look) => ({
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     width: "container", height: 300,
     data: { values },
-    mark: { type: "line", clip: true, point: values.every(({ epoch }) => epoch === values[0].epoch) },
+    mark: { type: "line", clip: true, point: pointsOf(values) },
     encoding: {
-      x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false } },
+      x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false }, axis: { tickMinStep: 1 } },
       y: { field: "value", type: "quantitative", title: measure, scale: limits ? { domain: limits } : { zero: false } },
       ...look,
       tooltip: [
-        ...Object.entries(TITLES).filter(([field]) => field in values[0]).map(([field, title]) => ({ field, title })),
-        { field: "value", title: measure, format: ".4~g" },
+        ...Object.entries(TITLES).filter(([field]) => field in values[0] && (field !== "epoch" || pointsOf(values)))
+          .map(([field, title]) => ({ field, title })),
+        ...(pointsOf(values) ? [{ field: "value", title: measure, format: ".4~g" }] : []),
       ],
     },
   });
@@ -371,10 +378,10 @@
   // One model: a line for each replicate, training cells solid, validation cells dashed.
   const splitLook = {
     color: {
-      field: "split", title: null, legend: { orient: "bottom" },
+      field: "split", title: null, legend: { orient: "bottom", symbolOpacity: 1 },
       scale: { domain: ["training", "validation"], range: ["#0072B2", "#D55E00"] },
     },
-    strokeDash: { field: "split", title: null, legend: { orient: "bottom" }, scale: { domain: ["training", "validation"], range: [[1, 0], [5, 3]] } },
+    strokeDash: { field: "split", title: null, legend: { orient: "bottom", symbolOpacity: 1 }, scale: { domain: ["training", "validation"], range: [[1, 0], [5, 3]] } },
     detail: { field: "replicate" },
   };
 
@@ -382,7 +389,7 @@
   const nameLook = (names) => {
     const at = (list, turn) => names.map((_, index) => list[turn(index) % list.length]);
     const domain = { domain: names };
-    const legend = { orient: "bottom", columns: 2, labelLimit: 260 };
+    const legend = { orient: "bottom", columns: 2, labelLimit: 260, symbolOpacity: 1 };
     return {
       color: { field: "name", title: null, legend, scale: { ...domain, range: at(COLOURS, (index) => index) } },
       strokeDash: {
@@ -428,9 +435,9 @@
     return draw($("curve-chart"), curveSpec(values, measure, limits, look));
   };
 
-  const chooseCurves = () => {
+  const chooseCurves = (keep) => {
     const names = curvesHere().map(({ name }) => ({ name, title: name }));
-    fill($("curve"), [{ name: "", title: "All, overlaid" }, ...names], $("curve").value);
+    fill($("curve"), [{ name: "", title: "All, overlaid" }, ...names], keep);
     return drawCurve();
   };
 
@@ -438,7 +445,7 @@
     const own = data.curves.filter((curve) => curve.of === $("stage").value);
     const cells = [...new Set(own.map((curve) => curve.cells))];
     fill($("curve-cells"), cells.map((name) => ({ name, title: name })), $("curve-cells").value);
-    return chooseCurves();
+    return chooseCurves("");
   };
 
   // Summary ------------------------------------------------------------------------------------
@@ -492,7 +499,7 @@
   addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); printing = false; });
 
   $("stage").addEventListener("change", chooseStage);
-  $("curve-cells").addEventListener("change", chooseCurves);
+  $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
   $("curve").addEventListener("change", drawCurve);
   dark.addEventListener("change", () => { charts(); drawCurve(); if (view) update(); });
   // A run has no map if its classifier fits no input.
