@@ -150,7 +150,7 @@ def test_what_takes_longer_is_foretold_to_take_longer(tmp_path):
         ("comparison.yaml", ["as-run: models", "controlled-train100: classifiers"]),
         ("leaderboard.yaml", ["n1300: scvi-z10", "n1300: other classifiers on scvi-z10"]),
         ("few-labels.yaml", ["n1300: semi-gmvae-z10-h100", "labelled-0.05: classifiers"]),
-        ("config.yaml", ["n350: gmvae-z5-h32", "all: ffnn on pca-k25"]),
+        ("config.yaml", ["all: gmvae-z5-h32", "all: ffnn on pca-k25"]),
     ],
 )
 def test_every_step_of_a_configuration_is_foretold(tmp_path, config, steps):

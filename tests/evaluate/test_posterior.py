@@ -33,7 +33,7 @@ def test_what_is_common_to_all_replicates_does_not_matter():
 
 def test_the_better_leads_and_more_replicates_make_it_surer():
     few, many = (
-        best_probabilities(measures(0, 0.03, 0, replicates=r, seed=3), SHARE) for r in (4, 40)
+        best_probabilities(measures(0, 0.03, 0, replicates=r, seed=3), SHARE) for r in (5, 40)
     )
     assert few.argmax() == many.argmax() == 1
     assert few[1] < many[1]
@@ -48,21 +48,22 @@ def test_equal_methods_share_what_there_is():
 def test_fewer_replicates_are_compared_on_those_that_there_are():
     values = measures(0.0, 0.06, 0.0, sd=0.01)
     gaps = values.copy()
-    gaps[3:, 1] = np.nan  # the better one, measured on three splits only
+    gaps[5:, 1] = np.nan  # the better one, measured on five splits only
     found = best_probabilities(gaps, SHARE)
     assert found[1] > 0.9
     assert found.sum() == pytest.approx(1)
     # Were its splits easier ones, that would not make it better.
     easier = measures(0.0, 0.0, 0.0, sd=0.01)
-    easier[:3] += 0.2
-    easier[3:, 1] = np.nan
+    easier[:5] += 0.2
+    easier[5:, 1] = np.nan
     assert best_probabilities(easier, SHARE)[1] < 0.7
 
 
-def test_one_replicate_says_nothing():
-    assert np.isnan(best_probabilities(measures(0, 1, replicates=1), SHARE)).all()
+def test_fewer_than_five_replicates_say_nothing():
+    for replicates in (1, 4):
+        assert np.isnan(best_probabilities(measures(0, 1, replicates=replicates), SHARE)).all()
     values = measures(0.0, 0.0)
-    values[1:, 1] = np.nan
+    values[4:, 1] = np.nan
     found = best_probabilities(values, SHARE)
     assert found[0] == 1
     assert np.isnan(found[1])

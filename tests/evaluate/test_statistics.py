@@ -8,10 +8,10 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from latentcell.evaluate import statistics as s
 
-FIRST = [0.70, 0.72, 0.68, 0.74]
-SECOND = [0.69, 0.69, 0.69, 0.69]
-# Of 1, 3, -1, 5 hundredths: mean 2, variance 20 / 3.
-MEAN, VARIANCE = 0.02, 20 / 3 * 1e-4
+FIRST = [0.70, 0.72, 0.68, 0.74, 0.71]
+SECOND = [0.69, 0.69, 0.69, 0.69, 0.69]
+# Of 1, 3, -1, 5, 2 hundredths: mean 2, variance 20 / 4.
+MEAN, VARIANCE = 0.02, 20 / 4 * 1e-4
 
 
 def t_density(x: float, df: float, mean: float, variance: float) -> float:
@@ -27,11 +27,11 @@ def test_share_is_of_all_replicates() -> None:
 
 
 def test_interval_of_a_mean_is_widened_by_the_test_share() -> None:
-    found = s.resampled_mean(np.array([1, 3, -1, 5]) / 100, 0.125)
-    # 3.182446: the 97.5 % point of t with 3 degrees of freedom, from printed tables.
-    half = 3.182446 * np.sqrt((1 / 4 + 1 / 8) * VARIANCE)
+    found = s.resampled_mean(np.array([1, 3, -1, 5, 2]) / 100, 0.125)
+    # 2.776445: the 97.5 % point of t with 4 degrees of freedom, from printed tables.
+    half = 2.776445 * np.sqrt((1 / 5 + 1 / 8) * VARIANCE)
     assert (found.low, found.high) == pytest.approx((MEAN - half, MEAN + half), abs=1e-7)
-    assert (found.mean, found.replicates, found.note) == (pytest.approx(MEAN), 4, "")
+    assert (found.mean, found.replicates, found.note) == (pytest.approx(MEAN), 5, "")
 
 
 def test_without_overlap_the_interval_is_students() -> None:
@@ -57,24 +57,25 @@ def test_intervals_keep_their_level_over_splits_of_the_same_cells() -> None:
 
 def test_paired_difference_is_the_interval_of_differences() -> None:
     found = s.paired_difference(FIRST, SECOND, 0.125)
-    expected = s.resampled_mean(np.array([1, 3, -1, 5]) / 100, 0.125)
+    expected = s.resampled_mean(np.array([1, 3, -1, 5, 2]) / 100, 0.125)
     assert found.low == pytest.approx(expected.low)
     assert found.high == pytest.approx(expected.high)
 
 
 def test_unpaired_difference_without_overlap_is_welchs() -> None:
-    first, second = [0.61, 0.64, 0.66, 0.59, 0.63], [0.52, 0.71, 0.6]
+    first, second = [0.61, 0.64, 0.66, 0.59, 0.63, 0.6], [0.52, 0.71, 0.6, 0.55, 0.66]
     found = s.unpaired_difference(first, second)
     expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.replicates == 3
+    assert found.replicates == 5
 
 
 def test_unpaired_difference_widens_each_side_by_its_own_share() -> None:
-    first, second = [0.0, 2.0], [0.0, 4.0]  # variances 2 and 8
+    # Variances 6 / 5 and 24 / 5.
+    first, second = [0.0, 0.0, 0.0, 2.0, 2.0, 2.0], [0.0, 0.0, 0.0, 4.0, 4.0, 4.0]
     found = s.unpaired_difference(first, second, (0.5, 0.25))
-    one, other = (0.5 + 0.5) * 2, (0.5 + 0.25) * 8
-    df = (one + other) ** 2 / (one**2 + other**2)
+    one, other = (1 / 6 + 0.5) * 6 / 5, (1 / 6 + 0.25) * 24 / 5
+    df = (one + other) ** 2 / (one**2 / 5 + other**2 / 5)
     half = stats.t.ppf(0.975, df) * np.sqrt(one + other)
     assert (found.mean, found.high) == (-1, pytest.approx(-1 + half))
 
@@ -83,7 +84,7 @@ def test_unpaired_difference_widens_each_side_by_its_own_share() -> None:
 @pytest.mark.parametrize("rope", [0.0, 0.01, 0.03])
 def test_probabilities_are_the_integral_of_students_posterior(share: float, rope: float) -> None:
     found = s.paired_probabilities(FIRST, SECOND, share, rope=rope)
-    posterior = (3, MEAN, (1 / 4 + share) * VARIANCE)
+    posterior = (4, MEAN, (1 / 5 + share) * VARIANCE)
     better, _ = integrate.quad(t_density, rope, np.inf, args=posterior)
     equal, _ = integrate.quad(t_density, -rope, rope, args=posterior)
     assert found.first_better == pytest.approx(better, abs=1e-7)
@@ -92,11 +93,12 @@ def test_probabilities_are_the_integral_of_students_posterior(share: float, rope
 
 
 def test_baycomp_gives_the_same_for_whole_cross_validations() -> None:
-    """Two runs of two folds: test share 1 / (folds - 1) = 1."""
+    """Three runs of two folds: test share 1 / (folds - 1) = 1."""
     from baycomp import two_on_single
 
-    expected = two_on_single(np.array(FIRST), np.array(SECOND), rope=0.01, runs=2)
-    found = s.paired_probabilities(FIRST, SECOND, 1.0)
+    first, second = [*FIRST, 0.73], [*SECOND, 0.70]
+    expected = two_on_single(np.array(first), np.array(second), rope=0.01, runs=3)
+    found = s.paired_probabilities(first, second, 1.0)
     assert (found.first_better, found.equal, found.second_better) == pytest.approx(expected)
 
 
@@ -108,10 +110,10 @@ def test_swapping_the_two_swaps_the_probabilities() -> None:
 
 
 def test_unpaired_probabilities_come_from_welchs_t() -> None:
-    first, second, shares = FIRST, [0.66, 0.71, 0.65], (0.125, 0.2)
+    first, second, shares = FIRST, [0.66, 0.71, 0.65, 0.70, 0.64, 0.67], (0.125, 0.2)
     found = s.unpaired_probabilities(first, second, shares, rope=0.02)
     variances = [(1 / len(v) + q) * np.var(v, ddof=1) for v, q in zip((first, second), shares)]  # noqa: B905
-    df = sum(variances) ** 2 / (variances[0] ** 2 / 3 + variances[1] ** 2 / 2)
+    df = sum(variances) ** 2 / (variances[0] ** 2 / 4 + variances[1] ** 2 / 5)
     posterior = (df, np.mean(first) - np.mean(second), sum(variances))
     equal, _ = integrate.quad(t_density, -0.02, 0.02, args=posterior)
     better, _ = integrate.quad(t_density, 0.02, np.inf, args=posterior)
@@ -123,31 +125,62 @@ def test_unpaired_probabilities_come_from_welchs_t() -> None:
     [(0.0, (0, 1, 0)), (0.01, (0, 1, 0)), (0.02, (1, 0, 0)), (-0.02, (0, 0, 1))],
 )
 def test_equal_differences_are_certain(gap: float, expected: tuple[int, int, int]) -> None:
-    second = np.array([0.61, 0.633, 0.59])
+    second = np.array([0.61, 0.633, 0.59, 0.6, 0.62])
     found = s.paired_probabilities(second + gap, second, 0.125)
     assert (found.first_better, found.equal, found.second_better) == expected
-    assert found.note == "all 3 replicates are equal"
+    assert found.note == "all 5 replicates are equal"
     interval = s.paired_difference(second + gap, second, 0.125)
     assert interval.mean == interval.low == interval.high == pytest.approx(gap)
     assert interval.note == found.note
-    welch = s.unpaired_probabilities([0.5 + gap] * 3, [0.5] * 2)
+    welch = s.unpaired_probabilities([0.5 + gap] * 6, [0.5] * 5)
     assert (welch.first_better, welch.equal, welch.second_better) == expected
 
 
-def test_one_replicate_has_a_mean_and_no_interval() -> None:
+@pytest.mark.parametrize("replicates", [1, 2, 4, 5])
+def test_fewer_than_five_replicates_have_a_mean_and_no_interval(replicates: int) -> None:
+    first = np.linspace(0.7, 0.8, replicates)
+    second = first[::-1] - 0.1
     for found in (
-        s.paired_difference([0.7], [0.6], 0.125),
-        s.unpaired_difference([0.7], [0.5, 0.7]),
-        s.resampled_mean([0.1], 0.125),
+        s.paired_difference(first, second, 0.125),
+        s.unpaired_difference(first, [*second, *second]),
+        s.unpaired_difference([*first, *first], second),
+        s.resampled_mean(first - second, 0.125),
     ):
-        assert (found.mean, found.low, found.high) == (pytest.approx(0.1), None, None)
-        assert found.note == "one replicate: no interval"
-    for probabilities in (
-        s.paired_probabilities([0.7], [0.6], 0.125),
-        s.unpaired_probabilities([0.7, 0.8], [0.6]),
+        assert found.mean == pytest.approx(0.1)
+        assert (found.low is None) == (found.high is None) == (replicates < s.MIN_REPLICATES)
+        assert found.note == ("" if replicates == 5 else "fewer than 5 replicates: no interval")
+        assert (s.difference_p_value(found) is None) == (replicates < 5)
+    for chances in (
+        s.paired_probabilities(first, second, 0.125),
+        s.unpaired_probabilities(first, [*second, *second]),
     ):
-        assert probabilities.equal is None
-        assert probabilities.note == "one replicate: no interval"
+        assert (chances.equal is None) == (replicates < 5)
+        assert chances.note == found.note
+
+
+def test_equal_values_of_too_few_replicates_are_not_certain_either() -> None:
+    assert s.resampled_mean([0.043, 0.043], 0.1).low is None
+    assert s.paired_probabilities([0.5] * 4, [0.4] * 4, 0.1).first_better is None
+
+
+def test_intervals_end_at_the_bounds_of_the_measure() -> None:
+    wide = [0.02, 0.98, 0.05, 0.9, 0.99]
+    free, bounded = (s.resampled_mean(wide, 0.2, bounds=one) for one in (None, s.SHARE))
+    assert free.low is not None
+    assert free.low < 0
+    assert free.high is not None
+    assert free.high > 1
+    assert (bounded.low, bounded.high) == s.SHARE
+    # Tests use the standard error, which has no bounds.
+    assert (bounded.mean, bounded.standard_error) == (free.mean, free.standard_error)
+    correlations = s.resampled_mean([-0.9, 0.9, -0.8, 0.7, 0.9], 0.5, bounds=s.CORRELATION)
+    assert (correlations.low, correlations.high) == s.CORRELATION
+    difference = s.paired_difference(wide, wide[::-1], 0.5, bounds=s.CORRELATION)
+    assert (difference.low, difference.high) == s.CORRELATION
+    welch = s.unpaired_difference(wide, wide, bounds=(-0.1, 0.2))
+    assert (welch.low, welch.high) == (-0.1, 0.2)
+    over = s.combined_difference([0.5, -0.5], [0.1, 0.1], bounds=s.CORRELATION)
+    assert (over.low, over.high) == s.CORRELATION
 
 
 def test_no_replicate_has_nothing_but_a_reason() -> None:
@@ -157,11 +190,15 @@ def test_no_replicate_has_nothing_but_a_reason() -> None:
 
 
 def test_undefined_replicates_are_left_out_and_counted() -> None:
-    found = s.paired_difference([0.7, None, 0.5, 0.6], [0.6, 0.6, np.nan, 0.3], 0.125)
-    assert (found.mean, found.replicates) == (pytest.approx(0.2), 2)
-    assert found.note == "undefined in 2 of 4 replicates"
-    welch = s.unpaired_difference([0.7, 0.6], [np.nan, 0.6, 0.5])
-    assert welch.note == "second: undefined in 1 of 3 replicates"
+    first, second = [0.7, None, 0.5, 0.6, 0.7, 0.6, 0.7], [0.6, 0.6, np.nan, 0.3, 0.5, 0.4, 0.5]
+    found = s.paired_difference(first, second, 0.125)
+    assert (found.mean, found.replicates) == (pytest.approx(0.2), 5)
+    assert found.note == "undefined in 2 of 7 replicates"
+    assert s.paired_difference(first[:4], second[:4], 0.125).note == (
+        "undefined in 2 of 4 replicates; fewer than 5 replicates: no interval"
+    )
+    welch = s.unpaired_difference(FIRST, [np.nan, *SECOND])
+    assert welch.note == "second: undefined in 1 of 6 replicates"
     assert s.resampled_mean([np.nan], 0.1).note == "undefined in 1 of 1 replicates; no replicate"
 
 
@@ -268,10 +305,10 @@ def test_what_cannot_be_detected_has_a_reason() -> None:
 
 
 def test_standard_error_is_that_of_the_interval() -> None:
-    found = s.paired_difference([0.70, 0.74, 0.72], [0.66, 0.68, 0.64], 0.125)
-    assert found.standard_error == pytest.approx(np.sqrt((1 / 3 + 0.125) * 0.0004))
+    found = s.paired_difference(FIRST, SECOND, 0.125)
+    assert found.standard_error == pytest.approx(np.sqrt((1 / 5 + 0.125) * VARIANCE))
     assert found.high is not None
-    assert found.high - 0.06 == pytest.approx(stats.t.ppf(0.975, 2) * found.standard_error)
+    assert found.high - MEAN == pytest.approx(stats.t.ppf(0.975, 4) * found.standard_error)
     assert s.paired_difference([0.7], [0.6], 0.125).standard_error is None
 
 
@@ -364,12 +401,13 @@ def test_p_value_of_a_difference_is_that_of_its_interval() -> None:
     assert s.paired_difference(FIRST, SECOND, 0.125, level=1 - p).low == pytest.approx(0, abs=1e-9)
     plain = s.difference_p_value(s.paired_difference(FIRST, SECOND, 0.0))
     assert plain == pytest.approx(stats.ttest_rel(FIRST, SECOND).pvalue)
-    welch = s.difference_p_value(s.unpaired_difference(FIRST, [0.5, 0.6, 0.7]))
-    assert welch == pytest.approx(stats.ttest_ind(FIRST, [0.5, 0.6, 0.7], equal_var=False).pvalue)
+    other = [0.5, 0.6, 0.7, 0.55, 0.62, 0.66]
+    welch = s.difference_p_value(s.unpaired_difference(FIRST, other))
+    assert welch == pytest.approx(stats.ttest_ind(FIRST, other, equal_var=False).pvalue)
 
 
 def test_differences_without_spread_have_neither_p_value_nor_power() -> None:
-    for first in ([0.7], [0.7, 0.7], []):
+    for first in ([0.7], [0.7] * 5, []):
         difference = s.paired_difference(first, [0.6] * len(first), 0.125)
         assert s.difference_p_value(difference) is None
         assert s.detectable_difference(difference) == s.Detectable(
@@ -402,7 +440,7 @@ def test_detectable_difference_is_found_as_often_as_it_says(df: int, alpha: floa
     assert found == pytest.approx(0.8, abs=0.004)
 
 
-@pytest.mark.parametrize("replicates", [3, 5, 10])
+@pytest.mark.parametrize("replicates", [5, 7, 10])
 def test_detectable_difference_agrees_with_statsmodels(replicates: int) -> None:
     from statsmodels.stats.power import TTestPower
 

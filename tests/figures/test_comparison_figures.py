@@ -115,8 +115,27 @@ def test_without_intervals_the_means_are_drawn(
     table.loc[:, [column for column in table if "low" in str(column) or "high" in str(column)]] = (
         np.nan
     )
-    save(function(table), tmp_path / name)
+    figure = function(table)
+    save(figure, tmp_path / name)
     assert [str(w.message) for w in recwarn] == []
+    # Dots alone: neither bars nor caps, which would look like a certain value.
+    for axes in figure.axes:
+        for container in axes.containers:
+            means = np.asarray(container.lines[0].get_xdata(), float)  # type: ignore[attr-defined]
+            assert np.isfinite(means).any()
+            assert lengths(container) == []
+        bands = axes.collections
+        paths = [np.asarray(one.vertices, float) for band in bands for one in band.get_paths()]
+        assert not [path for path in paths if len(path) and np.isfinite(path).all()]
+
+
+def lengths(container: Any) -> list[float]:
+    """Places of the ends of a container's bars and of its caps."""
+    _, caps, bars = container.lines
+    parts = [one for bar in bars for one in bar.get_segments()]
+    parts += [cap.get_xdata() for cap in caps]
+    ends = np.concatenate([np.ravel(np.asarray(one, float)) for one in parts])
+    return [x for x in ends.tolist() if np.isfinite(x)]
 
 
 def test_learning_curve_has_a_line_and_a_band_for_each_input() -> None:

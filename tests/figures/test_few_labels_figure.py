@@ -23,7 +23,7 @@ def test_each_pair_has_a_line_in_both_panels_coloured_by_its_representation():
     assert legend[3:] == ["logistic", "ffnn", "argmax"]
 
 
-def test_bands_end_at_one_and_axes_name_cells_and_shares():
+def test_bands_are_the_intervals_and_axes_name_cells_and_shares():
     accuracy, macro_f1 = few_labels_figure(few_labels()).axes
     heights = accuracy.collections[0].get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.5, 1.0)

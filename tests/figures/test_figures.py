@@ -309,6 +309,7 @@ def test_a_panel_for_each_subset_and_no_more() -> None:
     row |= {"dim": None, "hidden_units": None, "test_cells_mean": 3.0, "replicates": 1}
     table = pd.DataFrame([row | {"subset": size} for size in (1000, 20, 30, 40)])
     figure = accuracy_by_dimension(table)
+    assert not [bar for a in figure.axes for bar in (*a.containers, *a.patches)]
     titles = [f"{size} cells, 3 to test" for size in ("1,000", "20", "30", "40")]
     assert [a.get_title() for a in visible_axes(figure)] == titles
 
@@ -494,15 +495,15 @@ def test_points_follow_barcodes_not_rows(run: Run, tmp_path: Path) -> None:
 def test_band_is_mean_and_sd_over_the_replicates_that_got_so_far() -> None:
     history = pd.DataFrame(
         {
-            "replicate": ["r1", "r2", "r1"],
+            "replicate": ["r1", "r2", "r3", "r4", "r5", "r1"],
             "split": "training",
-            "epoch": [1, 1, 2],
-            "accuracy": [0.2, 0.4, 0.5],
+            "epoch": [1, 1, 1, 1, 1, 2],
+            "accuracy": [0.2, 0.4, 0.3, 0.3, 0.3, 0.5],
         }
     )
     statistics = curve_statistics(history, "accuracy")
     assert statistics["mean"].tolist() == pytest.approx([0.3, 0.5])
-    assert statistics["sd"].tolist() == pytest.approx([0.02**0.5, 0.0])
+    assert statistics["sd"].tolist() == pytest.approx([0.005**0.5, np.nan], nan_ok=True)
 
 
 def test_only_first_epochs_far_away_are_cut_off() -> None:

@@ -31,7 +31,7 @@ def test_each_pair_is_a_point_coloured_by_representation_and_marked_by_classifie
     assert "Seconds" in axes.get_xlabel()
 
 
-def test_intervals_stay_within_all_and_nothing(table):
+def test_pairs_without_interval_are_dots(table):
     (axes,) = leaderboard_figure(table).axes
     heights = sorted(collection.get_segments()[0][:, 1].tolist() for collection in axes.collections)
     assert heights == [[0.0, 1.0], [0.68, 0.74]]

@@ -120,6 +120,20 @@ class Opened:
             self.page.wait_for_timeout(100)
         raise AssertionError(f"never: {condition}")
 
+    def unfold(self):
+        """Unfold all topics and wait until their charts are as wide as the page lets them."""
+        self.page.evaluate("for (const one of document.querySelectorAll('.topic')) one.open = true")
+        self.until(
+            "[...document.querySelectorAll('[data-chart]')].every((one) => {"
+            " const width = one.querySelector('svg')?.clientWidth;"
+            " return width > 150 && Math.abs(width - one.clientWidth) < 40; })"
+        )
+
+    def look_at(self, cells, input):
+        """Choose a subset and the input of its matrix; the map follows if it has that input."""
+        self.page.select_option("#subset", f"mine/{cells}")
+        self.page.select_option("#input", input)
+
     def text(self, selector):
         return self.page.locator(selector).inner_text()
 
@@ -150,6 +164,8 @@ def test_it_loads_in_silence_and_asks_for_nothing(browser, request, kind, size, 
         page = opened.page
         assert opened.said == []
         assert opened.asked == [address]
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+        opened.unfold()
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
         charts = page.locator("[data-chart]")
         assert charts.count() > 2
@@ -219,6 +235,7 @@ def point_at_first_cell(opened):
 @SIZES
 def test_a_cell_that_is_pointed_at_says_what_it_is(browser, address, run, size):
     with Opened(browser, address, size) as opened:
+        opened.look_at("n60", "raw")
         point_at_first_cell(opened)
         first = predictions(run).iloc[0]
         text = opened.text("#vg-tooltip-element")
@@ -233,6 +250,10 @@ def test_a_cell_that_is_pointed_at_says_what_it_is(browser, address, run, size):
 def test_what_is_shown_can_be_chosen(browser, address, run, size):
     with Opened(browser, address, size) as opened:
         page = opened.page
+        assert opened.number("shown") == 120
+        assert page.input_value("#subset") == "mine/all"
+        page.select_option("#subset", "mine/n60")
+        page.select_option("#representation", "gmvae-z5-h32")
         assert opened.number("shown") == 60
         assert "GMVAE Z = 5, H = 32, 60 cells" in opened.text("#map-title")
         before = opened.domain()
@@ -253,6 +274,30 @@ def test_what_is_shown_can_be_chosen(browser, address, run, size):
         assert opened.said == []
 
 
+def test_map_and_matrix_are_of_the_same_representation(browser, address, run):
+    scores = pd.read_csv(run[0] / "records/classifiers.csv")
+    own = scores[(scores["cells"] == "all") & (scores["split"] == "validation")]
+    means = own.groupby("input")["accuracy"].mean()
+    with Opened(browser, address) as opened:
+        page = opened.page
+
+        def shown():
+            return page.input_value("#representation"), page.input_value("#input")
+
+        names = page.locator("#representation option").evaluate_all("all => all.map(o => o.value)")
+        best = means[means.index.isin(names)].idxmax()
+        assert shown() == (best, best)
+        for name in names:
+            page.select_option("#representation", name)
+            assert shown() == (name, name)
+            assert page.locator(".matrix:visible").get_attribute("data-input") == name
+        page.select_option("#input", names[0])
+        assert shown() == (names[0], names[0])
+        # Raw counts have no map.
+        page.select_option("#input", "raw")
+        assert shown() == (names[0], "raw")
+
+
 @SIZES
 def test_maps_and_curves_of_each_data_set_can_be_chosen(browser, two_address, size):
     with Opened(browser, two_address, size) as opened:
@@ -263,8 +308,8 @@ def test_maps_and_curves_of_each_data_set_can_be_chosen(browser, two_address, si
             for dataset in ("second", "first")
             for cells in ("60 cells", "All 120 cells")
         ]
-        assert page.locator("#curve option").count() == 2 * 4
-        assert page.locator(".matrix:visible").get_attribute("data-map") == "second/n60"
+        assert page.locator("#curve-cells option").count() == 2 * 2
+        assert page.locator(".matrix:visible").get_attribute("data-map") == "second/all"
         page.select_option("#subset", "first/all")
         assert opened.number("shown") == 120
         assert page.locator(".matrix:visible").get_attribute("data-map") == "first/all"
@@ -278,9 +323,11 @@ def test_maps_and_curves_of_each_data_set_can_be_chosen(browser, two_address, si
 @SIZES
 def test_colours_have_a_legend_that_hides_their_cells(browser, address, run, size):
     table = predictions(run)
-    wrong = int((table["predicted"] != table["cell_type"]).sum())
+    tested = table[table["split"] == "test"]
+    wrong = int((tested["predicted"] != tested["cell_type"]).sum())
     with Opened(browser, address, size) as opened:
         page = opened.page
+        opened.look_at("n60", "raw")
         groups = {"type": 4, "predicted": 4, "error": 2, "split": 3}
         before = page.locator(f"{MAP} canvas").screenshot()
         for colour, number in groups.items():
@@ -292,7 +339,8 @@ def test_colours_have_a_legend_that_hides_their_cells(browser, address, run, siz
         assert opened.number("shown") == wrong
         assert page.locator("#legend [aria-pressed=false]").inner_text() == "right"
         page.locator("#legend button", has_text="right").click()
-        assert opened.number("shown") == 60
+        # Right or wrong are test cells alone.
+        assert opened.number("shown") == len(tested)
         page.select_option("#colour", "umi")
         assert re.fullmatch(r"\d+ UMIs\s+\d+ UMIs", opened.text("#legend"))
         page.wait_for_timeout(200)
@@ -305,6 +353,7 @@ def test_a_number_in_a_matrix_brings_up_its_cells(browser, address, run, size):
     test = table[table["split"] == "test"]
     with Opened(browser, address, size) as opened:
         page = opened.page
+        opened.look_at("n60", "raw")
         buttons = page.locator(".matrix:visible button")
         assert sum(int(text) for text in buttons.all_inner_texts()) == len(test)
         for index in range(buttons.count()):
@@ -394,28 +443,137 @@ def test_wheel_and_drag_work_where_the_map_has_the_focus(browser, address, size)
 
 
 @SIZES
-def test_learning_curves_can_be_chosen(browser, address, size):
+def test_learning_curves_lie_over_one_another_and_can_be_chosen(browser, address, size):
+    lines = "document.querySelectorAll('#curve-chart .mark-line path').length"
     with Opened(browser, address, size) as opened:
         page = opened.page
         assert opened.text("#curve-title").startswith("ELBO")
-        assert page.locator("#curve option").count() == 4
+        assert "all models, 60 cells" in opened.text("#curve-title")
+        # One line for each of two models.
+        opened.until(f"{lines} === 2")
+        page.select_option("#curve-cells", "All 120 cells")
+        page.select_option("#curve", "GMVAE Z = 5, H = 32")
+        assert "GMVAE Z = 5, H = 32, All 120 cells" in opened.text("#curve-title")
+        # Five replicates of two splits.
+        opened.until(f"{lines} === 10")
         page.select_option("#stage", "classifiers")
-        assert page.locator("#curve option").count() == 10
-        assert "Raw counts, 60 cells" in opened.text("#curve-title")
-        page.select_option("#curve", label="PCA, k = 25, All 120 cells")
+        assert page.locator("#curve option").count() == 1 + 5
+        assert "all inputs, All 120 cells" in opened.text("#curve-title")
+        opened.until(f"{lines} === 5")
+        page.select_option("#curve", "PCA, k = 25")
         assert (
             opened.text("#curve-title") == "Accuracy (share of cells): PCA, k = 25, All 120 cells"
         )
-        # Two replicates of two splits.
-        opened.until("document.querySelectorAll('#curve-chart path[stroke]').length >= 4")
+        opened.until(f"{lines} === 10")
         assert opened.said == []
+
+
+@SIZES
+@pytest.mark.parametrize("kind", ["address", "two_address"])
+def test_the_answer_is_on_the_first_screen(browser, request, kind, size):
+    address = request.getfixturevalue(kind)
+    with Opened(browser, address, (size[0], 900)) as opened:
+        page = opened.page
+        for selector in ("#verdict h2", "#verdict .facts"):
+            box = page.locator(selector).bounding_box()
+            assert box["y"] >= 0
+            assert box["y"] + box["height"] <= 900
+        assert page.locator("#verdict .facts dt").count() == 3
+        sentence = page.locator("#verdict p").first.bounding_box()
+        assert sentence["y"] + sentence["height"] <= 900
+        if size == WIDE and kind == "address":
+            chart = page.locator("#verdict [data-chart]").bounding_box()
+            assert chart["y"] + chart["height"] <= 900
+
+
+@SIZES
+def test_tooltips_are_near_the_pointer(browser, full_address, size):
+    with Opened(browser, full_address, size) as opened:
+        page = opened.page
+        opened.unfold()
+        charts = page.locator("[data-chart], #curve-chart")
+        assert charts.count() > 6
+        for index in range(charts.count()):
+            chart = charts.nth(index)
+            near(opened, chart, chart.get_attribute("data-chart"))
+
+
+# Points and bars, not the symbols of legends.
+MARKS = ".role-mark.mark-symbol path, .role-mark.mark-rect path"
+
+
+def near(opened, chart, name):
+    """Point at a mark of a chart: its tooltip has titles, and is within 150 pixels."""
+    page = opened.page
+    mark = chart.locator(MARKS).last
+    # Nothing that sticks to the top lies over the middle of the window.
+    mark.evaluate("one => one.scrollIntoView({block: 'center', behavior: 'instant'})")
+    box = mark.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 2, y)
+    page.mouse.move(x, y)
+    page.wait_for_selector("#vg-tooltip-element.visible", timeout=5000)
+    tip = page.locator("#vg-tooltip-element").bounding_box()
+    across = max(tip["x"] - x, x - tip["x"] - tip["width"], 0)
+    down = max(tip["y"] - y, y - tip["y"] - tip["height"], 0)
+    assert np.hypot(across, down) < 150, name
+    for key in page.locator("#vg-tooltip-element .key").all_inner_texts():
+        assert key[0].isupper(), (name, key)
+        assert "_" not in key, (name, key)
+    page.mouse.move(0, 0)
+
+
+@SIZES
+def test_the_summary_sorts_by_each_column(browser, address, size):
+    with Opened(browser, address, size) as opened:
+        page = opened.page
+        column = "#summary tbody tr > :nth-child({})"
+
+        def values(index):
+            cells = page.locator(column.format(index))
+            return cells.evaluate_all("cells => cells.map((cell) => cell.dataset.value)")
+
+        accuracies = [float(value) for value in values(2)]
+        assert len(accuracies) == 5
+        assert accuracies == sorted(accuracies, reverse=True)
+        buttons = page.locator("#summary .sort")
+        for index in range(1, buttons.count()):
+            buttons.nth(index).click()
+            first = [float(value) for value in values(index + 1)]
+            # The accuracy is sorted already, and turns.
+            assert first == sorted(first, reverse=index != 1)
+            assert page.locator("#summary [aria-sort]").count() == 1
+            buttons.nth(index).click()
+            second = [float(value) for value in values(index + 1)]
+            assert second == sorted(first, reverse=index == 1)
+        buttons.first.click()
+        assert values(1)[0] == "GMVAE Z = 5, H = 32"
+        with page.expect_download() as download:
+            page.locator("#summary a").click()
+        table = pd.read_csv(download.value.path())
+        assert sorted(table["accuracy_mean"], reverse=True) == pytest.approx(accuracies)
+        assert opened.said == []
+
+
+def test_wide_tables_show_that_they_go_on(browser, address):
+    with Opened(browser, address, NARROW) as opened:
+        page = opened.page
+        table = page.locator("#summary .scroll")
+        assert table.evaluate("one => one.scrollWidth > one.clientWidth")
+        table.scroll_into_view_if_needed()
+        before = table.screenshot()
+        table.evaluate("one => { one.style.background = 'none' }")
+        assert table.screenshot() != before
 
 
 @SIZES
 def test_numbers_unfold_and_sections_are_reached(browser, address, size):
     with Opened(browser, address, size) as opened:
         page = opened.page
-        first = page.locator("#answer details").first
+        first = page.locator("#answer figure details").first
+        assert page.locator("#answer figure").first.is_hidden()
+        page.locator("nav a", has_text="Subsets").click()
+        assert page.locator("#answer figure").first.is_visible()
         assert first.locator("table").is_hidden()
         first.locator("summary").click()
         assert first.locator("table").is_visible()
@@ -434,7 +592,7 @@ def test_the_keyboard_is_enough(browser, address):
         page.keyboard.press("Enter")
         assert page.evaluate("document.activeElement.id") == "main"
         reached = set()
-        for _ in range(120):
+        for _ in range(160):
             page.keyboard.press("Tab")
             name, outline = page.evaluate(
                 "[document.activeElement.id || document.activeElement.tagName,"
@@ -458,6 +616,7 @@ def test_no_rule_of_accessibility_is_broken(browser, full_address, size, scheme)
 
     # The checker is a script of its own, which the page's policy would refuse.
     with Opened(browser, full_address, size, scheme, bypass_csp=True) as opened:
+        opened.unfold()
         found = Axe().run(opened.page).response["violations"]
         assert [
             (rule["id"], [node["html"][:200] for node in rule["nodes"]]) for rule in found
@@ -488,10 +647,15 @@ def test_it_prints_without_controls_and_with_what_is_folded(browser, address):
             page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         )
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
-        assert page.locator("details:not([open])").count() == 0
+        assert page.locator("details:not([open])").count() == 1
+        assert page.locator(".screen").is_hidden()
+        for chart in page.locator("[data-chart]").all():
+            assert chart.locator("svg").bounding_box()["width"] > 150
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert page.locator("details[open]").count() == 0
         assert page.pdf().startswith(b"%PDF")
+        # The configuration is long: it stands in config.yaml.
+        assert page.locator("pre").is_hidden()
 
 
 def test_fifteen_thousand_cells_are_drawn_and_move(browser, tmp_path):

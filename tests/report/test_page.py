@@ -2,20 +2,27 @@
 
 import base64
 import hashlib
+import io
 import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import unquote
 
+import anndata
 import numpy as np
 import pandas as pd
 import pytest
 import vl_convert
 from made_run import COMPARISON, HOSTILE, make_run, settings_of
 
+from latentcell.config.names import input_title
+from latentcell.config.settings import parse_settings
+from latentcell.evaluate.statistics import paired_difference
 from latentcell.report.answer import verdict
 from latentcell.report.cells import MOST_CELLS, cell_map, on_dark
 from latentcell.report.collect import collect
@@ -23,6 +30,7 @@ from latentcell.report.cost import cost_table, step_of
 from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
+from latentcell.report.tables import has_published
 from latentcell.runtime.io import read_json
 from latentcell.runtime.mark import SIMULATION_NOTE
 from latentcell.tables.catalogue import TABLES
@@ -187,15 +195,13 @@ def test_intervals_and_differences_are_those_of_the_measures(run):
     values = chart.spec["data"]["values"]
     found = [
         read_json(folder / "mine/n60" / replicate / "raw/ffnn/metrics.json")["splits"]["test"]
-        for replicate in ("r1", "r2")
+        for replicate in settings.replicate_names()
     ]
     mean = np.mean([measures["accuracy"] for measures in found])
     assert values[0]["label"] == "Raw counts"
     assert values[0]["mean"] == pytest.approx(mean)
     low, high = values[0]["low"], values[0]["high"]
-    assert low < mean < high
-    assert values[0]["drawn_low"] >= 0
-    assert values[0]["drawn_high"] <= 1
+    assert 0 <= low < mean < high <= 1
     said = f"{number(mean, 3)} ({number(low, 3)} to {number(high, 3)})"
     assert chart.table.rows[0][1] == values[0]["text"] == said
     latents, other, _, difference = answers[0].tables[0].rows[0][:4]
@@ -229,6 +235,287 @@ def test_the_best_on_validation_cells_stand_for_their_kind(run):
     assert {row[0] for row in rows} == {f"GMVAE Z = {size}, H = 32"}
 
 
+def test_the_first_screen_compares_the_best_latents_with_the_best_other_input(run):
+    folder, settings, chosen = run
+    head = collect(folder, settings, chosen).headline
+    scores = pd.read_csv(folder / "records/classifiers.csv")
+    own = scores[(scores["cells"] == "all") & (scores["classifier"] == "ffnn")]
+    validated, tested = (
+        own[own["split"] == split].groupby("input")["accuracy"].mean()
+        for split in ("validation", "test")
+    )
+    latents = validated[validated.index.str.startswith("gmvae")].idxmax()
+    other = validated[~validated.index.str.startswith("gmvae")].idxmax()
+    wide = own[own["split"] == "test"].pivot(index="replicate", columns="input", values="accuracy")
+    sizes = own[own["input"] == "raw"].groupby("split")["split_cells"].sum()
+    expected = paired_difference(wide[latents], wide[other], sizes["test"] / sizes["training"])
+    facts = {fact.name: fact for fact in head.facts}
+    assert len(facts) == 3
+    assert facts["Accuracy, best latents"].value == number(tested[latents], 3)
+    assert facts["Accuracy, best other input"].value == number(tested[other], 3)
+    assert facts["Accuracy, best other input"].remark == input_title(other)
+    assert facts["Difference"].value.lstrip("+") == number(expected.mean, 3)
+    bounds = f"{number(expected.low, 3)} to {number(expected.high, 3)}"
+    assert facts["Difference"].remark == f"95 % interval {bounds}"
+    (sentence,) = head.sentences
+    assert sentence.startswith(f"All 120 cells: {input_title(latents)}, the best latents on ")
+    assert "Probability that latents are: better " in sentence
+    assert head.remarks == []
+
+
+@pytest.mark.parametrize(
+    ("gain", "answer"),
+    [
+        (0.2, "Yes: learnt latents classify these cells better."),
+        (-0.2, "No: learnt latents classify these cells worse."),
+        (0.0, "No: latents and other inputs are equal in practice."),
+        (None, "Undecided: the difference is smaller than its uncertainty."),
+    ],
+)
+def test_the_answer_is_that_of_the_interval(few_inputs, gain, answer):
+    folder, settings, chosen = few_inputs
+    spread = np.array([-2, -1, 0, 1, 2])
+    gains = spread / 10 if gain is None else gain + spread / 1000
+    latents = 0.5 + spread / 100 + gains
+    set_accuracies(folder, {"raw": 0.5 + spread / 100, "gmvae-z5-h32": latents})
+    head = collect(folder, settings, chosen).headline
+    assert head.answer == answer
+    assert head.facts[0].value == number(latents.mean(), 3)
+
+
+def set_accuracies(folder, values, dataset="mine"):
+    """Write accuracies of replicates r1, r2, ... on test cells into the records of a run."""
+    path = folder / "records/classifiers.csv"
+    scores = pd.read_csv(path)
+    for name, accuracies in values.items():
+        for index, accuracy in enumerate(accuracies, 1):
+            job = (scores["input"] == name) & (scores["replicate"] == f"r{index}")
+            job &= (scores["dataset"] == dataset) & (scores["split"] == "test")
+            scores.loc[job, "accuracy"] = accuracy
+    scores.to_csv(path, index=False)
+
+
+@pytest.fixture
+def few_inputs(tmp_path):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], grid=grid)
+    return tmp_path, settings, make_run(tmp_path, settings)
+
+
+def test_few_replicates_are_dots_without_interval_or_probability(tmp_path):
+    settings = settings_of(["all"], replicates=2)
+    chosen = make_run(tmp_path, settings)
+    report = collect(tmp_path, settings, chosen)
+    head = report.headline
+    assert head.answer == "Not known yet: too few replicates to tell."
+    assert head.facts[2].remark == "no interval: 2 of 5 replicates"
+    assert "intervals and probabilities need 5" in head.sentences[0]
+    values = head.charts[0].spec["data"]["values"]
+    assert len(values) == 2 * 5
+    assert all(value["low"] is value["high"] is None for value in values)
+    assert [layer["mark"]["type"] for layer in head.charts[0].spec["layer"]] == [
+        *("rule", "point", "tick")
+    ]
+    (section,) = topic(report, "answer").sections
+    assert section.charts[0].table.cells("Accuracy") == [
+        number(value["mean"], 3) for value in section.charts[0].spec["data"]["values"]
+    ]
+    assert all("undecided with fewer than 5 replicates" in text for text in section.sentences)
+    page = render(report)
+    assert not re.search(r"\d \(−?\d+\.\d+ to ", page)
+    assert "(95 %)</th>" not in page
+    assert "P(latents better)</th>" not in page
+
+
+def test_no_interval_of_the_page_leaves_what_accuracies_can_be(run, two):
+    for one in (run, two):
+        report = collect(*one)
+        for name, chart in report.charts().items():
+            for value in chart.spec["data"]["values"]:
+                if "mean" in value:
+                    assert 0 <= value["low"] <= value["mean"] <= value["high"] <= 1, name
+        for column in report.summary.columns:
+            for bar in column.bars:
+                assert 0 <= bar.length <= 1
+                ends = [float(end.replace("−", "-")) for end in bar.interval.split(" to ") if end]
+                assert all(-1 <= end <= 1 for end in ends)
+                if column.group == "accuracy":
+                    assert 0 <= ends[0] <= bar.value <= ends[1]
+
+
+def test_the_first_chart_has_a_dot_for_each_replicate_and_the_majority_as_a_line(run):
+    folder, settings, chosen = run
+    (chart,) = collect(folder, settings, chosen).headline.charts
+    values = chart.spec["data"]["values"]
+    assert len(values) == 5 * 5
+    raw = [value for value in values if value["label"] == "Raw counts"]
+    found = [
+        read_json(folder / "mine/all" / replicate / "raw/ffnn/metrics.json")
+        for replicate in settings.replicate_names()
+    ]
+    accuracies = [metrics["splits"]["test"]["accuracy"] for metrics in found]
+    assert [value["accuracy"] for value in raw] == pytest.approx(accuracies)
+    assert [value["first"] for value in raw] == [True] + [False] * 4
+    majority = []
+    for metrics in found:
+        tested, trained = (
+            np.array(metrics["confusion"][part]).sum(axis=1) for part in ("matrix", "training")
+        )
+        majority.append(tested[trained.argmax()] / tested.sum())
+    line = chart.spec["layer"][0]["encoding"]["x"]["datum"]
+    assert line == pytest.approx(np.mean(majority))
+    assert f"({number(line, 3)})" in chart.note
+    kinds = {value["kind"] for value in values}
+    assert kinds == {"raw counts", "principal components", "learnt latents"}
+    colours = chart.spec["layer"][1]["encoding"]["color"]["scale"]["range"]
+    assert len(set(colours)) == 3
+
+
+def test_several_data_sets_stand_side_by_side(two):
+    report = collect(*two)
+    assert [chart.title for chart in report.headline.charts] == [
+        "second, all 120 cells",
+        "first, all 120 cells",
+    ]
+    assert sum(int(fact.value) for fact in report.headline.facts) == 2
+    assert len(report.headline.sentences) == 2
+    assert report.summary.datasets == ["second"] * 5 + ["first"] * 5
+    assert 'class="sort">Data set</button>' in render(report)
+
+
+@pytest.mark.parametrize(
+    ("gains", "answer", "numbers"),
+    [
+        ((0.2, 0.2), "Latents are better on all 2 data sets.", [2, 0, 0]),
+        (
+            (0.2, -0.2),
+            "It depends on the data set: latents are better on 1, worse on 1.",
+            [1, 1, 0],
+        ),
+        ((None, None), "Undecided on all 2 data sets.", [0, 0, 2]),
+        (
+            (0.0, None),
+            "It depends on the data set: latents are equal in practice on 1, undecided on 1.",
+            [0, 0, 2],
+        ),
+    ],
+)
+def test_data_sets_are_counted_by_outcome(tmp_path, gains, answer, numbers):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], ("one", "other"), grid=grid)
+    chosen = make_run(tmp_path, settings)
+    spread = np.array([-2, -1, 0, 1, 2])
+    for dataset, gain in zip(("one", "other"), gains, strict=True):
+        added = spread / 10 if gain is None else gain + spread / 1000
+        raw = 0.5 + spread / 100
+        set_accuracies(tmp_path, {"raw": raw, "gmvae-z5-h32": raw + added}, dataset)
+    head = collect(tmp_path, settings, chosen).headline
+    assert head.answer == answer
+    assert [int(fact.value) for fact in head.facts] == numbers
+
+
+def test_the_summary_has_every_measure_that_there_is(tmp_path):
+    settings = settings_of(["all"], grid={"quality": True, "classifiers": ["ffnn", "svm-rbf"]})
+    chosen = make_run(tmp_path, settings)
+    report = collect(tmp_path, settings, chosen)
+    titles = {column.title: column for column in report.summary.columns}
+    assert list(titles) == [
+        *("Accuracy", "Balanced accuracy", "Macro-F1", "NMI", "ARI", "Silhouette", "CPU seconds")
+    ]
+    accuracies = [bar.value for bar in titles["Accuracy"].bars]
+    assert accuracies == sorted(accuracies, reverse=True)
+    raw = report.summary.inputs.index("Raw counts")
+    nmi, ari = titles["NMI"].bars, titles["ARI"].bars
+    assert (nmi[raw].text, nmi[raw].value, nmi[raw - 1].text) == ("", None, "0.500")
+    # A negative value has no bar.
+    assert (ari[raw - 1].text, ari[raw - 1].length) == ("−0.100", 0)
+    assert titles["CPU seconds"].bars[0].text == "3.5"
+    csv = pd.read_csv(io.StringIO(report.summary.csv))
+    assert csv["accuracy_mean"].tolist() == pytest.approx(accuracies)
+    assert set(csv["replicates"]) == {5}
+    link = next(one for one in Outline(render(report)).named("a") if "download" in one)
+    assert link["download"] == "made-summary.csv"
+    assert unquote(link["href"]) == f"data:text/csv;charset=utf-8,{report.summary.csv}"
+
+
+def test_the_sample_is_called_a_demonstration(tmp_path):
+    settings = parse_settings(
+        {
+            "run": "made",
+            "datasets": [{"name": "pbmc68k-sample", "coarse_types": {}}],
+            "replicates": 1,
+        }
+        | {"grid": {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}}
+    )
+    chosen = make_run(tmp_path, settings)
+    report = collect(tmp_path, settings, chosen)
+    (remark,) = report.headline.remarks
+    types = anndata.read_h5ad(tmp_path / "pbmc68k-sample/dataset.h5ad").obs["cell_type"]
+    share = types.value_counts(normalize=True)
+    assert remark.startswith("This is a demonstration: 120 cells with 4 genes, ")
+    assert f"{100 * share.iloc[0]:.0f} % of the cells {share.index[0]}. " in remark
+    assert "make study" in remark
+
+
+def test_published_values_are_announced_where_there_are_some(run, full):
+    assert topic(collect(*run), "published").title == "Models and inputs in numbers"
+    assert not [part for part in full.datasets[0].topics if part.menu == "Published"]
+    frame = pd.DataFrame({"accuracy_mean": [0.5], "accuracy_published": [0.6]})
+    assert has_published(frame)
+    assert not has_published(frame.assign(accuracy_published=np.nan))
+    assert not has_published(frame.drop(columns="accuracy_published"))
+
+
+def test_map_and_matrix_begin_with_the_best_of_the_largest_subset(two):
+    folder, settings, chosen = two
+    data = data_of(render(collect(folder, settings, chosen)))
+    assert data["firstMap"] == "second/all"
+    shown = next(one for one in data["maps"] if one["name"] == "second/all")
+    scores = pd.read_csv(folder / "records/classifiers.csv")
+    own = scores[(scores["dataset"] == "second") & (scores["cells"] == "all")]
+    means = own[own["split"] == "validation"].groupby("input")["accuracy"].mean()
+    names = [part["name"] for part in shown["representations"]]
+    assert shown["best"] == means[means.index.isin(names)].idxmax()
+    assert shown["best"] in [part["name"] for part in shown["inputs"]]
+
+
+def test_origin_and_methods_are_told_in_words(run, page):
+    origin = collect(*run).provenance
+    date = datetime.fromtimestamp((run[0] / "records/classifiers.csv").stat().st_mtime, UTC)
+    assert origin.date == f"{date.day} {date:%B %Y}"
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent
+    )
+    if not head.returncode:
+        assert head.stdout.startswith(origin.commit.removesuffix("-dirty"))
+        assert len(origin.commit) >= 12
+    assert origin.command in page.replace("&#39;", "'")
+    for said in (
+        "Subsets of 60 and all cells, stratified by cell type, were taken of mine (120 cells, 4 "
+        "genes, 4 cell types).",
+        "into 80 % training, 10 % validation and 10 % test cells",
+        "repeated 5 times",
+        "raw counts, principal components (k = 10 and 25) and latents of generative models",
+        "negative-binomial likelihood, latent dimension Z = 5 and 10 and 32 units",
+        "one hidden layer of 516 units",
+        "Nadeau and Bengio 2003",
+        "±0.01",
+    ):
+        assert said in origin.methods
+    assert any("scVAE" in one for one in origin.citations)
+    assert "mine: the publication of these data." in origin.citations
+
+
+def test_readers_see_titles_and_no_names_of_columns(full):
+    for chart in full.charts().values():
+        for part in chart.spec.get("layer", [chart.spec]):
+            tips = part["encoding"].get("tooltip", [])
+            assert all(tip["title"] and "_" not in tip["title"] for tip in tips)
+            for channel in ("x", "y"):
+                encoding = part["encoding"].get(channel)
+                assert not encoding or "title" in encoding
+
+
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
@@ -238,7 +525,7 @@ def test_the_best_on_validation_cells_stand_for_their_kind(run):
         (-0.05, 0.05, "undecided with these replicates"),
         (0.0, 0.05, "undecided with these replicates"),
         (0.03, 0.03, "the same in all replicates, so the spread is unknown"),
-        (None, None, "one replicate, so the spread is unknown"),
+        (None, None, "undecided with fewer than 5 replicates"),
     ],
 )
 def test_what_an_interval_says(low, high, said):
@@ -319,7 +606,7 @@ def test_only_the_shown_classifier_has_maps_and_all_with_epochs_have_curves(full
     assert len(titles) == 6
     assert all(title.endswith(", ffnn") for title in titles)
     models = [curve for curve in full.curves if curve["of"] == "models"]
-    assert [len(curve["lines"]) for curve in models] == [2 * 2] * 2
+    assert [len(curve["lines"]) for curve in models] == [2 * 5] * 2
 
 
 def test_without_the_studys_classifier_the_first_one_answers(tmp_path):
@@ -339,7 +626,8 @@ def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
     made = render(report)
     heads = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", made)
     parts = ["second", "first", "Over data sets"]
-    assert heads == [*parts, "Cells", "Learning curves", "Methods and cost"]
+    ends = ["Cells", "Learning curves", "Methods and cost"]
+    assert heads[1:] == ["All inputs", *parts, *ends]
     assert "data sets <b>second</b>, <b>first</b>" in made
     outline = Outline(made)
     targets = [link["href"] for link in outline.named("a")]
@@ -353,7 +641,8 @@ def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
         attributes["data-chart"] for _, attributes in outline.found if "data-chart" in attributes
     ]
     assert set(shown) == set(data_of(made)["charts"])
-    assert len(shown) == 2 * 3
+    # In the first screen, and of each subset and of UMIs.
+    assert len(shown) == 2 + 2 * 3
     assert [one["title"] for one in data_of(made)["maps"]] == [
         *("second, 60 cells", "second, All 120 cells", "first, 60 cells", "first, All 120 cells")
     ]
@@ -395,7 +684,7 @@ def test_numbers_of_two_data_sets_are_not_mixed(two):
         value = topic(report, "answer", place).sections[0].charts[0].spec["data"]["values"][0]
         found = [
             read_json(folder / dataset / "n60" / replicate / "raw/ffnn/metrics.json")
-            for replicate in ("r1", "r2")
+            for replicate in settings.replicate_names()
         ]
         means = [metrics["splits"]["test"]["accuracy"] for metrics in found]
         assert value["mean"] == pytest.approx(np.mean(means))
@@ -538,6 +827,8 @@ def test_seeds_versions_and_configuration_are_told(run, page):
     assert '<td class="number">42</td>' in page
     report = collect(folder, settings, run[2])
     assert ["vae.seed", "1"] in report.seeds.rows
+    # On the screen it is folded, on paper it is left out.
+    assert '<details class="screen"><summary>Configuration as run' in page
     assert report.config == (folder / "config.yaml").read_text()
     assert {"Python", "torch", "latentcell"} <= {row[0] for row in report.versions.rows}
 

@@ -33,7 +33,7 @@ from latentcell.tables.catalogue import TABLES
 
 STANDS, FALLS, OPEN = "stands", "does not stand", "cannot be decided"
 # Differences between replicates that add up to nothing; times a spread.
-NOISE = (1.0, -1.0, 0.5, -0.5)
+NOISE = (1.0, -1.0, 0.5, -0.5, 0.0)
 SPLITS = {"training": 800, "validation": 100, "test": 100}
 SHARE = 100 / 800
 
@@ -51,7 +51,7 @@ def accuracies(
     *,
     cells: str = "n1300",
     variant: str = "controlled",
-    replicates: int = 4,
+    replicates: int = 5,
     macro_f1: dict[str, float] | None = None,
 ) -> pd.DataFrame:
     """Accuracy of inputs; the first input alone varies over replicates, by `spread`.
@@ -118,7 +118,7 @@ def model_curves(
     *,
     epochs: int = 100,
     variant: str = "as-run",
-    replicates: int = 4,
+    replicates: int = 5,
 ) -> pd.DataFrame:
     """Validation ELBO that is -2000 up to epoch 50 and larger by a gain after epoch 90."""
     rows = []
@@ -358,7 +358,7 @@ def test_numbers_of_too_few_cells_are_those_of_the_contrast_that_establishes() -
 def test_numbers_of_explained_variance_are_a_plain_t_interval() -> None:
     claim = pca_explains_20_percent(Evidence(variance=variance(20.5, 0.1)))
     sd = np.std(np.multiply(NOISE, 0.1), ddof=1)
-    half = stats.t.ppf(0.975, 3) * sd / 2
+    half = stats.t.ppf(0.975, 4) * sd / math.sqrt(5)
     assert (claim.estimate, claim.low, claim.high) == pytest.approx(
         (20.5, 20.5 - half, 20.5 + half)
     )
@@ -520,11 +520,11 @@ def test_trainings_that_stopped_early_are_neither_counted_nor_left_out() -> None
     ]
     claim = plateau_before_50_epochs(Evidence(model_curves=pd.concat(parts)))
     assert claim.verdict == OPEN
-    assert "60 epochs of every training in as-run, where 4 of 8 ended earlier" in claim.note
+    assert "60 epochs of every training in as-run, where 5 of 10 ended earlier" in claim.note
     controlled = model_curves({"gmvae-z25-h100": 0.0}, epochs=45, variant="controlled")
     claim = plateau_before_50_epochs(Evidence(model_curves=pd.concat([parts[0], controlled])))
     assert claim.verdict == FALLS
-    assert "In controlled, 4 of 4 trainings ended before epoch 60" in claim.note
+    assert "In controlled, 5 of 5 trainings ended before epoch 60" in claim.note
 
 
 def test_the_last_epochs_of_each_training_count() -> None:
@@ -653,17 +653,25 @@ def test_missing_records_are_named_with_what_would_decide() -> None:
     assert claim.note.startswith("Missing: accuracies of controlled. Would decide: raw, PCA and")
 
 
+@pytest.mark.parametrize("replicates", [2, 4])
+def test_fewer_than_five_replicates_decide_nothing(replicates: int) -> None:
+    records = accuracies({"raw": 0.6, "pca-k50": 0.6, "gmvae-z5-h9": 0.1}, replicates=replicates)
+    claim = no_clear_differences(Evidence(accuracies=records))
+    assert (claim.verdict, claim.low) == (OPEN, None)
+    assert "fewer than 5 replicates: no interval" in claim.note
+
+
 def test_replicates_are_asked_for_where_they_can_decide() -> None:
-    """The edge is 1 away, the standard deviation 1: 1 / J + 0 = (1 / t) ** 2 with t of 3 df."""
-    claim = pca_explains_20_percent(Evidence(variance=variance(21.0, 1.0)))
-    sd = np.std(NOISE, ddof=1)
-    needed = math.ceil((stats.t.ppf(0.975, 3) * sd) ** 2)
+    """The edge is 1 away: 1 / J + 0 = (1 / (t * sd)) ** 2 with t of 4 df."""
+    claim = pca_explains_20_percent(Evidence(variance=variance(21.0, 1.2)))
+    sd = 1.2 * np.std(NOISE, ddof=1)
+    needed = math.ceil((stats.t.ppf(0.975, 4) * sd) ** 2)
     assert f"About {needed} replicates would decide" in claim.note
 
 
 def test_more_cells_are_asked_for_where_replicates_cannot_decide() -> None:
     claim = no_clear_differences(inputs(0.600, 0.602, 0.645, spread=0.02))
-    half, floor = half_width(0.02, 3), half_width(0.02, 3) * math.sqrt(SHARE / (0.25 + SHARE))
+    half, floor = half_width(0.02, 3), half_width(0.02, 3) * math.sqrt(SHARE / (0.2 + SHARE))
     assert f"±{half:.3f}, and with any number of replicates" in claim.note
     assert f"±{floor:.3f}: more cells would decide" in claim.note
 

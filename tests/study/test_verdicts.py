@@ -27,7 +27,7 @@ import verdicts  # noqa: E402
 CONFIG = {
     "run": "mine",
     "protocol": "controlled",
-    "replicates": 4,
+    "replicates": 5,
     "datasets": [STUDY],
     "subset": {"sizes": [1300]},
     "comparison": {"protocols": ["as-run"], "ablations": ["controlled"]},

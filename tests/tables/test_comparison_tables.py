@@ -42,15 +42,15 @@ def frame(*parts: list[dict[str, Any]]) -> pd.DataFrame:
 
 EMPTY = frame()
 CONTROLLED = frame(
-    records("controlled", GMVAE, [0.70, 0.74, 0.72]),
-    records("controlled", "pca-k50", [0.60, 0.62, 0.64]),
-    records("controlled", "raw", [0.66, 0.68, 0.64]),
+    records("controlled", GMVAE, [0.70, 0.74, 0.72, 0.74, 0.70]),
+    records("controlled", "pca-k50", [0.60, 0.62, 0.64, 0.64, 0.60]),
+    records("controlled", "raw", [0.66, 0.68, 0.64, 0.68, 0.64]),
 )
 
 
-def half_width(variance: float, replicates: int, share: float) -> float:
-    point = {2: 12.7062047, 3: 4.30265273}[replicates]  # of t, from printed tables
-    return point * float(np.sqrt((1 / replicates + share) * variance))
+def half_width(variance: float, share: float) -> float:
+    """Of five replicates, with the point of t from printed tables."""
+    return 2.776445 * float(np.sqrt((1 / 5 + share) * variance))
 
 
 def test_controlled_table_has_means_and_corrected_intervals_of_test_cells() -> None:
@@ -60,11 +60,11 @@ def test_controlled_table_has_means_and_corrected_intervals_of_test_cells() -> N
     assert table["dim"].tolist() == [pd.NA, 50, 10]
     assert table["hidden_units"].tolist() == [pd.NA, pd.NA, 100]
     row = table.iloc[0]
-    half = half_width(0.0004, 3, 0.125)
+    half = half_width(0.0004, 0.125)
     assert row["accuracy_mean"] == pytest.approx(0.66)
     assert row["accuracy_low"] == pytest.approx(0.66 - half)
     assert row["macro_f1_high"] == pytest.approx(0.46 + half)
-    assert (row["replicates"], row["training_cells_mean"], row["test_cells_mean"]) == (3, 1040, 130)
+    assert (row["replicates"], row["training_cells_mean"], row["test_cells_mean"]) == (5, 1040, 130)
     assert (table["note"] == "").all()
 
 
@@ -101,12 +101,12 @@ def test_pairs_are_compared_by_replicate() -> None:
     ]
     # Measures differ by a constant here, so that their differences are those of accuracies.
     assert table["difference_mean"].tolist() == pytest.approx([0.04] * 3 + [-0.06] * 3 + [-0.1] * 3)
-    # Differences of raw and PCA: 6, 6, 0 hundredths; mean 4, variance 12.
+    # Differences of raw and PCA: 6, 6, 0, 4, 4 hundredths; mean 4, variance 6.
     row = table.iloc[0]
-    half = half_width(0.0012, 3, 0.125)
+    half = half_width(0.0006, 0.125)
     assert row["difference_mean"] == pytest.approx(0.04)
     assert row["difference_high"] == pytest.approx(0.04 + half)
-    posterior = stats.t(2, 0.04, np.sqrt((1 / 3 + 0.125) * 0.0012))
+    posterior = stats.t(4, 0.04, np.sqrt((1 / 5 + 0.125) * 0.0006))
     assert row["probability_first_better"] == pytest.approx(posterior.sf(0.01))
     assert row["probability_second_better"] == pytest.approx(posterior.cdf(-0.01))
     assert row["paired"]
@@ -124,42 +124,48 @@ def test_replicates_are_matched_by_name_not_by_row() -> None:
 def test_as_run_inputs_are_not_paired() -> None:
     as_run = CONTROLLED.assign(variant="as-run")
     row = t.pair_probabilities(as_run, "as-run").iloc[0]
-    # Variances 4 each, so Welch's degrees of freedom are 4.
-    variance = 2 * (1 / 3 + 0.125) * 0.0004
+    # Variances 4 each, so Welch's degrees of freedom are 8.
+    variance = 2 * (1 / 5 + 0.125) * 0.0004
     assert not row["paired"]
-    assert row["difference_low"] == pytest.approx(0.04 - 2.776445 * np.sqrt(variance))
+    assert row["difference_low"] == pytest.approx(0.04 - 2.306004 * np.sqrt(variance))
     assert row["probability_equal"] == pytest.approx(
-        np.diff(stats.t(4, 0.04, np.sqrt(variance)).cdf([-0.01, 0.01]))[0]
+        np.diff(stats.t(8, 0.04, np.sqrt(variance)).cdf([-0.01, 0.01]))[0]
     )
 
 
 def test_learning_curve_ends_with_all_cells_and_keeps_their_overlap() -> None:
     curve = t.learning_curve(
         frame(
-            records("controlled-train400", "raw", [0.5, 0.6], training=400),
-            records("controlled-train100", "raw", [0.4, 0.5], training=100),
-            records("controlled", "raw", [0.6, 0.7, 0.8]),
+            records("controlled-train400", "raw", [0.5, 0.6, 0.5, 0.6, 0.55], training=400),
+            records("controlled-train100", "raw", [0.4, 0.5, 0.4, 0.5, 0.45], training=100),
+            records("controlled", "raw", [0.6, 0.7, 0.8, 0.7, 0.7, 0.7]),
             records("controlled", "pca-k10", [0.6, 0.7, 0.8]),
         )
     )
     assert curve["training_cells"].tolist() == [100, 400, 1040]
     assert curve["accuracy_mean"].tolist() == pytest.approx([0.45, 0.55, 0.7])
-    assert curve["replicates"].tolist() == [2, 2, 3]
-    assert curve["accuracy_high"][0] == pytest.approx(0.45 + half_width(0.005, 2, 0.125))
+    assert curve["replicates"].tolist() == [5, 5, 6]
+    assert curve["accuracy_high"][0] == pytest.approx(0.45 + half_width(0.0025, 0.125))
+
+
+AS_RUN = [0.5, 0.6, 0.5, 0.6, 0.55]
+FEW = {"training": 208, "test": 26}
+BOUNDS = [-1900.0, -1910.0, -1900.0, -1910.0, -1905.0]
+WORSE = [-2900.0, -2930.0, -2900.0, -2930.0, -2915.0]
 
 
 def ablation() -> pd.DataFrame:
     accuracies = frame(
-        records("as-run", GMVAE, [0.5, 0.6, 0.7], training=208, test=26),
-        records("as-run-without-double-softmax", GMVAE, [0.52, 0.61], training=208, test=26),
-        records("controlled", "raw", [0.7, 0.8]),
-        records("controlled-with-double-softmax", "raw", [0.6, 0.72]),
-        records("controlled", GMVAE, [0.7, 0.8]),
-        records("controlled-with-other-cells", GMVAE, [0.6, 0.72]),
+        records("as-run", GMVAE, [*AS_RUN, 0.7], **FEW),
+        records("as-run-without-double-softmax", GMVAE, [0.52, 0.61, 0.52, 0.61, 0.565], **FEW),
+        records("controlled", "raw", [0.7, 0.8, 0.7, 0.8, 0.75]),
+        records("controlled-with-double-softmax", "raw", [0.6, 0.72, 0.6, 0.72, 0.66]),
+        records("controlled", GMVAE, [0.7, 0.8, 0.7, 0.8, 0.75]),
+        records("controlled-with-other-cells", GMVAE, [0.6, 0.72, 0.6, 0.72, 0.66]),
     )
     models = frame(
-        records("controlled", GMVAE, [-1900, -1910], key="model"),
-        records("controlled-with-zero-biases", GMVAE, [-2900, -2930], key="model"),
+        records("controlled", GMVAE, BOUNDS, key="model"),
+        records("controlled-with-zero-biases", GMVAE, WORSE, key="model"),
     )
     return ablation_table(accuracies, models, [CELLS, SOFTMAX, BIASES])
 
@@ -173,17 +179,17 @@ def effect(table: pd.DataFrame, base: str, confounder: str, measure: str) -> Any
 def test_effects_are_with_minus_without_from_either_base() -> None:
     table = ablation()
     off = effect(table, "as-run", "double-softmax", "accuracy")
-    # Both are as-run's replicates 1 and 2: with it .50 and .60, without .52 and .61.
+    # Both are as-run's replicates 1 to 5.
     assert off["effect"] == pytest.approx(-0.015)
     assert (off["base_mean"], off["changed_mean"]) == pytest.approx((0.55, 0.565))
-    assert off["high"] == pytest.approx(-0.015 + half_width(0.00005, 2, 0.125))
-    assert (off["paired"], off["replicates"]) == (True, 2)
+    assert off["high"] == pytest.approx(-0.015 + half_width(0.000025, 0.125))
+    assert (off["paired"], off["replicates"]) == (True, 5)
     on = effect(table, "controlled", "double-softmax", "macro_f1")
     assert on["effect"] == pytest.approx(-0.09)
     assert (on["base_mean"], on["changed_mean"]) == pytest.approx((0.55, 0.46))
     bound = effect(table, "controlled", "zero-biases", "elbo")
     assert bound["effect"] == -1010
-    assert bound["low"] == pytest.approx(-1010 - half_width(200, 2, 0.125))
+    assert bound["low"] == pytest.approx(-1010 - half_width(100, 0.125))
     assert (bound["point"], bound["title"]) == (13, "Output biases start at zero")
 
 
@@ -204,13 +210,19 @@ def test_effects_are_corrected_for_all_of_the_same_base_and_measure() -> None:
             max(min(factor * row["p_value"], 1), tests * family["p_value"].min())
         )
     elbo = effect(table, "controlled", "zero-biases", "elbo")
-    error = np.sqrt((1 / 2 + 0.125) * 200)
-    assert elbo["p_value"] == pytest.approx(2 * stats.t.sf(1010 / error, 1))
-    # 16.334: noncentrality of a t test with one degree of freedom and a power of 80 % at 5 %.
-    assert elbo["detectable"] == pytest.approx(16.334 * error, rel=1e-4)
+    error = np.sqrt((1 / 5 + 0.125) * 100)
+    assert elbo["p_value"] == pytest.approx(2 * stats.t.sf(1010 / error, 4))
+    assert elbo["detectable"] == pytest.approx(noncentrality(0.05) * error, rel=1e-3)
     half = effect(table, "controlled", "double-softmax", "accuracy")
-    # At 2.5 %, the quantile of t is 25.45 instead of 12.71.
-    assert half["detectable"] > 1.9 * 16.334 * np.sqrt((1 / 2 + 0.125) * 0.0002)
+    wanted = noncentrality(0.05 / 2) * np.sqrt((1 / 5 + 0.125) * 0.0001)
+    assert half["detectable"] == pytest.approx(wanted, rel=1e-3)
+
+
+def noncentrality(alpha: float) -> float:
+    """Of a t test of five values with a power of 80 %."""
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().solve_power(nobs=5, alpha=alpha, power=0.8) * np.sqrt(5))
 
 
 def test_one_replicate_has_neither_p_value_nor_power() -> None:
@@ -230,8 +242,8 @@ def test_variants_that_were_not_run_have_no_rows() -> None:
 
 def test_other_cells_and_other_sizes_are_no_pairs() -> None:
     row = effect(ablation(), "controlled", "other-cells", "accuracy")
-    variance = (1 / 2 + 0.125) * (0.005 + 0.0072)
-    df = 0.0122**2 / (0.005**2 + 0.0072**2)
+    variance = (1 / 5 + 0.125) * (0.0025 + 0.0036)
+    df = 0.0061**2 / (0.0025**2 / 4 + 0.0036**2 / 4)
     assert not row["paired"]
     assert row["low"] == pytest.approx(-0.09 - stats.t.ppf(0.975, df) * np.sqrt(variance))
     fewer = frame(
@@ -246,14 +258,16 @@ def test_other_cells_and_other_sizes_are_no_pairs() -> None:
 
 def test_means_of_pairs_are_of_the_pairs_alone() -> None:
     accuracies = frame(
-        records("controlled", "raw", [0.7, 0.8, 0.9]),
-        records("controlled-with-double-softmax", "raw", [0.6, float("nan"), 0.7]),
+        records("controlled", "raw", [0.7, 0.8, 0.9, 0.8, 0.8, 0.8]),
+        records(
+            "controlled-with-double-softmax", "raw", [0.6, float("nan"), 0.7, 0.65, 0.65, 0.65]
+        ),
     )
     row = effect(
         ablation_table(accuracies, EMPTY, [SOFTMAX]), "controlled", SOFTMAX.name, "accuracy"
     )
     assert (row["base_mean"], row["changed_mean"]) == pytest.approx((0.8, 0.65))
-    assert (row["replicates"], row["note"]) == (2, "undefined in 1 of 3 replicates")
+    assert (row["replicates"], row["note"]) == (5, "undefined in 1 of 6 replicates")
 
 
 def test_protocols_stand_beside_what_was_published() -> None:
@@ -262,7 +276,7 @@ def test_protocols_stand_beside_what_was_published() -> None:
             [
                 CONTROLLED,
                 frame(
-                    records("as-run", "raw", [0.6, 0.7]),
+                    records("as-run", "raw", [0.6, 0.7, 0.6, 0.7, 0.65]),
                     records("as-stated", "gmvae-z10-h250", [0.5, 0.7], training=208, test=26),
                 ),
             ]
@@ -276,11 +290,11 @@ def test_protocols_stand_beside_what_was_published() -> None:
         0.536,
     ]
     assert table.loc["raw", "as_run_mean"] == pytest.approx(0.65)
-    assert table.loc["raw", "as_run_low"] == pytest.approx(0.65 - half_width(0.005, 2, 0.125))
+    assert table.loc["raw", "as_run_low"] == pytest.approx(0.65 - half_width(0.0025, 0.125))
     assert table.loc["gmvae-z10-h250", "as_stated_test_cells_mean"] == 26
     assert pd.isna(table.loc["raw", "as_stated_mean"])
     assert pd.isna(table.loc["raw", "as_stated_replicates"])
-    assert table["controlled_replicates"].dropna().tolist() == [3, 3, 3]
+    assert table["controlled_replicates"].dropna().tolist() == [5, 5, 5]
     assert t.protocol_table(CONTROLLED, subset=None)["published"].isna().all()
 
 
@@ -301,8 +315,9 @@ def test_detectable_table_has_both_designs() -> None:
     assert table["detectable"][3] < table["detectable"][1]
 
 
-def test_one_replicate_leaves_intervals_empty_with_a_reason() -> None:
-    one = CONTROLLED[CONTROLLED["replicate"] == "r1"]
+@pytest.mark.parametrize("replicates", [["r1"], ["r1", "r2", "r3", "r4"]])
+def test_few_replicates_leave_intervals_empty_with_a_reason(replicates: list[str]) -> None:
+    one = CONTROLLED[CONTROLLED["replicate"].isin(replicates)]
     controlled = t.controlled_table(one, "controlled")
     assert controlled.filter(regex="_(low|high)$").isna().all(axis=None)
     assert controlled["accuracy_mean"].notna().all()
@@ -313,7 +328,7 @@ def test_one_replicate_leaves_intervals_empty_with_a_reason() -> None:
     effects = ablation_table(accuracies, EMPTY, [SOFTMAX])
     curve = t.learning_curve(one)
     for table in (controlled, pairs, protocols, effects, curve):
-        assert (table["note"] == "one replicate: no interval").all()
+        assert (table["note"] == "fewer than 5 replicates: no interval").all()
         assert len(table)
 
 
@@ -339,7 +354,7 @@ def test_two_subsets_at_once_are_refused() -> None:
 def test_test_cells_of_another_data_set_are_counted_once() -> None:
     own = frame(records("controlled", "raw", [0.5, 0.6, 0.7], training=1000, test=125))
     shares = []
-    for held_out in (False, True):
+    for held_out in (None, False, True):
         jobs = t.jobs_of(own.assign(held_out=held_out), "controlled", "input", ["accuracy"])
         shares.append(t.share_of(jobs))
-    assert shares == [0.125, 1.0]
+    assert shares == [0.125, 0.125, 1.0]

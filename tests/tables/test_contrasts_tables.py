@@ -27,14 +27,14 @@ SIZES = {"training": 80, "validation": 10, "test": 10}
 SHARE = 10 / 80
 MINE = {"name": "mine", "path": "mine.h5ad", "coarse_types": {"T cells": ["CD4", "CD8"]}}
 OTHER = {"name": "other", "path": "other.h5ad"}
-# Accuracies of three replicates; balanced accuracy and macro-F1 are 0.1 and 0.2 times as much.
+# Accuracies of five replicates; balanced accuracy and macro-F1 are 0.1 and 0.2 times as much.
 SCORES = {
-    (GMVAE, "ffnn"): [0.70, 0.74, 0.72],
-    ("pca-k25", "ffnn"): [0.60, 0.62, 0.64],
-    ("pca-k100", "ffnn"): [0.1, 0.1, 0.1],
-    ("raw", "ffnn"): [0.66, 0.68, 0.64],
-    (GMVAE, "logistic"): [0.75, 0.74, 0.76],
-    ("pca-k25", "logistic"): [0.65, 0.68, 0.63],
+    (GMVAE, "ffnn"): [0.70, 0.74, 0.72, 0.74, 0.70],
+    ("pca-k25", "ffnn"): [0.60, 0.62, 0.64, 0.61, 0.63],
+    ("pca-k100", "ffnn"): [0.1] * 5,
+    ("raw", "ffnn"): [0.66, 0.68, 0.64, 0.68, 0.64],
+    (GMVAE, "logistic"): [0.75, 0.74, 0.76, 0.75, 0.74],
+    ("pca-k25", "logistic"): [0.65, 0.68, 0.63, 0.66, 0.64],
 }
 
 
@@ -92,15 +92,15 @@ def test_differences_have_corrected_intervals_and_probabilities() -> None:
     table = contrasts_table(records(), settings_of(comparison={"rope": 0.02}), "mine")
     keys = {"classifier": "ffnn", "first": GMVAE, "second": "raw"}
     row = row_of(table, **keys, level="types", measure="accuracy")
-    # Differences of 4, 6 and 8 hundredths.
-    error = np.sqrt((1 / 3 + SHARE) * 0.0004)
+    # Differences of 4, 6, 8, 6 and 6 hundredths.
+    error = np.sqrt((1 / 5 + SHARE) * 0.0002)
     assert row["difference_mean"] == pytest.approx(0.06)
     assert row["standard_error"] == pytest.approx(error)
-    assert row["difference_low"] == pytest.approx(0.06 - 4.30265273 * error)
-    posterior = stats.t(2, 0.06, error)
+    assert row["difference_low"] == pytest.approx(0.06 - 2.776445 * error)
+    posterior = stats.t(4, 0.06, error)
     assert row["probability_first_better"] == pytest.approx(posterior.sf(0.02))
     assert row["probability_second_better"] == pytest.approx(posterior.cdf(-0.02))
-    assert (row["replicates"], row["paired"], row["note"]) == (3, True, "")
+    assert (row["replicates"], row["paired"], row["note"]) == (5, True, "")
     macro = row_of(table, **keys, level="types", measure="macro_f1")
     assert macro["difference_high"] == pytest.approx(row["difference_high"] / 5)
     merged = row_of(table, **keys, level="T cells merged", measure="accuracy")
@@ -127,13 +127,18 @@ def test_splits_of_their_own_are_no_pairs() -> None:
     assert row["difference_low"] == pytest.approx(expected.low)
 
 
-F1 = {"B": [0.9, 0.92, 0.95], "CD4": [0.5, 0.61, 0.58], "CD8": [0.7, 0.66, 0.71]}
+F1 = {
+    "B": [0.9, 0.92, 0.95, 0.93, 0.91],
+    "CD4": [0.5, 0.61, 0.58, 0.55, 0.6],
+    "CD8": [0.7, 0.66, 0.71, 0.69, 0.68],
+}
+RARE = [0.1, 0.2, 0.3, 0.2, 0.1]
 
 
 def classes(**changes: list[float]) -> pd.DataFrame:
-    """F1 of three replicates: of raw counts 0.6, of PCA as of the latent."""
+    """F1 of five replicates: of raw counts 0.6, of PCA as of the latent."""
     rows = []
-    for (name, values), number in product((F1 | changes).items(), range(3)):
+    for (name, values), number in product((F1 | changes).items(), range(5)):
         for input, f1 in ((GMVAE, values[number]), ("pca-k25", values[number]), ("raw", 0.6)):
             row = {"variant": "run", "input": input, "classifier": "ffnn", "f1": f1}
             row |= {"replicate": f"r{number + 1}", "cell_type": name, "support": 4 + number}
@@ -143,19 +148,19 @@ def classes(**changes: list[float]) -> pd.DataFrame:
 
 
 def test_classes_have_intervals_and_p_values_after_holm() -> None:
-    table = class_contrasts_table(classes(rare=[0.1, 0.2, 0.3]), records(), settings_of())
+    table = class_contrasts_table(classes(rare=RARE), records(), settings_of())
     against_raw = table[table["second"] == "raw"].set_index("cell_type")
     assert list(against_raw.index) == ["B", "CD4", "CD8"]
     assert set(table["first"]) == {GMVAE}
     plain = []
     for name, values in F1.items():
-        row, expected = against_raw.loc[name], s.paired_difference(values, [0.6] * 3, SHARE)
+        row, expected = against_raw.loc[name], s.paired_difference(values, [0.6] * 5, SHARE)
         assert row["difference_mean"] == pytest.approx(np.mean(values) - 0.6)
         assert row["difference_low"] == pytest.approx(expected.low)
         assert row["difference_high"] == pytest.approx(expected.high)
-        assert row["test_cells_mean"] == 5
+        assert row["test_cells_mean"] == 6
         statistic = expected.mean / expected.standard_error
-        plain.append(2 * stats.t.sf(abs(statistic), 2))
+        plain.append(2 * stats.t.sf(abs(statistic), 4))
         assert row["p_value"] == pytest.approx(plain[-1])
     corrected = multipletests(plain, method="holm")[1]
     assert against_raw["p_holm"].tolist() == pytest.approx(corrected)
@@ -167,7 +172,7 @@ def test_classes_have_intervals_and_p_values_after_holm() -> None:
 
 
 def test_types_of_few_cells_are_left_out_as_set() -> None:
-    both = classes(rare=[0.1, 0.2, 0.3])
+    both = classes(rare=RARE)
     kept = class_contrasts_table(both, records(), settings_of(measures={"min_cells": 9}))
     assert set(kept["cell_type"]) == {*F1, "rare"}
 
@@ -179,8 +184,9 @@ def test_undefined_scores_of_classes_are_counted() -> None:
         missing.assign(f1=missing["f1"].mask(gone)), records(), settings_of()
     )
     row = row_of(table, second="raw", cell_type="B")
-    assert (row["replicates"], row["note"]) == (2, "undefined in 1 of 3 replicates")
-    assert row["difference_mean"] == pytest.approx((0.92 + 0.95) / 2 - 0.6)
+    note = "undefined in 1 of 5 replicates; fewer than 5 replicates: no interval"
+    assert (row["replicates"], row["note"]) == (4, note)
+    assert row["difference_mean"] == pytest.approx(np.mean(F1["B"][1:]) - 0.6)
 
 
 def test_without_a_test_there_is_no_correction() -> None:
@@ -199,7 +205,7 @@ def test_over_data_sets_the_differences_are_combined() -> None:
     table = over_datasets_table(both, settings)
     keys = {"classifier": "ffnn", "first": GMVAE, "second": "raw", "measure": "accuracy"}
     row = row_of(table, **keys, level="types")
-    means, error = [0.06, 0.16, 0.04], np.sqrt((1 / 3 + SHARE) * 0.0004)
+    means, error = [0.06, 0.16, 0.04], np.sqrt((1 / 5 + SHARE) * 0.0002)
     expected = s.combined_difference(means, [error] * 3)
     assert row["datasets"] == 3
     assert row["difference_mean"] == pytest.approx(np.mean(means))  # equal weights

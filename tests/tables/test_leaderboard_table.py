@@ -9,9 +9,9 @@ from latentcell.tables.catalogue import TABLES
 from latentcell.tables.leaderboard import COLUMNS, leaderboard_table, pair_scores
 
 ACCURACIES = {
-    ("raw", "knn"): [0.5, 0.6],
-    ("pca-k5", "knn"): [0.7, 0.72],
-    ("raw", "ffnn"): [0.6, 0.6],
+    ("raw", "knn"): [0.5, 0.6, 0.5, 0.6, 0.55],
+    ("pca-k5", "knn"): [0.7, 0.72, 0.7, 0.72, 0.71],
+    ("raw", "ffnn"): [0.6] * 5,
 }
 KEYS = {"dataset": "mine", "variant": "run", "cells": "n10"}
 
@@ -57,9 +57,9 @@ def test_scores_are_of_test_cells_and_of_one_variant(classifiers):
     scores = (
         pair_scores(classifiers, "run").set_index(["representation", "classifier"]).sort_index()
     )
-    assert scores.loc[("pca-k5", "knn"), "accuracy"].tolist() == [0.7, 0.72]
-    assert scores.loc[("pca-k5", "knn"), "replicate"].tolist() == ["r1", "r2"]
-    assert len(scores) == 6
+    assert scores.loc[("pca-k5", "knn"), "accuracy"].tolist() == ACCURACIES["pca-k5", "knn"]
+    assert scores.loc[("pca-k5", "knn"), "replicate"].tolist() == ["r1", "r2", "r3", "r4", "r5"]
+    assert len(scores) == 15
     assert (scores["test_cells"] == 10).all()
     assert (scores["training_cells"] == 80).all()
 
@@ -71,16 +71,16 @@ def test_the_best_come_first_with_their_intervals_and_costs(classifiers, costs):
         ["pca-k5", "knn"], ["raw", "ffnn"], ["raw", "knn"]
     ]  # fmt: skip
     first = table.iloc[0]
-    expected = resampled_mean([0.7, 0.72], 10 / 80)
+    expected = resampled_mean(ACCURACIES["pca-k5", "knn"], 10 / 80)
     assert first["accuracy_mean"] == pytest.approx(0.71)
     assert first["accuracy_low"] == pytest.approx(expected.low)
     assert first["accuracy_high"] == pytest.approx(expected.high)
     assert first["macro_f1_mean"] == pytest.approx(0.355)
-    half = resampled_mean([0.35, 0.36], 10 / 80)
+    half = resampled_mean([0.35, 0.36, 0.35, 0.36, 0.355], 10 / 80)
     assert [first["macro_f1_low"], first["macro_f1_high"]] == pytest.approx([half.low, half.high])
     assert first["balanced_accuracy_low"] == first["balanced_accuracy_high"] == 0.4
     assert first["accuracy_merged_high"] == pytest.approx(expected.high + 0.2)
-    assert first["replicates"] == 2
+    assert first["replicates"] == 5
     assert first["seconds"] == pytest.approx((5 + 1 + 10 + 2) / 2)
     assert first["peak_mb"] == pytest.approx(1048.576)
     assert table["probability_best"].sum() == pytest.approx(1)
@@ -128,3 +128,14 @@ def test_it_is_written_as_csv_markdown_and_latex(classifiers, costs, tmp_path):
     assert r"PCA, k = 5 & knn & 0.710 (" in latex
     assert r"f\_nn on pca-k5" in latex
     assert r"95 \%" in latex
+
+
+def test_few_replicates_have_neither_intervals_nor_probabilities(classifiers, costs):
+    few = classifiers[classifiers["replicate"].isin(["r1", "r2"])]
+    table = leaderboard_table(few, costs, "run")
+    assert table["accuracy_mean"].notna().all()
+    assert table.filter(regex="_(low|high)$|probability").isna().all(axis=None)
+    text = TABLES["leaderboard"].markdown(table.assign(dataset="mine"))
+    assert "| PCA, k = 5 | knn | 0.710 |" in text
+    assert "- Fewer than 5 replicates have a mean, but neither intervals nor" in text
+    assert "P(best) |" not in text

@@ -96,6 +96,7 @@ rule answer:
         finished_cells(),
         histories,
         f"results/{RUN}/records/classifiers.csv",
+        f"results/{RUN}/records/costs.csv",
         dataset=of_datasets("dataset.h5ad"),
         config=rules.store_config.output,
     output:

@@ -8,11 +8,13 @@ two methods have the posterior of the pairwise test. The probability of being be
 draws in which a method has the highest mean.
 
 Methods with missing replicates are compared with the mean of the complete methods, on the
-replicates that they have. Methods with fewer than two replicates are not ranked.
+replicates that they have. Methods with fewer than `MIN_REPLICATES` replicates are not ranked.
 """
 
 import numpy as np
 from numpy.typing import NDArray
+
+from latentcell.evaluate.statistics import MIN_REPLICATES
 
 Floats = NDArray[np.float64]
 
@@ -34,12 +36,13 @@ def best_probabilities(measures: Floats, share: float, *, seed: int = 0) -> Floa
     Returns
     -------
     ndarray
-        Probability of each method, summing to 1; NaN for methods with fewer than two replicates.
+        Probability of each method, summing to 1; NaN for methods with fewer than `MIN_REPLICATES`
+        replicates, and for all without a method that has every replicate.
         Ties within a draw are divided equally.
     """
     whole = ~np.isnan(measures).any(0)
     result = np.full(measures.shape[1], np.nan)
-    if len(measures) < 2 or not whole.any():
+    if len(measures) < MIN_REPLICATES or not whole.any():
         return result
     generator = np.random.default_rng(seed)
     draws = np.full((_DRAWS, measures.shape[1]), -np.inf)
@@ -47,7 +50,7 @@ def best_probabilities(measures: Floats, share: float, *, seed: int = 0) -> Floa
     reference = measures[:, whole].mean(1)
     for column in np.flatnonzero(~whole):
         there = ~np.isnan(measures[:, column])
-        if there.sum() > 1:
+        if there.sum() >= MIN_REPLICATES:
             gain = (measures[there, column] - reference[there])[:, None]
             draws[:, column] = draws[:, whole].mean(1) + _draw(gain, share, generator)[:, 0]
     leads = draws == draws.max(1, keepdims=True)

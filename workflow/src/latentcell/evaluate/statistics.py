@@ -6,6 +6,10 @@ cells over number of training cells) after Nadeau and Bengio (2003), "Inference 
 generalization error", Machine Learning 52, 239-281: the variance of the mean of J replicates is
 ``(1 / J + test share) * s ** 2``. Results that cannot be computed are None, never NaN, and a note
 gives the reason.
+
+Fewer than `MIN_REPLICATES` replicates have a mean, but neither interval nor probabilities: the
+spread of two to four numbers is too uncertain to tell anything. Intervals of bounded measures end
+at their bounds.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +18,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
+
+# Least number of replicates for an interval or a probability.
+MIN_REPLICATES = 5
+FEW_REPLICATES = f"fewer than {MIN_REPLICATES} replicates: no interval"
+Bounds = tuple[float, float]
+# Bounds of accuracies, F1 scores and mutual information, and of correlations, Rand indices,
+# silhouettes and differences of shares.
+SHARE: Bounds = (0.0, 1.0)
+CORRELATION: Bounds = (-1.0, 1.0)
 
 # Digits of differences; smaller ones are floating-point residue.
 _DIGITS = 12
@@ -109,13 +122,15 @@ class _Student:
     replicates: int
     note: str = ""
 
-    def estimate(self, level: float) -> Estimate:
+    def estimate(self, level: float, bounds: Bounds | None = None) -> Estimate:
         if self.mean is None or self.variance is None:
             return Estimate(self.mean, None, None, self.replicates, self.note)
         error = self.variance**0.5
         half = float(stats.t.ppf((1 + level) / 2, self.df)) * error
-        interval = (self.mean, self.mean - half, self.mean + half)
-        return Estimate(*interval, self.replicates, self.note, error, self.df)
+        low, high = self.mean - half, self.mean + half
+        if bounds is not None:
+            low, high = max(low, bounds[0]), min(high, bounds[1])
+        return Estimate(self.mean, low, high, self.replicates, self.note, error, self.df)
 
     def probabilities(self, rope: float) -> Probabilities:
         """Probabilities by baycomp, which subtracts first from second."""
@@ -140,7 +155,9 @@ def tested_share(test_cells: ArrayLike, training_cells: ArrayLike) -> float:
     return float(test / training) if training else 0.0
 
 
-def resampled_mean(values: ArrayLike, share: float, *, level: float = 0.95) -> Estimate:
+def resampled_mean(
+    values: ArrayLike, share: float, *, level: float = 0.95, bounds: Bounds | None = None
+) -> Estimate:
     """Compute the mean of a measure and its corrected resampled t interval.
 
     The interval is that of Nadeau and Bengio (2003).
@@ -153,18 +170,25 @@ def resampled_mean(values: ArrayLike, share: float, *, level: float = 0.95) -> E
         Test share (`tested_share`); 0 if replicates have no cells in common.
     level
         Confidence level of the interval.
+    bounds
+        Least and largest possible value, at which the interval ends; None without bounds.
 
     Returns
     -------
     Estimate
-        ``mean ± t(J - 1) * sqrt((1 / J + share) * s ** 2)``. One replicate has no interval. Equal
-        values have an interval of width zero, and a note.
+        ``mean ± t(J - 1) * sqrt((1 / J + share) * s ** 2)``. Fewer than `MIN_REPLICATES` replicates
+        have no interval. Equal values have an interval of width zero, and a note.
     """
-    return _resampled(*_defined(values), share).estimate(level)
+    return _resampled(*_defined(values), share).estimate(level, bounds)
 
 
 def paired_difference(
-    first: ArrayLike, second: ArrayLike, share: float, *, level: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    share: float,
+    *,
+    level: float = 0.95,
+    bounds: Bounds | None = None,
 ) -> Estimate:
     """Compute the mean paired difference, first minus second, and its interval.
 
@@ -175,10 +199,10 @@ def paired_difference(
     ----------
     first, second
         Measures, in the same order of replicates.
-    share, level
-        As in `resampled_mean`.
+    share, level, bounds
+        As in `resampled_mean`; bounds are those of the difference.
     """
-    return _resampled(*_differences(first, second), share).estimate(level)
+    return _resampled(*_differences(first, second), share).estimate(level, bounds)
 
 
 def unpaired_difference(
@@ -187,6 +211,7 @@ def unpaired_difference(
     shares: tuple[float, float] = (0.0, 0.0),
     *,
     level: float = 0.95,
+    bounds: Bounds | None = None,
 ) -> Estimate:
     """Compute the difference of two means over unpaired replicates, and its interval.
 
@@ -201,15 +226,16 @@ def unpaired_difference(
         Measures of the replicates; the numbers of replicates may differ.
     shares
         Test shares of first and of second.
-    level
-        Confidence level of the interval.
+    level, bounds
+        As in `resampled_mean`; bounds are those of the difference.
 
     Returns
     -------
     Estimate
-        First minus second; ``replicates`` is the smaller of the two numbers.
+        First minus second; ``replicates`` is the smaller of the two numbers, which decides whether
+        there is an interval.
     """
-    return _welch(first, second, shares).estimate(level)
+    return _welch(first, second, shares).estimate(level, bounds)
 
 
 def difference_p_value(difference: Estimate) -> float | None:
@@ -291,7 +317,12 @@ def unpaired_probabilities(
 
 
 def combined_difference(
-    differences: ArrayLike, errors: ArrayLike, *, rope: float = 0.01, level: float = 0.95
+    differences: ArrayLike,
+    errors: ArrayLike,
+    *,
+    rope: float = 0.01,
+    level: float = 0.95,
+    bounds: Bounds | None = None,
 ) -> Combined:
     """Combine the mean differences of several data sets by a random-effects meta-analysis.
 
@@ -315,11 +346,11 @@ def combined_difference(
         Unknown errors (None or NaN) leave the data set out.
     rope
         Half width of the region of practical equivalence around 0.
-    level
-        Confidence level of the interval.
+    level, bounds
+        As in `paired_difference`.
     """
     student, between = _random_effects(differences, errors, rope)
-    found = student.estimate(level)
+    found = student.estimate(level, bounds)
     return Combined(found.mean, found.low, found.high, between, found.replicates, found.note)
 
 
@@ -568,8 +599,8 @@ def _resampled(values: Floats, note: str, share: float) -> _Student:
     if number == 0:
         return _Student(None, None, 0, 0, _join(note, "no replicate"))
     mean, variance = float(values.mean()), _variance_of_mean(values, share)
-    if variance is None:
-        return _Student(mean, None, 0, number, _join(note, "one replicate: no interval"))
+    if variance is None or number < MIN_REPLICATES:
+        return _Student(mean, None, 0, number, _join(note, FEW_REPLICATES))
     if variance == 0:
         note = _join(note, f"all {number} replicates are equal")
         return _Student(float(values[0]), 0.0, number - 1, number, note)
@@ -584,8 +615,8 @@ def _welch(first: ArrayLike, second: ArrayLike, shares: tuple[float, float]) -> 
         return _Student(None, None, 0, 0, _join(note, "no replicate"))
     mean = round(float(one.mean() - other.mean()), _DIGITS)
     variances = [_variance_of_mean(v, s) for v, s in zip((one, other), shares, strict=True)]
-    if variances[0] is None or variances[1] is None:
-        return _Student(mean, None, 0, number, _join(note, "one replicate: no interval"))
+    if variances[0] is None or variances[1] is None or number < MIN_REPLICATES:
+        return _Student(mean, None, 0, number, _join(note, FEW_REPLICATES))
     total = variances[0] + variances[1]
     if total == 0:
         note = _join(note, "all replicates of each are equal")

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentcell.figures.legends import outside_legend
+from latentcell.figures.parts import known_deviations
 from latentcell.figures.style import DOUBLE_COLUMN, SPLIT_COLOURS, new_figure, plain, styled
 
 if TYPE_CHECKING:
@@ -31,10 +32,11 @@ class CurvePanel:
 def curve_statistics(history: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Mean and standard deviation of a measure over replicates: split, epoch, mean, sd.
 
-    The standard deviation of a single replicate is set to 0.
+    The standard deviation is NaN for fewer replicates than an interval needs.
     """
     groups = history.groupby(["split", "epoch"], sort=True)[measure]
-    return groups.agg(mean="mean", sd="std").fillna({"sd": 0.0}).reset_index()
+    found = groups.agg(mean="mean", sd="std", replicates="count").reset_index()
+    return found.assign(sd=known_deviations(found["sd"], found.pop("replicates")))
 
 
 def draw_curves(axes: "Axes", history: pd.DataFrame, measure: str, colour: str | None) -> None:
@@ -46,7 +48,7 @@ def draw_curves(axes: "Axes", history: pd.DataFrame, measure: str, colour: str |
         shade = colour or SPLIT_COLOURS[split]
         # A line of one epoch is invisible without marker.
         axes.plot(epoch, mean, line, color=shade, marker="." if len(epoch) == 1 else None)
-        if sd.any():
+        if np.isfinite(sd).any():
             axes.fill_between(epoch, mean - sd, mean + sd, color=shade, alpha=0.2, linewidth=0)
 
 

@@ -102,11 +102,11 @@ def _draw_means(axes: "Axes", rows: pd.DataFrame, column: str, look: Series) -> 
 
 
 def _draw_row(axes: "Axes", row: dict[Hashable, Any], look: Series) -> None:
-    """Draw a point with its interval, clipped to 0 and 1."""
+    """Draw a point with its interval, if it has one."""
     seconds = _shown(row["seconds"])
     if pd.notna(row["accuracy_low"]):
-        low, high = max(0.0, row["accuracy_low"]), min(1.0, row["accuracy_high"])
-        axes.vlines(seconds, low, high, color=look.colour, alpha=0.25, linewidth=0.7)
+        ends = row["accuracy_low"], row["accuracy_high"]
+        axes.vlines(seconds, *ends, color=look.colour, alpha=0.25, linewidth=0.7)
     look_of_mark: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markersize": 4}
     axes.plot(seconds, row["accuracy_mean"], linestyle="", **look_of_mark)
 

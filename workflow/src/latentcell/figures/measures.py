@@ -9,7 +9,13 @@ import pandas as pd
 
 from latentcell.config.names import input_title
 from latentcell.figures.legends import legend_height, outside_legend
-from latentcell.figures.parts import log_axis, read_off, representation_series, say_empty
+from latentcell.figures.parts import (
+    known_deviations,
+    log_axis,
+    read_off,
+    representation_series,
+    say_empty,
+)
 from latentcell.figures.style import (
     DOUBLE_COLUMN,
     KINDS,
@@ -56,8 +62,9 @@ def explained_variance(
     axes = figure.subplots()
     for (cells, name), colour in zip(names.items(), sequence_colours(len(names)), strict=True):
         groups = variance[variance["cells"] == cells].groupby("k")["explained_variance_percent"]
-        curve = groups.agg(mean="mean", sd="std").fillna({"sd": 0.0})
-        k, mean, sd = curve.index.to_numpy(float), curve["mean"], curve["sd"]
+        curve = groups.agg(mean="mean", sd="std", replicates="count")
+        k, mean = curve.index.to_numpy(float), curve["mean"]
+        sd = known_deviations(curve["sd"], curve["replicates"])
         axes.plot(k, mean, color=colour, label=plain(name, 60))
         axes.fill_between(k, mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
         held_out = variance[variance["cells"] == cells].groupby("k")["held_out_variance_percent"]
@@ -158,14 +165,16 @@ def _subset_title(size: Any, rows: pd.DataFrame) -> str:
 def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
     """Draw the rows of a subset; return legend handles by label."""
     lines = rows[rows["dim"].isna()]
-    handles = _draw_lines(axes, lines)
+    drawn_sd = known_deviations(lines["accuracy_sd"], lines["replicates"])
+    handles = _draw_lines(axes, lines.assign(drawn_sd=drawn_sd))
     points = rows[rows["dim"].notna()]
     for name, (series, shift) in _looks(points["input"].unique()).items():
         part = points[points["input"] == name].sort_values(["dim", "hidden_units"])
         x = part["dim"].to_numpy(float) * shift
-        mean, sd = part["accuracy_mean"], part["accuracy_sd"]
+        mean = part["accuracy_mean"]
+        sd = known_deviations(part["accuracy_sd"], part["replicates"])
         look: dict[str, Any] = {"color": series.colour, "marker": series.marker}
-        bars = None if sd.isna().all() else sd.fillna(0)
+        bars = None if sd.isna().all() else sd
         drawn: Any = axes.errorbar(x, mean, yerr=bars, markersize=3.5, capsize=2, **look)
         handles[series.label] = drawn
         printed = part["accuracy_published"]
@@ -193,10 +202,10 @@ def _draw_lines(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
     titles = {name: KINDS[name].label if name in KINDS else input_title(name) for name in names}
     series = representation_series(titles)
     for name, row in zip(names, rows.to_dict("records"), strict=True):
-        mean, sd, printed = (row[f"accuracy_{part}"] for part in ("mean", "sd", "published"))
+        mean, printed = row["accuracy_mean"], row["accuracy_published"]
         _, colour, _ = series[name]
         handles[titles[name]] = axes.axhline(mean, color=colour, linewidth=1)
-        if not pd.isna(sd):
+        if not pd.isna(sd := row["drawn_sd"]):
             axes.axhspan(mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         if not pd.isna(printed):
             label = f"{titles[name]}, published"

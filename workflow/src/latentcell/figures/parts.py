@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from latentcell.config.names import ModelName, is_model, pca_components
+from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.figures.legends import mark_handles, outside_legend
 from latentcell.figures.style import KINDS, LABEL, MARKERS, NEUTRAL, Series, free_colours, plain
 
@@ -111,8 +112,7 @@ def draw_interval_curve(
     mean = rows[f"{measure}_mean"].to_numpy(float)
     (line,) = axes.plot(across, mean, color=series.colour, marker=series.marker, markersize=3.5)
     if f"{measure}_low" in rows:
-        # Intervals over few replicates can exceed the range of an accuracy.
-        low, high = (rows[f"{measure}_{end}"].clip(0, 1).to_numpy(float) for end in ("low", "high"))
+        low, high = (rows[f"{measure}_{end}"].to_numpy(float) for end in ("low", "high"))
         axes.fill_between(across, low, high, color=series.colour, alpha=0.15, linewidth=0)
     return line
 
@@ -153,11 +153,17 @@ def read_off(
         )
 
 
+def known_deviations(
+    deviations: "pd.Series[float]", replicates: "pd.Series[int]"
+) -> "pd.Series[float]":
+    """Standard deviations to draw: NaN for fewer replicates than an interval needs."""
+    return deviations.where(replicates >= MIN_REPLICATES)
+
+
 def bar_lengths(mean: ArrayLike, low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
-    """Lengths of error bars to both sides (2 x n); 0 without interval."""
+    """Lengths of error bars to both sides (2 x n); NaN, which draws none, without interval."""
     middle = np.asarray(mean, float)
-    both = np.vstack([middle - np.asarray(low, float), np.asarray(high, float) - middle])
-    return np.where(np.isnan(both), 0.0, both)
+    return np.vstack([middle - np.asarray(low, float), np.asarray(high, float) - middle])
 
 
 def row_places(axes: "Axes", names: Iterable[str]) -> NDArray[np.float64]:

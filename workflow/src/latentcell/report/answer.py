@@ -6,8 +6,10 @@ on test cells.
 
 import pandas as pd
 
-from latentcell.config.names import input_title, is_model, pca_components
+from latentcell.config.names import input_title
 from latentcell.evaluate.metrics import MEASURES
+from latentcell.evaluate.statistics import MIN_REPLICATES
+from latentcell.report.best import LATENTS, best_of_each_kind, scores_of
 from latentcell.report.charts import intervals
 from latentcell.report.parts import Chart, Section, Table
 from latentcell.report.results import Results
@@ -43,7 +45,7 @@ def answer(results: Results, cells: str) -> Section:
         Name of the subset.
     """
     title = results.title_of(cells)
-    found = _scores(results, cells)
+    found = scores_of(results, cells)
     if found.empty:
         return Section(
             title, [f"The classifier {results.classifier} fits no input of these cells."]
@@ -65,12 +67,12 @@ def verdict(low: float | None, high: float | None, rope: float) -> str:
     Parameters
     ----------
     low, high : float or None
-        Interval; missing for one replicate.
+        Interval; missing for few replicates.
     rope : float
         Largest difference that is equal in practice.
     """
     if low is None or high is None or pd.isna(low):
-        return "one replicate, so the spread is unknown"
+        return f"undecided with fewer than {MIN_REPLICATES} replicates"
     if high - low < _NO_WIDTH:
         return "the same in all replicates, so the spread is unknown"
     if low > rope:
@@ -82,12 +84,6 @@ def verdict(low: float | None, high: float | None, rope: float) -> str:
     return "undecided with these replicates"
 
 
-def _scores(results: Results, cells: str) -> pd.DataFrame:
-    """Scores of the page's classifier on each input of a subset."""
-    rows = results.record("classifiers")
-    return rows[(rows["cells"] == cells) & (rows["classifier"] == results.classifier)]
-
-
 def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
     title = results.title_of(cells)
     size = len(results.subsets[cells])
@@ -97,8 +93,8 @@ def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
     measures = [f"{name}_{part}" for name in MEASURES for part in ("mean", "low", "high")]
     shown = frame[["input", *measures, "published", "test_cells_mean", "replicates", "note"]]
     notes = [
-        "Means on test cells with 95 % intervals over replicates (corrected resampled t-test). "
-        "Intervals over few replicates are wide; the chart clips them to 0 and 1.",
+        "Means on test cells with 95 % intervals over replicates (corrected resampled t-test), for "
+        f"{MIN_REPLICATES} or more replicates.",
         COUNTED,
     ]
     caption = f"Scores of the classifier {results.classifier} on test cells by input, {title}"
@@ -108,27 +104,27 @@ def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
     drawn["published"] = frame["published"]
     best = drawn.iloc[int(drawn["mean"].argmax())]
     summary = (
-        f"Test accuracy of the classifier {results.classifier} by input with 95 % intervals, "
+        f"Test accuracy of the classifier {results.classifier} by input, "
         f"{title}. {best['label']} has the highest mean: {best['text']}."
     )
-    spec = intervals(drawn, "Test accuracy (share of cells)", share=True)
+    spec = intervals(drawn, "Test accuracy (share of cells)")
     return Chart(f"accuracy-{cells}", f"Test accuracy by input, {title}", summary, spec, table)
 
 
 def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
     """Compare the best latents with the best input of each other kind; empty without both."""
-    best = _best_of_each_kind(found)
-    latents = best.pop("latents", None)
+    best = best_of_each_kind(found)
+    latents = best.pop(LATENTS, None)
     if latents is None or not best:
         return pd.DataFrame()
     few = found[found["input"].isin([latents, *best.values()])]
     pairs = pair_probabilities(few, results.variant, rope=results.settings.comparison.rope)
     # Latents are the last inputs, and so the second of each pair.
-    return _turned(pairs[pairs["second"] == latents])
+    return turned(pairs[pairs["second"] == latents])
 
 
-def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Swap the sides of all pairs."""
+def turned(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Swap the sides of all pairs of `pair_probabilities`."""
     sides = [
         ("first", "second"),
         ("difference_low", "difference_high"),
@@ -138,23 +134,6 @@ def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
     turned = pairs.rename(columns=names)[list(pairs.columns)]
     differences = [name for name in turned if str(name).startswith("difference_")]
     return turned.assign(**{str(name): -turned[name] for name in differences})
-
-
-def _best_of_each_kind(found: pd.DataFrame) -> dict[str, str]:
-    """Input of each kind with the highest mean accuracy on validation cells."""
-    means = found[found["split"] == "validation"].groupby("input")["accuracy"].mean().dropna()
-    best: dict[str, str] = {}
-    for name in means.sort_values(ascending=False, kind="stable").index:
-        best.setdefault(_kind(name), name)
-    return best
-
-
-def _kind(name: str) -> str:
-    if is_model(name):
-        return "latents"
-    if pca_components(name):
-        return "PCA"
-    return "raw" if name == "raw" else "other"
 
 
 def _pair_table(pairs: pd.DataFrame) -> Table:

@@ -10,6 +10,7 @@ from latentcell.config.names import input_title
 from latentcell.data.split import SPLITS
 from latentcell.figures.data import map_representations
 from latentcell.figures.style import TypeStyle
+from latentcell.report.best import ranked_inputs, scores_of
 from latentcell.report.parts import Matrix, number
 from latentcell.report.results import Results
 from latentcell.runtime.io import read_cell_table, read_json
@@ -50,9 +51,10 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        name (of the map), title, shown (a sentence if some cells are omitted), barcodes, types
-        (with styles), type (index of each cell's type), umi, representations (name, title, x, y)
-        and inputs (name, title, split, predicted, probability). Missing values are None.
+        name (of the map), title, best (name of the representation to begin with), shown (a sentence
+        if some cells are omitted), barcodes, types (with styles), type (index of each cell's type),
+        umi, representations (name, title, x, y) and inputs (name, title, split, predicted,
+        probability). Missing values are None.
     """
     names = map_representations(results.settings, results.chosen, cells)
     maps = {name: _cell_table(results, cells, name, "tsne.csv") for name in names}
@@ -67,8 +69,9 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
     barcodes = _thinned(every, tested)
     types = list(results.types)
     return {
-        "name": _map_name(results, cells),
+        "name": map_name(results, cells),
         "title": results.full_title(cells),
+        "best": _best(results, cells, list(maps)),
         "shown": _left_out(len(every), len(barcodes)),
         "barcodes": list(barcodes),
         "types": [_look(name, style) for name, style in results.types.items()],
@@ -105,12 +108,19 @@ def matrices(results: Results, cells: str) -> list[Matrix]:
         shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).round(3)
         title = f"{input_title(name)}, {results.full_title(cells)}, replicate 1"
         found.append(
-            Matrix(_map_name(results, cells), name, title, labels, counts.tolist(), shares.tolist())
+            Matrix(map_name(results, cells), name, title, labels, counts.tolist(), shares.tolist())
         )
     return found
 
 
-def _map_name(results: Results, cells: str) -> str:
+def _best(results: Results, cells: str, names: list[str]) -> str:
+    """Representation with a map whose predictions are the best on validation cells."""
+    ranked = ranked_inputs(scores_of(results, cells))
+    return next((name for name in ranked if name in names), next(iter(names), ""))
+
+
+def map_name(results: Results, cells: str) -> str:
+    """Name of the map of a subset."""
     return f"{results.dataset}/{cells}"
 
 

@@ -1,13 +1,14 @@
 """Vega-Lite specifications of the charts.
 
 Text has the colour of the surrounding page, so light and dark pages share a specification. Tooltips
-have the texts of the tables.
+have the texts of the tables. Every field that a reader sees has a title in words.
 """
 
 from typing import Any, NamedTuple
 
 import pandas as pd
 
+from latentcell.report.best import Kind
 from latentcell.report.parts import Spec
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -39,7 +40,8 @@ def intervals(
     *,
     nats: bool = False,
     zero: bool = False,
-    share: bool = False,
+    label: str = "Input",
+    series_title: str = "Series",
 ) -> Spec:
     """Specify points with intervals, one row for each label.
 
@@ -54,31 +56,78 @@ def intervals(
         Whether to use a symmetric log scale, for differences of ELBO.
     zero : bool
         Whether to draw a line at zero, for effects.
-    share : bool
-        Whether values are shares, whose intervals are clipped to 0 and 1.
+    label, series_title : str
+        Titles of labels and series in tooltips.
     """
-    low, high = "low", "high"
-    if share:
-        low, high = "drawn_low", "drawn_high"
-        frame = frame.assign(
-            drawn_low=frame["low"].clip(lower=0), drawn_high=frame["high"].clip(upper=1)
-        )
     series = list(dict.fromkeys(frame["series"])) if "series" in frame else []
     axis = _measure_axis(title, nats)
-    layers = [_points(axis, series)]
-    # One replicate has no intervals, and Vega-Lite has no scale without values.
+    titles = {"label": label} | ({"series": series_title} if series else {})
+    layers = [_points(axis, series, titles | {"text": title.partition(" (")[0]})]
+    # Few replicates have no intervals, and Vega-Lite has no scale without values.
     if frame["low"].notna().any():
-        layers.insert(0, _bars(axis, low, high, series))
+        layers.insert(0, _bars(axis, series))
     if zero:
         layers.insert(0, _zero_line(axis))
     if "published" in frame and frame["published"].notna().any():
-        layers.append(_published_points(axis))
+        layers.append(_published_points(axis, label))
     rows = {"field": "label", "type": "nominal", "sort": None, "title": None}
     shared: Spec = {"y": rows | {"axis": {"grid": True}}}
     if series:
         shared["yOffset"] = {"field": "series", "sort": series}
     height = frame["label"].nunique() * max(26, 15 * len(series))
     return _spec(frame, {"encoding": shared, "layer": layers, "height": height})
+
+
+def replicate_dots(frame: pd.DataFrame, kinds: list[Kind], majority: float | None) -> Spec:
+    """Specify a dot for each replicate, a tick at the mean and the interval, one row an input.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        label, kind, replicate and accuracy; mean, low, high and text of the input.
+    kinds : list of Kind
+        Kinds of inputs, for colours and shapes.
+    majority : float, optional
+        Accuracy of the commonest type for every cell, drawn as a line.
+    """
+    axis = _measure_axis("Test accuracy (share of cells)", nats=False)
+    series = [kind.name for kind in kinds]
+    domain = {"domain": series, "range": [kind.colour for kind in kinds]}
+    colour = {"field": "kind", "title": None, "scale": domain, "legend": _legend()}
+    shapes = {"domain": series, "range": [kind.shape for kind in kinds]}
+    tips = {"label": "Input", "replicate": "Replicate", "accuracy": "Accuracy", "text": "Mean"}
+    dots = {
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 0.8},
+        "encoding": {
+            "x": axis | {"field": "accuracy"},
+            "color": colour,
+            "shape": {"field": "kind", "title": None, "scale": shapes},
+            "tooltip": _tips(tips),
+        },
+    }
+    # A mean, and an interval if there is one, for each input, not for each replicate.
+    once = {"transform": [{"filter": "datum.first"}]}
+    mean = once | {
+        "mark": {"type": "tick", "thickness": 2, "size": 18, "color": "currentColor"},
+        "encoding": {"x": axis | {"field": "mean"}, "tooltip": _tips({"text": "Mean"})},
+    }
+    layers = [dots, mean]
+    if frame["low"].notna().any():
+        bar = {"mark": {"type": "rule", "strokeWidth": 2}}
+        ends = {"x": axis | {"field": "low"}, "x2": {"field": "high"}, "color": colour}
+        layers.insert(0, once | bar | {"encoding": ends})
+    if majority is not None:
+        layers.insert(0, _majority_line(axis, majority))
+    rows = {"field": "label", "type": "nominal", "sort": None, "title": None}
+    drawn = frame.assign(first=~frame["label"].duplicated())
+    height = 26 * frame["label"].nunique()
+    encoding = {"y": rows | {"axis": {"grid": True}}}
+    return _spec(drawn, {"encoding": encoding, "layer": layers, "height": height})
+
+
+def _majority_line(axis: Spec, accuracy: float) -> Spec:
+    mark = {"type": "rule", "stroke": "currentColor", "strokeDash": [5, 4], "opacity": 0.8}
+    return {"mark": mark, "encoding": {"x": axis | {"datum": accuracy}, "y": None}}
 
 
 def _measure_axis(title: str, nats: bool) -> Spec:
@@ -100,20 +149,20 @@ def _by_series(series: list[str], values: list[str], **more: Any) -> Spec:
     return {"field": "series", "title": None, "scale": domain} | more
 
 
-def _bars(axis: Spec, low: str, high: str, series: list[str]) -> Spec:
+def _bars(axis: Spec, series: list[str]) -> Spec:
     colour = _by_series(series, PALETTE, legend=_legend())
-    encoding = {"x": axis | {"field": low}, "x2": {"field": high}, "color": colour}
+    encoding = {"x": axis | {"field": "low"}, "x2": {"field": "high"}, "color": colour}
     return {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": encoding}
 
 
-def _points(axis: Spec, series: list[str]) -> Spec:
+def _points(axis: Spec, series: list[str], titles: dict[str, str]) -> Spec:
     return {
         "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
         "encoding": {
             "x": axis | {"field": "mean"},
             "color": _by_series(series, PALETTE, legend=_legend()),
             "shape": _by_series(series, _SHAPES),
-            "tooltip": _tips("label", *(["series"] if series else []), "text"),
+            "tooltip": _tips(titles),
         },
     }
 
@@ -125,11 +174,14 @@ def _zero_line(axis: Spec) -> Spec:
     }
 
 
-def _published_points(axis: Spec) -> Spec:
+def _published_points(axis: Spec, label: str) -> Spec:
     return {
         "transform": [{"filter": "isValid(datum.published)"}],
         "mark": {"type": "point", "shape": "diamond", "size": 70, "stroke": "currentColor"},
-        "encoding": {"x": axis | {"field": "published"}, "tooltip": _tips("label", "published")},
+        "encoding": {
+            "x": axis | {"field": "published"},
+            "tooltip": _tips({"label": label, "published": "Published"}),
+        },
     }
 
 
@@ -155,7 +207,7 @@ def curves(frame: pd.DataFrame, x: str, y: str) -> Spec:
             "mark": {"type": "line", "point": {"size": 45}},
             "encoding": {
                 "y": vertical | {"field": "mean"},
-                "tooltip": [{"field": "label"}, {"field": "x", "title": x}, _tip("text")],
+                "tooltip": _tips({"label": "Input", "x": x, "text": y.partition(" (")[0]}),
             },
         },
     ]
@@ -197,7 +249,7 @@ def probabilities(frame: pd.DataFrame) -> Spec:
             "legend": _legend(),
         },
         "order": {"field": "order", "type": "quantitative"},
-        "tooltip": _tips("label", "outcome", "text"),
+        "tooltip": _tips({"label": "Pair", "outcome": "Outcome", "text": "Probability"}),
     }
     height = 20 * frame["label"].nunique()
     return _spec(frame, {"mark": {"type": "bar"}, "height": height, "encoding": encoding})
@@ -210,18 +262,15 @@ def histogram(frame: pd.DataFrame, title: str) -> Spec:
         "x": axis | {"field": "low", "bin": "binned"},
         "x2": {"field": "high"},
         "y": {"field": "cells", "type": "quantitative", "title": "Cells"},
-        "tooltip": _tips("text", "cells"),
+        "tooltip": _tips({"text": title, "cells": "Cells"}),
     }
     mark = {"type": "bar", "color": PALETTE[0], "binSpacing": 1}
     return _spec(frame, {"mark": mark, "height": 160, "encoding": encoding})
 
 
-def _tip(name: str) -> Spec:
-    return {"field": name, "title": "value"} if name == "text" else {"field": name}
-
-
-def _tips(*names: str) -> list[Spec]:
-    return list(map(_tip, names))
+def _tips(titles: dict[str, str]) -> list[Spec]:
+    """Tooltip with fields and their titles."""
+    return [{"field": name, "title": title} for name, title in titles.items()]
 
 
 def _legend() -> Spec:

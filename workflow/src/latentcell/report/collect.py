@@ -4,13 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from latentcell.config.settings import LatentsSettings, Settings
+from latentcell.figures.data import largest_subset
 from latentcell.report.answer import answer
-from latentcell.report.cells import ERRORS_AND_SPLITS, cell_map, matrices
+from latentcell.report.cells import ERRORS_AND_SPLITS, cell_map, map_name, matrices
 from latentcell.report.cost import cost_table, seed_table, version_table
 from latentcell.report.curves import learning_curves
 from latentcell.report.glance import glance
+from latentcell.report.headline import headline
 from latentcell.report.parts import DatasetPart, Report, Topic
+from latentcell.report.provenance import provenance
 from latentcell.report.results import Results, results_of
+from latentcell.report.summary import summary
 from latentcell.report.tables import table_topics, topics_across
 from latentcell.runtime.mark import SIMULATION_NOTE, any_bears_mark
 
@@ -37,11 +41,14 @@ def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequenc
     subsets = settings.subset_names()
     return Report(
         run=settings.run,
+        headline=headline(found),
+        summary=summary(found),
         design=_design(settings),
         simulated=SIMULATION_NOTE if any_bears_mark(one.file for one in found) else "",
         datasets=[DatasetPart(one.dataset, _topics(one)) for one in found],
         across=topics_across(found[0]),
         matrices=[matrix for one in found for cells in subsets for matrix in matrices(one, cells)],
+        provenance=provenance(found),
         cost=cost_table(folder),
         seeds=seed_table(settings),
         versions=version_table(),
@@ -49,6 +56,7 @@ def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequenc
         looks=ERRORS_AND_SPLITS,
         maps=[cell_map(one, cells) for one in found for cells in subsets if one.inputs(cells)],
         curves=[curve for one in found for curve in learning_curves(one)],
+        first_map=map_name(found[0], largest_subset(settings)),
     )
 
 
@@ -56,8 +64,8 @@ def _topics(results: Results) -> list[Topic]:
     """Topics of a data set, in the order of the page."""
     answers = [answer(results, cells) for cells in results.settings.subset_names()]
     return [
-        Topic("answer", "Answer", "The answer", answers),
-        Topic("data-set", "Data", "The data at a glance", glance=glance(results)),
+        Topic("answer", "Subsets", "Inputs of each subset in detail", answers),
+        Topic("data-set", "Data", "The data", glance=glance(results)),
         *table_topics(results),
     ]
 

@@ -25,7 +25,8 @@ def learning_curves(results: Results) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        of (``models`` or ``classifiers``), title, measure (label of the axis), limits (of the axis,
+        of (``models`` or ``classifiers``), name, cells (title of the subset), title (of both),
+        measure (label of the axis), limits (of the axis,
         or None), and lines with split, replicate, epochs and values. Models come first.
     """
     return [*_curves_of_models(results), *_curves_of_classifiers(results)]
@@ -36,6 +37,8 @@ def _curves_of_models(results: Results) -> Iterator[dict[str, Any]]:
         history = results.history(key, "history.csv")
         yield {
             "of": "models",
+            "name": input_title(key[1]),
+            "cells": results.full_title(key[0]),
             "title": _title(results, key),
             "measure": "ELBO (nats per cell)",
         } | _lines(history, "elbo")
@@ -51,6 +54,8 @@ def _curves_of_classifiers(results: Results) -> Iterator[dict[str, Any]]:
                 continue
             yield {
                 "of": "classifiers",
+                "name": input_title(key[1]) + named,
+                "cells": results.full_title(key[0]),
                 "title": _title(results, key) + named,
                 "measure": "Accuracy (share of cells)",
             } | _lines(history, "accuracy")

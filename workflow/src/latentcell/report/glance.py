@@ -26,7 +26,7 @@ def glance(results: Results) -> Glance:
     return Glance(
         {
             "Cells": number(len(types)),
-            "Genes": number(_genes(results)),
+            "Genes": number(results.genes),
             "Cell types": number(types.nunique()),
             "UMIs per cell, median": number(results.umi.median()),
             "Replicates": number(results.settings.replicates),
@@ -36,13 +36,6 @@ def glance(results: Results) -> Glance:
         _types(results),
         _umi_chart(results.umi),
     )
-
-
-def _genes(results: Results) -> int:
-    import h5py
-
-    with h5py.File(results.file, "r", locking=False) as file:
-        return int(file["X"].attrs["shape"][1])
 
 
 def _splits(results: Results) -> Table:

@@ -78,6 +78,7 @@ def _data(report: "Report") -> dict[str, Any]:
     return {
         "charts": {name: chart.spec for name, chart in report.charts().items()},
         "curves": report.curves,
+        "firstMap": report.first_map,
         "looks": report.looks,
         "map": json.loads(_asset("map.json")),
         "maps": report.maps,

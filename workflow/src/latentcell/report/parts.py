@@ -53,13 +53,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """Chart with Vega-Lite specification, summary in words and table of its numbers."""
+    """Chart with Vega-Lite specification, summary in words, table of its numbers and a note."""
 
     name: str
     title: str
     summary: str
     spec: Spec
     table: Table | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,79 @@ class Topic:
 
 
 @dataclass(frozen=True)
+class Fact:
+    """Number with its name and a remark."""
+
+    name: str
+    value: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """First screen: answer in a sentence, details in sentences, three numbers, charts, remarks."""
+
+    answer: str
+    sentences: Sequence[str]
+    facts: Sequence[Fact]
+    charts: Sequence[Chart]
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Cell of the summary: text, interval, value to sort by, and length of its bar (0 to 1)."""
+
+    text: str
+    interval: str
+    value: float | None
+    length: float
+
+
+@dataclass(frozen=True)
+class SummaryColumn:
+    """Column of the summary; `group` is what it measures: accuracy, quality or cost."""
+
+    title: str
+    group: str
+    bars: Sequence[Bar]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Summary of all inputs on the largest subset of each data set.
+
+    Attributes
+    ----------
+    datasets, inputs
+        Data set and input of each row.
+    columns
+        Measures.
+    csv
+        The same numbers with all digits, as CSV.
+    notes
+        Notes below the table.
+    """
+
+    datasets: Sequence[str]
+    inputs: Sequence[str]
+    columns: Sequence[SummaryColumn]
+    csv: str
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Origin of the page: date of the results, commit, command, citations, methods in words."""
+
+    date: str
+    commit: str
+    command: str
+    citations: Sequence[str]
+    methods: str
+
+
+@dataclass(frozen=True)
 class DatasetPart:
     """Part of the page for a data set."""
 
@@ -155,6 +229,8 @@ class Report:
     ----------
     run
         Name of the run.
+    headline, summary
+        First screen, and the table below it.
     design
         Sentences on the cells of inputs, choices and accuracies.
     simulated
@@ -165,20 +241,27 @@ class Report:
         Topics of all data sets together, without charts.
     matrices
         Confusion matrices of all data sets.
+    provenance
+        Origin of the page.
     cost, seeds, versions
         Tables of the whole run.
     config
         Configuration as run, in YAML.
     looks, maps, curves
         Data for the script: styles of splits and errors, maps, learning curves.
+    first_map
+        Name of the map to begin with.
     """
 
     run: str
+    headline: Headline
+    summary: Summary
     design: Sequence[str]
     simulated: str
     datasets: Sequence[DatasetPart]
     across: Sequence[Topic]
     matrices: Sequence[Matrix]
+    provenance: Provenance
     cost: Table
     seeds: Table
     versions: Table
@@ -186,10 +269,12 @@ class Report:
     looks: Mapping[str, Any]
     maps: Sequence[Mapping[str, Any]]
     curves: Sequence[Mapping[str, Any]]
+    first_map: str
 
     def charts(self) -> dict[str, Chart]:
         """Charts by their names on the page."""
-        return {
+        first = {f"headline:{index}": chart for index, chart in enumerate(self.headline.charts)}
+        return first | {
             f"{part.name}:{chart.name}": chart for part in self.datasets for chart in part.charts()
         }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from latentcell.config.settings import Settings
-from latentcell.figures.data import FigureData, Key, umi_counts
+from latentcell.figures.data import FigureData, Key, replicate_names, umi_counts
 from latentcell.grid.points import Point, classifier_points, model_points
 from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant, variants
 from latentcell.runtime.io import read_obs
@@ -52,6 +52,12 @@ class Results(FigureData):
         """Path of a file of a subset in replicate 1."""
         return self.folder.joinpath(self.dataset, cells, "r1", *names)
 
+    def repeated(self, cells: str, name: str, *names: str) -> list[Path]:
+        """Paths of a file of a representation of a subset in all its replicates."""
+        folder = self.folder.joinpath(self.dataset, cells)
+        replicates = replicate_names(self.settings, name)
+        return [folder.joinpath(replicate, name, *names) for replicate in replicates]
+
     @property
     def file(self) -> Path:
         """Path of the imported data set."""
@@ -61,6 +67,14 @@ class Results(FigureData):
     def cell_types(self) -> "pd.Series[str]":
         """Type of each cell of the data set."""
         return read_obs(self.file)["cell_type"].astype(str)
+
+    @cached_property
+    def genes(self) -> int:
+        """Number of genes of the data set."""
+        import h5py
+
+        with h5py.File(self.file, "r", locking=False) as file:
+            return int(file["X"].attrs["shape"][1])
 
     @cached_property
     def umi(self) -> "pd.Series[float]":

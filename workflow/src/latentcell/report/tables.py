@@ -1,6 +1,7 @@
 """Tables of the run by topic, some with a chart."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import compress
 from typing import get_args
 
@@ -15,9 +16,12 @@ from latentcell.tables.catalogue import TABLES
 from latentcell.tables.entry import TableEntry
 from latentcell.tables.headings import PROTOCOL_TITLES
 
-_PUBLISHED = (
-    "Tables of the study. Published values are given for the same data set, number of cells and "
-    "model."
+_PUBLISHED = Topic(
+    "published",
+    "Published",
+    "Published values against ours",
+    intro="Tables of the study. Published values are given for the same data set, number of cells "
+    "and model.",
 )
 # By name: entry in the table of contents, heading, text below it.
 _TOPICS = {
@@ -25,7 +29,8 @@ _TOPICS = {
     "contrasts": ("Differences", "Differences to raw counts and principal components", ""),
     "leaderboard": ("Leaderboard", "Leaderboard", ""),
     "few-labels": ("Few labels", "Few labels", ""),
-    "published": ("Published", "Comparison with published values", _PUBLISHED),
+    # Renamed where the run has published values.
+    "published": ("Tables", "Models and inputs in numbers", ""),
 }
 _OWN_TOPICS = {"leaderboard": "leaderboard", "few_labels": "few-labels"} | dict.fromkeys(
     ("contrasts", "class_contrasts"), "contrasts"
@@ -38,18 +43,34 @@ _MOST_BARS = 30
 def table_topics(results: Results) -> list[Topic]:
     """Topics of the run's tables of a data set, without empty topics."""
     found: dict[str, list[Section]] = {name: [] for name in _TOPICS}
-    settings = results.settings
-    for entry in TABLES.values():
-        if entry.across or not entry.is_wanted(settings):
-            continue
-        if results.dataset in entry.datasets(settings):
-            found[_topic_of(entry)].append(_section(results, entry))
+    for entry in (entries := _entries(results)):
+        found[_topic_of(entry)].append(_section(results, entry))
     # Claims come first.
     found["comparison"].sort(key=lambda section: section.title != TABLES["claims"].title)
-    return [
+    topics = [
         Topic(name, menu, title, found[name], intro)
         for name, (menu, title, intro) in _TOPICS.items()
         if found[name]
+    ]
+    studys = (entry.name for entry in entries if _topic_of(entry) == _PUBLISHED.name)
+    published = any(has_published(results.table(name)) for name in studys)
+    return [
+        replace(_PUBLISHED, sections=topic.sections)
+        if published and topic.name == _PUBLISHED.name
+        else topic
+        for topic in topics
+    ]
+
+
+def _entries(results: Results) -> list[TableEntry]:
+    """Tables of the run that a data set has."""
+    settings = results.settings
+    return [
+        entry
+        for entry in TABLES.values()
+        if not entry.across
+        and entry.is_wanted(settings)
+        and results.dataset in entry.datasets(settings)
     ]
 
 
@@ -66,6 +87,12 @@ def topics_across(results: Results) -> list[Topic]:
         return []
     sections = [_section(results, entry) for entry in entries]
     return [Topic("across", "Over data sets", "Over data sets", sections)]
+
+
+def has_published(table: pd.DataFrame) -> bool:
+    """Whether a table of the study has a published value."""
+    columns = [name for name in table if str(name).endswith("published")]
+    return bool(table[columns].notna().any(axis=None))
 
 
 def _topic_of(entry: TableEntry) -> str:
@@ -119,7 +146,7 @@ def _protocols(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:
         "Test accuracy of each input under the protocols as run, as stated and controlled, with "
         "95 % intervals. Hollow diamonds are published values."
     )
-    spec = intervals(long, _ACCURACY, share=True)
+    spec = intervals(long, _ACCURACY, series_title="Protocol")
     yield Chart("protocols", table.caption, summary, spec, table)
 
 
@@ -168,7 +195,7 @@ def _leaderboard(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:
     drawn = _estimates(frame, "accuracy_", list(map(" + ".join, pairs)), table.cells("Accuracy"))
     more = f" The first {_MOST_BARS} of {len(frame)}." if len(frame) > _MOST_BARS else ""
     summary = f"Test accuracy with 95 % intervals, the best first: {drawn['label'][0]}.{more}"
-    spec = intervals(drawn.head(_MOST_BARS), _ACCURACY, share=True)
+    spec = intervals(drawn.head(_MOST_BARS), _ACCURACY, label="Method")
     yield Chart("leaderboard", table.caption, summary, spec, table)
 
 
@@ -197,7 +224,8 @@ def _ablations(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:
         )
         unit = "nats per cell" if nats else "share of cells"
         long = part[["label", "series", "mean", "low", "high", "text"]]
-        spec = intervals(long, f"Effect of having it ({unit})", nats=nats, zero=True)
+        names = {"label": "Confounder", "series_title": "Base"}
+        spec = intervals(long, f"Effect of having it ({unit})", nats=nats, zero=True, **names)
         numbers = None if index else table
         yield Chart(f"ablations-{measure}-{name}", title, summary, spec, numbers)
 

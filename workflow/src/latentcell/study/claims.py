@@ -27,6 +27,7 @@ from typing import Literal
 import pandas as pd
 
 from latentcell.evaluate.metrics import MEASURES
+from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.study.confounding import confounder_of, suspects_text, with_true_means
 from latentcell.study.contrasts import (
     Contrast,
@@ -54,6 +55,8 @@ Verdict = Literal["stands", "does not stand", "cannot be decided"]
 # Verdict by measure beside accuracy, with the contrast to report; None without records.
 Others = dict[str, tuple[Verdict, Contrast | None]]
 _MEASURE_WORDS = {"balanced_accuracy": "balanced accuracy", "macro_f1": "macro-F1"}
+# Needed by all contrasts over replicates.
+_REPLICATES = f"{MIN_REPLICATES} or more replicates"
 _OPPOSITE: dict[Verdict, Verdict] = {
     "stands": "does not stand",
     "does not stand": "stands",
@@ -120,7 +123,7 @@ def no_clear_differences(limits: Thresholds) -> Question:
         f"scVAE, mean over the inputs of each kind, smallest subset: all within ±{limit:g}, less "
         "than what the study's own test sets could show.",
         ("test-latents", "redrawn-splits", "first-rows", "other-cells"),
-        "raw, PCA and scVAE classified on the same cells and splits in two or more replicates",
+        f"raw, PCA and scVAE classified on the same cells and splits in {_REPLICATES}",
         lambda records, variant: kind_differences(
             records,
             variant,
@@ -141,7 +144,7 @@ def dimension_no_effect(limits: Thresholds) -> Question:
         "PCA, and of scVAE (mean over the numbers of hidden units that have both), smallest "
         f"subset: both within ±{limits.clear:g}.",
         ("redrawn-splits", "test-latents"),
-        "two or more dimensions of PCA and of scVAE in two or more replicates",
+        f"two or more dimensions of PCA and of scVAE in {_REPLICATES}",
         dimension_differences,
         classifies=True,
     )
@@ -157,7 +160,7 @@ def more_cells_classify_better(limits: Thresholds) -> Question:
         f"subset: more than {limits.accuracy:g}. With one subset only: the same "
         "on the authors' latents, which can refute the claim alone.",
         ("test-latents", "twice-split"),
-        "latents of both subsets in two or more replicates, and classifiers of both with the "
+        f"latents of both subsets in {_REPLICATES}, and classifiers of both with the "
         "same number of training cells",
         gain_of_accuracy,
         classifies=True,
@@ -175,7 +178,7 @@ def more_cells_better_elbo(limits: Thresholds) -> Question:
         "of the study's cells only: the published models of 15,000 less ours of the same "
         "shapes (else Z), which can refute the claim alone.",
         ("inflated-means", "zero-biases", "slow-learning"),
-        "models of both subsets, measured on the same test cells, in two or more replicates",
+        f"models of both subsets, measured on the same test cells, in {_REPLICATES}",
         gain_of_elbo,
         published_gain,
         records=("models",),
@@ -192,8 +195,8 @@ def hidden_units_do_not_matter(limits: Thresholds) -> Question:
         "number of hidden units, mean over the latent dimensions that have both, smallest subset: "
         f"within ±{limits.nats:g}.",
         ("inflated-means", "zero-biases", "slow-learning"),
-        "models of two or more numbers of hidden units at the same latent dimension, in two or "
-        "more replicates",
+        "models of two or more numbers of hidden units at the same latent dimension, in "
+        f"{_REPLICATES}",
         hidden_difference,
         hidden_details,
         records=("models",),
@@ -211,8 +214,8 @@ def pca_explains_20_percent(limits: Thresholds) -> Question:
         f"share falls with the number of cells: between {limits.variance[0]:g} and "
         f"{limits.variance[1]:g}.",
         ("leaky-pca",),
-        f"PCA with {limits.components} components, fitted on all cells of the subset, in two or "
-        "more replicates",
+        f"PCA with {limits.components} components, fitted on all cells of the subset, in "
+        f"{_REPLICATES}",
         explained_variance,
         variance_by_cells,
         records=("variance",),
@@ -233,8 +236,8 @@ def plateau_before_50_epochs(limits: Thresholds) -> Question:
         f"training ends before epoch {enough}, the claim is not decided: its later epochs are "
         "unknown, and the trainings that went on are those that still improved.",
         ("slow-learning", "zero-biases"),
-        f"models trained for {enough} or more epochs without early stopping, in two or more "
-        f"replicates of {AS_RUN}",
+        f"models trained for {enough} or more epochs without early stopping, in "
+        f"{_REPLICATES} of {AS_RUN}",
         late_gain,
         early_stops,
         records=("model_curves",),
@@ -253,7 +256,7 @@ def overfitting_stronger_raw_pca(limits: Thresholds) -> Question:
         "kind, paired difference of raw less scVAE and of PCA less scVAE, smallest subset: "
         f"both more than {limit:g}.",
         ("test-latents", "double-softmax"),
-        "learning curves of raw, PCA and scVAE in two or more replicates",
+        f"learning curves of raw, PCA and scVAE in {_REPLICATES}",
         overfitting_differences,
         records=("curves",),
     )
@@ -287,7 +290,7 @@ def too_few_cells(limits: Thresholds) -> Question:
         f"than PCA by more than {limit:g}. It does not stand if scVAE is shown to be no worse than "
         "this against both.",
         ("zero-biases", "slow-learning", "test-latents"),
-        "raw, PCA and scVAE classified on the same cells and splits in two or more replicates",
+        f"raw, PCA and scVAE classified on the same cells and splits in {_REPLICATES}",
         lambda records, variant: kind_differences(
             records, variant, [("scVAE", "raw"), ("scVAE", "PCA")], (-limit, math.inf)
         ),

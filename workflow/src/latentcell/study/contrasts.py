@@ -17,6 +17,7 @@ from scipy import stats
 from latentcell.config.names import pca_components, pca_name
 from latentcell.evaluate.rounding import round_number
 from latentcell.evaluate.statistics import (
+    MIN_REPLICATES,
     Estimate,
     paired_difference,
     unpaired_difference,
@@ -211,8 +212,8 @@ def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
     if f"{measure}_mean_large" not in both:
         raise MissingError(f"{measure} on the deposited latents")
     replicates = int(both[["replicates_large", "replicates_small"]].to_numpy().min())
-    if replicates < 2:
-        raise MissingError("two or more replicates on the deposited latents")
+    if replicates < MIN_REPLICATES:
+        raise MissingError(f"{MIN_REPLICATES} or more replicates on the deposited latents")
     mean = float((both[f"{measure}_mean_large"] - both[f"{measure}_mean_small"]).mean())
     error = sum(
         both[f"{measure}_sd_{one}"] ** 2 * (1 / both[f"replicates_{one}"] + USUAL_SHARE)
@@ -325,6 +326,6 @@ def contrast_of(
 ) -> Contrast:
     """Make a contrast of an estimate; raises `MissingError` without interval."""
     if found.mean is None or found.low is None or found.high is None:
-        raise MissingError(f"two or more replicates ({name}: {found.note})")
+        raise MissingError(f"{MIN_REPLICATES} or more replicates ({name}: {found.note})")
     numbers = (found.mean, found.low, found.high)
     return Contrast(name, *numbers, region, scale, found.replicates, share, caveat)

@@ -12,6 +12,7 @@ from latentcell.config.protocols.confounders import Confounder
 from latentcell.config.settings import Settings
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.statistics import (
+    CORRELATION,
     Estimate,
     detectable_difference,
     difference_p_value,
@@ -164,9 +165,11 @@ def _effects(
 
 
 def _difference(first: pd.DataFrame, second: pd.DataFrame, measure: str, paired: bool) -> Estimate:
+    one, other = first[measure], second[measure]
+    bounds = CORRELATION if measure in MEASURES else None
     if paired:
-        return paired_difference(first[measure], second[measure], share_of(first))
-    return unpaired_difference(first[measure], second[measure], (share_of(first), share_of(second)))
+        return paired_difference(one, other, share_of(first), bounds=bounds)
+    return unpaired_difference(one, other, (share_of(first), share_of(second)), bounds=bounds)
 
 
 def _same_sizes(first: pd.DataFrame, second: pd.DataFrame) -> bool:

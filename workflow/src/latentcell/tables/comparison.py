@@ -21,6 +21,8 @@ from latentcell.config.names import ModelName, is_model, pca_components
 from latentcell.config.protocols import PROTOCOLS
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.evaluate.statistics import (
+    CORRELATION,
+    SHARE,
     Estimate,
     Probabilities,
     paired_difference,
@@ -68,7 +70,7 @@ def controlled_table(accuracies: pd.DataFrame, variant: str = "controlled") -> p
     rows = []
     for name in input_order(jobs["input"]):
         part = jobs[jobs["input"] == name]
-        estimates = {m: resampled_mean(part[m], share_of(part)) for m in MEASURES}
+        estimates = {m: resampled_mean(part[m], share_of(part), bounds=SHARE) for m in MEASURES}
         rows.append(
             _input_keys(name)
             | {k: v for m in MEASURES for k, v in estimate_columns(estimates[m], f"{m}_").items()}
@@ -145,7 +147,7 @@ def learning_curve(accuracies: pd.DataFrame) -> pd.DataFrame:
         points.sort(key=lambda point: float(point["training_cells"].mean()))
         share = share_of(points[-1])
         for point in points:
-            estimate = resampled_mean(point["accuracy"], share)
+            estimate = resampled_mean(point["accuracy"], share, bounds=SHARE)
             rows.append(
                 {"input": name, "training_cells": float(point["training_cells"].mean())}
                 | estimate_columns(estimate, "accuracy_")
@@ -180,7 +182,7 @@ def protocol_table(accuracies: pd.DataFrame, *, subset: int | None = 1300) -> pd
             part = records[records["input"] == name]
             if part.empty:
                 continue
-            estimates[protocol] = resampled_mean(part["accuracy"], share_of(part))
+            estimates[protocol] = resampled_mean(part["accuracy"], share_of(part), bounds=SHARE)
             prefix = f"{_prefix(protocol)}_"
             row |= estimate_columns(estimates[protocol], prefix)
             row |= {f"{prefix}replicates": len(part)}
@@ -257,7 +259,8 @@ def share_of(jobs: pd.DataFrame) -> float:
     With test cells of another data set the share is at least 1. Halves of these cells differ as all
     of them do from those of another sample, so that more replicates tell no more about them.
     """
-    if "held_out" in jobs and jobs["held_out"].astype(bool).any():
+    # Records of older runs lack the value: their test cells are of the same data set.
+    if "held_out" in jobs and jobs["held_out"].eq(True).any():
         return max(1.0, tested_share(jobs["test_cells"], jobs["training_cells"]))
     return tested_share(jobs["test_cells"], jobs["training_cells"])
 
@@ -288,10 +291,10 @@ def compare_pair(
         first, second = common_replicates(first, second)
     one, other, shares = first[measure], second[measure], (share_of(first), share_of(second))
     if paired:
-        difference = paired_difference(one, other, max(shares))
+        difference = paired_difference(one, other, max(shares), bounds=CORRELATION)
         found = paired_probabilities(one, other, max(shares), rope=rope)
     else:
-        difference = unpaired_difference(one, other, shares)
+        difference = unpaired_difference(one, other, shares, bounds=CORRELATION)
         found = unpaired_probabilities(one, other, shares, rope=rope)
     more = {"paired": paired, "replicates": difference.replicates, "note": difference.note}
     columns = estimate_columns(difference, "difference_") | probability_columns(found)

@@ -16,6 +16,7 @@ import pandas as pd
 from latentcell.config.settings import Settings
 from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.evaluate.statistics import (
+    CORRELATION,
     combined_difference,
     combined_probabilities,
     difference_p_value,
@@ -188,7 +189,7 @@ def _by_type(classes: pd.DataFrame, first: str, second: str, share: float) -> li
     for name, part in classes.groupby("cell_type", sort=True):
         pair = (part[part["input"] == one] for one in (first, second))
         one, other = common_replicates(*pair)
-        estimate = paired_difference(one["f1"], other["f1"], share)
+        estimate = paired_difference(one["f1"], other["f1"], share, bounds=CORRELATION)
         rows.append(
             {"cell_type": name, "test_cells_mean": one["support"].mean()}
             | estimate_columns(estimate, "difference_")
@@ -208,8 +209,9 @@ def _combined(part: pd.DataFrame, settings: Settings) -> dict[str, Any]:
     """Columns of a contrast over data sets."""
     rope = settings.comparison.rope
     means, errors = part["difference_mean"], part["standard_error"]
-    mean = combined_difference(means, errors, rope=rope)
-    ranks = signed_rank_probabilities(means, rope=rope, seed=settings.grid.seed)
+    mean = combined_difference(means, errors, rope=rope, bounds=CORRELATION)
+    # Both methods leave out data sets of too few replicates.
+    ranks = signed_rank_probabilities(means[errors.notna()], rope=rope, seed=settings.grid.seed)
     return {
         "datasets": mean.datasets,
         "difference_mean": mean.mean,

@@ -154,7 +154,8 @@ class TableEntry:
         from latentcell.tables.building import NOTES
 
         explained = NOTES[self.name](table) if self.name in NOTES else []
-        return [*([] if len(table) else [self.empty]), *self.remarks, *explained]
+        empty = [] if len(table) else [self.empty]
+        return [*empty, *_few_replicates(table), *self.remarks, *explained]
 
     def shown(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Rows for Markdown, LaTeX and the page; the CSV file has all."""
@@ -200,3 +201,19 @@ class TableEntry:
                 write_csv(path, table)
             else:
                 write_text(path, writers[path.suffix](table))
+
+
+def _few_replicates(table: "pd.DataFrame") -> list[str]:
+    """Note of a table with rows of too few replicates for intervals and probabilities."""
+    from latentcell.evaluate.statistics import MIN_REPLICATES
+
+    names = list(map(str, table))
+    counts = [name for name in names if name == "replicates" or name.endswith("_replicates")]
+    bounds = [name for name in names if name == "low" or name.endswith("_low")]
+    few = (table[counts] < MIN_REPLICATES).any(axis=1)
+    if not table.loc[few, bounds].isna().any(axis=None):
+        return []
+    return [
+        f"Fewer than {MIN_REPLICATES} replicates have a mean, but neither intervals nor "
+        "probabilities: their spread is not known well enough."
+    ]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from latentcell.config.names import labelled_name
 from latentcell.config.settings import Settings
-from latentcell.evaluate.statistics import paired_difference, resampled_mean
+from latentcell.evaluate.statistics import CORRELATION, SHARE, paired_difference, resampled_mean
 from latentcell.grid.variants import main_variant
 from latentcell.tables.comparison import estimate_columns, share_of
 from latentcell.tables.headings import PAIR
@@ -62,10 +62,12 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
                 "replicates": len(part),
             }
             for name in _MEASURES:
-                row |= estimate_columns(resampled_mean(part[name], tested), f"{name}_")
+                estimate = resampled_mean(part[name], tested, bounds=SHARE)
+                row |= estimate_columns(estimate, f"{name}_")
             if base and base != pair and (*base, share) in groups:
                 own, other = _aligned(part, groups[*base, share])
-                row |= estimate_columns(paired_difference(own, other, tested), "difference_")
+                difference = paired_difference(own, other, tested, bounds=CORRELATION)
+                row |= estimate_columns(difference, "difference_")
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(COLUMNS[1:-1], "float64"))

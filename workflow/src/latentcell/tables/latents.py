@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from latentcell.config.names import ModelName, is_model
-from latentcell.evaluate.statistics import resampled_mean
+from latentcell.evaluate.statistics import CORRELATION, SHARE, resampled_mean
 from latentcell.tables.comparison import (
     estimate_columns,
     input_order,
@@ -14,7 +14,8 @@ from latentcell.tables.comparison import (
     typed_table,
 )
 
-MEASURES = ("nmi", "ari", "silhouette")
+# With the bounds of their values.
+MEASURES = {"nmi": SHARE, "ari": CORRELATION, "silhouette": CORRELATION}
 # Prefix of columns by part of the cells.
 PARTS = {"all": "", "test": "test_"}
 # Measures of q(y given x), of models that have them.
@@ -54,7 +55,7 @@ def latents_table(
             {"representation": name}
             | _quality(part)
             | estimate_columns(
-                resampled_mean(accuracy["accuracy"], share_of(accuracy)), "accuracy_"
+                resampled_mean(accuracy["accuracy"], share_of(accuracy), bounds=SHARE), "accuracy_"
             )
             | {"clusters_mean": everyone["clusters"].mean()}
             | _mixture(models[models["variant"] == variant], name)
@@ -71,10 +72,10 @@ def _quality(part: pd.DataFrame) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for cells, prefix in PARTS.items():
         rows = part[part["cells_measured"] == cells]
-        for measure in MEASURES:
-            columns |= estimate_columns(
-                resampled_mean(pd.to_numeric(rows[measure]), share_of(rows)), f"{prefix}{measure}_"
-            )
+        for measure, bounds in MEASURES.items():
+            values = pd.to_numeric(rows[measure])
+            estimate = resampled_mean(values, share_of(rows), bounds=bounds)
+            columns |= estimate_columns(estimate, f"{prefix}{measure}_")
     return columns
 
 

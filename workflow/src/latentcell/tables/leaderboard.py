@@ -6,7 +6,7 @@ import pandas as pd
 
 from latentcell.evaluate.metrics import MEASURES, MERGED
 from latentcell.evaluate.posterior import best_probabilities
-from latentcell.evaluate.statistics import resampled_mean
+from latentcell.evaluate.statistics import SHARE, resampled_mean
 from latentcell.tables.comparison import estimate_columns, jobs_of, share_of
 from latentcell.tables.headings import PAIR
 
@@ -51,7 +51,7 @@ def leaderboard_table(
     for pair, part in scores.groupby(PAIR, sort=True):
         row = dict(zip(PAIR, pair, strict=True)) | {"replicates": len(part)}
         for name in SCORES:
-            row |= estimate_columns(resampled_mean(part[name], share), f"{name}_")
+            row |= estimate_columns(resampled_mean(part[name], share, bounds=SHARE), f"{name}_")
         rows.append(row)
     table = pd.DataFrame(rows).merge(_costs(costs[costs["variant"] == variant]), on=PAIR)
     table = table.merge(_probabilities(scores, share, seed), on=PAIR)

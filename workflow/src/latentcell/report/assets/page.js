@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const MOST_LISTED = 200;
+  const MOST_LISTED = 200, MOST_POINTS = 4000;
 
   // Text has the colour of the surrounding page. Expressions are interpreted, as the policy forbids compilation.
   const options = (width) => ({
@@ -22,10 +22,15 @@
     },
   });
 
-  const draw = (element, spec) => vegaEmbed(element, spec, options(element.clientWidth));
+  // A folded chart has no width. It is drawn for printing all the same, and once more when unfolded.
+  const draw = (element, spec) => {
+    const width = element.clientWidth || Math.min(800, $("main").clientWidth - 80);
+    if (!element.clientWidth) spec.width = width - 220;
+    return vegaEmbed(element, spec, options(width));
+  };
 
   // Map ----------------------------------------------------------------------------------------
-  const state = { map: data.maps[0], hidden: new Set(), picked: null, find: "", x: [0, 1], y: [0, 1] };
+  const state = { map: data.maps.find(({ name }) => name === data.firstMap), hidden: new Set(), picked: null, find: "", x: [0, 1], y: [0, 1] };
   let view = null;
 
   const fill = (select, items, keep) => {
@@ -61,7 +66,8 @@
     switch ($("colour").value) {
       case "type": return cell.type;
       case "predicted": return cell.predicted;
-      case "error": return cell.right === null ? "none" : cell.right ? "right" : "wrong";
+      // Errors on cells that the classifier has learnt from say nothing.
+      case "error": return cell.split !== "test" ? "none" : cell.right ? "right" : "wrong";
       case "split": return cell.split;
       default: return "";
     }
@@ -219,9 +225,15 @@
 
   const chooseSubset = () => {
     state.map = data.maps.find(({ name }) => name === $("subset").value);
-    fill($("representation"), state.map.representations, $("representation").value);
-    fill($("input"), state.map.inputs, $("input").value);
+    fill($("representation"), state.map.representations, state.map.best);
+    fill($("input"), state.map.inputs, state.map.best);
     whole();
+  };
+
+  // Map and matrix are of the same representation, as far as it has both.
+  const follow = (leader, follower) => {
+    const items = [...$(follower).options].map(({ value }) => value);
+    if (items.includes($(leader).value)) $(follower).value = $(leader).value;
   };
 
   const zoom = (factor, at = [0.5, 0.5]) => {
@@ -300,8 +312,8 @@
   const listenToControls = () => {
     for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
     $("subset").addEventListener("change", () => { clear(); chooseSubset(); update(); });
-    $("representation").addEventListener("change", () => { whole(); update(); });
-    $("input").addEventListener("change", update);
+    $("representation").addEventListener("change", () => { follow("representation", "input"); whole(); update(); });
+    $("input").addEventListener("change", () => { follow("input", "representation"); whole(); update(); });
     $("colour").addEventListener("change", () => { state.hidden.clear(); update(); });
     $("show").addEventListener("change", update);
     $("find").addEventListener("input", () => {
@@ -325,7 +337,7 @@
   };
 
   const startMap = async () => {
-    fill($("subset"), data.maps);
+    fill($("subset"), data.maps, data.firstMap);
     chooseSubset();
     const [width, height] = size();
     const spec = { ...data.map, width, height };
@@ -336,58 +348,163 @@
   };
 
   // Learning curves ----------------------------------------------------------------------------
-  const curveSpec = (curve) => ({
+  const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D3F", "#7F7F7F"];
+  const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
+  const TITLES = { name: "Model or input", split: "Split", replicate: "Replicate", epoch: "Epoch" };
+
+  // A line has one tooltip, and so invisible points have those of its epochs, as far as a page bears them.
+  const pointsOf = (values) => {
+    if (values.every(({ epoch }) => epoch === values[0].epoch)) return true;
+    return values.length <= MOST_POINTS && { size: 60, opacity: 0 };
+  };
+
+  const curveSpec = (values, measure, limits, look) => ({
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     width: "container", height: 300,
-    data: {
-      values: curve.lines.flatMap(({ split, replicate, epochs, values }) =>
-        epochs.map((epoch, index) => ({ split, replicate, epoch, value: values[index] }))),
-    },
-    mark: { type: "line", clip: true, point: curve.lines.every(({ epochs }) => epochs.length === 1) },
+    data: { values },
+    mark: { type: "line", clip: true, point: pointsOf(values) },
     encoding: {
-      x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false } },
-      y: {
-        field: "value", type: "quantitative", title: curve.measure,
-        scale: curve.limits ? { domain: curve.limits } : { zero: false },
-      },
-      color: {
-        field: "split", title: null, legend: { orient: "bottom" },
-        scale: { domain: ["training", "validation"], range: ["#0072B2", "#D55E00"] },
-      },
-      strokeDash: { field: "split", title: null, legend: { orient: "bottom" }, scale: { domain: ["training", "validation"], range: [[1, 0], [5, 3]] } },
-      detail: { field: "replicate" },
-      tooltip: ["split", "replicate", "epoch", "value"].map((field) => ({ field })),
+      x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false }, axis: { tickMinStep: 1 } },
+      y: { field: "value", type: "quantitative", title: measure, scale: limits ? { domain: limits } : { zero: false } },
+      ...look,
+      tooltip: [
+        ...Object.entries(TITLES).filter(([field]) => field in values[0] && (field !== "epoch" || pointsOf(values)))
+          .map(([field, title]) => ({ field, title })),
+        ...(pointsOf(values) ? [{ field: "value", title: measure, format: ".4~g" }] : []),
+      ],
     },
   });
 
-  const drawCurve = () => {
-    const curve = data.curves[Number($("curve").value)];
-    $("curve-title").textContent = `${curve.measure}: ${curve.title}`;
-    $("curve-summary").textContent =
-      "Training cells solid, validation cells dashed, one line per replicate."
-      + (curve.limits ? " First epochs far below the others are cut off." : "");
-    return draw($("curve-chart"), curveSpec(curve));
+  // One model: a line for each replicate, training cells solid, validation cells dashed.
+  const splitLook = {
+    color: {
+      field: "split", title: null, legend: { orient: "bottom", symbolOpacity: 1 },
+      scale: { domain: ["training", "validation"], range: ["#0072B2", "#D55E00"] },
+    },
+    strokeDash: { field: "split", title: null, legend: { orient: "bottom", symbolOpacity: 1 }, scale: { domain: ["training", "validation"], range: [[1, 0], [5, 3]] } },
+    detail: { field: "replicate" },
   };
 
-  const chooseStage = () => {
-    const items = data.curves.map((curve, index) => ({ ...curve, name: String(index) }));
-    fill($("curve"), items.filter((item) => item.of === $("stage").value));
+  // All models: a colour each, and a dash where there are more models than colours.
+  const nameLook = (names) => {
+    const at = (list, turn) => names.map((_, index) => list[turn(index) % list.length]);
+    const domain = { domain: names };
+    const legend = { orient: "bottom", columns: 2, labelLimit: 260, symbolOpacity: 1 };
+    return {
+      color: { field: "name", title: null, legend, scale: { ...domain, range: at(COLOURS, (index) => index) } },
+      strokeDash: {
+        field: "name", title: null, legend,
+        scale: { ...domain, range: at(DASHES, (index) => Math.floor(index / COLOURS.length)) },
+      },
+    };
+  };
+
+  const replicateLines = (curve) => curve.lines.flatMap(({ split, replicate, epochs, values }) =>
+    epochs.map((epoch, index) => ({ split, replicate, epoch, value: values[index] })));
+
+  // Mean over the replicates that reached an epoch.
+  const meanLine = (curve) => {
+    const found = new Map();
+    for (const { split, epoch, value } of replicateLines(curve)) {
+      if (split !== "validation" || value === null) continue;
+      const [sum, number] = found.get(epoch) ?? [0, 0];
+      found.set(epoch, [sum + value, number + 1]);
+    }
+    return [...found].map(([epoch, [sum, number]]) => ({ name: curve.name, epoch, value: sum / number }));
+  };
+
+  const curvesHere = () =>
+    data.curves.filter((curve) => curve.of === $("stage").value && curve.cells === $("curve-cells").value);
+
+  const together = (limits) =>
+    limits.every(Boolean) && limits.length ? [Math.min(...limits.map(([low]) => low)), Math.max(...limits.map(([, high]) => high))] : null;
+
+  const drawCurve = () => {
+    const here = curvesHere();
+    const one = here.find(({ name }) => name === $("curve").value);
+    const { measure } = here[0];
+    const limits = one ? one.limits : together(here.map((curve) => curve.limits));
+    const values = one ? replicateLines(one) : here.flatMap(meanLine);
+    const look = one ? splitLook : nameLook(here.map(({ name }) => name));
+    const all = $("stage").value === "models" ? "all models" : "all inputs";
+    $("curve-title").textContent = `${measure}: ${one ? one.title : `${all}, ${here[0].cells}`}`;
+    $("curve-summary").textContent =
+      (one ? "Training cells solid, validation cells dashed, one line per replicate."
+        : "Validation cells, a line for each model or input: the mean over its replicates.")
+      + (limits ? " First epochs far below the others are cut off." : "");
+    return draw($("curve-chart"), curveSpec(values, measure, limits, look));
+  };
+
+  const chooseCurves = (keep) => {
+    const names = curvesHere().map(({ name }) => ({ name, title: name }));
+    fill($("curve"), [{ name: "", title: "All, overlaid" }, ...names], keep);
     return drawCurve();
   };
 
-  const charts = () => Promise.all([...document.querySelectorAll("[data-chart]")].map((element) =>
+  const chooseStage = () => {
+    const own = data.curves.filter((curve) => curve.of === $("stage").value);
+    const cells = [...new Set(own.map((curve) => curve.cells))];
+    fill($("curve-cells"), cells.map((name) => ({ name, title: name })), $("curve-cells").value);
+    return chooseCurves("");
+  };
+
+  // Summary ------------------------------------------------------------------------------------
+  const sortBy = (heading) => {
+    const table = heading.closest("table");
+    const column = [...heading.parentElement.children].indexOf(heading);
+    const text = !heading.classList.contains("number");
+    const before = heading.getAttribute("aria-sort");
+    // Numbers begin with the largest, names with the first.
+    const down = before ? before === "ascending" : !text;
+    const valueOf = (row) => row.children[column].dataset.value;
+    const compare = (a, b) => text ? a.localeCompare(b, "en", { numeric: true }) : Number(a) - Number(b);
+    const rows = [...table.tBodies[0].rows].sort((a, b) => {
+      const [one, other] = [valueOf(a), valueOf(b)];
+      // Empty cells stay last.
+      if (one === undefined || other === undefined) return (one === undefined) - (other === undefined);
+      return (down ? -1 : 1) * compare(one, other);
+    });
+    for (const each of heading.parentElement.children) each.removeAttribute("aria-sort");
+    heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+    table.tBodies[0].append(...rows);
+  };
+
+  for (const button of document.querySelectorAll(".sort")) {
+    button.addEventListener("click", () => sortBy(button.closest("th")));
+  }
+
+  // Parts that are folded ----------------------------------------------------------------------
+  const charts = (part = document) => Promise.all([...part.querySelectorAll("[data-chart]")].map((element) =>
     draw(element, structuredClone(data.charts[element.dataset.chart]))));
+
+  // A link to a folded part unfolds it.
+  const unfold = () => {
+    const target = location.hash && $(decodeURIComponent(location.hash.slice(1)));
+    const part = target && target.querySelector(":scope > details");
+    if (part) { part.open = true; target.scrollIntoView(); }
+  };
+  addEventListener("hashchange", unfold);
+
+  let printing = false;
+  for (const part of document.querySelectorAll("details.topic")) {
+    part.addEventListener("toggle", () => { if (part.open && !printing) charts(part); });
+  }
 
   // Printed pages show all details, in light colours.
   const folded = new Set();
   addEventListener("beforeprint", () => {
-    for (const part of document.querySelectorAll("details:not([open])")) { part.open = true; folded.add(part); }
+    printing = true;
+    for (const part of document.querySelectorAll("details:not([open], .screen)")) { part.open = true; folded.add(part); }
   });
-  addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); });
+  addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); printing = false; });
 
   $("stage").addEventListener("change", chooseStage);
+  $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
   $("curve").addEventListener("change", drawCurve);
   dark.addEventListener("change", () => { charts(); drawCurve(); if (view) update(); });
   // A run has no map if its classifier fits no input.
-  Promise.all([charts(), chooseStage(), data.maps.length ? startMap() : null]).then(() => { document.documentElement.dataset.ready = "yes"; });
+  Promise.all([charts(), chooseStage(), data.maps.length ? startMap() : null]).then(() => {
+    unfold();
+    document.documentElement.dataset.ready = "yes";
+  });
 })();
