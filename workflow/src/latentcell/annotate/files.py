@@ -1,5 +1,6 @@
 """Training and annotation with files: references, queries, bundles and results."""
 
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,11 +240,18 @@ def write_annotation(
         Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
     """
     paths = _result_paths(output)
-    write_h5ad(paths[0], adata)
+    folder = paths[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
     table = annotation.cells.copy()
     table.insert(0, "barcode", adata.obs_names.to_numpy())
-    write_csv(paths[1], table)
-    write_json(paths[2], full_report(annotation, annotator))
+    # All three get their names once all are written.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{paths[0].stem}-") as temporary:
+        made = [Path(temporary) / path.name for path in paths]
+        write_h5ad(made[0], adata)
+        write_csv(made[1], table)
+        write_json(made[2], full_report(annotation, annotator))
+        for unfinished, path in zip(made, paths, strict=True):
+            unfinished.replace(path)
     return paths
 
 

@@ -88,7 +88,8 @@ def _is_matrix(name: str) -> bool:
 
 
 def _is_known(name: str) -> bool:
-    suffixes = tuple(suffix for ends in SUFFIXES.values() for suffix in ends)
+    # Most files .txt are something else.
+    suffixes = tuple(one for ends in SUFFIXES.values() for one in ends if ".txt" not in one)
     names = tuple(one for role in TENX_FILES.values() for one in role)
     return name.lower().endswith(suffixes) and not name.removesuffix(".gz").endswith(names)
 
@@ -114,11 +115,18 @@ def _walk(folder: Path, levels: int) -> Iterator[Path]:
                     f"{folder}: expected a folder with a matrix.mtx, found more than "
                     f"{_MOST_ENTRIES:,} files and folders: name the folder of the matrix"
                 )
-            if entry.is_dir():
+            if _is_folder(entry):
                 below.append(entry)
             else:
                 yield entry
         level = below
+
+
+def _is_folder(entry: Path) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _names_beside(matrix: Path, role: str) -> Path:

@@ -7,13 +7,14 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from latentcell.config.datasets import known_datasets
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.own import hold_to, own_file
-from latentcell.data.readers import read_counts
+from latentcell.data.readers import open_cells, read_counts
 from latentcell.data.tables import read_cell_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
@@ -59,7 +60,7 @@ def import_dataset(
         settings = local
     source = settings.path or name
     check_barcodes(adata.obs_names, source)
-    counts = check_counts(adata, source)
+    counts = _checked_counts(adata, source, settings)
     types = check_labels(labels, adata.obs_names, settings.labels or source)
     obs = pd.DataFrame({"cell_type": types}, index=adata.obs_names)
     if settings.batch_column is not None:
@@ -70,6 +71,24 @@ def import_dataset(
         uns["simulated"] = note
         warnings.warn(f"{source}: {note}", stacklevel=2)
     return anndata.AnnData(counts, obs=obs, var=adata.var[["symbol"]], uns=uns)
+
+
+def _checked_counts(
+    adata: anndata.AnnData, source: str, settings: DatasetSettings
+) -> sparse.csr_matrix:
+    """Check the counts; where X has none, name the other matrices of the user's file."""
+    try:
+        return check_counts(adata, source)
+    except InputError as error:
+        if settings.is_built_in or settings.layer is not None:
+            raise
+        others = [name for name in open_cells(settings).places if name != "X"]
+        if not others:
+            raise
+        raise InputError(
+            f"{error}: if the counts are not in X, name their place in datasets.layer: "
+            f"{', '.join(others)}"
+        ) from None
 
 
 def simulation_note(barcodes: pd.Index) -> str | None:
