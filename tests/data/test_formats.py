@@ -137,6 +137,14 @@ def test_samples_share_genes_but_no_barcodes(tmp_path):
         read(tmp_path / "GSM2_matrix.mtx")
 
 
+def test_a_matrix_of_another_name_has_the_names_of_its_sample(tmp_path):
+    sample(tmp_path, "GSM1_", ("raw_counts.mtx", "genes.tsv", "barcodes.tsv"))
+    sample(tmp_path, "GSM2_", add=100)
+    path = tmp_path / "GSM1_raw_counts.mtx"
+    names = [file.name for file in matrix_files(path).values()]
+    assert names == ["GSM1_raw_counts.mtx", "GSM1_genes.tsv", "GSM1_barcodes.tsv"]
+
+
 def test_names_of_kallisto_and_cells_in_rows(tmp_path):
     sample(tmp_path, "cells_x_genes.", ("mtx", "genes.txt", "barcodes.txt"))
     with (tmp_path / "cells_x_genes.mtx").open("wb") as stream:

@@ -27,6 +27,10 @@ OTHERS = {
     "HTO_classification.global": RNG.choice(["Singlet", "Doublet", "Negative"], CELLS),
     "scDblFinder.class": RNG.choice(["singlet", "doublet"], CELLS),
     "my_class": RNG.choice(["Singlet", "Doublet"], CELLS),
+    "DF.classifications_0.25_0.09_500": RNG.choice(["Singlet", "Doublet"], CELLS),
+    "MULTI_ID": RNG.choice(["BAR1", "BAR2"], CELLS),
+    "RNA_snn_res.0.8": pd.Categorical(pd.factorize(TYPES)[0]),
+    "celltype.stim": np.char.add(TYPES, RNG.choice(["_CTRL", "_STIM"], CELLS)),
     "label": RNG.choice(["ctrl", "stim"], CELLS),
     "Phase": RNG.choice(["G1", "S", "G2M"], CELLS),
     "orig.ident": RNG.choice(["s1", "s2"], CELLS),
@@ -58,6 +62,7 @@ def chosen(obs, counts=COUNTS):
         *("cell_type", "CellType", "Cell type", "celltypes", "annotation", "final_labels"),
         *("CellType.l2", "predicted.celltype.l1", "Manual_Annotation", "lineage", "ident"),
         *("cell_identity", "majority_voting", "seurat_annotations", "author_cell_type", "subclass"),
+        *("predicted.id", "SingleR.labels", "customclassif"),
     ],
 )
 def test_types_are_found_among_what_else_is_measured(name):

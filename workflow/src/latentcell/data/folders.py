@@ -133,8 +133,8 @@ def _names_beside(matrix: Path, role: str) -> Path:
     """Find the names of genes or cells: with the prefix of the matrix, or without any."""
     names = (*TENX_FILES[role], *_OTHER_NAMES[role])
     folder = matrix.parent
-    prefixes = [*_prefixes(matrix.name), ""]
-    for prefix in dict.fromkeys(prefixes):
+    prefixes = _prefixes(matrix.name)
+    for prefix in prefixes:
         for name in names:
             for packed in _PACKED:
                 if (file := folder / f"{prefix}{name}{packed}").is_file():
@@ -149,10 +149,15 @@ def _names_beside(matrix: Path, role: str) -> Path:
 
 
 def _prefixes(matrix: str) -> list[str]:
-    stem = re.sub(r"\.mtx(\.gz)?$", "", matrix, flags=re.IGNORECASE)
-    if stem.lower().endswith("matrix"):
-        return [stem[: -len("matrix")]]
-    return [f"{stem}_", f"{stem}.", f"{stem}-"]
+    """Return the prefixes that names beside a matrix may have, the longest first.
+
+    Those of ``GSM1_A_matrix.mtx`` are ``GSM1_A_``, ``GSM1_`` and none.
+    """
+    stem = re.sub(r"\.?mtx(\.gz)?$", "", matrix, flags=re.IGNORECASE)
+    whole = [stem[: -len("matrix")]] if stem.lower().endswith("matrix") else []
+    whole = whole or [f"{stem}_", f"{stem}.", f"{stem}-"]
+    shorter = [stem[: found.end()] for found in re.finditer(r"[_.-]", stem)][::-1]
+    return list(dict.fromkeys([*whole, *shorter, ""]))
 
 
 def _is_shared(name: str, names: tuple[str, ...]) -> bool:
