@@ -138,19 +138,6 @@ def test_what_stands_against_a_run_is_said_with_what_to_do(tmp_path):
     assert "such as c0" in said[2]
 
 
-def test_cells_that_a_run_leaves_out_are_no_problem(tmp_path):
-    values = COUNTS.copy()
-    values[3] = 0
-    types = ["B", "T", "T"] * 20
-    types[3] = None
-    found = find(file(tmp_path, values, obs={"cell_type": types}))
-    found.obs.index = [*found.obs.index[:3], "c0", *found.obs.index[4:]]
-    assert problems(found, choose(found, None)) == []
-    settings = parse_settings(propose(found, choose(found, None)))
-    with pytest.warns(UserWarning, match="1 cells without a type are left out"):
-        assert import_dataset(settings.datasets[0]).n_obs == 59
-
-
 def test_small_types_are_named(tmp_path):
     types = ["a"] * 40 + ["b"] * 15 + ["c"] * 4 + ["d"]
     found = find(file(tmp_path, obs={"cell_type": types}))

@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from latentcell.config.settings import BUILT_IN_DATASETS, RUN_FOLDERS, Settings, SplitSettings
-from latentcell.data.checks import missing_labels
 from latentcell.data.finding import Column, Found, Matrix
 from latentcell.data.labelling import faulty_types
 from latentcell.data.split import split_cells
@@ -63,11 +61,11 @@ def choose(found: Found, labels: str | None) -> Choice:
 def problems(found: Found, choice: Choice) -> list[str]:
     """Return the problems that prevent a run on the file, one sentence with its remedy each."""
     said = []
-    counts, used = found.counts, _used(found, choice)
+    counts = found.counts
     if counts is None:
         said.append(found.question)
-    elif number := _empty_cells(counts, used):
-        said.append(_empty(found, counts, number))
+    elif counts.empty_cells:
+        said.append(_empty(found, counts))
     if choice.labels is not None:
         said += _too_few(choice.labels)
     elif found.labels:
@@ -78,32 +76,19 @@ def problems(found: Found, choice: Choice) -> list[str]:
             f"as cells){faulty_types(found.obs)}: add one, or name it with --labels COLUMN, or a "
             "file of barcodes and types with --labels-file FILE"
         )
-    barcodes = found.obs.index[used]
-    repeated = barcodes[barcodes.duplicated()]
-    if len(repeated):
+    repeated = int(found.obs.index.duplicated().sum())
+    if repeated:
         said.append(
-            f"{len(repeated):,} barcodes are repeated, such as {repeated[0]}: make them unique "
-            "with adata.obs_names_make_unique()"
+            f"{repeated:,} barcodes are repeated, such as "
+            f"{found.obs.index[found.obs.index.duplicated()][0]}: make them unique with "
+            "adata.obs_names_make_unique()"
         )
     return said
 
 
-def _used(found: Found, choice: Choice) -> NDArray[np.bool_]:
-    """Tell which cells a run uses: those with a type."""
-    if choice.labels is None or choice.labels.name not in found.obs:
-        return np.ones(len(found.obs), dtype=np.bool_)
-    return ~missing_labels(found.obs[choice.labels.name]).to_numpy(np.bool_)
-
-
-def _empty_cells(counts: Matrix, used: NDArray[np.bool_]) -> int:
-    if counts.sums is None or len(counts.sums) != len(used):
-        return counts.empty_cells
-    return int((counts.sums[used] == 0).sum())
-
-
-def _empty(found: Found, counts: Matrix, number: int) -> str:
-    said = f"{number:,} cells have no counts: "
-    if found.format.startswith("10x") and number > counts.cells // 2:
+def _empty(found: Found, counts: Matrix) -> str:
+    said = f"{counts.empty_cells:,} cells have no counts: "
+    if found.format.startswith("10x") and counts.empty_cells > counts.cells // 2:
         said += (
             "this is the raw matrix of all barcodes; take the filtered one "
             "(filtered_feature_bc_matrix) of the same run"
