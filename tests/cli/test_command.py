@@ -340,6 +340,8 @@ def test_files_of_the_user_are_not_overwritten(capsys, files, tmp_path, name):
     # Results of this command are replaced, until somebody works on them.
     assert called(capsys, *arguments)[0] == 0
     mine = ad.read_h5ad(result)
+    result.unlink()
+    assert called(capsys, *arguments)[0] == 0
     mine.obs["mine"] = 1
     mine.write_h5ad(result)
     os.utime(result, (2e9, 2e9))
