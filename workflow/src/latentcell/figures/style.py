@@ -173,7 +173,12 @@ def sequence_colours(number: int) -> list[str]:
 
 
 def plain(name: str, width: int = 34) -> str:
-    """Make a label of a name: escape $ and a leading underscore, shorten in the middle."""
+    """Make a label of a name: escape $ and a leading underscore, shorten in the middle.
+
+    Letters that no font has are written as their codes, so that names stay distinct.
+    """
+    known = letters()
+    name = "".join(c if ord(c) in known or c.isspace() else f"\\u{ord(c):04x}" for c in name)
     if len(name) > width:
         tail = width // 3
         name = f"{name[: width - tail - 1]}…{name[-tail:]}"
@@ -197,6 +202,16 @@ def fonts() -> list[str]:
     installed = {font.name for font in fontManager.ttflist}
     others = [name for name in _OTHER_SCRIPTS if name in installed]
     return ["DejaVu Sans", *others] if others else ["sans-serif"]
+
+
+@cache
+def letters() -> frozenset[int]:
+    """Return the code points that the fonts have."""
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
+
+    files = {findfont(name) for name in dict.fromkeys(["DejaVu Sans", *fonts()[1:]])}
+    return frozenset(code for file in files for code in FT2Font(file).get_charmap())
 
 
 def styled(
