@@ -322,3 +322,24 @@ def test_a_bundle_and_its_maker_write_the_same(learnt, query, tmp_path):
         paths = write_annotation(adata, found, learnt, tmp_path / name / "typed.h5ad")
         written.append([path.read_bytes() for path in paths[1:]])
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("names", [["unassigned", "B"], ["unassigned", "unassigned (latentcell)"]])
+def test_a_type_called_unassigned_is_told_from_no_type(simulate, query, names, tmp_path):
+    cells = simulate([40, 40], genes=60, depth=400, names=names)
+    annotator = train(cells, SETTINGS.model_copy(update={"density": False}))
+    probability = typed(annotator, query).cells["cell_type_probability"]
+    threshold = float(probability.median())
+    classifier = replace(annotator.classifier, threshold=threshold)
+    strict = replace(annotator, classifier=classifier)
+    found = typed(strict, query)
+    own = "unassigned (latentcell)" * (len(names[1]) < 5) or "unassigned (latentcell) (latentcell)"
+    below = (probability < threshold).to_numpy()
+    np.testing.assert_array_equal(found.cells["cell_type"] == own, below)
+    first = found.cells["cell_type_first"] == "unassigned"
+    np.testing.assert_array_equal(found.cells["cell_type"] == "unassigned", first & ~below)
+    assert found.report["unassigned"] == {
+        "cells": below.sum(), "threshold": threshold, "name": own,
+    }  # fmt: skip
+    assert any(f"cells without a type are called {own}" in line for line in query_lines(found))
+    assert add_to(query, found, strict).uns["latentcell"]["unassigned"] == own

@@ -1,7 +1,11 @@
 """The command ``latentcell``: output, files and exit status."""
 
 import json
+import os
 import runpy
+import shlex
+import subprocess
+import sys
 import warnings
 
 import anndata as ad
@@ -98,10 +102,12 @@ def test_help_names_the_commands(capsys):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("check", ["--labels COLUMN", "--write-config FILE"]),
+        ("check", ["--labels COLUMN", "--write-config FILE", "--labels-file FILE", "--force"]),
+        ("check", ["--layer NAME", "--format FORMAT", "--orientation ROWS", "--genome NAME"]),
         ("verify", ["CONFIG_OR_RUN", "--repair"]),
         ("train", ["--bundle FOLDER", "--labels COLUMN", "--seed N", "--no-density"]),
         ("annotate", ["--output FILE", "--query-layer NAME", "--threads N", "--no-density"]),
+        ("annotate", ["--query-format", "--query-orientation", "--query-genome", "--force"]),
     ],
 )
 def test_help_of_a_command(capsys, name, options):
@@ -132,6 +138,9 @@ def test_version(capsys):
         (["annotate", "a", "--bundle", "b", "--labels", "c"], "--labels is for a reference"),
         (["annotate", "a", "--bundle", "b", "--layer", "c"], "use --query-layer"),
         (["annotate", "a", "--bundle", "b", "--seed", "0"], "--seed is for a reference"),
+        (["annotate", "a", "--bundle", "b", "--genome", "g"], "--genome is for a reference"),
+        (["annotate", "a", "--bundle", "b", "--labels-file", "g"], "--labels-file is for a ref"),
+        (["check", "a", "--format", "xlsx"], "invalid choice: 'xlsx'"),
         (["annotate", "a", "b", "-o", "c.csv"], "-o: expected a name that ends in .h5ad, found c"),
     ],
 )
@@ -316,6 +325,127 @@ def test_what_is_read_is_not_written_over(capsys, files, tmp_path):
     assert not result.exists()
 
 
+@pytest.mark.parametrize("name", ["notes.h5ad", "notes.csv", "notes.json"])
+def test_files_of_the_user_are_not_overwritten(capsys, files, tmp_path, name):
+    result = tmp_path / "notes.h5ad"
+    (tmp_path / name).write_text("barcode,cell_type,mine")
+    arguments = ["annotate", files / "query.h5ad", "--bundle", files / "model", "-o", result]
+    said = refused(capsys, *arguments)
+    assert f"{tmp_path / name}: expected a new file, found one that exists: choose" in said
+    assert said.endswith("overwrite it with --force\n")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "barcode,cell_type,mine"
+    assert called(capsys, *arguments, "--force")[0] == 0
+    assert ad.read_h5ad(result).n_obs == 45
+    # Results of this command are replaced, until somebody works on them.
+    assert called(capsys, *arguments)[0] == 0
+    mine = ad.read_h5ad(result)
+    result.unlink()
+    assert called(capsys, *arguments)[0] == 0
+    mine.obs["mine"] = 1
+    mine.write_h5ad(result)
+    os.utime(result, (2e9, 2e9))
+    assert "expected a new file" in refused(capsys, *arguments)
+
+
+def test_a_configuration_of_the_user_is_not_overwritten(capsys, files, tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text("run: thesis\n")
+    arguments = ["check", files / "reference.h5ad", "--write-config", config]
+    said = refused(capsys, *arguments)
+    assert said.endswith("choose another name with --write-config, or overwrite it with --force\n")
+    assert config.read_text() == "run: thesis\n"
+    assert called(capsys, *arguments, "--force")[0] == 0
+    assert "run: reference" in config.read_text()
+    said = refused(capsys, "check", files / "reference.h5ad", "--write-config", tmp_path)
+    assert "expected a new file" in said
+
+
+@pytest.fixture
+def untrained(monkeypatch):
+    """Fail if anything is learnt."""
+
+    def learn(*arguments, **options):
+        raise AssertionError("it was trained")
+
+    monkeypatch.setattr("latentcell.annotate.files.learn", learn)
+
+
+@pytest.mark.usefixtures("untrained")
+def test_query_and_places_are_tried_before_the_training(capsys, files, tmp_path):
+    reference, query, result = files / "reference.h5ad", files / "query.h5ad", tmp_path / "t.h5ad"
+    (tmp_path / "broken.h5ad").write_text("broken")
+    logs = ad.read_h5ad(query)
+    logs.X.data = np.log1p(logs.X.data)
+    logs.write_h5ad(tmp_path / "logs.h5ad")
+    foreign = simulated([5, 5], 3)
+    foreign.var = pd.DataFrame(index=[f"other{number}" for number in range(60)])
+    foreign.write_h5ad(tmp_path / "foreign.h5ad")
+    (tmp_path / "folder.h5ad").mkdir()
+    (tmp_path / "file").touch()
+    for arguments, said in (
+        ([tmp_path / "broken.h5ad", "-o", result], "expected a whole file in the format h5ad"),
+        ([tmp_path / "logs.h5ad", "-o", result], "expected raw counts (whole numbers)"),
+        ([tmp_path / "foreign.h5ad", "-o", result], "expected genes of the reference"),
+        ([query, "-o", result, "--query-layer", "none"], "expected the layer 'none'"),
+        ([query, "-o", result, "--query-genome", "mm10"], "expected the genome 'mm10'"),
+        ([query, "-o", result, "--query-format", "loom"], "format loom"),
+        ([query, "-o", tmp_path / "folder.h5ad"], "found one that exists"),
+        ([query, "-o", tmp_path / "folder.h5ad", "--force"], "Is a directory"),
+        ([query, "-o", tmp_path / "file/t.h5ad"], "Not a directory"),
+        ([query, "-o", result, "--bundle", tmp_path / "file/m"], "Not a directory"),
+        ([query, "-o", result, "--bundle", tmp_path], "expected a new folder or a bundle"),
+        ([query, "-o", result, "--labels", "kind"], "expected the column 'kind'"),
+        ([query, "-o", result, "--labels-file", tmp_path / "no.csv"], "expected a file of cell ty"),
+    ):
+        assert said in refused(capsys, "annotate", reference, *arguments)
+    said = refused(capsys, "train", reference, "--bundle", tmp_path / "file/m")
+    assert "Not a directory" in said
+
+
+def test_what_was_learnt_is_kept_where_the_query_fails(capsys, files, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("latentcell.annotate.files.annotate_cells", fail)
+    arguments = ["--bundle", tmp_path / "model", "-o", tmp_path / "t.h5ad", "--no-density"]
+    said = refused(capsys, "annotate", files / "reference.h5ad", files / "query.h5ad", *arguments)
+    assert "No space left on device" in said
+    assert load_bundle(tmp_path / "model").classifier.types == ("type 0", "type 1", "type 2")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_half_a_result_is_none(capsys, files, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("latentcell.annotate.files.write_json", fail)
+    query, result = files / "query.h5ad", tmp_path / "new/t.h5ad"
+    refused(capsys, "annotate", query, "--bundle", files / "model", "-o", result)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_types_in_a_file_of_their_own(capsys, files, tmp_path):
+    reference = ad.read_h5ad(files / "reference.h5ad")
+    types = reference.obs.pop("cell_type")
+    reference.write_h5ad(tmp_path / "untyped.h5ad")
+    types.rename("kind").to_csv(tmp_path / "types.csv", index_label="barcode")
+    options = ["--labels-file", tmp_path / "types.csv", "--labels", "kind"]
+    status, out, _ = called(capsys, "check", tmp_path / "untyped.h5ad", *options)
+    assert status == 0
+    assert "labels      kind: 3 groups of 20 to 60 cells  <- taken" in out
+    assert f"labels: {tmp_path / 'types.csv'}" in out
+    assert f"--labels=kind --labels-file={tmp_path / 'types.csv'} -o typed.h5ad" in out
+    arguments = ["train", tmp_path / "untyped.h5ad", "--bundle", tmp_path / "m", "--no-density"]
+    assert called(capsys, *arguments, *options)[0] == 0
+    assert load_bundle(tmp_path / "m").classifier.types == ("type 0", "type 1", "type 2")
+
+
+def test_an_address_is_no_file(capsys):
+    said = refused(capsys, "check", "https://example.org/cells.h5ad")
+    assert "expected a file on this machine, found an address: download it first" in said
+
+
 def test_where_nothing_can_be_written(capsys, files, tmp_path):
     (tmp_path / "file").touch()
     result = tmp_path / "file/typed.h5ad"
@@ -340,6 +470,60 @@ def test_what_comes_between(capsys, monkeypatch, error, status, said):
     found = called(capsys, "check", "a.h5ad")
     assert found[:2] == (status, "")
     assert found[2].startswith(f"latentcell: {said}")
+
+
+def test_an_error_that_nobody_foresaw(capsys, monkeypatch, tmp_path):
+    def fail(path):
+        raise RuntimeError("odd\nthing")
+
+    monkeypatch.setattr("latentcell.data.finding.find", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    status, out, error = called(capsys, "check", "my cells.h5ad")
+    assert (status, out) == (1, "")
+    (log,) = tmp_path.glob("latentcell-*.log")
+    assert error == (
+        "latentcell: latentcell check 'my cells.h5ad': found an error of latentcell itself "
+        f"(RuntimeError: odd thing): its log is {log}\n"
+    )
+    text = log.read_text()
+    assert text.startswith(f"latentcell check 'my cells.h5ad'\nlatentcell {__version__}, Python 3")
+    assert 'raise RuntimeError("odd\\nthing")' in text
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert "Traceback" in called(capsys, "check", "my cells.h5ad")[2]
+
+
+def piped(files, arguments, reader, **environment):
+    """Run the command in a shell, with its output read by another one."""
+    command = [sys.executable, "-m", "latentcell.cli", *map(str, arguments)]
+    return subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {shlex.join(command)} | {reader}"],
+        env=os.environ | environment,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_a_reader_that_ends_early_is_no_error(files):
+    done = piped(files, ["check", files / "reference.h5ad"], "true")
+    assert done.stderr == b""
+    assert done.returncode in (0, 141)
+    for end in ("head -1", "head -c 10"):
+        assert piped(files, ["check", files / "reference.h5ad"], end).stderr == b""
+
+
+def test_names_in_any_script_on_any_terminal(capsys, files, tmp_path):
+    cells = ad.read_h5ad(files / "reference.h5ad")
+    cells.obs["cell_type"] = cells.obs["cell_type"].astype(str) + " 单核γδ"
+    path = tmp_path / "ячейки.h5ad"
+    cells.write_h5ad(path)
+    done = piped(files, ["check", path], "cat", PYTHONIOENCODING="ascii", LC_ALL="C")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"type 0 \u5355\u6838\u03b3\u03b4" in done.stdout
+    bundle, result = tmp_path / "m", tmp_path / "typed.h5ad"
+    arguments = ["annotate", path, files / "query.h5ad", "--bundle", bundle, "-o", result]
+    assert called(capsys, *arguments, "--no-density")[0] == 0
+    assert "type 0 单核γδ" in load_bundle(bundle).classifier.types
+    assert "单核γδ" in result.with_suffix(".csv").read_text(encoding="utf-8")
 
 
 def test_warnings_are_lines(capsys, monkeypatch):

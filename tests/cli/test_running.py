@@ -1,7 +1,11 @@
 """The commands that start the workflow, its pages and the benchmarks."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import anndata as ad
@@ -236,3 +240,137 @@ def test_data_sets_of_the_clones_table_are_known_wherever_one_stands(
     monkeypatch.setattr(places, "clone", lambda: tmp_path / "clone")
     assert main(["run", "mine.yaml", "--estimate"]) == 0
     assert "all: gmvae-z10-h100" in capsys.readouterr().out
+
+
+# Interrupts and locks
+
+SNAKEFILE = """
+rule slow:
+    output: "done"
+    shell: "touch begun; sleep 60; touch done"
+"""
+RUNNER = "import sys; from pathlib import Path; from latentcell.cli import clone\n" + (
+    "try: sys.exit(clone.snakemake(Path.cwd(), Path('c.yaml'), [], 1))\n"
+    "except KeyboardInterrupt: sys.exit(130)"
+)
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A workflow that is at work, in a session of its own."""
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "c.yaml").write_text("a: 1\n")
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUNNER],
+        cwd=tmp_path,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(1200):
+        if (tmp_path / "begun").exists():
+            break
+        assert run.poll() is None
+        time.sleep(0.1)
+    yield tmp_path, run
+    with suppress(ProcessLookupError):
+        os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+
+
+def locks(folder):
+    return list((folder / ".snakemake/locks").glob("*"))
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("how", ["as the terminal does", "this process alone", "terminated"])
+def test_an_interrupt_leaves_no_lock(slow, how):
+    folder, run = slow
+    assert locks(folder)
+    if how == "as the terminal does":
+        os.killpg(run.pid, signal.SIGINT)
+    else:
+        os.kill(run.pid, signal.SIGINT if how == "this process alone" else signal.SIGTERM)
+    assert run.wait(60) == 130
+    assert not locks(folder)
+    assert not (folder / ".snakemake/latentcell-run").exists()
+    assert not (folder / "done").exists()
+
+
+@pytest.mark.workflow
+def test_the_lock_of_a_killed_run_is_removed_by_the_next(slow, monkeypatch):
+    folder, run = slow
+    assert places._is_at_work(folder)
+    with places._marked(folder):
+        assert locks(folder)  # A run that is at work keeps its lock.
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    for _ in range(100):
+        if not places._is_at_work(folder):
+            break
+        time.sleep(0.1)
+    assert locks(folder)
+    with monkeypatch.context() as other, places._marked(folder):
+        other.setattr(places.socket, "gethostname", lambda: "elsewhere")
+    (folder / ".snakemake/latentcell-run").write_text(places.socket.gethostname())
+    seen = []
+
+    def start(root, arguments):
+        seen.append(locks(root))
+        return 0
+
+    monkeypatch.setattr(places, "start", start)
+    assert places.snakemake(folder, folder / "c.yaml", [], 1) == 0
+    assert seen == [[]]
+
+
+def test_the_lock_of_another_machine_or_of_snakemake_itself_is_kept(tmp_path, monkeypatch):
+    lock = tmp_path / ".snakemake/locks/0.input.lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    with places._marked(tmp_path):
+        assert lock.exists()
+    mark = tmp_path / ".snakemake/latentcell-run"
+    assert not mark.exists()
+    mark.write_text("another-machine")
+    with places._marked(tmp_path):
+        assert lock.exists()
+    assert mark.read_text() == "another-machine"
+    mark.write_text(places.socket.gethostname())
+    monkeypatch.setattr(places, "_is_at_work", lambda root: True)
+    with places._marked(tmp_path):
+        assert lock.exists()
+    monkeypatch.setattr(places, "_is_at_work", lambda root: False)
+    with places._marked(tmp_path):
+        assert not lock.exists()
+        assert mark.exists()
+    assert not mark.exists()
+
+
+def test_paths_are_relative_to_the_configuration_or_the_working_folder(tmp_path, monkeypatch):
+    work, folder = tmp_path / "work", tmp_path / "mine"
+    for name in (work, folder / "data"):
+        name.mkdir(parents=True)
+    for path in (folder / "data/cells.h5ad", folder / "types.csv", work / "query.h5ad"):
+        path.touch()
+    (folder / "c.yaml").write_text(
+        "datasets: [{name: a, path: data/cells.h5ad, labels: types.csv}, "
+        "{name: b, path: absent.h5ad}, {name: d, path: /x/y.h5ad}, pbmc68k-sample]\n"
+        "annotate: {query: query.h5ad}\n"
+    )
+    monkeypatch.chdir(work)
+    for config in (folder / "c.yaml", Path("../mine/c.yaml")):
+        settings = load_settings(config)
+        one, absent, absolute, _ = settings.datasets
+        assert Path(one.path).samefile(folder / "data/cells.h5ad")
+        assert Path(one.labels).samefile(folder / "types.csv")
+        assert Path(one.path).is_absolute()
+        assert (absent.path, absolute.path) == ("absent.h5ad", "/x/y.h5ad")
+        assert settings.annotate.query == "query.h5ad"
+    # Beside the configuration comes before the working folder.
+    (folder / "query.h5ad").touch()
+    assert Path(load_settings(folder / "c.yaml").annotate.query).samefile(folder / "query.h5ad")
+    # Paths in the working folder stay as they are written.
+    monkeypatch.chdir(folder)
+    assert load_settings("c.yaml").datasets[0].path == "data/cells.h5ad"

@@ -450,3 +450,20 @@ def test_real_annotation_covers_every_barcode(tmp_path):
     types = read_cell_types(annotation, barcodes, "celltype")
     assert len(types) == 68579
     assert len(set(types)) == 11
+
+
+def test_where_x_has_no_counts_the_other_matrices_are_named(tmp_path):
+    obs = pd.DataFrame({"kind": TYPES}, index=CELLS)
+    adata = anndata.AnnData(np.log1p(COUNTS), obs=obs)
+    adata.layers["counts"] = COUNTS
+    adata.write_h5ad(tmp_path / "own.h5ad")
+    own = {"name": "own", "path": str(tmp_path / "own.h5ad"), "label_column": "kind"}
+    with pytest.raises(InputError, match=r"log-transformed\): if .* in datasets\.layer: counts$"):
+        import_dataset(DatasetSettings(**own))
+    assert (import_dataset(DatasetSettings(**own, layer="counts")).X.toarray() == COUNTS).all()
+    with pytest.raises(InputError, match=r"log-transformed\)$"):
+        import_dataset(DatasetSettings(**own, layer="X"))
+    adata.X = None
+    adata.write_h5ad(tmp_path / "own.h5ad")
+    with pytest.raises(InputError, match=r"counts in X, found none there: .*one of these: counts$"):
+        import_dataset(DatasetSettings(**own))

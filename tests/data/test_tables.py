@@ -5,10 +5,17 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.readers import read_counts
-from latentcell.data.tables import positional_genes, read_cell_types, read_table
+from latentcell.data.tables import (
+    positional_genes,
+    read_annotation,
+    read_cell_types,
+    read_table,
+)
 from latentcell.runtime.errors import InputError
 
 COUNTS = np.array([[0, 1, 25], [7, 0, 0], [0, 0, 100]])
@@ -39,8 +46,8 @@ def test_table(tmp_path, name, corner, quoting, end):
     )
     if corner is None:  # as R writes it
         text = text[text.index(separator) + 1 :]
-    settings = DatasetSettings(name="own", path=str(written(tmp_path / name, text)))
-    assert_as_written(read_counts(settings))
+    own = DatasetSettings(name="own", path=str(written(tmp_path / name, text)))
+    assert_as_written(read_counts(own))
 
 
 def test_table_of_genes_by_cells(tmp_path):
@@ -150,3 +157,159 @@ def test_cells_without_a_type_are_left_open(tmp_path):
 def test_broken_cell_types_are_refused(tmp_path, text, column, message):
     with pytest.raises(InputError, match=message):
         read_cell_types(written(tmp_path / "l.tsv", text), BARCODES, column)
+
+
+# Tables out of spreadsheets and R
+
+BOM = "\ufeff"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("corner", ["", "cell", None])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_byte_order_mark_costs_no_gene(tmp_path, separator, corner, end):
+    text = FRAME.to_csv(sep=separator, index_label=corner or "", lineterminator=end)
+    if corner is None:
+        text = text[text.index(separator) + 1 :]
+    assert_as_written(read_table(written(tmp_path / "a.csv", BOM + text)))
+
+
+@pytest.mark.parametrize("separator", ["\t", ",", ";", " "])
+def test_the_separator_of_a_text_is_found(tmp_path, separator):
+    text = FRAME.to_csv(sep=separator, index_label="cell", quoting=2)
+    assert_as_written(read_table(written(tmp_path / "a.txt", text)))
+
+
+def test_decimal_commas(tmp_path):
+    text = FRAME.astype(float).to_csv(sep=";", index_label="cell", decimal=",")
+    assert "25,0" in text
+    assert_as_written(read_table(written(tmp_path / "a.csv", text)))
+    with pytest.raises(InputError, match="line 2: expected a number in column 3, found '2,000'"):
+        read_table(written(tmp_path / "b.csv", "cell;A;B\nx;1;2,000\n"))
+
+
+def test_utf16_is_named(tmp_path):
+    (tmp_path / "a.tsv").write_bytes(FRAME.to_csv(sep="\t").encode("utf-16"))
+    with pytest.raises(InputError, match=r"found UTF-16, .*: save it as CSV in UTF-8"):
+        read_table(tmp_path / "a.tsv")
+
+
+def test_another_separator_than_the_name_says_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"which has semicolons: rename the file to end in \.csv"):
+        read_table(written(tmp_path / "a.tsv", "c;a;b\nx;1;2\n"))
+
+
+def test_quoted_names_with_separators(tmp_path):
+    text = '"","A","B"\n"cell, one","1","0"\n"cell, two","0","3"\n'
+    read = read_table(written(tmp_path / "a.csv", text))
+    assert read.obs_names.tolist() == ["cell, one", "cell, two"]
+    assert read.X.toarray().tolist() == [[1, 0], [0, 3]]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_columns_about_cells_are_no_genes(tmp_path, first):
+    frame = FRAME.copy()
+    frame.insert(0 if first else 3, "cell_type", ["x", "y", "x"])
+    frame.insert(1, "nCount_RNA", COUNTS.sum(1))
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs["cell_type"].tolist() == ["x", "y", "x"]
+    assert read.obs["nCount_RNA"].tolist() == COUNTS.sum(1).tolist()
+
+
+SYMBOLS = ["CD3D", "LYZ", "MT-CO1"]
+
+
+@pytest.mark.parametrize("cells", [CELLS, ["AAACCTGAGT-1", "CCCCTGAGTA-1", "GGACCTGAGT-1"]])
+@pytest.mark.parametrize(
+    "genes", [SYMBOLS, ["ENSG00000000001", "ENSG00000000002", "ENSG00000000003"]]
+)
+def test_genes_in_rows_are_found_by_their_names(tmp_path, cells, genes):
+    frame = pd.DataFrame(COUNTS, cells, genes)
+    assert_as_written(read_table(written(tmp_path / "a.csv", frame.to_csv()), "auto"), cells, genes)
+    with pytest.warns(UserWarning, match="rows are taken for genes, by their names"):
+        read = read_table(written(tmp_path / "b.csv", frame.T.to_csv()), "auto")
+    assert_as_written(read, cells, genes)
+    turned = read_table(tmp_path / "b.csv", "cells-by-genes")
+    assert turned.obs_names.tolist() == genes
+
+
+def test_barcodes_in_columns_tell_as_well(tmp_path):
+    cells = ["AAACCTGAGT-1", "CCCCTGAGTA-1", "GGACCTGAGT-1"]
+    text = pd.DataFrame(COUNTS, cells, ["a1", "a2", "a3"]).T.to_csv()
+    with pytest.warns(UserWarning, match="rows are taken for genes"):
+        assert_as_written(
+            read_table(written(tmp_path / "a.csv", text), "auto"), cells, ["a1", "a2", "a3"]
+        )
+
+
+@given(st.data())
+@settings(max_examples=25, deadline=None)
+def test_the_order_of_rows_and_columns_has_no_effect(tmp_path_factory, data):
+    genes = [*SYMBOLS, *(f"g{i}" for i in range(60))]
+    cells = [f"c{i}" for i in range(8)]
+    counts = np.arange(len(cells) * len(genes)).reshape(len(cells), -1)
+    rows = data.draw(st.permutations(range(len(cells))))
+    columns = data.draw(st.permutations(range(len(genes))))
+    frame = pd.DataFrame(counts, cells, genes).iloc[rows, columns]
+    path = tmp_path_factory.mktemp("tables") / "a.csv"
+    frame.T.to_csv(path)
+    with pytest.warns(UserWarning, match="rows are taken for genes"):
+        read = read_table(path, "auto")
+    assert read.obs_names.tolist() == frame.index.tolist()
+    assert (read.X.toarray() == frame.to_numpy()).all()
+
+
+# Files of cell types
+
+LABELS = "barcode,kind\nAA-1,b\nCC-1,c\nGG-1,g\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        BOM + LABELS,
+        BOM + LABELS.split("\n", 1)[1],
+        LABELS.replace(",", ";"),
+        LABELS.replace(",", "\t"),
+        LABELS.replace("\n", "\r\n") + "\r\nTotal\r\n",
+        LABELS + "\n;;\n",
+    ],
+    ids=["bom", "bom-headless", "semicolons", "tabs", "note-below", "blank-below"],
+)
+@pytest.mark.parametrize("name", ["l.csv", "l.tsv", "l.txt"])
+def test_cell_types_out_of_a_spreadsheet(tmp_path, text, name):
+    assert read_cell_types(written(tmp_path / name, text), BARCODES, None) == ["b", "c", "g"]
+
+
+@pytest.mark.parametrize(
+    ("text", "barcodes"),
+    [
+        (LABELS.replace("-1", ""), CELLS),
+        (LABELS, ["AA", "CC", "GG"]),
+        (LABELS.replace("-1", "-7"), CELLS),
+    ],
+)
+def test_barcodes_that_differ_in_their_last_number_are_taken_and_named(tmp_path, text, barcodes):
+    path = written(tmp_path / "l.csv", text)
+    with pytest.warns(
+        UserWarning, match=rf"barcodes such as \S+ are taken .* such as {barcodes[0]}"
+    ):
+        assert read_cell_types(path, pd.Index(barcodes), None) == ["b", "c", "g"]
+
+
+def test_barcodes_that_are_one_without_the_number_are_refused(tmp_path):
+    path = written(tmp_path / "l.csv", LABELS.replace("-1", ""))
+    with pytest.raises(InputError, match=r"found none of the 3 .*but lines such as 'AA, b'"):
+        read_cell_types(path, pd.Index(["AA-1", "AA-2", "CC-1"]), None)
+
+
+def test_all_columns_about_cells_are_read(tmp_path):
+    path = written(tmp_path / "l.csv", '"","a","my type"\n"CC-1","1","T, c"\n"AA-1","2","B"\n')
+    found = read_annotation(path, BARCODES)
+    assert found.columns.tolist() == ["a", "my type"]
+    assert found["my type"].tolist()[:2] == ["B", "T, c"]
+    assert found["a"].isna().tolist() == [False, False, True]
+    assert (
+        read_annotation(written(tmp_path / "m.csv", "AA-1,B\n"), BARCODES).columns[0] == "cell_type"
+    )

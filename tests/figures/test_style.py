@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from latentcell.figures import style
 from latentcell.figures.legends import legend_columns, legend_height
 from latentcell.figures.style import (
     KINDS,
@@ -120,10 +121,27 @@ def test_colours_of_others_are_unlike_those_of_known_kinds() -> None:
         ("$x$", r"\$x\$"),
         ("_hidden", "\u200a_hidden"),
         ("a" * 30 + "b" * 30, "a" * 22 + "…" + "b" * 11),
+        ("γδ T ячейки", "γδ T ячейки"),
+        ("\U00012000 cell", r"\u12000 cell"),  # Cuneiform: in none of the fonts.
     ],
 )
 def test_labels_are_made_safe(name: str, shown: str) -> None:
     assert plain(name) == shown
+
+
+def test_fonts_of_other_scripts_are_taken_where_they_are_installed(monkeypatch) -> None:
+    import matplotlib as mpl
+    from matplotlib.font_manager import FontEntry, fontManager
+
+    dejavu = next(font for font in fontManager.ttflist if font.name == "DejaVu Sans")
+    other = FontEntry(fname=dejavu.fname, name="WenQuanYi Zen Hei")
+    for cached in (style.fonts, style.letters):
+        cached.cache_clear()
+    with monkeypatch.context() as patched:
+        patched.setattr(fontManager, "ttflist", [other, *fontManager.ttflist])
+        with in_style():
+            assert mpl.rcParams["font.family"] == ["DejaVu Sans", "WenQuanYi Zen Hei"]
+    style.fonts.cache_clear()
 
 
 def test_legends_fill_their_rows_evenly() -> None:

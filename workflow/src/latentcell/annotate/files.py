@@ -1,5 +1,6 @@
 """Training and annotation with files: references, queries, bundles and results."""
 
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,11 +245,18 @@ def write_annotation(
         Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
     """
     paths = _result_paths(output)
-    write_h5ad(paths[0], adata)
+    folder = paths[0].parent
+    folder.mkdir(parents=True, exist_ok=True)
     table = annotation.cells.copy()
     table.insert(0, "barcode", adata.obs_names.to_numpy())
-    write_csv(paths[1], table)
-    write_json(paths[2], full_report(annotation, annotator))
+    # All three get their names once all are written.
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{paths[0].stem}-") as temporary:
+        made = [Path(temporary) / path.name for path in paths]
+        write_h5ad(made[0], adata)
+        write_csv(made[1], table)
+        write_json(made[2], full_report(annotation, annotator))
+        for unfinished, path in zip(made, paths, strict=True):
+            unfinished.replace(path)
     return paths
 
 
@@ -258,19 +266,28 @@ def _result_paths(output: str | Path) -> list[Path]:
 
 
 def earlier_results(output: str | Path) -> bool:
-    """Tell whether the files of a result are those of an earlier one that nobody changed since."""
-    paths = _result_paths(output)
-    if not all(path.is_file() for path in paths):
-        return False
-    cells, table, report = paths
-    # They are written one after the other, the report at the end.
-    changed = max(cells.stat().st_mtime, table.stat().st_mtime) > report.stat().st_mtime
+    """Tell whether the files at the place of a result are those of an earlier, unchanged one."""
+    cells, table, report = _result_paths(output)
     try:
-        with h5py.File(cells, "r", locking=False) as file, table.open(encoding="utf-8") as text:
-            ours = "uns/latentcell" in file and text.readline().startswith("barcode,cell_type,")
-        return ours and not changed and set(_REPORT) <= set(read_json(report))
+        # They are written one after the other, the report at the end.
+        written = report.stat().st_mtime
+        if any(path.exists() and path.stat().st_mtime > written for path in (cells, table)):
+            return False
+        return set(_REPORT) <= set(read_json(report)) and _are_ours(cells, table)
     except (OSError, ValueError, TypeError):
         return False
+
+
+def _are_ours(cells: Path, table: Path) -> bool:
+    """Tell whether the files that are there look like those of `write_annotation`."""
+    if cells.exists():
+        with h5py.File(cells, "r", locking=False) as file:
+            if "uns/latentcell" not in file:
+                return False
+    if not table.exists():
+        return True
+    with table.open(encoding="utf-8") as text:
+        return text.readline().startswith("barcode,cell_type,cell_type_probability,")
 
 
 def full_report(annotation: Annotation, annotator: Annotator) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """``latentcell check``: inspect a file of cells and propose a configuration."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,15 @@ def _propose(
     if usable:
         name = path or "mine.yaml"
         print(f"next        make run CONFIG={name}      tables, figures and a report")
-        print(f"            latentcell annotate {found.path} query.h5ad -o typed.h5ad")
+        print(f"            latentcell annotate {_arguments(options)} -o typed.h5ad")
+
+
+def _arguments(options: argparse.Namespace) -> str:
+    """Return reference, query and the options with which the reference was read."""
+    names = ("labels", "labels_file", "layer", "format", "orientation", "genome")
+    given = [(name, getattr(options, name)) for name in names]
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
+    return shlex.join([options.file, "query.h5ad", *flags])
 
 
 def _as_yaml(found: "Found", config: dict[str, Any]) -> str:

@@ -101,13 +101,14 @@ def _data_size(run: str, dataset: DatasetSettings, root: Path) -> Size:
     imported = root / "results" / run / dataset.name / "dataset.h5ad"
     if imported.exists() or dataset.path is None or dataset.is_remote:
         return dataset_size(imported, dataset)
-    from latentcell.data.finding import find, no_counts
+    from latentcell.data.finding import find
     from latentcell.runtime.errors import InputError
 
     # Relative paths are those of the clone, as in the workflow.
-    found = find(root / dataset.path)
+    local = {"path": str(root / dataset.path), "layer": dataset.layer or "X", "labels": None}
+    found = find(dataset.model_copy(update=local))
     if found.counts is None:
-        raise InputError(no_counts(found.path, found.matrices))
+        raise InputError(found.question)
     column = dataset.label_column
     # Types are in a separate file; their number has little effect.
     types = found.obs[column].nunique() if column in found.obs else _USUAL_TYPES

@@ -22,7 +22,7 @@ from latentcell.data.labelling import (
     label_columns,
     named_column,
 )
-from latentcell.data.matrices import Matrix, choose_counts, measure, no_counts
+from latentcell.data.matrices import Matrix, choose_counts, in_order, measure, no_counts
 from latentcell.data.predicting import agreement_with_counts
 from latentcell.data.readers import CellFile, open_cells
 from latentcell.data.tables import read_annotation
@@ -113,6 +113,11 @@ class Found:
         InputError
             If the wanted column is absent or does not divide the cells.
         """
+        if self.file is not None and wanted in self.file.left_out:
+            raise InputError(
+                f"{self.path}: expected cell types in the column {wanted!r}, found values that "
+                "cannot be read: store them as text"
+            )
         if wanted is not None:
             return named_column(self.obs, wanted, str(self.path)), ""
         return choose_labels(self.labels, self.obs, str(self.path), self._agreement)
@@ -153,10 +158,7 @@ def find(source: str | Path | DatasetSettings) -> Found:
     if not path.exists():
         raise InputError(f"{path}: expected a file of cells, found none: check the name")
     file = open_cells(settings)
-    matrices = [
-        measure(name, place.shape, place.blocks(_PIECE), place.genes.kept)
-        for name, place in file.places.items()
-    ]
+    matrices, faults = _measured(file)
     obs = labelled = file.obs
     if settings.labels is not None:
         labelled = _read_labels(obs, Path(settings.labels))
@@ -165,17 +167,38 @@ def find(source: str | Path | DatasetSettings) -> Found:
     return Found(
         path,
         file.format,
-        sorted(matrices, key=lambda one: (one.place != "X", one.place != "raw", one.place)),
+        in_order(matrices),
         file.genes.table,
         obs,
         label_columns(labelled),
         batch_columns(obs),
         file.genes.repeated,
-        tuple(dict.fromkeys((*file.notes, *file.genes.notes))),
+        tuple(dict.fromkeys((*file.notes, *file.genes.notes, *faults))),
         settings.layer,
-        {key: value for key in _HOW if (value := getattr(settings, key)) not in (None, "auto")},
+        _how(settings),
         file,
     )
+
+
+def _how(settings: DatasetSettings) -> dict[str, str]:
+    given = {key: value for key in _HOW if (value := getattr(settings, key)) not in (None, "auto")}
+    if "labels" in given:
+        given["labels"] = str(Path(given["labels"]).resolve())
+    return given
+
+
+def _measured(file: CellFile) -> tuple[list[Matrix], list[str]]:
+    """Summarise the matrices; those that cannot be read are named, if there are others."""
+    matrices, faults = [], []
+    for name, place in file.places.items():
+        try:
+            blocks = place.blocks(_PIECE)
+            matrices.append(measure(name, place.shape, blocks, place.genes.kept))
+        except InputError as error:
+            faults.append(error)
+    if faults and not matrices:
+        raise faults[0]
+    return matrices, [f"not read: {error}" for error in faults]
 
 
 def _settings(path: str | Path) -> DatasetSettings:

@@ -88,7 +88,8 @@ def _is_matrix(name: str) -> bool:
 
 
 def _is_known(name: str) -> bool:
-    suffixes = tuple(suffix for ends in SUFFIXES.values() for suffix in ends)
+    # Most files .txt are something else.
+    suffixes = tuple(one for ends in SUFFIXES.values() for one in ends if ".txt" not in one)
     names = tuple(one for role in TENX_FILES.values() for one in role)
     return name.lower().endswith(suffixes) and not name.removesuffix(".gz").endswith(names)
 
@@ -114,19 +115,26 @@ def _walk(folder: Path, levels: int) -> Iterator[Path]:
                     f"{folder}: expected a folder with a matrix.mtx, found more than "
                     f"{_MOST_ENTRIES:,} files and folders: name the folder of the matrix"
                 )
-            if entry.is_dir():
+            if _is_folder(entry):
                 below.append(entry)
             else:
                 yield entry
         level = below
 
 
+def _is_folder(entry: Path) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _names_beside(matrix: Path, role: str) -> Path:
     """Find the names of genes or cells: with the prefix of the matrix, or without any."""
     names = (*TENX_FILES[role], *_OTHER_NAMES[role])
     folder = matrix.parent
-    prefixes = [*_prefixes(matrix.name), ""]
-    for prefix in dict.fromkeys(prefixes):
+    prefixes = _prefixes(matrix.name)
+    for prefix in prefixes:
         for name in names:
             for packed in _PACKED:
                 if (file := folder / f"{prefix}{name}{packed}").is_file():
@@ -141,10 +149,15 @@ def _names_beside(matrix: Path, role: str) -> Path:
 
 
 def _prefixes(matrix: str) -> list[str]:
-    stem = re.sub(r"\.mtx(\.gz)?$", "", matrix, flags=re.IGNORECASE)
-    if stem.lower().endswith("matrix"):
-        return [stem[: -len("matrix")]]
-    return [f"{stem}_", f"{stem}.", f"{stem}-"]
+    """Return the prefixes that names beside a matrix may have, the longest first.
+
+    Those of ``GSM1_A_matrix.mtx`` are ``GSM1_A_``, ``GSM1_`` and none.
+    """
+    stem = re.sub(r"\.?mtx(\.gz)?$", "", matrix, flags=re.IGNORECASE)
+    whole = [stem[: -len("matrix")]] if stem.lower().endswith("matrix") else []
+    whole = whole or [f"{stem}_", f"{stem}.", f"{stem}-"]
+    shorter = [stem[: found.end()] for found in re.finditer(r"[_.-]", stem)][::-1]
+    return list(dict.fromkeys([*whole, *shorter, ""]))
 
 
 def _is_shared(name: str, names: tuple[str, ...]) -> bool:

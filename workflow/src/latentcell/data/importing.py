@@ -7,13 +7,14 @@ from typing import Any
 import anndata
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from latentcell.config.datasets import known_datasets
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.own import hold_to, own_file
-from latentcell.data.readers import read_counts
+from latentcell.data.readers import open_cells, read_counts
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
 from latentcell.data.simulated import TRUTH_ARRAYS, TRUTH_COLUMN
 from latentcell.data.tables import read_cell_types
@@ -65,7 +66,7 @@ def import_dataset(
     if settings.first_cells is not None:
         adata, labels = _first(adata, labels, settings.first_cells, source)
     check_barcodes(adata.obs_names, source)
-    counts = check_counts(adata, source)
+    counts = _checked_counts(adata, source, settings)
     obs = pd.DataFrame(index=adata.obs_names)
     if settings.has_types:
         obs["cell_type"] = check_labels(labels, adata.obs_names, settings.labels or source)
@@ -81,6 +82,24 @@ def import_dataset(
         imported.obs[TRUTH_COLUMN] = adata.obs[TRUTH_COLUMN]
         imported.obsm.update({array: adata.obsm[array] for array in TRUTH_ARRAYS})
     return imported
+
+
+def _checked_counts(
+    adata: anndata.AnnData, source: str, settings: DatasetSettings
+) -> sparse.csr_matrix:
+    """Check the counts; where X has none, name the other matrices of the user's file."""
+    try:
+        return check_counts(adata, source)
+    except InputError as error:
+        if settings.is_built_in or settings.layer is not None:
+            raise
+        others = [name for name in open_cells(settings).places if name != "X"]
+        if not others:
+            raise
+        raise InputError(
+            f"{error}: if the counts are not in X, name their place in datasets.layer: "
+            f"{', '.join(others)}"
+        ) from None
 
 
 def simulation_note(barcodes: pd.Index) -> str | None:

@@ -31,9 +31,12 @@ _LABEL_WORDS = re.compile(
 )
 # Types that were predicted, and groups that were computed rather than annotated.
 _PREDICTED = re.compile(
-    r"predict|majority.?voting|singler|azimuth|celltypist|scpred|transfer|projected|"
+    r"predict|azimuth|scpred|transfer|projected|"
     r"_(first|second|before)$",
     re.IGNORECASE,
+)
+_PREDICTED_TYPES = re.compile(
+    r"majority.?voting|singler|celltypist|^predicted.?(id|labels?)$", re.IGNORECASE
 )
 _CLUSTER_WORDS = re.compile(r"louvain|leiden|cluster|snn.?res|ontology.?term|_id$", re.IGNORECASE)
 _CLUSTERS = ("leiden", "louvain", "seuratclusters")
@@ -205,19 +208,21 @@ def choose_labels(
 
 
 def _tier(column: Column) -> int:
-    """Return 0 to 3 for names of types, 4 for clusters, 5 for others."""
+    """Return 0 to 3 for names of types, 4 for clusters, 5 for others, 6 for what is no type."""
     name, bare = column.name, _bare(column.name)
     if bare in _TYPES:
         return 0
     if _OTHER_WORDS.search(name) or _has_other_values(column):
-        return 5
+        return 6
     if bare in _USUAL:
         return 1
+    if _PREDICTED_TYPES.search(name):
+        return 3
     if _CLUSTER_WORDS.search(name):
         return 4
     if _LABEL_WORDS.search(name):
         return 3 if _PREDICTED.search(name) else 2
-    return 3 if re.search(r"majority.?voting|singler|celltypist", name, re.IGNORECASE) else 5
+    return 5
 
 
 def _has_other_values(column: Column) -> bool:

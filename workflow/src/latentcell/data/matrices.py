@@ -272,8 +272,14 @@ def _spliced(parts: list[Matrix]) -> Matrix | None:
     return next((m for m in parts if _bare(m.place) in _SPLICED and m.total == most), None)
 
 
+def in_order(matrices: Sequence[Matrix]) -> list[Matrix]:
+    """Sort matrices: ``X``, ``raw``, then layers by name."""
+    return sorted(matrices, key=lambda one: (one.place != "X", one.place != "raw", one.place))
+
+
 def no_counts(path: Path | str, matrices: Sequence[Matrix]) -> str:
     """Return the message for a file without counts."""
+    matrices = in_order(matrices)
     there = "; ".join(f"{matrix.place}: {matrix.describe()}" for matrix in matrices) or "nothing"
     if matrices and 0 in (matrices[0].cells, matrices[0].genes):
         return (

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,9 +42,10 @@ _SOME, _MANY_TIMES = 0.03, 5
 _BARCODE = re.compile(r"[ACGTN]{8,}")
 _GENE = re.compile(
     r"^(?:(?:[A-Za-z]+\w*_+)?ENS[A-Z]{0,4}G\d{6,}(?:\.\d+)?|FBgn\d+|WBGene\d+"
-    r"|MT-.+|RP[LS]\d.*|RP\d+-\d.*|HLA-.+|H2-.+|LINC\d+|A[CLP]\d{6}\.\d+|C\d+orf\d+|Gm\d{3,}"
-    r"|\d+Rik|(?:ZNF|Zfp|SLC\d+A|TMEM|FAM|KRT|CCDC|LRRC|KLR|GZM|CCL|CXC[LR]|CCR|IL)\d+\w*"
-    r"|CD\d+\w{0,2}|MS4A\d+|S100A\d+|FCGR\d\w*|IG[HKL][A-Z]\w*|TR[ABGD][CVDJ]\w*"
+    r"|MT-[A-Z0-9]+|RP[LS]\d[A-Z0-9]*|RP\d+-\d.*|HLA-[A-Z0-9]+|H2-[A-Z0-9]+|LINC\d+"
+    r"|A[CLP]\d{6}\.\d+|C\d+orf\d+|Gm\d{3,}|\d+Rik"
+    r"|(?:ZNF|Zfp|SLC\d+A|TMEM|FAM|KRT|CCDC|LRRC|KLR|GZM|CCL|CXC[LR]|CCR|IL)\d+[A-Z]{0,2}"
+    r"|CD\d+[A-Z]{0,2}|MS4A\d+|S100A\d+|FCGR\d[A-Z]?|IG[HKL][A-Z]\d*|TR[ABGD][CVDJ]\d*"
     r"|ACTB|GAPDH|B2M|MALAT1|LYZ|NKG7|GNLY|CST3|PPBP|PTPRC|EPCAM|COL\d+A\d+)$",
     re.IGNORECASE,
 )
@@ -113,20 +114,23 @@ def _species_of_symbols(symbols: list[str]) -> str | None:
     return None
 
 
-def are_genes_rows(rows: Sequence[str], columns: Sequence[str]) -> bool:
+def are_genes_rows(rows: Collection[str], columns: Collection[str]) -> bool:
     """Tell from the names whether a table has genes in rows and cells in columns.
 
     Only names that are plain tell: identifiers and symbols of common families of genes, and
     barcodes. Otherwise the rows are cells.
     """
-    genes = [_share(_GENE, names) for names in (rows, columns)]
-    if max(genes) >= _SOME:
-        return genes[0] > _MANY_TIMES * genes[1]
+    among_columns = _share(_GENE, columns)
+    if _MANY_TIMES * among_columns >= 1:
+        return False  # Nothing can be so many times more.
+    among_rows = _share(_GENE, rows)
+    if max(among_rows, among_columns) >= _SOME:
+        return among_rows > _MANY_TIMES * among_columns
     barcodes = [_share(_BARCODE, names) for names in (rows, columns)]
     return barcodes[1] > _MOST and barcodes[0] < _SOME
 
 
-def _share(pattern: re.Pattern[str], names: Sequence[str]) -> float:
+def _share(pattern: re.Pattern[str], names: Collection[str]) -> float:
     return sum(bool(pattern.search(name)) for name in names) / max(1, len(names))
 
 

@@ -36,6 +36,7 @@ from latentcell.data.loom import (
     loom_matrices,
     read_loom_matrix,
 )
+from latentcell.data.naming import are_genes_rows
 from latentcell.data.opening import (
     broken_files_named,
     lines_of,
@@ -185,20 +186,38 @@ def _open_h5ad(path: Path, settings: DatasetSettings) -> CellFile:
         cells = len(obs.table)
         source, genome = str(path), settings.genome
         genes = genes_of(Features.of_table(main.table), source, genome)
+        if are_genes_rows(obs.table.index, genes.table["symbol"]):
+            raise InputError(
+                f"{path}: expected cells in obs and genes in var, found genes such as "
+                f"{obs.table.index[0]} in obs: turn it, with adata.T in Python"
+            )
         places = {}
+        faults: list[InputError] = []
         for name, item in items.items():
-            own = genes
-            if name == "raw" and raw is not None and item.name.startswith("/raw"):
-                own = genes_of(Features.of_table(raw.table, main.table), source, genome)
-            features = len(own.table) if own.kept is None else len(own.kept)
-            shape = h5ad.shape_of(item, cells, features)
-            if shape != (cells, features):
-                raise InputError(
-                    f"{path}: expected {cells:,} cells and {features:,} genes in {name}, as many "
-                    f"as are named, found {shape[0]:,} and {shape[1]:,}"
-                )
-            places[name] = _h5ad_place(path, name, item.name, shape, own)
-    return CellFile(path, "h5ad", obs.table, places, genes, left_out=obs.left_out)
+            try:
+                own = genes
+                if name == "raw" and raw is not None and item.name.startswith("/raw"):
+                    own = genes_of(Features.of_table(raw.table, main.table), source, genome)
+                shape = _agreed_shape(path, name, item, cells, own)
+                places[name] = _h5ad_place(path, name, item.name, shape, own)
+            except InputError as error:
+                faults.append(error)
+    if faults and not places:
+        raise faults[0]
+    notes = tuple(f"not read: {error}" for error in faults)
+    return CellFile(path, "h5ad", obs.table, places, genes, notes, obs.left_out)
+
+
+def _agreed_shape(path: Path, name: str, item: Any, cells: int, genes: Genes) -> tuple[int, int]:
+    """Return the shape of a matrix; raises `InputError` if it is not that of its tables."""
+    features = len(genes.table) if genes.kept is None else len(genes.kept)
+    shape = h5ad.shape_of(item, cells, features)
+    if shape != (cells, features):
+        raise InputError(
+            f"{path}: expected {cells:,} cells and {features:,} genes in {name}, as many as are "
+            f"named, found {shape[0]:,} and {shape[1]:,}"
+        )
+    return shape
 
 
 def _h5ad_place(path: Path, name: str, item: str, shape: tuple[int, int], genes: Genes) -> Place:

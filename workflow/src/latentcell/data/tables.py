@@ -430,7 +430,7 @@ def _parse_row(
         try:
             values[position] = _number(field, separator)
         except ValueError:
-            named = "" if columns is None else f" ({columns[place]})"
+            named = "" if columns is None else f" ({columns[place]}): leave out such columns"
             raise InputError(
                 f"{where}: expected a number in column {place + 2:,}, "
                 f"found {field.decode(errors='replace')!r}{named}"

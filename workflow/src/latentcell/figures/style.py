@@ -7,7 +7,7 @@ import colorsys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec
 
@@ -53,6 +53,13 @@ _RC = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
 }
+# Fonts for letters that DejaVu Sans lacks, where one is installed: all scripts, then some of them.
+_OTHER_SCRIPTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei"),
+    *("WenQuanYi Micro Hei", "Droid Sans Fallback", "Arial Unicode MS", "PingFang SC"),
+    *("Hiragino Sans GB", "Microsoft YaHei", "SimHei", "Malgun Gothic", "Noto Sans"),
+    *("Noto Sans Devanagari", "Noto Sans Bengali", "Noto Sans Tamil", "Noto Sans Thai"),
+)
 # No dates and no versions, so that files are reproducible.
 _METADATA: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -166,7 +173,12 @@ def sequence_colours(number: int) -> list[str]:
 
 
 def plain(name: str, width: int = 34) -> str:
-    """Make a label of a name: escape $ and a leading underscore, shorten in the middle."""
+    """Make a label of a name: escape $ and a leading underscore, shorten in the middle.
+
+    Letters that no font has are written as their codes, so that names stay distinct.
+    """
+    known = letters()
+    name = "".join(c if ord(c) in known or c.isspace() else f"\\u{ord(c):04x}" for c in name)
     if len(name) > width:
         tail = width // 3
         name = f"{name[: width - tail - 1]}…{name[-tail:]}"
@@ -179,7 +191,27 @@ def in_style() -> AbstractContextManager[None]:
     """Context with matplotlib's defaults and this style, without the user's settings."""
     from matplotlib import style
 
-    return style.context(["default", _RC])
+    return style.context(["default", _RC | {"font.family": fonts()}])
+
+
+@cache
+def fonts() -> list[str]:
+    """Return the fonts in which letters are looked up, so that names may be in any script."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    others = [name for name in _OTHER_SCRIPTS if name in installed]
+    return ["DejaVu Sans", *others] if others else ["sans-serif"]
+
+
+@cache
+def letters() -> frozenset[int]:
+    """Return the code points that the fonts have."""
+    from matplotlib.font_manager import findfont
+    from matplotlib.ft2font import FT2Font
+
+    files = {findfont(name) for name in dict.fromkeys(["DejaVu Sans", *fonts()[1:]])}
+    return frozenset(code for file in files for code in FT2Font(file).get_charmap())
 
 
 def styled(
