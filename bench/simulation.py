@@ -1,17 +1,21 @@
 """Compare learnt latents with the truth on cells of a known GMVAE: docs/simulation.md.
 
-    python bench/simulation.py [--seeds 3] [--out docs/results/simulation.csv]
+    python bench/simulation.py
+    python bench/simulation.py --cells 13000 --seeds 1 --only pca-k2 gmvae-z2/controlled
     python bench/simulation.py --table          only write the table of the page
 
 Models and baselines learn from the first 1,300 cells of `simulated-mixture`, as many as the study
 has (1,040 training, 130 validation), and are measured on 2,000 further cells of the same model,
-whose log p(x), p(y | x) and latents are known. Rows are written one by one; existing rows are kept,
-so that an interrupted script can be resumed. One thread.
+whose log p(x), p(y | x) and latents are known. With `--cells` above 2,000 they learn from other
+cells of the model. Rows are written one by one; existing rows are kept, so that an interrupted
+script can be resumed. One thread.
 """
 
 import argparse
 import re
 import time
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,8 +41,8 @@ from latentcell.runtime.job import limit_threads
 
 DOCS = Path(__file__).parents[1] / "docs"
 LEARNT_CELLS, TEST_CELLS = 1_300, 2_000
-# Seed of the further cells; the data set has seed 1.
-TEST_SEED = 2
+# Seeds of the test cells and of more training cells; the data set has seed 1.
+TEST_SEED, MORE_SEED = 2, 3
 HIDDEN_UNITS = 100
 # Test cells and samples of the importance-weighted bound, which decodes each cell 600 times.
 WEIGHTED_CELLS, WEIGHTED_SAMPLES = 300, 100
@@ -59,31 +63,40 @@ BASELINES = ("hvg-pca-k2", "hvg-pca-k10", "pca-k2", "pca-k10")
 EXACT, TRUE = "exact posterior", "true latent"
 # Settings of rows without a model.
 NONE = "-"
-KEY = ["representation", "settings", "seed"]
+KEY = ["cells", "representation", "settings", "seed"]
 Row = dict[str, Any]
 
 
 class Cells(NamedTuple):
-    """First cells of the data set, then the test cells; `known` is of all of them."""
+    """Cells to learn from, then the test cells; `known` is of the test cells."""
 
+    model: KnownModel
     counts: sp.csr_matrix
     latent: np.ndarray
     component: np.ndarray
     known: Known
 
+    @property
+    def learnt(self) -> int:
+        """Number of cells that are not test cells."""
+        return len(self.component) - TEST_CELLS
 
-def known_cells() -> Cells:
+
+def known_cells(number: int) -> Cells:
+    """Draw the cells; up to the size of the data set, the first are those of the data set."""
     model = KnownModel.draw()
-    learnt, tested = model.draw_cells(CELLS), model.draw_cells(TEST_CELLS, TEST_SEED)
-    first = [part[:LEARNT_CELLS] for part in learnt]
-    counts = sp.vstack([first[0], tested.counts], format="csr").astype(np.int32)
-    latent, component = (np.concatenate(part) for part in zip(first[1:], tested[1:], strict=True))
-    return Cells(counts, latent, component, model.known(counts))
+    size, seed = (number, MORE_SEED) if number > CELLS else (CELLS, 1)
+    learnt = model.draw_cells(size, seed)
+    tested = model.draw_cells(TEST_CELLS, TEST_SEED)
+    counts = sp.vstack([learnt.counts[:number], tested.counts], format="csr").astype(np.int32)
+    latent = np.concatenate([learnt.latent[:number], tested.latent])
+    component = np.concatenate([learnt.component[:number], tested.component])
+    return Cells(model, counts, latent, component, model.known(tested.counts))
 
 
 def split_of(cells: Cells, seed: int) -> np.ndarray:
-    """Split of the first cells; its test cells are left out, and the further cells tested."""
-    types = cells.component[:LEARNT_CELLS]
+    """Split of the cells to learn from; its test cells are left out, and the others tested."""
+    types = cells.component[: cells.learnt]
     drawn = np.asarray(split_cells(types, SplitSettings(), seed), dtype=str)
     return np.append(np.where(drawn == "test", "left out", drawn), np.full(TEST_CELLS, "test"))
 
@@ -148,7 +161,7 @@ def of_model(model: tuple[str, int, str], cells: Cells, split: np.ndarray, seed:
     row: Row = {"seconds": time.process_time() - start, "best_epoch": trained.best_epoch}
     test = np.flatnonzero(split == "test")
     row["elbo"] = evaluation.elbo[test].mean()
-    log_p = cells.known.log_p[test]
+    log_p = cells.known.log_p
     if not settings.size_factor:
         # Otherwise the model knows the count sum, and log p(x) is another quantity.
         row |= gap("elbo", log_p, evaluation.elbo[test])
@@ -176,29 +189,41 @@ def of_truth(name: str, cells: Cells, split: np.ndarray, seed: int) -> Row:
     """Measure the true latents, or the exact posterior, which no method can surpass."""
     if name == TRUE:
         return measured(cells.latent, cells, split, seed)
-    row: Row = {"elbo": cells.known.log_p[split == "test"].mean()}
-    row |= components(cells.known.posterior.argmax(1), cells, split)
-    return row | measured(cells.known.latent_mean, cells, split, seed)
+    row: Row = {"elbo": cells.known.log_p.mean()}
+    learnt = cells.model.known(cells.counts[: cells.learnt])
+    posterior, mean = (
+        np.concatenate([getattr(part, name) for part in (learnt, cells.known)])
+        for name in ("posterior", "latent_mean")
+    )
+    row |= components(posterior.argmax(1), cells, split)
+    return row | measured(mean, cells, split, seed)
 
 
-def run(seeds: int, path: Path) -> None:
-    """Measure what has no row yet."""
+def tasks() -> dict[tuple[str, str], Callable[..., Row]]:
+    """All measurements, by representation and settings."""
+    found: dict[tuple[str, str], Callable[..., Row]] = {}
+    for name in (EXACT, TRUE):
+        found[name, NONE] = partial(of_truth, name)
+    for name in BASELINES:
+        found[name, NONE] = partial(of_baseline, name)
+    for kind, size, chosen in MODELS:
+        found[f"{kind}-z{size}", chosen] = partial(of_model, (kind, size, chosen))
+    return found
+
+
+def run(seeds: int, path: Path, number: int, only: Sequence[str] = ()) -> None:
+    """Measure what has no row yet; `only` names representations or representation/settings."""
     rows = pd.read_csv(path).to_dict("records") if path.exists() else []
     done = {tuple(row[key] for key in KEY) for row in rows}
-    cells = known_cells()
-    tasks = [
-        *((name, NONE, of_truth, name) for name in (EXACT, TRUE)),
-        *((name, NONE, of_baseline, name) for name in BASELINES),
-        *((f"{kind}-z{size}", chosen, of_model, (kind, size, chosen))
-          for kind, size, chosen in MODELS),
-    ]  # fmt: skip
+    cells = known_cells(number)
     for seed in range(1, seeds + 1):
         split = split_of(cells, seed)
-        for name, chosen, measure, argument in tasks:
-            key = (name, chosen, seed)
-            if key in done:
+        for (name, chosen), measure in tasks().items():
+            key = (number, name, chosen, seed)
+            wanted = not only or name in only or f"{name}/{chosen}" in only
+            if key in done or not wanted:
                 continue
-            row = dict(zip(KEY, key, strict=True)) | measure(argument, cells, split, seed)
+            row = dict(zip(KEY, key, strict=True)) | measure(cells, split, seed)
             rows.append(row)
             write_csv(path, pd.DataFrame(rows))
             print({k: round(float(v), 3) if isinstance(v, float) else v for k, v in row.items()},
@@ -221,14 +246,14 @@ HEADINGS = {
 def table(rows: pd.DataFrame) -> str:
     """Means over the seeds as Markdown; gaps with the standard error over the cells."""
     lines = [
-        f"| representation | settings | {' | '.join(HEADINGS.values())} |",
-        f"| --- | --- |{' ---: |' * len(HEADINGS)}",
+        f"| cells | representation | settings | {' | '.join(HEADINGS.values())} |",
+        f"| ---: | --- | --- |{' ---: |' * len(HEADINGS)}",
     ]
-    for (name, chosen), part in rows.groupby(KEY[:2], sort=False):
+    for (number, name, chosen), part in rows.groupby(KEY[:3], sort=False):
         means = part.mean(numeric_only=True)
         shown = [_shown(column, means) for column in HEADINGS]
         settings = "" if chosen == NONE else chosen
-        lines.append(f"| {name} | {settings} | {' | '.join(shown)} |")
+        lines.append(f"| {number:,} | {name} | {settings} | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -255,13 +280,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--cells", type=int, default=LEARNT_CELLS, help="cells to learn from")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", default=(), help="representation[/settings]")
     parser.add_argument("--out", type=Path, default=DOCS / "results/simulation.csv")
     parser.add_argument("--table", action="store_true", help="only write the table of the page")
     options = parser.parse_args()
     limit_threads(1)
     if not options.table:
-        run(options.seeds, options.out)
+        run(options.seeds, options.out, options.cells, options.only)
     write_table(pd.read_csv(options.out))
 
 

@@ -15,7 +15,6 @@ import simulation  # noqa: E402
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr(simulation, "LEARNT_CELLS", 200)
     monkeypatch.setattr(simulation, "TEST_CELLS", 100)
     monkeypatch.setattr(simulation, "WEIGHTED_CELLS", 10)
     monkeypatch.setattr(simulation, "BASELINES", ("pca-k2",))
@@ -30,7 +29,7 @@ def test_rows_are_measured_once_and_bounds_given_the_count_sum_are_not_compared(
     small, tmp_path, monkeypatch
 ):
     path = tmp_path / "simulation.csv"
-    simulation.run(1, path)
+    simulation.run(1, path, 200)
     rows = pd.read_csv(path).set_index("representation")
     assert list(rows.index) == ["exact posterior", "true latent", "pca-k2", "gmvae-z2", "vae-z2"]
     # With an epoch of training the bound is far below, and the weighted one less far.
@@ -47,18 +46,14 @@ def test_rows_are_measured_once_and_bounds_given_the_count_sum_are_not_compared(
 
     monkeypatch.setattr(simulation, "measured", never)
     before = path.read_bytes()
-    simulation.run(1, path)
+    simulation.run(1, path, 200)
     assert path.read_bytes() == before
 
 
 def test_table_has_means_over_seeds_and_errors_over_cells():
     columns = dict.fromkeys(simulation.HEADINGS, 0.25) | {"weighted_gap": np.nan}
-    rows = pd.DataFrame(
-        [
-            {"representation": "gmvae-z2", "settings": "controlled", "seed": seed} | columns
-            | {"elbo_gap": gap, "elbo_gap_se": 0.1}
-            for seed, gap in ((1, 3.0), (2, 5.0))
-        ]
-    )  # fmt: skip
+    key = {"cells": 1300, "representation": "gmvae-z2", "settings": "controlled"}
+    gaps = ({"seed": seed, "elbo_gap": gap} for seed, gap in ((1, 3.0), (2, 5.0)))
+    rows = pd.DataFrame([key | columns | {"elbo_gap_se": 0.1} | gap for gap in gaps])
     line = simulation.table(rows).splitlines()[-1]
-    assert line.startswith("| gmvae-z2 | controlled | 4.00 ± 0.10 |  | 0.250 |")
+    assert line.startswith("| 1,300 | gmvae-z2 | controlled | 4.00 ± 0.10 |  | 0.250 |")
