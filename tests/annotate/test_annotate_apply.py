@@ -175,7 +175,7 @@ def test_missing_genes_are_reported(learnt, query):
     assert whole["importance_missing"] == 0
 
     classifier = learnt.classifier
-    worst = classifier.representation.genes[np.argsort(-classifier.importance)[:12]]
+    worst = np.argsort(-classifier.importance)[:12]
     lacking = query[:, np.setdiff1d(np.arange(60), worst)]
     found = typed(learnt, lacking)
     genes = found.report["genes"]
@@ -208,10 +208,9 @@ def test_too_few_common_genes_are_refused(simple, query):
     foreign.var.index = foreign.var["symbol"].to_numpy()
     with pytest.raises(InputError, match=r"mine: expected genes of the reference, such as ENSG0"):
         typed(simple, foreign, source="mine")
-    fewer = replace(simple.classifier.representation, genes=np.arange(5))
-    importance = np.full(5, 0.2)
-    classifier = replace(simple.classifier, representation=fewer, importance=importance)
-    with pytest.raises(InputError, match=r"some of the 5 variable genes.*none among 50 genes"):
+    importance = np.where(np.arange(60) < 5, 0.2, 0.0)
+    classifier = replace(simple.classifier, importance=importance)
+    with pytest.raises(InputError, match=r"some of the 5 genes that tell.*none among 50 genes"):
         typed(replace(simple, classifier=classifier), query[:, 10:])
 
 
@@ -290,9 +289,15 @@ def test_the_reference_is_described(learnt, simple):
         f"reference   own-my-reference: 3 types, {cells['training']} training, "
         f"{cells['validation']} validation and {cells['test']} test cells"
     )
-    assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[1]
-    assert lines[4].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
-    assert reference_lines(simple) == lines[:4]
+    classifier = learnt.classifier
+    row = next(row for row in classifier.candidates if row["name"] == classifier.name)
+    assert lines[1] == (
+        f"classifier  {classifier.name}, the most accurate of 7 candidates on 96 training cells "
+        f"in 5 folds: accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
+    )
+    assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[2]
+    assert lines[5].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
+    assert reference_lines(simple) == lines[:5]
 
 
 def test_what_is_unknown_or_rare_is_said(simple):
@@ -300,9 +305,9 @@ def test_what_is_unknown_or_rare_is_said(simple):
     sizes = simple.reference["cells_of_types"] | {"type 002": 4, "type 001": 5}
     about = simple.reference | {"test": test, "cells_of_types": sizes}
     lines = reference_lines(replace(simple, reference=about))
-    assert lines[1].endswith("macro-F1 unknown")
-    assert "unknown of them correctly" in lines[3]
-    assert lines[4] == "note        fewer than 5 training cells, so rarely predicted: type 002"
+    assert lines[2].endswith("macro-F1 unknown")
+    assert "unknown of them correctly" in lines[4]
+    assert lines[5] == "note        fewer than 5 training cells, so rarely predicted: type 002"
 
 
 def test_types_are_listed_with_their_shares(simple, query):

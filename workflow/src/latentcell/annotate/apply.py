@@ -91,7 +91,7 @@ def annotate_cells(
     probabilities = softmax(classifier.logits(scores), classifier.temperature)
     unassigned = unassigned_name(classifier.types)
     cells = _assign_types(probabilities, classifier.types, classifier.threshold, empty)
-    representations = {"X_hvg_pca": scores.astype(np.float32)}
+    representations = {"X_hvg_pca": classifier.scores(scores)}
     report: dict[str, Any] = {"cells": len(cells), "empty_cells": int(empty.sum())}
     report["genes"] = gene_report
     if density is not None:
@@ -184,14 +184,14 @@ def _report_genes(
 ) -> dict[str, Any]:
     """Report matched and missing genes, and the importance of the missing ones."""
     classifier, symbols = annotator.classifier, annotator.genes["symbol"].to_numpy(str)
-    variable = classifier.representation.genes
+    variable = classifier.genes
     missing = ~match.present[variable]
     if missing.all():
         raise InputError(
-            f"{source}: expected some of the {len(variable):,} variable genes of the reference, "
+            f"{source}: expected some of the {len(variable):,} genes that tell the types apart, "
             f"found none among {query_genes:,} genes: use a reference of the same tissue and naming"
         )
-    lost = np.where(missing, classifier.importance, 0.0)
+    lost = np.where(missing, classifier.importance[variable], 0.0)
     worst = np.argsort(-lost, kind="stable")[: min(_NAMED, int(missing.sum()))]
     means = classifier.mean_counts
     return {

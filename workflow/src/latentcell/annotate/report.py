@@ -16,6 +16,7 @@ def reference_lines(annotator: Annotator) -> list[str]:
     lines = [
         f"reference   {about['dataset']}: {len(classifier.types)} types, {cells['training']:,} "
         f"training, {cells['validation']:,} validation and {cells['test']:,} test cells",
+        _classifier_line(annotator),
         f"on test     accuracy {_number(test['accuracy'])}, balanced "
         f"{_number(test['balanced_accuracy'])}, macro-F1 {_number(test['macro_f1'])}",
         f"calibrated  expected calibration error {_number(test['calibration_error_before'])} "
@@ -39,6 +40,38 @@ def reference_lines(annotator: Annotator) -> list[str]:
         lines.append(
             f"note        fewer than 5 training cells, so rarely predicted: {', '.join(rare)}"
         )
+    return lines
+
+
+def _classifier_line(annotator: Annotator) -> str:
+    """Report the chosen classifier and its score; the candidates are in `candidate_lines`."""
+    classifier = annotator.classifier
+    rows = {row["name"]: row for row in classifier.candidates}
+    chosen = f"classifier  {classifier.name}"
+    if len(rows) < 2:
+        return chosen
+    own = rows[classifier.name]
+    return (
+        f"{chosen}, the most accurate of {len(rows)} candidates on {classifier.chosen_by}: "
+        f"accuracy {_number(own['accuracy'])}, macro-F1 {_number(own['macro_f1'])}"
+    )
+
+
+def candidate_lines(annotator: Annotator) -> list[str]:
+    """Report the score of each candidate, and its seconds if it has just been trained."""
+    classifier = annotator.classifier
+    if len(classifier.candidates) < 2:
+        return []
+    width = max(len(row["name"]) for row in classifier.candidates)
+    lines = [
+        f"candidates  {'':<{width}}  accuracy  macro-F1" + "  seconds" * bool(classifier.seconds)
+    ]
+    for row in classifier.candidates:
+        line = f"            {row['name']:<{width}} {_number(row['accuracy']):>9}"
+        line += f" {_number(row['macro_f1']):>9}"
+        if row["name"] in classifier.seconds:
+            line += f" {classifier.seconds[row['name']]:>8.1f}"
+        lines.append(line)
     return lines
 
 
@@ -69,8 +102,8 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
         f"genes       {genes['matched']:,} of the reference's {genes['reference']:,} found, by "
         f"{genes['matched_by']}; missing: {genes['missing']:,} with {genes['counts_missing']:.1%} "
         f"of its counts, among them {genes['variable_missing']:,} of {genes['variable']:,} "
-        f"variable ones ({genes['variable_missing_share']:.1%}, {genes['importance_missing']:.1%} "
-        "by importance)"
+        f"that tell the types apart ({genes['variable_missing_share']:.1%}, "
+        f"{genes['importance_missing']:.1%} by importance)"
     ]
     if genes["most_important_missing"]:
         named = ", ".join(one["gene"] for one in genes["most_important_missing"])

@@ -25,8 +25,8 @@ SUMMARY = "annotate the cells of a file by a labelled reference or a bundle"
 DESCRIPTION = """\
 Annotate the cells of a file by a labelled reference, or by a bundle of `latentcell train`.
 
-Each cell gets its likeliest type with a calibrated probability and the second likeliest type. Cells
-below a threshold chosen on validation cells are `unassigned`, and cells whose counts a GMVAE
+The classifier is chosen on the reference. Each cell gets its likeliest type with a calibrated
+probability and the second likeliest type. Cells below a threshold chosen on validation cells are `unassigned`, and cells whose counts a GMVAE
 of the reference does not explain are flagged as `novel`. Genes are matched by identifier or symbol.
 """
 EPILOG = """\
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     output: Path = options.output or _beside(query)
     from latentcell.annotate.bundle import refuse_other
     from latentcell.annotate.files import annotate, earlier_results, load_query, write_annotation
-    from latentcell.annotate.report import query_lines, reference_lines
+    from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
     force = options.force or earlier_results(output)
@@ -99,7 +99,8 @@ def run(options: argparse.Namespace) -> int:
     threads = options.threads or available_cores()
     typed, found = annotate(annotator, cells, threads=threads)
     paths = write_annotation(typed, found, annotator, output)
-    print("\n".join([*reference_lines(annotator), "", *query_lines(found)]))
+    print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
+    print("\n".join(["", *query_lines(found)]))
     print("\nwritten     " + "\n            ".join(map(str, paths)))
     return 0
 

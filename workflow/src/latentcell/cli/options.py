@@ -48,6 +48,12 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the GMVAE that flags cells of unknown types: seconds instead of minutes",
     )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="use logistic regression on components of variable genes, without comparing it with "
+        "other classifiers",
+    )
 
 
 def add_file_options(
