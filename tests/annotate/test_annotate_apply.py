@@ -292,8 +292,8 @@ def test_the_reference_is_described(learnt, simple):
     classifier = learnt.classifier
     row = next(row for row in classifier.candidates if row["name"] == classifier.name)
     assert lines[1] == (
-        f"classifier  {classifier.name}, the most accurate of 7 candidates on 96 training cells "
-        f"in 5 folds: accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
+        f"classifier  {classifier.name}, the most accurate of 7 candidates on "
+        f"{cells['training']} training cells in 5 folds: accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
     )
     assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[2]
     assert lines[5].startswith(f"novel       more than {learnt.density.limit:.1f} nats")

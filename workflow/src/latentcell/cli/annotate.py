@@ -26,8 +26,9 @@ DESCRIPTION = """\
 Annotate the cells of a file by a labelled reference, or by a bundle of `latentcell train`.
 
 The classifier is chosen on the reference. Each cell gets its likeliest type with a calibrated
-probability and the second likeliest type. Cells below a threshold chosen on validation cells are `unassigned`, and cells whose counts a GMVAE
-of the reference does not explain are flagged as `novel`. Genes are matched by identifier or symbol.
+probability and the second likeliest type. Cells below a threshold chosen on validation cells are
+`unassigned`, and cells whose counts a GMVAE of the reference does not explain are flagged as
+`novel`. Genes are matched by identifier or symbol.
 """
 EPILOG = """\
 examples:
