@@ -251,18 +251,6 @@ def test_markers_are_the_genes_of_the_type(cells):
         assert (np.diff(classifier.marker_weights, axis=1) <= 0).all()
 
 
-def test_fewer_types_share_the_probability(cells, averaged):
-    features = averaged.features(cells[0])
-    fewer = averaged.restricted(("type 000", "type 002"))
-    kept = softmax(averaged.logits(features), averaged.temperature)[:, [0, 2]]
-    np.testing.assert_allclose(
-        fewer.probabilities(features), kept / kept.sum(1, keepdims=True), atol=1e-9
-    )
-    once_more = fewer.restricted(("type 002",))
-    assert (once_more.types, once_more.places) == (("type 002",), (2,))
-    np.testing.assert_array_equal(once_more.probabilities(features), np.ones((150, 1)))
-
-
 def test_candidates_are_listed_with_their_scores_and_seconds(simulate):
     cells = simulate([40, 40], genes=60, depth=400)
     small = SETTINGS.model_copy(update={"variable_genes": 60})

@@ -67,8 +67,6 @@ class TypeClassifier:
         Scores of the candidates, and the cells on which the experts were chosen.
     seconds
         Seconds of the candidates; empty for a classifier from a file.
-    places
-        Place of each of the `types` among those of the experts; None: all.
     """
 
     types: tuple[str, ...]
@@ -86,7 +84,6 @@ class TypeClassifier:
     candidates: tuple[dict[str, Any], ...] = ()
     chosen_by: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
-    places: tuple[int, ...] | None = None
 
     @classmethod
     def fit(
@@ -177,24 +174,6 @@ class TypeClassifier:
         """Genes by which types are told apart."""
         return np.flatnonzero(self.importance > 0).astype(np.int64)
 
-    def restricted(self, types: tuple[str, ...]) -> "TypeClassifier":
-        """Return a classifier that knows fewer types; probabilities are those given these types.
-
-        Parameters
-        ----------
-        types
-            One or more of `types`, in their order.
-        """
-        places = self.places or tuple(range(len(self.types)))
-        kept = [self.types.index(name) for name in types]
-        return replace(
-            self,
-            types=types,
-            places=tuple(places[index] for index in kept),
-            marker_genes=self.marker_genes[kept],
-            marker_weights=self.marker_weights[kept],
-        )
-
     def scores(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Return the principal component scores among the features (n x components)."""
         return np.asarray(features[:, : len(self.spread)], np.float32)
@@ -266,7 +245,7 @@ class TypeClassifier:
                 [softmax(p, e.temperature) for p, e in zip(parts, self.experts, strict=True)]
             )
             together = np.log(np.maximum(mean, _SMALLEST))
-        return together if self.places is None else together[:, list(self.places)]
+        return together
 
     def probabilities(self, features: NDArray[Any]) -> Doubles:
         """Compute calibrated probabilities of the types (n x types)."""

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,16 @@ import h5py
 import pandas as pd
 
 from latentcell.annotate.annotator import Annotator, learn
-from latentcell.annotate.apply import Annotation, annotate_cells
+from latentcell.annotate.apply import Annotation, annotate_cells, restricted_types
 from latentcell.annotate.bundle import load_bundle, save_bundle
+from latentcell.annotate.labels import (
+    ONTOLOGY,
+    ontology_of_column,
+    ontology_of_file,
+    with_known,
+    with_ontology,
+)
+from latentcell.annotate.neighbours import with_consensus
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
 from latentcell.data.finding import find
@@ -29,9 +38,14 @@ _REPORT = ("reference", "classifier", "query")
 
 
 def read_reference(
-    path: str | Path | DatasetSettings, labels: str | None = None, layer: str | None = None
+    path: str | Path | DatasetSettings,
+    labels: str | None = None,
+    layer: str | None = None,
+    ontology: str | Path | None = None,
 ) -> ad.AnnData:
     """Read a labelled reference without its unlabelled cells.
+
+    ``uns["ontology"]`` has the Cell Ontology id of each type, as far as they are known.
 
     Parameters
     ----------
@@ -41,6 +55,9 @@ def read_reference(
         Column of the cell types; by default the one that is plainly meant.
     layer
         Layer of the counts; by default detected.
+    ontology
+        File of types and Cell Ontology ids; by default they are read from the column
+        ``cell_type_ontology_term_id``, if the reference has it.
 
     Raises
     ------
@@ -60,7 +77,12 @@ def read_reference(
         "label_column": chosen.name,
         "unlabelled": "leave-out",
     }
-    return import_dataset(settings.model_copy(update=taken))
+    cells = import_dataset(settings.model_copy(update=taken))
+    if ontology is not None:
+        cells.uns["ontology"] = ontology_of_file(ontology)
+    elif {chosen.name, ONTOLOGY} <= set(found.obs):
+        cells.uns["ontology"] = ontology_of_column(found.obs[chosen.name], found.obs[ONTOLOGY])
+    return cells
 
 
 def file_settings(path: str | Path | DatasetSettings, layer: str | None = None) -> DatasetSettings:
@@ -133,6 +155,9 @@ def annotate(
     *,
     layer: str | None = None,
     threads: int = 1,
+    types: Sequence[str] = (),
+    exclude_types: Sequence[str] = (),
+    known: str | None = None,
 ) -> tuple[ad.AnnData, Annotation]:
     """Annotate the cells of a file.
 
@@ -146,6 +171,10 @@ def annotate(
         Layer of the counts; by default detected.
     threads
         Number of pieces of the query that are processed at a time.
+    types, exclude_types
+        Types of the reference to which cells are restricted, and those that are left out.
+    known
+        Column of the query with types that are kept where it has any; see `with_known`.
 
     Returns
     -------
@@ -159,10 +188,43 @@ def annotate(
     if not isinstance(query, Query):
         query = load_query(query, layer)
     counts = query.counts
+    labels = None if known is None else known_labels(query, known)
+    kept = restricted_types(annotator.classifier.types, types, exclude_types)
     annotation = annotate_cells(
-        annotator, counts.X, counts.var, source=query.source, threads=threads
+        annotator, counts.X, counts.var, source=query.source, threads=threads, types=kept
     )
+    annotation = complete(annotation, annotator, labels)
     return add_to(query.whole, annotation, annotator), annotation
+
+
+def complete(annotation: Annotation, annotator: Annotator, labels: Any = None) -> Annotation:
+    """Add what is not of single cells: consensus, known types and Cell Ontology ids.
+
+    Parameters
+    ----------
+    annotation
+        Result of `annotate_cells`.
+    annotator
+        Its annotator.
+    labels
+        Types that are known before, with missing values; None: none.
+    """
+    annotation = with_consensus(annotation, annotator.settings.seed)
+    if labels is not None:
+        annotation = with_known(annotation, labels)
+    ids = annotator.reference.get("ontology")
+    return with_ontology(annotation, ids) if ids else annotation
+
+
+def known_labels(query: Query, column: str) -> Any:
+    """Return the types that a query has before; raises `InputError` without the column."""
+    if column not in query.whole.obs:
+        there = ", ".join(map(str, query.whole.obs.columns)) or "none"
+        raise InputError(
+            f"{query.source}: expected the column {column!r} with known types (--known-types), "
+            f"found the columns: {there}"
+        )
+    return query.whole.obs[column]
 
 
 def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> Query:

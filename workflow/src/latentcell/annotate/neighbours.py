@@ -5,6 +5,7 @@ cells in this way. It helps where the types form clusters, and hides cells of ra
 given beside the types of the cells and never in their place.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import anndata as ad
@@ -13,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentcell.annotate.apply import Annotation
+from latentcell.annotate.reasons import FEW_COUNTS, FEW_KNOWN_GENES
 from latentcell.evaluate.clusters import cluster_labels
 
 CLUSTER, CONSENSUS, SHARE = (
@@ -57,7 +59,7 @@ def fine_clusters(features: NDArray[Any], seed: int) -> NDArray[np.str_]:
         n_iterations=2,
         directed=False,
     )
-    return graph.obs["leiden"].to_numpy(str)
+    return np.asarray(graph.obs["leiden"], dtype=np.str_)
 
 
 def with_consensus(annotation: Annotation, seed: int) -> Annotation:
@@ -65,13 +67,12 @@ def with_consensus(annotation: Annotation, seed: int) -> Annotation:
 
     ``cell_type_cluster`` is the cluster of the cell, ``cell_type_consensus`` the commonest
     ``cell_type_first`` of its cells, and ``cell_type_consensus_share`` the share of cells that have
-    it. Cells without counts have no cluster. Fewer than 20 cells are not clustered.
+    it. Cells with few counts or known genes have no cluster and no vote. Fewer than 20 cells are
+    not clustered.
     """
-    from dataclasses import replace
-
     features = annotation.representations["X_hvg_pca"]
     first = annotation.cells["cell_type_first"].to_numpy(str)
-    counted = ~annotation.empty
+    counted = ~annotation.cells["unassigned_reason"].isin([FEW_COUNTS, FEW_KNOWN_GENES]).to_numpy()
     if counted.sum() < _FEWEST:
         return annotation
     clusters = np.full(len(first), "", dtype=object)
@@ -80,9 +81,10 @@ def with_consensus(annotation: Annotation, seed: int) -> Annotation:
     agrees = pd.Series(first == names).groupby(clusters).transform("mean")
     cells = annotation.cells.copy()
     order = sorted(set(clusters[counted]), key=int)
-    cells[CLUSTER] = pd.Categorical(np.where(counted, clusters, None), categories=order)
-    kinds = list(annotation.types)
-    cells[CONSENSUS] = pd.Categorical(np.where(counted, names, None), categories=kinds)
+    cells[CLUSTER] = pd.Categorical(clusters, categories=order)
+    # Other values than the categories are missing.
+    kept = np.where(counted, names.astype(object), "")
+    cells[CONSENSUS] = pd.Categorical(kept, categories=list(annotation.types))
     cells[SHARE] = np.where(counted, agrees, np.nan)
     report = annotation.report | {
         "consensus": {

@@ -35,10 +35,17 @@ examples:
   latentcell annotate reference.h5ad query.h5ad -o typed.h5ad
   latentcell annotate reference.h5ad query.h5ad --labels cell_type --query-layer counts
   latentcell annotate --bundle model/ query.h5ad -o typed.h5ad
+  latentcell annotate --bundle model/ query.h5ad --exclude-types "CD34+" Dendritic
   latentcell annotate reference.h5ad query.h5ad --bundle model/       and save the annotator
 
 typed.csv, a row for each cell, and typed.json, the report, are written beside typed.h5ad.
 """
+
+
+# Options that are of no use with a bundle.
+_OF_REFERENCE = (
+    *("labels", "labels_file", "layer", "format", "orientation", "genome", "seed", "ontology"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +76,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pieces of the query that are processed at a time; does not change results (default: "
         "all cores)",
     )
+    parser.add_argument(
+        "--types",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TYPE",
+        help="types of the reference to which the cells are restricted, after the files",
+    )
+    parser.add_argument(
+        "--exclude-types",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TYPE",
+        help="types of the reference that no cell gets, after the files",
+    )
+    parser.add_argument(
+        "--known-types",
+        metavar="COLUMN",
+        help="column of the query with types that are kept where it has any",
+    )
     add_force_option(parser)
     add_reference_options(parser)
 
@@ -84,7 +112,13 @@ def run(options: argparse.Namespace) -> int:
     query = options.files[-1]
     output: Path = options.output or _beside(query)
     from latentcell.annotate.bundle import refuse_other
-    from latentcell.annotate.files import annotate, earlier_results, load_query, write_annotation
+    from latentcell.annotate.files import (
+        annotate,
+        earlier_results,
+        known_labels,
+        load_query,
+        write_annotation,
+    )
     from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
@@ -96,9 +130,18 @@ def run(options: argparse.Namespace) -> int:
         refuse_other(options.bundle)
         require_place(Path(options.bundle) / "bundle.json")
     cells = load_query(file_settings(query, options, "query-"))
+    if options.known_types is not None:
+        known_labels(cells, options.known_types)
     annotator = _annotator(options, cells)
     threads = options.threads or available_cores()
-    typed, found = annotate(annotator, cells, threads=threads)
+    typed, found = annotate(
+        annotator,
+        cells,
+        threads=threads,
+        types=options.types,
+        exclude_types=options.exclude_types,
+        known=options.known_types,
+    )
     paths = write_annotation(typed, found, annotator, output)
     print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
     print("\n".join(["", *query_lines(found)]))
@@ -119,7 +162,7 @@ def _check_arguments(options: argparse.Namespace) -> None:
     if len(files) == 1 and options.bundle is None:
         parser.error("expected a reference and a query, or --bundle and a query, found one file")
     if len(files) == 1:
-        for name in ("labels", "labels_file", "layer", "format", "orientation", "genome", "seed"):
+        for name in _OF_REFERENCE:
             if getattr(options, name) is not None:
                 parser.error(
                     f"--{name.replace('_', '-')} is for a reference, but only a bundle is given "
@@ -137,6 +180,7 @@ def _stem(query: str) -> str:
 
 
 def _annotator(options: argparse.Namespace, query: "Query") -> "Annotator":
+    from latentcell.annotate.apply import restricted_types
     from latentcell.annotate.bundle import load_bundle, save_bundle
     from latentcell.cli.train import learn_from, read_cells
     from latentcell.data.naming import match_genes
@@ -146,6 +190,8 @@ def _annotator(options: argparse.Namespace, query: "Query") -> "Annotator":
         return replace(annotator, density=None) if options.no_density else annotator
     reference = read_cells(options.files[0], options)
     match_genes(reference.var, query.counts.var, query.source)
+    types = list(reference.obs["cell_type"].cat.categories)
+    restricted_types(types, options.types, options.exclude_types)
     annotator = learn_from(reference, options)
     if options.bundle is not None:
         save_bundle(annotator, options.bundle)

@@ -41,6 +41,12 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     )
     add_file_options(parser, "reference")
     parser.add_argument(
+        "--ontology",
+        metavar="FILE",
+        help="CSV or TSV file of types and Cell Ontology ids (default: the reference's column "
+        "cell_type_ontology_term_id)",
+    )
+    parser.add_argument(
         "--seed", type=whole, metavar="N", help="seed of all random numbers (default: 1)"
     )
     parser.add_argument(

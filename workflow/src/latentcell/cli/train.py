@@ -54,7 +54,9 @@ def read_cells(reference: str, options: argparse.Namespace) -> "AnnData":
     """Read a reference with the options of a command."""
     from latentcell.annotate.files import read_reference
 
-    return read_reference(file_settings(reference, options), options.labels)
+    return read_reference(
+        file_settings(reference, options), options.labels, ontology=options.ontology
+    )
 
 
 def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator":
