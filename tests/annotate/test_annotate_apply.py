@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
 from latentcell.annotate.apply import UNASSIGNED
 from latentcell.annotate.files import add_to, read_query, read_reference
+from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
@@ -240,7 +241,8 @@ def test_files_are_written_and_read_again(learnt, query, tmp_path):
     assert [path.name for path in paths] == ["typed.h5ad", "typed.csv", "typed.json"]
 
     again = ad.read_h5ad(paths[0])
-    assert list(again.obs) == [*query.obs, "cell_type_before", *COLUMNS[1:]]
+    columns = [*COLUMNS, *CONSENSUS_COLUMNS]
+    assert list(again.obs) == [*query.obs, "cell_type_before", *columns[1:]]
     assert (again.obs["cell_type_before"] == query.obs["cell_type"]).all()
     assert list(again.obs["cell_type"].cat.categories) == [*found.types, UNASSIGNED]
     np.testing.assert_array_equal(again.obs["novel"], found.cells["novel"])
@@ -253,7 +255,7 @@ def test_files_are_written_and_read_again(learnt, query, tmp_path):
     np.testing.assert_allclose(again.X.toarray(), query.X.toarray())  # The rest is unchanged.
 
     table = pd.read_csv(paths[1])
-    assert list(table) == ["barcode", *COLUMNS]
+    assert list(table) == ["barcode", *columns]
     assert list(table["barcode"]) == list(query.obs_names)
     assert list(table["cell_type"]) == list(found.cells["cell_type"])
     np.testing.assert_allclose(table["novelty_score"], found.cells["novelty_score"], rtol=1e-8)

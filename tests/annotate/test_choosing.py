@@ -43,8 +43,13 @@ def made(inputs, name):
     return candidates(inputs, SETTINGS.model_copy(update={"candidates": [name]}))[0]
 
 
-def test_a_regression_on_all_genes_is_scikit_learns(inputs):
-    learn, others = np.arange(100), np.arange(100, 150)
+@pytest.mark.parametrize("number", [100, 140])
+def test_a_regression_on_all_genes_is_scikit_learns(inputs, number):
+    """With fewer cells than genes, and with more (only 120 genes are kept)."""
+    if number > 120:
+        fewer = inputs.logs[:, :120].tocsr()
+        inputs = replace(inputs, logs=fewer, counts=inputs.counts[:, :120].tocsr())
+    learn, others = np.arange(number), np.arange(number, 150)
     candidate = made(inputs, "log-ridge")
     dense = inputs.logs.toarray().astype(np.float64)
     for penalty in candidate.settings:
@@ -56,6 +61,15 @@ def test_a_regression_on_all_genes_is_scikit_learns(inputs):
         expert = candidate.fit(learn, penalty)
         np.testing.assert_allclose(softmax(expert.logits(inputs.logs[others])), wanted, atol=2e-3)
         np.testing.assert_allclose(expert.coefficients, model.coef_, atol=2e-3)
+
+
+def test_cells_that_occur_twice_have_a_factor(inputs):
+    twice = np.concatenate([np.arange(40), np.arange(40)])
+    cells = replace(inputs, logs=inputs.logs[twice], codes=inputs.codes[twice])
+    found = made(cells, "log-ridge").predict(np.arange(80), np.arange(10), 0.1)
+    dense = cells.logs.toarray().astype(np.float64)
+    model = LogisticRegression(C=0.1, max_iter=10000, tol=1e-8).fit(dense, cells.codes)
+    np.testing.assert_allclose(softmax(found), model.predict_proba(dense[:10]), atol=5e-3)
 
 
 def test_naive_bayes_is_scikit_learns(inputs):

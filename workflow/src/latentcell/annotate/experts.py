@@ -25,7 +25,8 @@ _RIDGE_PENALTIES = (0.01, 0.03, 0.1)
 _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
 # A regression on all genes learns from at most so many cells, as it needs their Gram matrix.
 MOST_GRAM_CELLS = 6000
-# Share of the mean diagonal that is added to a Gram matrix, so that it has a Cholesky factor.
+# Share of the mean diagonal that is added to a Gram matrix, so that it has a Cholesky factor; ten
+# times as much each time that it has none.
 _JITTER = 1e-6
 # Logits of a type without cells in a fold lie this far below all others.
 _ABSENT = 10.0
@@ -143,7 +144,7 @@ def _on_genes(inputs: Inputs, settings: AnnotateSettings) -> Candidate:
     With fewer cells than genes it is a hundred times faster. Genes are centred, which an intercept
     without penalty does not notice and the solver needs.
     """
-    gram = _Gram(inputs.logs)
+    cells = _Cells(inputs.logs)
     codes = inputs.codes
 
     def drawn(learn: Rows) -> Rows:
@@ -154,20 +155,24 @@ def _on_genes(inputs: Inputs, settings: AnnotateSettings) -> Candidate:
 
     def predict(learn: Rows, others: Rows, penalty: float) -> Doubles:
         rows = drawn(learn)
-        factor, columns = gram.factor(rows), gram.columns(rows, others)
-        return _logistic_logits(factor, codes[rows], columns, penalty, inputs)
+        columns = cells.others(rows, others)
+        return _logistic_logits(cells.learnt(rows), codes[rows], columns, penalty, inputs)
 
     def fit(learn: Rows, penalty: float) -> Expert:
         rows = drawn(learn)
-        coefficients, intercepts, _ = fit_logistic(gram.factor(rows), codes[rows], penalty)
-        weights, offset = gram.weights(rows, coefficients)
+        coefficients, intercepts, _ = fit_logistic(cells.learnt(rows), codes[rows], penalty)
+        weights, offset = cells.weights(rows, coefficients)
         return Expert(LOG_RIDGE, weights.astype(np.float32), intercepts - offset, penalty)
 
     return Candidate(LOG_RIDGE, _RIDGE_PENALTIES, predict, fit)
 
 
-class _Gram:
-    """Inner products of cells, by their log-normalised and centred genes."""
+class _Cells:
+    """Coordinates of cells with the inner products of their log-normalised, centred genes.
+
+    These are the genes, or with more genes than cells the rows of the Cholesky factor of the Gram
+    matrix of the cells to learn from.
+    """
 
     def __init__(self, logs: sp.csr_matrix) -> None:
         self._logs = logs
@@ -178,35 +183,54 @@ class _Gram:
     def _dense(self, rows: Rows) -> NDArray[np.float32]:
         return np.asarray(self._logs[rows][:, self._genes].toarray() - self._mean, np.float32)
 
-    def factor(self, rows: Rows) -> Doubles:
-        """Return the lower Cholesky factor of the Gram matrix of cells."""
-        from scipy.linalg import cholesky
+    def _few_genes(self, rows: Rows) -> bool:
+        return len(self._genes) <= len(rows)
 
+    def learnt(self, rows: Rows) -> Doubles:
+        """Return the coordinates of the cells to learn from."""
         key = rows.tobytes()
         if key not in self._factors:
             dense = self._dense(rows)
-            gram = (dense @ dense.T).astype(np.float64)
-            gram[np.diag_indices_from(gram)] += _JITTER * max(np.trace(gram) / len(gram), 1e-9)
             # Hyperparameters come one after the other: only the last rows are kept.
-            self._factors = {key: cholesky(gram, lower=True, overwrite_a=True)}
+            self._factors = {
+                key: dense.astype(np.float64)
+                if self._few_genes(rows)
+                else _factor((dense @ dense.T).astype(np.float64))
+            }
         return self._factors[key]
 
-    def columns(self, rows: Rows, others: Rows) -> Doubles:
-        """Return other cells in the coordinates of the factor (others x rows)."""
+    def others(self, rows: Rows, others: Rows) -> Doubles:
+        """Return the coordinates of other cells (others x coordinates)."""
         from scipy.linalg import solve_triangular
 
+        if self._few_genes(rows):
+            return self._dense(others).astype(np.float64)
         products = (self._dense(others) @ self._dense(rows).T).astype(np.float64)
-        return np.asarray(solve_triangular(self.factor(rows), products.T, lower=True).T)
+        return np.asarray(solve_triangular(self.learnt(rows), products.T, lower=True).T)
 
     def weights(self, rows: Rows, coefficients: Doubles) -> tuple[Doubles, Doubles]:
         """Return weights of all genes (types x genes), and what they add at the mean."""
         from scipy.linalg import solve_triangular
 
-        of_cells = solve_triangular(self.factor(rows), coefficients.T, lower=True, trans="T")
-        some = of_cells.T @ self._dense(rows)
+        some = coefficients
+        if not self._few_genes(rows):
+            of_cells = solve_triangular(self.learnt(rows), coefficients.T, lower=True, trans="T")
+            some = of_cells.T @ self._dense(rows)
         weights = np.zeros((len(coefficients), self._logs.shape[1]))
         weights[:, self._genes] = some
         return weights, np.asarray(some @ self._mean.astype(np.float64))
+
+
+def _factor(gram: Doubles) -> Doubles:
+    """Return the lower Cholesky factor; dependent cells need a larger diagonal."""
+    from scipy.linalg import LinAlgError, cholesky
+
+    jitter = _JITTER * max(np.trace(gram) / len(gram), 1e-9)
+    while True:
+        try:
+            return np.asarray(cholesky(gram + jitter * np.eye(len(gram)), lower=True))
+        except LinAlgError:
+            jitter *= 10
 
 
 def _naive_bayes(inputs: Inputs) -> Candidate:
