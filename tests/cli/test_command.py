@@ -235,7 +235,7 @@ def test_annotating_by_a_bundle(capsys, files, tmp_path):
     assert status == 0
     assert out.startswith("reference   own-reference: 3 types")
     assert "\nquery       45 cells\ngenes       60 of the reference's 60 found" in out
-    ends = (".h5ad", ".csv", ".json")
+    ends = (".h5ad", ".csv", ".json", ".html")
     written = [str(result.with_suffix(end)) for end in ends]
     assert out.endswith("\n\nwritten     " + "\n            ".join(written) + "\n")
     assert sorted(path.suffix for path in result.parent.iterdir()) == sorted(ends)

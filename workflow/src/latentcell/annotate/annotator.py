@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     reliability,
+    reliability_bins,
     softmax,
     unassigned_threshold,
 )
@@ -187,6 +188,7 @@ def _measure(
     scores["calibration_error_before"] = expected_calibration_error(softmax(logits), codes)
     scores["calibration_error_after"] = expected_calibration_error(probabilities, codes)
     scores |= reliability(probabilities, codes, classifier.threshold)
+    scores["bins"] = reliability_bins(probabilities, codes)
     if density is not None:
         unusual = row_sums(density.explain(cells)[0]) > density.limit
         scores["novel"] = float(unusual.mean())

@@ -33,6 +33,8 @@ from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
+# Part of the page of an annotation.
+PAGE_MARK = '<p class="kicker">latentcell annotate'
 # Parts of the report of a query.
 _REPORT = ("reference", "classifier", "query")
 
@@ -297,25 +299,44 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
 
 
 def write_annotation(
-    adata: ad.AnnData, annotation: Annotation, annotator: Annotator, output: str | Path
+    adata: ad.AnnData,
+    annotation: Annotation,
+    annotator: Annotator,
+    output: str | Path,
+    page: str | None = None,
 ) -> list[Path]:
-    """Write the cells, a table of them and a report, with names that differ by their suffix.
+    """Write the cells, a table of them, a page and a report; names differ by their suffix.
+
+    Parameters
+    ----------
+    adata, annotation
+        Cells with their annotation, and the annotation.
+    annotator
+        Its annotator.
+    output
+        Path of the ``.h5ad`` file.
+    page
+        HTML of `latentcell.report.annotation.annotation_page`; None: no page.
 
     Returns
     -------
     list of Path
-        Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
+        Paths of the ``.h5ad``, ``.csv``, ``.json`` and, with a page, ``.html`` file.
     """
     paths = _result_paths(output)
+    if page is not None:
+        paths.append(Path(output).with_suffix(".html"))
     folder = paths[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     table = annotation.cells.copy()
     table.insert(0, "barcode", adata.obs_names.to_numpy())
-    # All three get their names once all are written.
+    # All get their names once all are written.
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{paths[0].stem}-") as temporary:
         made = [Path(temporary) / path.name for path in paths]
         write_h5ad(made[0], adata)
         write_csv(made[1], table)
+        if page is not None:
+            made[3].write_text(page, encoding="utf-8")
         write_json(made[2], full_report(annotation, annotator))
         for unfinished, path in zip(made, paths, strict=True):
             unfinished.replace(path)
@@ -330,22 +351,25 @@ def _result_paths(output: str | Path) -> list[Path]:
 def earlier_results(output: str | Path) -> bool:
     """Tell whether the files at the place of a result are those of an earlier, unchanged one."""
     cells, table, report = _result_paths(output)
+    page = Path(output).with_suffix(".html")
     try:
         # They are written one after the other, the report at the end.
         written = report.stat().st_mtime
-        if any(path.exists() and path.stat().st_mtime > written for path in (cells, table)):
+        if any(path.exists() and path.stat().st_mtime > written for path in (cells, table, page)):
             return False
-        return set(_REPORT) <= set(read_json(report)) and _are_ours(cells, table)
+        return set(_REPORT) <= set(read_json(report)) and _are_ours(cells, table, page)
     except (OSError, ValueError, TypeError):
         return False
 
 
-def _are_ours(cells: Path, table: Path) -> bool:
+def _are_ours(cells: Path, table: Path, page: Path) -> bool:
     """Tell whether the files that are there look like those of `write_annotation`."""
     if cells.exists():
         with h5py.File(cells, "r", locking=False) as file:
             if "uns/latentcell" not in file:
                 return False
+    if page.exists() and PAGE_MARK not in page.read_text(encoding="utf-8"):
+        return False
     if not table.exists():
         return True
     with table.open(encoding="utf-8") as text:

@@ -38,7 +38,8 @@ examples:
   latentcell annotate --bundle model/ query.h5ad --exclude-types "CD34+" Dendritic
   latentcell annotate reference.h5ad query.h5ad --bundle model/       and save the annotator
 
-typed.csv, a row for each cell, and typed.json, the report, are written beside typed.h5ad.
+typed.csv, a row for each cell, typed.json, the report, and typed.html, a page of it, are written
+beside typed.h5ad.
 """
 
 
@@ -97,6 +98,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="column of the query with types that are kept where it has any",
     )
+    parser.add_argument(
+        "--no-page", action="store_true", help="write no .html page, which takes some seconds"
+    )
     add_force_option(parser)
     add_reference_options(parser)
 
@@ -123,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
     force = options.force or earlier_results(output)
-    for end in (".h5ad", ".csv", ".json"):
+    for end in (".h5ad", ".csv", ".json", ".html")[: 3 if options.no_page else 4]:
         refuse_existing_file(output.with_suffix(end), inputs, force=force)
     require_place(output)
     if options.bundle is not None and len(options.files) > 1:
@@ -142,7 +146,12 @@ def run(options: argparse.Namespace) -> int:
         exclude_types=options.exclude_types,
         known=options.known_types,
     )
-    paths = write_annotation(typed, found, annotator, output)
+    page = None
+    if not options.no_page:
+        from latentcell.report.annotation import annotation_page
+
+        page = annotation_page(annotator, found, Path(query).name)
+    paths = write_annotation(typed, found, annotator, output, page)
     print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
     print("\n".join(["", *query_lines(found)]))
     print("\nwritten     " + "\n            ".join(map(str, paths)))
