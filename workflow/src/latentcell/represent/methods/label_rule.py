@@ -3,8 +3,9 @@
 Zheng et al. (2017) gave each cell the type whose mean profile has the highest Spearman correlation
 with the cell over the 1,000 most dispersed genes, and reassigned some cells afterwards. The
 features are these correlations, standardised by their means and standard deviations over training
-cells: depth moves all correlations of a cell together. A classifier on them knows how the labels were made: its accuracy
-shows how much of the labels the rule alone explains, and does not compete with others.
+cells: depth moves all correlations of a cell together. A classifier on them knows how the labels
+were made: its accuracy shows how much of the labels the rule alone explains, and does not compete
+with others.
 """
 
 import numpy as np
