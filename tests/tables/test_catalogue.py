@@ -39,7 +39,7 @@ CONFIG = {
         "representations": ["raw", "pca-k50", "hvg-pca-k5"],
         "models": [{"latent_dim": 10, "hidden_units": [100, 250]}],
         "classifiers": ["ffnn", "logistic"],
-        "quality": True,
+        "quality": 2,
     },
     "comparison": {
         "protocols": ["as-run", "as-stated", "controlled"],
@@ -306,7 +306,7 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
-    measured = parse_settings({"grid": {"quality": True}})
+    measured = parse_settings({"grid": {"quality": 2}})
     assert table_names(measured)[-1] == "latents"
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})
     assert table_names(few)[-1] == "few_labels"
