@@ -561,3 +561,34 @@ def unseen_types() -> list[Column]:
             "flagged_of_known": Heading("Of known types flagged (%)", 0),
         },
     )
+
+
+# docs/simulation.md
+
+
+@table
+def simulation() -> list[Column]:
+    """Means over the seeds; gaps with their standard errors over the cells."""
+    titles = {
+        "elbo_gap": "log p(x) - ELBO",
+        "weighted_gap": "log p(x) - weighted bound",
+        "ari_components": "ARI, components",
+        "ari_kmeans": "ARI, k-means",
+        "accuracy_components": "Accuracy, components",
+        "accuracy_logistic": "Accuracy, logistic",
+        "accuracy_ffnn": "Accuracy, FFNN",
+        "r2_linear": "R2, linear",
+        "r2_knn": "R2, kNN",
+    }
+    keys = ["cells", "representation", "settings"]
+    rows = records("simulation").groupby(keys, sort=False).mean(numeric_only=True).reset_index()
+    for gap in ("elbo_gap", "weighted_gap"):
+        both = zip(rows[gap], rows[f"{gap}_se"], strict=True)
+        rows[gap] = ["" if math.isnan(mean) else f"{mean:.2f} ± {se:.2f}" for mean, se in both]
+    rows["settings"] = rows["settings"].replace("-", "")
+    return shown(
+        rows,
+        {"cells": Heading("Cells", 0, thousands=",")}
+        | {"representation": Heading("Representation"), "settings": Heading("Settings")}
+        | {name: Heading(title) for name, title in titles.items()},
+    )

@@ -40,7 +40,7 @@ CONFIG = {
         "models": [{"latent_dim": 10, "hidden_units": [100, 250]}],
         "classifiers": ["ffnn", "logistic"],
         "consensus": {"both": ["pca-k50/logistic", "gmvae-z10-h100/logistic"]},
-        "quality": True,
+        "quality": 2,
     },
     "comparison": {
         "protocols": ["as-run", "as-stated", "controlled"],
@@ -307,7 +307,7 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
-    measured = parse_settings({"grid": {"quality": True}})
+    measured = parse_settings({"grid": {"quality": 2}})
     assert table_names(measured)[-1] == "latents"
     assert "latent_gains" not in table_names(measured)
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})

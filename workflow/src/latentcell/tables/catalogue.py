@@ -279,7 +279,7 @@ _CONTRAST_TABLES = (
             "Accuracy: of `ffnn`, or else of the first classifier of the grid. Intervals are "
             "corrected resampled t intervals over replicates.",
         ),
-        is_wanted=lambda settings: settings.grid.quality,
+        is_wanted=lambda settings: settings.grid.quality > 0,
         headings=_QUALITY_HEADINGS,
         not_in_latex=("test_", "clusters", "perplexity", "mutual_", "components_above"),
     ),
