@@ -42,7 +42,7 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
         of a measure are sorted by difference. No rows if one of the two groups is empty.
     """
     scores = pair_scores(classifiers, main_variant(settings))
-    groups = {" + ".join(pair): part for pair, part in scores.groupby(PAIR, sort=True)}
+    groups = {" + ".join(map(str, pair)): part for pair, part in scores.groupby(PAIR, sort=True)}
     latents = {name for name in groups if has_latent(settings, name.split(" + ")[0])}
     opponents = [name for name in groups if name not in latents]
     if not latents or not opponents:
@@ -73,5 +73,8 @@ def _validation_accuracy(classifiers: pd.DataFrame, settings: Settings) -> dict[
     """Mean accuracy of each method on validation cells."""
     own = classifiers[classifiers["variant"] == main_variant(settings)]
     rows = own[own["split"] == "validation"]
-    means = rows.groupby(["input", "classifier"])["accuracy"].mean()
-    return {" + ".join(pair): float(mean) for pair, mean in means.items()}
+    means = rows.groupby(["input", "classifier"])["accuracy"].mean().reset_index()
+    return {
+        f"{name} + {classifier}": float(mean)
+        for name, classifier, mean in means.itertuples(index=False)
+    }
