@@ -98,6 +98,13 @@ def test_the_default_is_the_pair_of_the_configuration():
     assert experts == ["hvg-pca-k50/logistic", f"{MODEL}/averaged-logistic"]
 
 
+def test_latents_without_decoding_are_those_of_an_evaluation(cells, found):
+    latents = found.latents.transform(cells.X)
+    assert len(latents) == NAME.seeds
+    for model, block in zip(found.latents.models, latents, strict=True):
+        np.testing.assert_array_equal(block, model.evaluate(cells.X).latent)
+
+
 def test_a_stored_consensus_gives_the_same_bytes(cells, found, tmp_path):
     path = tmp_path / "consensus.safetensors"
     save(path, *found.stored())

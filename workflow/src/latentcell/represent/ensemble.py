@@ -75,7 +75,7 @@ class LatentEnsemble:
     def transform(self, counts: sp.csr_matrix) -> list[NDArray[np.float32]]:
         """Compute the latents of cells by each model, (n x Z) each.
 
-        Nothing is decoded, which takes a small part of the time of an evaluation.
+        The encoders alone are computed; nothing is decoded.
         """
         return [_latents(model, counts) for model in self.models]
 
