@@ -176,7 +176,7 @@ def train_members(
     components: int,
     settings: VaeSettings,
     seeds: Sequence[int],
-    stores: Sequence[CheckpointStore],
+    stores: Sequence[CheckpointStore] | None = None,
     *,
     batch: np.ndarray | None = None,
     cell_types: np.ndarray | None = None,
@@ -193,7 +193,7 @@ def train_members(
         See `train`.
     seeds : sequence of int
         Seed of each model.
-    stores : sequence of CheckpointStore
+    stores : sequence of CheckpointStore, optional
         Checkpoint of each model. That of a finished model stays, so that a killed job goes on with
         the next.
 
@@ -204,7 +204,8 @@ def train_members(
     """
     first: _Loop | None = None
     members = []
-    for number, (seed, store) in enumerate(zip(seeds, stores, strict=True), 1):
+    places: Sequence[CheckpointStore | None] = stores or [None] * len(seeds)
+    for number, (seed, store) in enumerate(zip(seeds, places, strict=True), 1):
         loop = _Loop(
             *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
             like=first,
@@ -212,7 +213,8 @@ def train_members(
         )
         first = first or loop
         members.append(_run(loop, store, f"{name}, model {number} of {len(seeds)},"))
-        loop.checkpoint(store)
+        if store is not None:
+            loop.checkpoint(store)
     return members
 
 
