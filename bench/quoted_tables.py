@@ -561,3 +561,27 @@ def unseen_types() -> list[Column]:
             "flagged_of_known": Heading("Of known types flagged (%)", 0),
         },
     )
+
+
+def _reliability(name: str, evidence: str, heading: Heading) -> list[Column]:
+    """Probability, share right and calibration error before and after, by evidence."""
+    measures = {"probability": "probability", "right": "right", "calibration_error": "ECE"}
+    columns = {
+        f"{measure}_{version}": Heading(f"{short}, {version}", 3)
+        for version in ("before", "after")
+        for measure, short in measures.items()
+    }
+    headings = {"dataset": Heading("Cells"), evidence: heading, **columns}
+    return shown(records(name), headings)
+
+
+@table
+def annotation_depth() -> list[Column]:
+    """Reliability of the types of cells thinned to depths."""
+    return _reliability("annotation_depth", "depth", Heading("UMIs"))
+
+
+@table
+def annotation_genes() -> list[Column]:
+    """Reliability of the types of cells with few genes."""
+    return _reliability("annotation_genes", "genes", Heading("Genes", 0))
