@@ -87,8 +87,7 @@ def learn(
     counts = sp.csr_matrix(reference.X)
     classifier = TypeClassifier.fit(counts, types, parts, settings)
     validation = np.flatnonzero(parts == "validation")
-    codes = codes_of(types[validation], classifier.types)
-    held_out = HeldOut.draw(counts[validation], codes, settings.seed)
+    held_out = HeldOut.draw(counts[validation], types[validation], classifier.types, settings.seed)
     calibration = calibrate(classifier, held_out, seed=settings.seed)
     classifier = replace(
         classifier, threshold=_threshold(classifier, calibration, held_out, settings)
@@ -139,8 +138,9 @@ def _threshold(
     settings: AnnotateSettings,
 ) -> float:
     """Choose the probability below which no type is assigned, on whole held-out cells."""
-    probabilities = _probabilities(classifier, calibration, held_out.counts)
-    return unassigned_threshold(probabilities, held_out.codes, settings.unassigned_share)
+    counts, codes = held_out.of(classifier.types)
+    probabilities = _probabilities(classifier, calibration, counts)
+    return unassigned_threshold(probabilities, codes, settings.unassigned_share)
 
 
 def _needed_evidence(
@@ -153,9 +153,9 @@ def _needed_evidence(
 
     The gain is the accuracy of whole cells above the share of the commonest type.
     """
-    guess = float(np.bincount(held_out.codes).max() / len(held_out.codes))
-    found = _probabilities(classifier, calibration, held_out.counts).argmax(1)
-    whole = float((found == held_out.codes).mean())
+    cells, codes = held_out.of(classifier.types)
+    guess = float(np.bincount(codes).max() / len(codes))
+    whole = float((_probabilities(classifier, calibration, cells).argmax(1) == codes).mean())
     accuracy = guess + settings.evidence_share * max(0.0, whole - guess)
     counts = calibration.counts_for(accuracy)
     return {

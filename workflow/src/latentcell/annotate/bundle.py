@@ -70,8 +70,10 @@ def _write(annotator: Annotator, folder: Path) -> None:
 
     genes = annotator.genes
     write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
-    for name, part in ((CLASSIFIER, annotator.classifier), (HELD_OUT, annotator.held_out)):
-        tensors = {key: np.ascontiguousarray(array) for key, array in part.tensors().items()}
+    classifier = annotator.classifier
+    held_out = annotator.held_out.tensors(classifier.types)
+    for name, arrays in ((CLASSIFIER, classifier.tensors()), (HELD_OUT, held_out)):
+        tensors = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
         with atomic(folder / name) as unfinished:
             save_file(tensors, unfinished)
     files = [GENES, CLASSIFIER, HELD_OUT]
@@ -163,7 +165,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
     genes = pd.read_csv(folder / GENES, dtype=str, na_filter=False)
     classifier = TypeClassifier.restore(load_file(folder / CLASSIFIER), about["classifier"])
     _check_shapes(classifier, len(genes))
-    held_out = HeldOut.restore(load_file(folder / HELD_OUT), len(classifier.types))
+    held_out = HeldOut.restore(load_file(folder / HELD_OUT), classifier.types)
     if held_out.counts.shape[1] != len(genes):
         raise ValueError("the held-out cells have other genes")
     density = None
