@@ -15,8 +15,9 @@ class GridPoint(Section):
 
     kind: ModelKind = Field(
         "gmvae",
-        description="`gmvae`, `vae` with one Gaussian prior, or `semi-gmvae`, a GMVAE trained "
-        "with some of the types (`vae.labelled_share`).",
+        description="`gmvae`, `vae` with one Gaussian prior, `semi-gmvae`, a GMVAE trained with "
+        "some of the types (`vae.labelled_share`), or `dca`, a denoising autoencoder without a "
+        "prior (docs/model.md).",
     )
     latent_dim: PositiveInt | list[PositiveInt] = Field(description="Latent dimensions, Z.")
     hidden_units: PositiveInt | list[PositiveInt] = Field(description="Units per hidden layer, H.")
