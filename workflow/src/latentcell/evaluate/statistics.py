@@ -403,13 +403,14 @@ def signed_rank_probabilities(
     def mass(beyond: Floats) -> Floats:
         """Weight of the pairs beyond the region in each draw; half of a pair at its end."""
         counted = (beyond > 2 * rope) + 0.5 * (beyond == 2 * rope)
-        return ((draws @ counted) * draws).sum(1)
+        weights: Floats = ((draws @ counted) * draws).sum(1)
+        return weights
 
     second = mass(-sums)
     first = mass(sums) if rope else 1 - second
     winners = np.argmax([first, 1 - first - second if rope else 0 * first, second], axis=0)
-    parts = np.bincount(winners, minlength=3) / len(winners)
-    return Probabilities(*map(float, parts), note)
+    first_better, equal, second_better = np.bincount(winners, minlength=3) / len(winners)
+    return Probabilities(float(first_better), float(equal), float(second_better), note)
 
 
 @cache
