@@ -400,7 +400,7 @@ def test_figures_are_those_that_the_settings_ask_for() -> None:
     assert set(STUDY) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
     ranked = run_settings(grid={"classifiers": ["ffnn", "knn"]})
     assert set(figure_names(ranked)) - set(plain) == {"leaderboard"}
-    measured = run_settings(grid={"quality": True})
+    measured = run_settings(grid={"quality": 2})
     assert set(figure_names(measured)) - set(plain) == {"latent_quality"}
     few = run_settings(comparison={"labelled_shares": [0.1]})
     assert set(figure_names(few)) - set(plain) == {"few_labels"}
