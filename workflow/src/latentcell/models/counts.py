@@ -1,6 +1,7 @@
 """Sparse counts on the device, and minibatches of them in the order of the decoder pass."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
@@ -46,6 +47,16 @@ class Minibatch:
     library: Tensor
     covariates: Tensor
     dense: Tensor | None = None
+
+    @cached_property
+    def by_gene(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Gene, cell, and place in cell order, of the non-zeros ordered by gene, (N,) each.
+
+        Cells of a gene are in the order in which PyTorch's `embedding_bag` adds their gradients.
+        """
+        gene, place = torch.sort(self.gene)
+        cell = torch.searchsorted(self.offsets, place, right=True) - 1
+        return gene, cell, place
 
 
 @dataclass(frozen=True)

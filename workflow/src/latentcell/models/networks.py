@@ -1,14 +1,18 @@
 """Dense layers, dropout, and the normalisations of hidden layers, scVAE's among them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, relu
+from torch.nn.functional import relu
 
 from latentcell.models.counts import Minibatch
+from latentcell.models.optimiser import RowUpdate
+from latentcell.models.threads import in_order, shares
 
 Normalisation = Literal["batch", "batch-before-cluster", "layer", "none"]
+# Least number of cells for a thread of its own.
+LEAST_CELLS = 16
 
 
 def glorot(
@@ -45,7 +49,15 @@ class Dense(nn.Module):
 
 
 class SparseDense(nn.Module):
-    """Dense layer on sparse counts, which reads the weights of non-zero entries only."""
+    """Dense layer on sparse counts, which reads the weights of non-zero entries only.
+
+    Attributes
+    ----------
+    update : callable or None
+        Takes the gradient by the product in place of autograd, in training on the CPU.
+    """
+
+    update: RowUpdate | None = None
 
     def __init__(
         self, inputs: int, outputs: int, generator: torch.Generator, fans: int | None = None
@@ -61,10 +73,51 @@ class SparseDense(nn.Module):
         if minibatch.dense is not None:
             return dropout(minibatch.dense, rate, generator) @ self.weight + self.bias
         values = dropout(minibatch.value, rate, generator)
-        product = embedding_bag(
-            minibatch.gene, self.weight, minibatch.offsets, mode="sum", per_sample_weights=values
-        )
+        update = self.update if self.training else None
+        product: Tensor = _SparseProduct.apply(self.weight, minibatch, values, update)  # type: ignore[no-untyped-call]
         return product + self.bias
+
+
+class _SparseProduct(torch.autograd.Function):
+    """Product of sparse inputs (N,) of a minibatch with weights (G, H), on the CPU."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        weight: Tensor,
+        minibatch: Minibatch,
+        values: Tensor,
+        update: RowUpdate | None,
+    ) -> Tensor:
+        from latentcell.models.kernels import product
+
+        ctx.minibatch, ctx.values, ctx.update = minibatch, values, update
+        ctx.shape = weight.shape
+        out = weight.new_empty(minibatch.cells, weight.shape[1])
+        ends = torch.tensor([len(values)])
+        offset = torch.cat([minibatch.offsets, ends]).numpy()
+        gene, factor, weights = minibatch.gene.numpy(), values.numpy(), weight.detach().numpy()
+        rows = out.numpy()
+
+        def work(cells: slice) -> None:
+            of_cells = offset[cells.start : cells.stop + 1]
+            product(of_cells, gene, factor, weights, rows[cells])
+
+        in_order(work, shares(minibatch.cells, LEAST_CELLS))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        from latentcell.models.kernels import product_gradient
+
+        gene, cell, place = ctx.minibatch.by_gene
+        entries = gene, cell, ctx.values[place], gradient.contiguous()
+        if ctx.update is not None:
+            ctx.update(*entries)
+            return None, None, None, None
+        d_weight = gradient.new_zeros(ctx.shape)
+        product_gradient(*(tensor.numpy() for tensor in (*entries, d_weight)))
+        return d_weight, None, None, None
 
 
 class BatchNorm(nn.Module):

@@ -22,6 +22,7 @@ from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
+from latentcell.models.threads import shared_threads
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
@@ -218,9 +219,16 @@ def train_members(
 
 def _run(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
     """Train until the last epoch or early stopping, from the last checkpoint on."""
+    with shared_threads(loop.device):
+        return _run_epochs(loop, store, title)
+
+
+def _run_epochs(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
     settings = loop.settings
     if store is not None:
         loop.resume(store)
+    if loop.adam.eager:
+        loop.model.update_by(loop.adam)
     progress = Progress(f"{title} on {len(loop.training):,} cells", settings.epochs)
     saved = time.monotonic()
     for epoch in range(loop.epoch + 1, settings.epochs + 1):
@@ -429,6 +437,7 @@ class _Loop:
             self.model.load_state_dict(self.best)
             kept = self.best_epoch
         self.model.eval()
+        self.model.update_by(None)
         used = self.history[-1]["components_used"]
         if self.model.shape.components > 1 and used == 1:
             say(
