@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+
+from latentcell.models.packed import PackedCounts
+
+# Cells that are converted at a time.
+PIECE = 20_000
 
 
 @dataclass(frozen=True)
@@ -134,16 +140,18 @@ class Entries:
 
 
 class CountMatrix:
-    """Counts of n cells and G genes in CSR form on a device, from which minibatches are gathered.
+    """Counts of n cells and G genes on a device, from which minibatches are gathered.
+
+    On the CPU the counts are packed (`latentcell.models.packed`), on a CUDA device unpacked.
 
     Parameters
     ----------
-    matrix : scipy CSR matrix of shape (n, G)
+    matrix : CSR matrix of shape (n, G), or PackedCounts
         Counts.
     constant : array of shape (n,), optional
         Added to the log-likelihood of each cell, nats, such as that of genes left out.
-    values : array of shape (nnz,), optional
-        Encoder input at each non-zero count of the canonical matrix; the counts by default.
+    scale : array of shape (n,), optional
+        The encoder's input is log(1 + scale x count) with the cell's scale; the count by default.
     covariates : array of shape (n, E), optional
         Decoder inputs besides the latent.
     device, dtype
@@ -152,36 +160,69 @@ class CountMatrix:
 
     def __init__(
         self,
-        matrix: sp.csr_matrix,
+        matrix: sp.csr_matrix | PackedCounts,
         constant: np.ndarray | None = None,
-        values: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
         covariates: np.ndarray | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        matrix = canonical(matrix)
-        self.shape: tuple[int, int] = matrix.shape
+        if not isinstance(matrix, PackedCounts):
+            matrix = PackedCounts.pack([canonical(matrix)], matrix.shape[1])
+        self.packed, self.scale = matrix, scale
+        cells = len(matrix.starts) - 1
+        self.shape: tuple[int, int] = (cells, matrix.genes)
+        self.device, self.dtype = torch.device(device), dtype
 
         def floats(array: np.ndarray) -> Tensor:
             return torch.as_tensor(np.asarray(array, np.float64), device=device).to(dtype)
 
-        # On the host, so that sizes of minibatches are known without waiting for the device.
-        self._starts = torch.as_tensor(matrix.indptr.astype(np.int64))
-        self.gene = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
-        self.count = floats(matrix.data)
-        self.value = self.count if values is None else floats(values)
-        cells = matrix.shape[0]
         self.constant = floats(np.zeros(cells) if constant is None else constant)
-        self.library = floats(np.asarray(matrix.sum(1)).ravel()).clamp_min(1.0)
+        self.library = floats(self._sums()).clamp_min(1.0)
         self.covariates = floats(np.zeros((cells, 0)) if covariates is None else covariates)
+        if self.device.type != "cpu":
+            # The starts stay on the host, so that sizes of minibatches are known without waiting.
+            self._starts = torch.as_tensor(np.asarray(matrix.starts))
+            self._gene = torch.as_tensor(matrix.gene.astype(np.int64), device=device)
+            self._count = floats(matrix.values())
+            self._value = self._count
+            if scale is not None:
+                of_cell = np.repeat(scale, np.diff(matrix.starts))
+                self._value = floats(np.log1p(matrix.values() * of_cell))
 
-    @property
-    def device(self) -> torch.device:
-        """Device on which the counts lie."""
-        return self.count.device
+    def _sums(self) -> np.ndarray:
+        """Sum of each cell's counts."""
+        sums = np.zeros(self.shape[0])
+        starts = self.packed.starts
+        for first in range(0, len(sums), PIECE):
+            rows = starts[first : first + PIECE + 1]
+            values = self.packed.values(rows[0], rows[-1])
+            cell = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
+            sums[first : first + PIECE] = np.bincount(cell, values, len(rows) - 1)
+        return sums
 
     def rows(self, index: Tensor) -> Minibatch:
         """Gather a minibatch of cells by row number (int64 on the host, shape (B,))."""
+        return self._on_host(index) if self.device.type == "cpu" else self._on_device(index)
+
+    def _on_host(self, index: Tensor) -> Minibatch:
+        from latentcell.models.kernels import gather, sort_by_gene
+
+        packed, cells = self.packed, index.numpy()
+        kind: Any = np.float32 if self.dtype == torch.float32 else np.float64
+        offsets, cell, gene, count = gather(
+            *(packed.starts, packed.gene, packed.count, packed.place, packed.value),
+            *(packed.escape, cells, kind(0)),
+        )
+        value = count
+        if self.scale is not None:
+            value = np.log1p(count.astype(np.float64) * self.scale[cells][cell]).astype(kind)
+        of_cells = (torch.from_numpy(array) for array in (offsets, gene, value))
+        by_gene = sort_by_gene(cell, gene, count, packed.genes)
+        tensors = *of_cells, *(torch.from_numpy(array) for array in by_gene)
+        return Minibatch(len(index), packed.genes, *tensors[:6], *self._of_cells(index))
+
+    def _on_device(self, index: Tensor) -> Minibatch:
         first = self._starts[index]
         lengths = self._starts[index + 1] - first
         offsets = torch.cumsum(lengths, 0) - lengths
@@ -193,26 +234,19 @@ class CountMatrix:
         numbers = torch.arange(len(index), device=self.device)
         cell = torch.repeat_interleave(numbers, lengths, output_size=size)
         position = torch.arange(size, device=self.device) + shift[cell]
-        gene, value = self.gene[position], self.value[position]
+        gene, value = self._gene[position], self._value[position]
         order = torch.argsort(gene, stable=True)
-        dense = None
-        if gene.is_cuda:
-            dense = torch.zeros(len(index), self.shape[1], dtype=value.dtype, device=gene.device)
-            dense[cell, gene] = value
+        dense = torch.zeros(len(index), self.shape[1], dtype=self.dtype, device=self.device)
+        dense[cell, gene] = value
+        of_genes = cell[order], gene[order], self._count[position[order]]
         return Minibatch(
-            cells=len(index),
-            genes=self.shape[1],
-            offsets=offsets,
-            gene=gene,
-            value=value,
-            sorted_cell=cell[order],
-            sorted_gene=gene[order],
-            sorted_count=self.count[position[order]],
-            constant=self.constant[index],
-            library=self.library[index],
-            covariates=self.covariates[index],
+            *(len(index), self.shape[1], offsets, gene, value, *of_genes),
+            *self._of_cells(index),
             dense=dense,
         )
+
+    def _of_cells(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.constant[index], self.library[index], self.covariates[index]
 
 
 def canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:

@@ -168,3 +168,69 @@ def adam_of_genes(
                 row[h] = _fma(x, of_cell[h], row[h])
             entry += 1
         adam(weight[g], row, first[g], second[g], step, vectors - g * units)
+
+
+@_jit
+def gather(
+    starts: Integers,
+    gene: NDArray[Any],
+    count: NDArray[Any],
+    place: Integers,
+    value: NDArray[np.float64],
+    escape: int,
+    cells: Integers,
+    zero: np.floating[Any],
+) -> tuple[Integers, Integers, Integers, Floats]:
+    """Non-zero counts of some cells, from the arrays of `latentcell.models.packed`.
+
+    Parameters
+    ----------
+    starts, gene, count, place, value, escape
+        Of a `PackedCounts`.
+    cells
+        Row numbers, (B,).
+    zero
+        Of the floating type of the counts.
+
+    Returns
+    -------
+    offsets
+        First non-zero of each cell, (B,).
+    cell, gene, count
+        Of each non-zero in the order of the cells, (N,); the cell by its place in `cells`.
+    """
+    size = 0
+    offsets = np.empty(cells.size, np.int64)
+    for i in range(cells.size):
+        offsets[i] = size
+        size += starts[cells[i] + 1] - starts[cells[i]]
+    of_cell, of_gene = np.empty(size, np.int64), np.empty(size, np.int64)
+    of_count = np.full(size, zero)
+    entry = 0
+    for i in range(cells.size):
+        for source in range(starts[cells[i]], starts[cells[i] + 1]):
+            of_cell[entry], of_gene[entry] = i, gene[source]
+            if count[source] == escape:
+                of_count[entry] = value[np.searchsorted(place, source)]
+            else:
+                of_count[entry] = count[source]
+            entry += 1
+    return offsets, of_cell, of_gene, of_count
+
+
+@_jit
+def sort_by_gene(
+    cell: Integers, gene: Integers, count: Floats, genes: int
+) -> tuple[Integers, Integers, Floats]:
+    """Cell, gene and count of the non-zeros in the order of the genes; cells keep their order."""
+    start = np.zeros(genes + 1, np.int64)
+    for entry in range(gene.size):
+        start[gene[entry] + 1] += 1
+    for g in range(genes):
+        start[g + 1] += start[g]
+    of_cell, of_gene, of_count = np.empty_like(cell), np.empty_like(gene), np.empty_like(count)
+    for entry in range(gene.size):
+        to = start[gene[entry]]
+        start[gene[entry]] += 1
+        of_cell[to], of_gene[to], of_count[to] = cell[entry], gene[entry], count[entry]
+    return of_cell, of_gene, of_count

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from latentcell.models.threads import shared_threads
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
+# Non-zero counts from which they are mapped from a folder, where there is one.
+MAPPED = 10_000_000
 # Last learning rate of a schedule as a share of the first.
 LAST_RATE = 0.01
 # Random streams of the evaluation of a split.
@@ -128,6 +131,7 @@ def train(
     batch: np.ndarray | None = None,
     cell_types: np.ndarray | None = None,
     genes: np.ndarray | None = None,
+    folder: Path | None = None,
 ) -> Trained:
     """Train one model.
 
@@ -155,6 +159,8 @@ def train(
         models with `labelled_share`.
     genes : ndarray of bool, shape (G,), optional
         Genes that may have weights; each other gene has one fixed distribution.
+    folder : Path, optional
+        Holds the counts of many cells meanwhile, out of memory (`latentcell.models.packed`).
 
     Returns
     -------
@@ -166,7 +172,10 @@ def train(
     InputError
         If a value ceases to be finite; names the epoch, the step and a remedy.
     """
-    loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types, genes)
+    loop = _Loop(
+        *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
+        folder=folder,
+    )
     return _run(loop, store, str(name))
 
 
@@ -259,6 +268,7 @@ class _Loop:
         *,
         like: "_Loop | None" = None,
         evaluated: Sequence[str] = ("training", "validation"),
+        folder: Path | None = None,
     ) -> None:
         self.settings, self.seed, self.name, self.evaluated = settings, seed, name, evaluated
         self.device = _device(settings)
@@ -285,7 +295,10 @@ class _Loop:
         self.counts: CountMatrix = (
             like.counts
             if like is not None
-            else self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
+            else self.inputs.counts(
+                *(matrix, batch, likelihood, self.device, torch.float32),
+                folder if matrix.nnz >= MAPPED else None,
+            )
         )
         # Saves the memory of wide models' gradients; on a GPU one kernel for all is faster.
         eager = self.device.type == "cpu"
