@@ -217,10 +217,18 @@ class CountMatrix:
         value = count
         if self.scale is not None:
             value = np.log1p(count.astype(np.float64) * self.scale[cells][cell]).astype(kind)
-        of_cells = (torch.from_numpy(array) for array in (offsets, gene, value))
-        by_gene = sort_by_gene(cell, gene, count, packed.genes)
-        tensors = *of_cells, *(torch.from_numpy(array) for array in by_gene)
-        return Minibatch(len(index), packed.genes, *tensors[:6], *self._of_cells(index))
+        sorted_cell, sorted_gene, sorted_count = sort_by_gene(cell, gene, count, packed.genes)
+        return Minibatch(
+            len(index),
+            packed.genes,
+            torch.from_numpy(offsets),
+            torch.from_numpy(gene),
+            torch.from_numpy(value),
+            torch.from_numpy(sorted_cell),
+            torch.from_numpy(sorted_gene),
+            torch.from_numpy(sorted_count),
+            *self._of_cells(index),
+        )
 
     def _on_device(self, index: Tensor) -> Minibatch:
         first = self._starts[index]
