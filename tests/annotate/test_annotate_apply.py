@@ -22,7 +22,7 @@ SETTINGS = AnnotateSettings(
 )
 COLUMNS = [
     *("cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
-    *("cell_type_second_probability", "novelty_score", "novel"),
+    *("cell_type_second_probability", "unassigned_reason", "novelty_score", "novel"),
 ]
 
 
@@ -126,7 +126,12 @@ def test_below_the_threshold_no_type_is_given(simple, query):
     np.testing.assert_array_equal(found.cells["cell_type"] == UNASSIGNED, below)
     given = found.cells.loc[~below]
     assert (given["cell_type"].astype(str) == given["cell_type_first"].astype(str)).all()
-    assert found.report["unassigned"] == {"cells": below.sum(), "threshold": threshold}
+    unassigned = found.report["unassigned"]
+    assert unassigned["cells"] == below.sum()
+    assert unassigned["threshold"] == threshold
+    assert unassigned["reasons"]["low probability"] == below.sum()
+    np.testing.assert_array_equal(found.cells["unassigned_reason"] == "low probability", below)
+    assert found.cells["unassigned_reason"].isna().sum() == (~below).sum()
     assert found.report["types"][UNASSIGNED] == below.sum()
     assert set(found.representations) == {"X_hvg_pca"}
     assert "novel" not in found.report
@@ -139,7 +144,9 @@ def test_empty_cells_are_unassigned_and_not_novel(learnt, query):
     assert (found.cells["cell_type"][:3] == UNASSIGNED).all()
     assert not found.cells["novel"][:3].any()
     assert found.report["empty_cells"] == 3
-    assert any("3 cells have no counts: unassigned" in line for line in query_lines(found))
+    assert (found.cells["unassigned_reason"][:3] == "few counts").all()
+    lines = query_lines(found)
+    assert any("3 cells have no counts in genes in common: unassigned" in line for line in lines)
 
 
 def test_cells_of_a_strange_kind_are_novel(learnt, query):
@@ -291,8 +298,15 @@ def test_the_reference_is_described(learnt, simple):
         f"{cells['validation']} validation and {cells['test']} test cells"
     )
     assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[1]
-    assert lines[4].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
-    assert reference_lines(simple) == lines[:4]
+    needs = learnt.reference["evidence"]
+    counts = needs["counts_needed"]
+    assert lines[3].startswith("evidence    accuracy 1.000 of whole validation cells, 0.500 by nam")
+    assert lines[3].endswith(f"0.750 needs {counts:,.0f} counts of a cell")
+    assert lines[5].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
+    assert reference_lines(simple) == lines[:5]
+    about = learnt.reference | {"evidence": needs | {"counts_needed": None}}
+    unreached = reference_lines(replace(learnt, reference=about))
+    assert unreached[3].endswith("0.750 needs more than they have")
 
 
 def test_what_is_unknown_or_rare_is_said(simple):
@@ -301,8 +315,8 @@ def test_what_is_unknown_or_rare_is_said(simple):
     about = simple.reference | {"test": test, "cells_of_types": sizes}
     lines = reference_lines(replace(simple, reference=about))
     assert lines[1].endswith("macro-F1 unknown")
-    assert "unknown of them correctly" in lines[3]
-    assert lines[4] == "note        fewer than 5 training cells, so rarely predicted: type 002"
+    assert "unknown of them correctly" in lines[4]
+    assert lines[5] == "note        fewer than 5 training cells, so rarely predicted: type 002"
 
 
 def test_types_are_listed_with_their_shares(simple, query):
@@ -338,8 +352,7 @@ def test_a_type_called_unassigned_is_told_from_no_type(simulate, query, names, t
     np.testing.assert_array_equal(found.cells["cell_type"] == own, below)
     first = found.cells["cell_type_first"] == "unassigned"
     np.testing.assert_array_equal(found.cells["cell_type"] == "unassigned", first & ~below)
-    assert found.report["unassigned"] == {
-        "cells": below.sum(), "threshold": threshold, "name": own,
-    }  # fmt: skip
+    assert found.report["unassigned"]["cells"] == below.sum()
+    assert found.report["unassigned"]["name"] == own
     assert any(f"cells without a type are called {own}" in line for line in query_lines(found))
     assert add_to(query, found, strict).uns["latentcell"]["unassigned"] == own

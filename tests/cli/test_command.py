@@ -242,7 +242,7 @@ def test_annotating_by_a_bundle(capsys, files, tmp_path):
     table = pd.read_csv(result.with_suffix(".csv"))
     assert list(table) == [
         *("barcode", "cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
-        "cell_type_second_probability",
+        *("cell_type_second_probability", "unassigned_reason"),
     ]
     obs = ad.read_h5ad(result).obs
     assert list(obs) == ["donor", *table.columns[1:]]

@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.annotator import Annotator
-from latentcell.annotate.calibration import softmax
+from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
+from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
 
@@ -33,8 +34,8 @@ class Annotation:
     ----------
     cells
         A row for each cell: ``cell_type``, ``cell_type_probability``, ``cell_type_first``,
-        ``cell_type_second``, ``cell_type_second_probability`` and, with a density, ``novel`` and
-        ``novelty_score``.
+        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason`` and, with a
+        density, ``novel`` and ``novelty_score``.
     probabilities
         Calibrated probabilities of the types (cells x types).
     types
@@ -84,32 +85,38 @@ def annotate_cells(
     """
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
+    calibration = annotator.calibrate(match.present)
     pieces = _in_pieces(_piece_function(annotator, match), counts, threads)
     scores = np.concatenate([piece[0] for piece in pieces])
-    empty = np.concatenate([piece[1] for piece in pieces])
+    seen = np.concatenate([piece[1] for piece in pieces])
     classifier, density = annotator.classifier, annotator.density
-    probabilities = softmax(classifier.logits(scores), classifier.temperature)
-    unassigned = unassigned_name(classifier.types)
-    cells = _assign_types(probabilities, classifier.types, classifier.threshold, empty)
+    probabilities = calibration.probabilities(classifier.logits(scores), seen)
+    needs = annotator.reference["evidence"]
+    evidence = Evidence(
+        seen,
+        row_sums(counts),
+        calibration.counts_for(needs["accuracy_needed"]),
+        np.inf if needs["counts_needed"] is None else needs["counts_needed"],
+    )
     representations = {"X_hvg_pca": scores.astype(np.float32)}
-    report: dict[str, Any] = {"cells": len(cells), "empty_cells": int(empty.sum())}
+    report: dict[str, Any] = {"cells": len(seen), "empty_cells": int((seen == 0).sum())}
     report["genes"] = gene_report
+    novel, score = np.zeros(len(seen), bool), None
     if density is not None:
         unexplained = sp.vstack([piece[2] for piece in pieces], format="csr")
         representations["X_gmvae"] = np.concatenate([piece[3] for piece in pieces])
-        cells["novelty_score"] = row_sums(unexplained)
-        cells["novel"] = (cells["novelty_score"] > density.limit).to_numpy() & ~empty
-        report["novel"] = _report_novel(cells, unexplained, annotator)
+        score = row_sums(unexplained)
+        novel = (score > density.limit) & ~evidence.lacking()
+        report["novel"] = _report_novel(novel, unexplained, annotator)
+    reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
+    cells = _assign_types(probabilities, classifier.types, reasons)
+    if score is not None:
+        cells["novelty_score"], cells["novel"] = score, novel
     report["types"] = {
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
-    report["unassigned"] = {
-        "cells": int((cells["cell_type"] == unassigned).sum()),
-        "threshold": classifier.threshold,
-    }
-    if unassigned != UNASSIGNED:
-        report["unassigned"]["name"] = unassigned
+    report["unassigned"] = _report_unassigned(annotator, evidence, reasons)
     return Annotation(
         cells, probabilities.astype(np.float32), classifier.types, representations, report
     )
@@ -130,11 +137,11 @@ def _piece_function(
 
     def work(piece: sp.csr_matrix) -> tuple[Any, ...]:
         arranged = match.arrange(piece)
-        empty = np.diff(arranged.indptr) == 0
+        seen = row_sums(arranged)
         scores = annotator.classifier.features(arranged, match.present)
         if annotator.density is None:
-            return scores, empty
-        return scores, empty, *annotator.density.explain(arranged, match.present)
+            return scores, seen
+        return scores, seen, *annotator.density.explain(arranged, match.present)
 
     return work
 
@@ -154,19 +161,16 @@ def _in_pieces(
 
 
 def _assign_types(
-    probabilities: NDArray[np.float64],
-    types: tuple[str, ...],
-    threshold: float,
-    empty: NDArray[np.bool_],
+    probabilities: Doubles, types: tuple[str, ...], reasons: pd.Categorical
 ) -> pd.DataFrame:
-    """Return the two likeliest types of each cell, and no type below the threshold."""
+    """Return the two likeliest types of each cell, and no type where there is a reason."""
     unassigned = unassigned_name(types)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rows = np.arange(len(probabilities))
     names = np.array(types, dtype=object)
     first, second = order[:, 0], order[:, min(1, len(types) - 1)]
     probability = probabilities[rows, first]
-    given = np.where((probability >= threshold) & ~empty, names[first], unassigned)
+    given = np.where(reasons.codes < 0, names[first], unassigned)
     categories = [*types, unassigned]
     return pd.DataFrame(
         {
@@ -175,6 +179,7 @@ def _assign_types(
             "cell_type_first": pd.Categorical(names[first], categories=list(types)),
             "cell_type_second": pd.Categorical(names[second], categories=list(types)),
             "cell_type_second_probability": probabilities[rows, second],
+            "unassigned_reason": reasons,
         }
     )
 
@@ -212,12 +217,27 @@ def _report_genes(
     }
 
 
+def _report_unassigned(
+    annotator: Annotator, evidence: Evidence, reasons: pd.Categorical
+) -> dict[str, Any]:
+    """Report how many cells have no type, and why."""
+    classifier = annotator.classifier
+    report: dict[str, Any] = {
+        "cells": int((reasons.codes >= 0).sum()),
+        "reasons": {name: int((reasons.codes == code).sum()) for code, name in enumerate(REASONS)},
+        "threshold": classifier.threshold,
+        "counts_needed": evidence.needed if np.isfinite(evidence.needed) else None,
+    }
+    if (name := unassigned_name(classifier.types)) != UNASSIGNED:
+        report["name"] = name
+    return report
+
+
 def _report_novel(
-    cells: pd.DataFrame, unexplained: sp.csr_matrix, annotator: Annotator
+    novel: NDArray[np.bool_], unexplained: sp.csr_matrix, annotator: Annotator
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
     assert annotator.density is not None
-    novel = cells["novel"].to_numpy(bool)
     report: dict[str, Any] = {
         "cells": int(novel.sum()),
         "limit": annotator.density.limit,

@@ -1,4 +1,4 @@
-"""A trained annotator as a folder of safetensors, CSV and JSON; training data are not needed.
+"""A trained annotator as a folder of safetensors, CSV and JSON; the reference is not needed.
 
 ``bundle.json`` describes the format, the training and the scores. It holds a SHA-256 of every other
 file and one of its own content. Nothing is ever unpickled.
@@ -18,15 +18,17 @@ from latentcell import __version__
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
+from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import atomic, read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
 
-FORMAT, VERSION = "latentcell-annotator", 1
-ABOUT, GENES, CLASSIFIER, DENSITY = (
-    *("bundle.json", "genes.csv", "classifier.safetensors", "density.safetensors"),
+FORMAT, VERSION = "latentcell-annotator", 2
+ABOUT, GENES = "bundle.json", "genes.csv"
+CLASSIFIER, HELD_OUT, DENSITY = (
+    *("classifier.safetensors", "held_out.safetensors", "density.safetensors"),
 )
 
 
@@ -67,10 +69,11 @@ def _write(annotator: Annotator, folder: Path) -> None:
 
     genes = annotator.genes
     write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
-    tensors = {name: np.ascontiguousarray(v) for name, v in annotator.classifier.tensors().items()}
-    with atomic(folder / CLASSIFIER) as unfinished:
-        save_file(tensors, unfinished)
-    files = [GENES, CLASSIFIER]
+    for name, part in ((CLASSIFIER, annotator.classifier), (HELD_OUT, annotator.held_out)):
+        tensors = {key: np.ascontiguousarray(array) for key, array in part.tensors().items()}
+        with atomic(folder / name) as unfinished:
+            save_file(tensors, unfinished)
+    files = [GENES, CLASSIFIER, HELD_OUT]
     if annotator.density is not None:
         from latentcell.models.checkpoint import save
 
@@ -102,7 +105,7 @@ def load_bundle(folder: str | Path) -> Annotator:
     about = _read_about(folder)
     for name, digest in about["sha256"].items():
         # Names come from the file: only names of bundle files are ever opened.
-        if name not in (GENES, CLASSIFIER, DENSITY) or not (folder / name).is_file():
+        if name not in (GENES, CLASSIFIER, HELD_OUT, DENSITY) or not (folder / name).is_file():
             raise _damaged(folder, f"found no bundle file {name}")
         if file_digest(folder / name) != digest:
             raise _damaged(folder, f"found {name} changed")
@@ -159,6 +162,9 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
     genes = pd.read_csv(folder / GENES, dtype=str, na_filter=False)
     classifier = TypeClassifier.restore(load_file(folder / CLASSIFIER), about["classifier"])
     _check_shapes(classifier, len(genes))
+    held_out = HeldOut.restore(load_file(folder / HELD_OUT), len(classifier.types))
+    if held_out.counts.shape[1] != len(genes):
+        raise ValueError("the held-out cells have other genes")
     density = None
     if DENSITY in about["sha256"]:
         from latentcell.models.checkpoint import load
@@ -170,6 +176,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
         genes=pd.DataFrame({"symbol": genes["symbol"].to_numpy()}, index=genes["gene"].to_numpy()),
         classifier=classifier,
         density=density,
+        held_out=held_out,
         settings=AnnotateSettings.model_validate(about["settings"]),
         reference=about["reference"],
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import UNASSIGNED, Annotation
+from latentcell.annotate.reasons import FEW_COUNTS, FEW_KNOWN_GENES, LOW_PROBABILITY, NOVEL
 
 # Importance of missing genes, and share of flagged cells, above which a report warns.
 _MUCH_MISSING, _MANY_NOVEL = 0.1, 0.2
@@ -19,8 +20,8 @@ def reference_lines(annotator: Annotator) -> list[str]:
         f"on test     accuracy {_number(test['accuracy'])}, balanced "
         f"{_number(test['balanced_accuracy'])}, macro-F1 {_number(test['macro_f1'])}",
         f"calibrated  expected calibration error {_number(test['calibration_error_before'])} "
-        f"before, {_number(test['calibration_error_after'])} after (temperature "
-        f"{classifier.temperature:.3g})",
+        f"before, {_number(test['calibration_error_after'])} after",
+        _evidence_line(about["evidence"]),
         f"threshold   {classifier.threshold:.3f}: at most "
         f"{annotator.settings.unassigned_share:.0%} of the correctly annotated validation cells "
         f"are below; {_share(test['assigned'])} of the test cells are assigned, "
@@ -52,13 +53,17 @@ def query_lines(found: Annotation) -> list[str]:
             f"called {report['unassigned']['name']}"
         )
     if report["empty_cells"]:
-        lines.append(f"note        {report['empty_cells']:,} cells have no counts: unassigned")
+        lines.append(
+            f"note        {report['empty_cells']:,} cells have no counts in genes in common: "
+            "unassigned"
+        )
     width = max(len(name) for name in report["types"])
     lines += ["types"] + [
         f"            {name:<{width}} {number:>9,} {number / report['cells']:7.1%}"
         for name, number in report["types"].items()
         if number
     ]
+    lines += _unassigned_lines(report)
     if "novel" in report:
         lines += _novel_lines(report["novel"], report["cells"])
     return lines
@@ -81,6 +86,38 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
             "hold for this query"
         )
     return lines
+
+
+def _evidence_line(needs: dict[str, Any]) -> str:
+    counts = needs["counts_needed"]
+    enough = "more than they have" if counts is None else f"{counts:,.0f} counts of a cell"
+    return (
+        f"evidence    accuracy {_number(needs['accuracy_whole'])} of whole validation cells, "
+        f"{_number(needs['commonest_type'])} by naming the commonest type; "
+        f"{_number(needs['accuracy_needed'])} needs {enough}"
+    )
+
+
+def _unassigned_lines(report: dict[str, Any]) -> list[str]:
+    """Report how many cells have no type, for each reason."""
+    unassigned = report["unassigned"]
+    if not unassigned["cells"]:
+        return []
+    counts = unassigned["counts_needed"]
+    detail = {
+        FEW_COUNTS: "fewer than a type needs"
+        if counts is None
+        else f"fewer than {counts:,.0f} in genes in common",
+        FEW_KNOWN_GENES: "enough counts, but not in genes of the reference",
+        LOW_PROBABILITY: f"below {unassigned['threshold']:.3f}",
+        NOVEL: "not like the reference",
+    }
+    lines = [f"unassigned  {unassigned['cells']:,} of {report['cells']:,} cells"]
+    return lines + [
+        f"            {reason:<16} {number:>9,} {number / report['cells']:7.1%}  {detail[reason]}"
+        for reason, number in unassigned["reasons"].items()
+        if number
+    ]
 
 
 def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:

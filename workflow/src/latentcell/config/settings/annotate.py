@@ -34,6 +34,12 @@ class AnnotateSettings(Section):
         description="Share of the correctly annotated validation cells that may be `unassigned`; "
         "determines the threshold.",
     )
+    evidence_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="Share of the classifier's gain in accuracy over the commonest type that "
+        "thinned validation cells must keep; with fewer counts than that takes, a cell is "
+        "`unassigned`.",
+    )
     density: bool = Field(
         True, description="Whether to train a GMVAE that flags cells of unknown types."
     )
