@@ -24,6 +24,7 @@ from measure import BATCH, LEARNING_RATE, counts_of, split_of
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.models import engine, networks, optimiser, threads
+from latentcell.models.counts import CountMatrix, Minibatch
 from latentcell.models.training import _Loop, _objective, _stream
 
 ROOT = Path(__file__).parents[1]
@@ -59,34 +60,36 @@ class Clock:
         def watched(work: Any, items: Any, take: Any = None) -> None:
             plain(self.timed(work), items, take and self.timed(take))
 
-        for module in (engine, networks, optimiser):
+        modules = (engine, networks, optimiser)
+        gather = CountMatrix.training_rows
+        for module in modules:
             vars(module)["in_order"] = watched
+        # One thread gathers before a step, several meanwhile.
+        CountMatrix.training_rows = self.timed(gather)  # type: ignore[method-assign]
         try:
             yield
         finally:
-            for module in (engine, networks, optimiser):
+            CountMatrix.training_rows = gather  # type: ignore[method-assign]
+            for module in modules:
                 vars(module)["in_order"] = plain
 
 
-def steps(loop: _Loop) -> Iterator[Callable[[], None]]:
-    """Training steps of one epoch after the other."""
+def epoch(loop: _Loop, number: int, steps: int) -> Iterator[Callable[[], None]]:
+    """Some training steps of an epoch; each gathers the next one's cells ahead."""
     how = _objective(loop.settings, threshold=loop.settings.prune_below)
-    noise, epoch = _stream(1, 1, 1), 0
-    while True:
-        epoch += 1
-        order = torch.randperm(len(loop.training), generator=_stream(1, epoch, 2))
-        for index in torch.split(torch.as_tensor(loop.training)[order], BATCH):
-            if len(index) == BATCH:
+    noise = _stream(1, number, 1)
+    order = torch.randperm(len(loop.training), generator=_stream(1, number, 2))
+    cells = torch.as_tensor(loop.training)[order[: steps * BATCH]]
+    for minibatch in threads.ahead(loop.counts.training_rows, torch.split(cells, BATCH)):
 
-                def step(index: torch.Tensor = index) -> None:
-                    bound = loop.model(loop.counts.rows(index), noise, how)
-                    bound.objective.backward()
-                    loop.adam.step()
+        def step(minibatch: Minibatch = minibatch) -> None:
+            loop.model(minibatch, noise, how).objective.backward()
+            loop.adam.step()
 
-                yield step
+        yield step
 
 
-def measured(task: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
+def measured(task: dict[str, Any], rounds: int, steps: int = 3) -> list[dict[str, Any]]:
     """Measure one implementation and shape with each number of threads."""
     counts, _ = counts_of(task | {"components": 11})
     settings = VaeSettings(
@@ -96,35 +99,34 @@ def measured(task: dict[str, Any], rounds: int) -> list[dict[str, Any]]:
     loop = _Loop(counts, split_of(counts.shape[0]), name, 11, settings, 1)
     loop.model.update_by(loop.adam)
     loop.model.train()
-    taken = steps(loop)
-    seconds: dict[int, list[float]] = {number: [] for number in NUMBERS}
-    outside: dict[int, list[float]] = {number: [] for number in NUMBERS}
-    inside: dict[int, list[float]] = {number: [] for number in NUMBERS}
+    found: dict[int, list[tuple[float, float, float]]] = {number: [] for number in NUMBERS}
     for turn in range(rounds + 1):
         for number in NUMBERS:
             torch.set_num_threads(number)
             clock = Clock()
             with threads.shared_threads(loop.device), clock.watching():
-                step = next(taken)
                 first, start = time.process_time(), time.perf_counter()
-                step()
-                everything = time.process_time() - first
-                if turn:
-                    seconds[number].append(time.perf_counter() - start)
-                    inside[number].append(clock.inside)
-                    outside[number].append(max(0.0, everything - clock.inside))
-    return [
-        task
-        | {
-            "threads": number,
-            "steps": rounds,
-            "seconds_median": statistics.median(seconds[number]),
-            "seconds_least": min(seconds[number]),
-            "processor_shared": statistics.median(inside[number]),
-            "processor_alone": statistics.median(outside[number]),
-        }
-        for number in NUMBERS
-    ]
+                for step in epoch(loop, turn, steps):
+                    step()
+                seconds = time.perf_counter() - start
+                alone = time.process_time() - first - clock.inside
+            if turn:  # The first one warms up.
+                found[number].append((seconds / steps, clock.inside / steps, alone / steps))
+    rows = []
+    for number, measures in found.items():
+        seconds, inside, alone = (list(column) for column in zip(*measures, strict=True))
+        rows.append(
+            task
+            | {
+                "threads": number,
+                "steps": rounds * steps,
+                "seconds_median": statistics.median(seconds),
+                "seconds_least": min(seconds),
+                "processor_shared": statistics.median(inside),
+                "processor_alone": statistics.median(alone),
+            }
+        )
+    return rows
 
 
 def main() -> None:

@@ -112,6 +112,20 @@ def test_results_are_taken_in_order(number):
 
 
 @pytest.mark.parametrize("number", [1, 3])
+def test_results_are_computed_ahead(number):
+    torch.set_num_threads(number)
+    begun = []
+    with threads.shared_threads(CPU):
+        results = threads.ahead(lambda item: begun.append(item) or 2 * item, range(5))
+        assert next(results) == 0
+        time.sleep(0.05)
+        assert begun == ([0] if number == 1 else [0, 1])
+        assert list(results) == [2, 4, 6, 8]
+        assert list(threads.ahead(str, [])) == []
+    assert begun == list(range(5))
+
+
+@pytest.mark.parametrize("number", [1, 3])
 def test_an_error_of_any_item_ends_the_work(number):
     torch.set_num_threads(number)
     begun = []

@@ -205,6 +205,13 @@ class CountMatrix:
         """Gather a minibatch of cells by row number (int64 on the host, shape (B,))."""
         return self._on_host(index) if self.device.type == "cpu" else self._on_device(index)
 
+    def training_rows(self, index: Tensor) -> Minibatch:
+        """Gather a minibatch with all that its gradients need."""
+        minibatch = self.rows(index)
+        if self.device.type == "cpu":
+            _ = minibatch.by_gene
+        return minibatch
+
     def _on_host(self, index: Tensor) -> Minibatch:
         from latentcell.models.kernels import gather, sort_by_gene
 

@@ -11,6 +11,9 @@ from latentcell.models.optimiser import RowUpdate
 from latentcell.models.threads import in_order, shares
 
 Normalisation = Literal["batch", "batch-before-cluster", "layer", "none"]
+# Multiply-adds of a product that is worth parts, and rows and units of a part.
+LEAST_PRODUCT = 1 << 21
+ROWS, UNITS = 128, 64
 # Least number of cells for a thread of its own.
 LEAST_CELLS = 16
 
@@ -45,7 +48,65 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the last axis of x from inputs to outputs."""
-        return x @ self.weight + self.bias
+        if x.is_cuda or x.dim() == 1:
+            return x @ self.weight + self.bias
+        flat = x.reshape(-1, x.shape[-1])
+        product: Tensor = _Product.apply(flat, self.weight)  # type: ignore[no-untyped-call]
+        return product.view(*x.shape[:-1], -1) + self.bias
+
+
+class _Product(torch.autograd.Function):
+    """Product of x (N, inputs) and weights (inputs, outputs), by parts of fixed sizes.
+
+    Each number of a product is a sum that is not divided among the parts.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _by_rows(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x = _by_rows(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        return of_x, _by_inputs(x, gradient) if ctx.needs_input_grad[1] else None
+
+
+def _by_rows(x: Tensor, weight: Tensor) -> Tensor:
+    """X times weight, some rows at a time."""
+    if x.numel() * weight.shape[1] < LEAST_PRODUCT:
+        return x @ weight
+    out = x.new_empty(len(x), weight.shape[1])
+
+    @torch.no_grad()
+    def work(rows: slice) -> None:
+        torch.mm(x[rows], weight, out=out[rows])
+
+    in_order(work, _parts(len(x), ROWS))
+    return out
+
+
+def _by_inputs(x: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient of the weights, some of their rows or columns at a time."""
+    inputs, outputs = x.shape[1], gradient.shape[1]
+    if x.numel() * outputs < LEAST_PRODUCT:
+        return x.t() @ gradient
+    out = x.new_empty(inputs, outputs)
+
+    @torch.no_grad()
+    def work(part: slice) -> None:
+        if inputs >= outputs:
+            torch.mm(x[:, part].t(), gradient, out=out[part])
+        else:
+            out[:, part] = torch.mm(x.t(), gradient[:, part])
+
+    in_order(work, _parts(max(inputs, outputs), UNITS))
+    return out
+
+
+def _parts(size: int, each: int) -> list[slice]:
+    return [slice(start, min(start + each, size)) for start in range(0, size, each)]
 
 
 class SparseDense(nn.Module):

@@ -6,7 +6,7 @@ as it would be alone, and sums over blocks are added in the order of the blocks.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -52,6 +52,22 @@ def shared_threads(device: torch.device) -> Iterator[None]:
         finally:
             _local.helpers = None
             torch.set_num_threads(before)
+
+
+def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield a result of each item, and compute the next one meanwhile where there are threads."""
+    helpers: ThreadPoolExecutor | None = getattr(_local, "helpers", None)
+    if helpers is None:
+        yield from map(work, items)
+        return
+    waiting: Future[Result] | None = None
+    for item in items:
+        upcoming = helpers.submit(work, item)
+        if waiting is not None:
+            yield waiting.result()
+        waiting = upcoming
+    if waiting is not None:
+        yield waiting.result()
 
 
 def shares(size: int, least: int) -> list[slice]:

@@ -23,7 +23,7 @@ from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
-from latentcell.models.threads import shared_threads
+from latentcell.models.threads import ahead, shared_threads
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
@@ -349,9 +349,11 @@ class _Loop:
         self.adam.learning_rate = settings.learning_rate * _schedule(settings, epoch)
         self.model.train()
         objectives = []
-        for index in torch.split(cells, settings.batch_size):
+        batches = torch.split(cells, settings.batch_size)
+        gathered = ahead(self.counts.training_rows, batches)
+        for index, minibatch in zip(batches, gathered, strict=True):
             known = None if shown is None else shown[index].to(self.device)
-            bound = self.model(self.counts.rows(index), noise, how, known)
+            bound = self.model(minibatch, noise, how, known)
             bound.objective.backward()
             self.adam.step()
             objectives.append(bound.objective.detach())
