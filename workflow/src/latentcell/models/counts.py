@@ -39,6 +39,9 @@ class Minibatch:
         Decoder inputs besides the latent, shape (B, E); E may be 0.
     dense : Tensor or None
         Encoder input as a dense array, shape (B, G); on CUDA only.
+    valid : Tensor of bool, shape (N,), or None
+        Which non-zeros are counts; the others fill up a fixed number. They are then in cell order
+        everywhere, and the minibatch goes through the engine as one block of genes.
     """
 
     cells: int
@@ -53,6 +56,7 @@ class Minibatch:
     library: Tensor
     covariates: Tensor
     dense: Tensor | None = None
+    valid: Tensor | None = None
 
     @cached_property
     def by_gene(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -121,15 +125,21 @@ class Entries:
         Cell (int64), gene within the block (int64) and count (float) of each.
     rows : Rows
         Rows of the cells; each non-zero counts in all rows of its cell.
+    valid : Tensor of bool, shape (N,), or None
+        Which of them are counts; None: all.
     """
 
     cell: Tensor
     column: Tensor
     count: Tensor
     rows: Rows
+    valid: Tensor | None = None
 
     def in_rows(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Row, column and count once for each row; on the CPU in descending order of count."""
+        """Row, column and count once for each row; on the CPU in descending order of count.
+
+        Counts that only fill up are 1.
+        """
         cell, column, count = self.cell, self.column, self.count
         if not count.is_cuda:
             # Counts above any bound are then a prefix.
@@ -181,14 +191,60 @@ class CountMatrix:
         self.library = floats(self._sums()).clamp_min(1.0)
         self.covariates = floats(np.zeros((cells, 0)) if covariates is None else covariates)
         if self.device.type != "cpu":
-            # The starts stay on the host, so that sizes of minibatches are known without waiting.
+            # The starts stay on the host, too: sizes of minibatches are known without waiting.
             self._starts = torch.as_tensor(np.asarray(matrix.starts))
-            self._gene = torch.as_tensor(matrix.gene.astype(np.int64), device=device)
-            self._count = floats(matrix.values())
-            self._value = self._count
-            if scale is not None:
-                of_cell = np.repeat(scale, np.diff(matrix.starts))
-                self._value = floats(np.log1p(matrix.values() * of_cell))
+
+    @cached_property
+    def _unpacked(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Starts, genes, counts and encoder inputs on the device."""
+        packed, values = self.packed, self.packed.values()
+        inputs = values
+        if self.scale is not None:
+            inputs = np.log1p(values * np.repeat(self.scale, np.diff(packed.starts)))
+        starts, gene = (
+            torch.as_tensor(array.astype(np.int64), device=self.device)
+            for array in (packed.starts, packed.gene)
+        )
+        count, value = (
+            torch.as_tensor(array, device=self.device).to(self.dtype) for array in (values, inputs)
+        )
+        return starts, gene, count, value
+
+    def most_counts(self, cells: np.ndarray, batch: int) -> int:
+        """Most non-zeros that a minibatch of some of the cells can have."""
+        starts = self.packed.starts
+        lengths = starts[cells + 1] - starts[cells]
+        return max(1, int(np.sort(lengths)[-batch:].sum()))
+
+    def padded_rows(self, index: Tensor, size: int) -> Minibatch:
+        """Gather a minibatch without the host, filled up to a number of non-zeros.
+
+        Parameters
+        ----------
+        index : Tensor of int64, shape (B,)
+            Row numbers, on the device.
+        size : int
+            See `most_counts`.
+        """
+        starts, genes, counts, values = self._unpacked
+        first = starts[index]
+        ends = torch.cumsum(starts[index + 1] - first, 0)
+        offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
+        entry = torch.arange(size, device=self.device)
+        valid = entry < ends[-1]
+        cell = torch.searchsorted(ends, entry, right=True).clamp_max_(len(index) - 1)
+        position = torch.where(valid, first[cell] + entry - offsets[cell], 0)
+        gene = genes[position]
+        value = torch.where(valid, values[position], 0.0)
+        count = torch.where(valid, counts[position], 1.0)
+        dense = torch.zeros(len(index) * self.shape[1], dtype=self.dtype, device=self.device)
+        dense.index_add_(0, cell * self.shape[1] + gene, value)
+        return Minibatch(
+            *(len(index), self.shape[1], offsets, gene, value, cell, gene, count),
+            *self._of_cells(index),
+            dense=dense.view(len(index), -1),
+            valid=valid,
+        )
 
     def _sums(self) -> np.ndarray:
         """Sum of each cell's counts."""
@@ -238,6 +294,7 @@ class CountMatrix:
         )
 
     def _on_device(self, index: Tensor) -> Minibatch:
+        _, genes, counts, values = self._unpacked
         first = self._starts[index]
         lengths = self._starts[index + 1] - first
         offsets = torch.cumsum(lengths, 0) - lengths
@@ -249,11 +306,11 @@ class CountMatrix:
         numbers = torch.arange(len(index), device=self.device)
         cell = torch.repeat_interleave(numbers, lengths, output_size=size)
         position = torch.arange(size, device=self.device) + shift[cell]
-        gene, value = self._gene[position], self._value[position]
+        gene, value = genes[position], values[position]
         order = torch.argsort(gene, stable=True)
         dense = torch.zeros(len(index), self.shape[1], dtype=self.dtype, device=self.device)
         dense[cell, gene] = value
-        of_genes = cell[order], gene[order], self._count[position[order]]
+        of_genes = cell[order], gene[order], counts[position[order]]
         return Minibatch(
             *(len(index), self.shape[1], offsets, gene, value, *of_genes),
             *self._of_cells(index),

@@ -266,6 +266,8 @@ class _Blocks:
         genes = self.minibatch.sorted_gene
         if self.width >= self.minibatch.genes:
             return [0, len(genes)]
+        if self.minibatch.valid is not None:
+            raise ValueError("a minibatch of a fixed number of non-zeros must be one block")
         starts = torch.arange(0, self.minibatch.genes + self.width, self.width, device=genes.device)
         return torch.searchsorted(genes, starts).tolist()
 
@@ -307,6 +309,7 @@ class _Block:
             minibatch.sorted_gene[entries] - start,
             minibatch.sorted_count[entries],
             blocks.rows,
+            minibatch.valid,
         )
 
     def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -154,6 +154,44 @@ class Adam:
             maximize=self.maximise,
         )
 
+    def rates(self, steps: int) -> np.ndarray:
+        """Learning rates of the next steps with both bias corrections, for `update_by_rate`."""
+        step = self.steps + 1.0 + np.arange(steps)
+        first, second = (1.0 - beta**step for beta in self.betas)
+        rates: np.ndarray = self.learning_rate * np.sqrt(second) / first
+        return rates
+
+    @torch.no_grad()
+    def update_by_rate(self, rate: Tensor) -> None:
+        """Update all parameters by a rate on the device (scalar), without the host.
+
+        `steps` has to be advanced by the caller. The bias corrections of the kernel are 1, since
+        the rate has them: so many steps are taken to lie behind.
+        """
+        ready = [index for index, one in enumerate(self.parameters) if one.grad is not None]
+        values: list[Tensor] = [self.parameters[index] for index in ready]
+        gradients = [
+            one.grad.clamp_(-self.clip, self.clip) for one in values if one.grad is not None
+        ]
+        moments = [self._moments(index) for index in ready]
+        torch._fused_adam_(
+            values,
+            gradients,
+            [first for first, _ in moments],
+            [second for _, second in moments],
+            [],
+            [torch.full((), 1e9, device=rate.device)] * len(values),
+            lr=rate,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            weight_decay=0.0,
+            eps=self.epsilon,
+            amsgrad=False,
+            maximize=self.maximise,
+        )
+        for value in values:
+            value.grad = None
+
     def _corrections(self) -> tuple[float, float]:
         """Bias corrections of the two moments in this step."""
         first, second = (1.0 - beta ** (self.steps + 1) for beta in self.betas)

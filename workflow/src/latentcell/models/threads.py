@@ -5,7 +5,7 @@ as it would be alone, and sums over blocks are added in the order of the blocks.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -98,14 +98,17 @@ def in_order(
         Called with each result, by one thread at a time.
     """
     helpers: ThreadPoolExecutor | None = getattr(_local, "helpers", None)
-    if helpers is None:
+    number = _local.number if helpers is not None else 1
+    if isinstance(items, Sized):
+        number = min(number, len(items))
+    if helpers is None or number <= 1:
         for item in items:
             result = work(item)
             if take is not None:
                 take(result)
         return
     team = _Team(work, items, take)
-    futures = [helpers.submit(team.run) for _ in range(_local.number - 1)]
+    futures = [helpers.submit(team.run) for _ in range(number - 1)]
     try:
         team.run()
     finally:

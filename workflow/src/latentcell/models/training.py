@@ -19,6 +19,7 @@ from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
 from latentcell.models.genes import GeneModel
 from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates
+from latentcell.models.graphs import EvaluationSteps, TrainingSteps, usable
 from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.objective import Objective
@@ -132,6 +133,7 @@ def train(
     cell_types: np.ndarray | None = None,
     genes: np.ndarray | None = None,
     folder: Path | None = None,
+    graphs: bool = False,
 ) -> Trained:
     """Train one model.
 
@@ -161,6 +163,9 @@ def train(
         Genes that may have weights; each other gene has one fixed distribution.
     folder : Path, optional
         Holds the counts of many cells meanwhile, out of memory (`latentcell.models.packed`).
+    graphs : bool
+        Whether a CUDA device replays the steps as graphs (`latentcell.models.graphs`). Written
+        without a GPU and not yet run on one.
 
     Returns
     -------
@@ -175,6 +180,7 @@ def train(
     loop = _Loop(
         *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
         folder=folder,
+        graphs=graphs,
     )
     return _run(loop, store, str(name))
 
@@ -271,6 +277,7 @@ class _Loop:
         like: "_Loop | None" = None,
         evaluated: Sequence[str] = ("training", "validation"),
         folder: Path | None = None,
+        graphs: bool = False,
     ) -> None:
         self.settings, self.seed, self.name, self.evaluated = settings, seed, name, evaluated
         self.device = _device(settings)
@@ -306,6 +313,10 @@ class _Loop:
         eager = self.device.type == "cpu"
         parameters, rate = self.model.parameters(), settings.learning_rate
         self.adam = Adam(parameters, rate, maximise=True, eager=eager)
+        samples = settings.monte_carlo_samples * settings.importance_samples
+        self.fixed: dict[str, TrainingSteps | EvaluationSteps] = {}
+        if graphs and usable(self.counts, self.model, settings.batch_size, samples):
+            self.fixed = self._fixed_steps()
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
@@ -318,6 +329,16 @@ class _Loop:
             mean = self.inputs.genes.mean[self.inputs.genes.modelled]
             model.set_output_bias(torch.as_tensor(mean, dtype=torch.float32))
         return model
+
+    def _fixed_steps(self) -> dict[str, TrainingSteps | EvaluationSteps]:
+        """Steps of fixed shapes: those of training, and of the evaluations by split."""
+        size, shown = self.settings.batch_size, None if self.labels is None else self.labels.shown
+        steps: dict[str, TrainingSteps | EvaluationSteps] = {
+            name: EvaluationSteps(self.model, self.counts, getattr(self, name), size)
+            for name in self.evaluated
+        }
+        steps[""] = TrainingSteps(self.model, self.counts, self.adam, self.training, size, shown)
+        return steps
 
     def run_epoch(self, epoch: int) -> None:
         """Train on every training cell once, then evaluate."""
@@ -348,6 +369,9 @@ class _Loop:
         shown = None if self.labels is None else torch.as_tensor(self.labels.shown)
         self.adam.learning_rate = settings.learning_rate * _schedule(settings, epoch)
         self.model.train()
+        fixed = self.fixed.get("")
+        if isinstance(fixed, TrainingSteps):
+            return fixed.run(cells, noise.initial_seed(), how)
         objectives = []
         batches = torch.split(cells, settings.batch_size)
         gathered = ahead(self.counts.training_rows, batches)
@@ -377,15 +401,15 @@ class _Loop:
     def _evaluate(self, epoch: int) -> None:
         how = _objective(self.settings, threshold=self.settings.prune_below)
         for name in self.evaluated:
-            purpose = _STREAMS[name]
-            result = evaluate(
-                self.model,
-                self.counts,
-                getattr(self, name),
-                self.settings.batch_size,
-                _stream(self.seed, epoch, purpose, self.device),
-                how,
-            )
+            noise = _stream(self.seed, epoch, _STREAMS[name], self.device)
+            fixed = self.fixed.get(name)
+            if isinstance(fixed, EvaluationSteps):
+                self.model.eval()
+                result = fixed.run(noise.initial_seed(), how)
+            else:
+                size = self.settings.batch_size
+                cells = getattr(self, name)
+                result = evaluate(self.model, self.counts, cells, size, noise, how)
             means = result.means()
             used = result.components_used()
             self.history.append({"epoch": epoch, "split": name, **means, "components_used": used})
