@@ -75,7 +75,7 @@ def read_reference(
         raise InputError(question)
     named = layer or settings.layer
     taken = {
-        "layer": named if named is not None or found.counts is None else found.counts.layer,
+        "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,
         "unlabelled": "leave-out",
     }

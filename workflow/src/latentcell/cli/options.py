@@ -159,7 +159,11 @@ def refuse_existing_file(
     path: Path, inputs: list[str], option: str = "-o", *, force: bool = True
 ) -> None:
     """Refuse to overwrite an input or, without `force`, any file; raises `InputError`."""
-    if not path.exists():
+    if path.is_dir():
+        raise InputError(
+            f"{path}: expected a new file, found a folder: choose another name with {option}"
+        )
+    if not path.exists() and not path.is_symlink():
         return
     if any(path.resolve() == Path(name).resolve() for name in inputs):
         raise InputError(

@@ -90,12 +90,14 @@ def embedded(value: Any) -> str:
 
 
 def _data(report: "Report") -> dict[str, Any]:
+    from latentcell.report.genes import STEPS
+
     return {
         "charts": {name: chart.spec for name, chart in report.charts().items()},
         "curves": report.curves,
         "firstMap": report.first_map,
         "looks": report.looks,
-        "map": json.loads(_asset("map.json")),
+        "geneSteps": STEPS,
         "maps": report.maps,
     }
 
