@@ -133,8 +133,9 @@ def test_a_model_without_a_mixture_is_quicker():
     cells = STUDY.of(1300)
     seconds = {
         kind: training([f"{kind}-z10-h100"], cells, EXACT, 1, False).seconds
-        for kind in ("vae", "gmvae", "semi-gmvae")
+        for kind in ("vae", "gmvae", "semi-gmvae", "dca")
     }
+    assert seconds["dca"] == seconds["vae"]
     assert 5 * seconds["vae"] < seconds["gmvae"] == seconds["semi-gmvae"]
 
 

@@ -85,7 +85,7 @@ def test_every_rule_demands_memory_and_time_and_more_when_tried_again(demands, r
         assert 1 <= demand.runtime(1) < demand.runtime(2) < 10**6
 
 
-@pytest.mark.parametrize("kind", ["gmvae", "vae", "semi-gmvae"])
+@pytest.mark.parametrize("kind", ["gmvae", "vae", "semi-gmvae", "dca"])
 def test_every_kind_of_model(demands, kind):
     small_one, wide = (
         demands.of("train_vae", wildcards(kind=kind, hidden_units=units), 1)

@@ -190,8 +190,16 @@ def bound(
     for k in range(shape.components):
         q = model.q_z
         h = hidden(first, q.hidden, q.cluster[k])
+        mean = h @ q.head.mean.weight + q.head.mean.bias
+        if shape.kind == "dca":  # No distribution of z: the mean is its value.
+            z = mean[:, None].expand(-1, outer * inner, -1)
+            repeated = None if covariates is None else covariates.repeat_interleave(z.shape[1], 0)
+            cells = x.repeat_interleave(z.shape[1], 0)
+            enre = decode(model, z.flatten(0, 1), cells, repeated).view(len(x), -1).mean(1)
+            weighted, kl_z = enre, torch.zeros_like(enre)
+            continue
         raw = None if q.head.scale is None else h @ q.head.scale.weight + q.head.scale.bias
-        posterior = normal(h @ q.head.mean.weight + q.head.mean.bias, raw, shape.covariance)
+        posterior = normal(mean, raw, shape.covariance)
         if shape.kind == "gmvae":
             p = model.p_z.head
             prior = normal(

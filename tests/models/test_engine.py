@@ -14,6 +14,7 @@ from latentcell.models.labels import UNKNOWN
 from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
 from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 from latentcell.models.objective import Objective
+from latentcell.runtime.errors import InputError
 
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 
@@ -31,7 +32,8 @@ def model_and_batch(
 ):
     dense = counts() if dense is None else dense
     shape = Architecture(kind, dense.shape[1], 4, 9, layers, 5 if kind == "gmvae" else 1,
-                         likelihood=likelihood, **kw)  # fmt: skip
+                         likelihood=likelihood,
+                         **({"covariance": "none"} if kind == "dca" else {}) | kw)  # fmt: skip
     probabilities = torch.tensor([0.1, 0.2, 0.3, 0.15, 0.25]) if shape.components == 5 else None
     if shape.cluster_prior == "uniform":
         probabilities = None
@@ -96,7 +98,7 @@ VARIANTS = [(name, {}) for name in LIKELIHOODS] + [
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize(("likelihood", "options"), VARIANTS)
-@pytest.mark.parametrize(("kind", "layers"), [("gmvae", 1), ("vae", 2)])
+@pytest.mark.parametrize(("kind", "layers"), [("gmvae", 1), ("vae", 2), ("dca", 2)])
 @pytest.mark.parametrize("training", [True, False])
 def test_bound_and_all_gradients_are_the_plain_models(
     dtype, likelihood, options, kind, layers, training, monkeypatch
@@ -137,6 +139,35 @@ def test_every_option_is_the_plain_models(option, kind, training):
     model, matrix, x = model_and_batch(torch.float64, kind=kind, **shape)
     model.train(training)
     compare_with_reference(torch.float64, model, matrix, x, Objective(kl_weight=0.7, **how))
+
+
+@pytest.mark.parametrize(
+    "option", [name for name in OPTIONS if "covariance" not in OPTIONS[name][0]]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_every_option_of_an_autoencoder_is_the_plain_models(option, training):
+    shape, how = OPTIONS[option]
+    model, matrix, x = model_and_batch(torch.float64, kind="dca", **shape)
+    model.train(training)
+    compare_with_reference(torch.float64, model, matrix, x, Objective(kl_weight=0.7, **how))
+
+
+def test_an_autoencoder_draws_nothing_and_its_bound_is_the_log_likelihood():
+    model, matrix, _ = model_and_batch(torch.float64, "zero-inflated-negative-binomial", "dca")
+    model.eval()
+    batch = matrix.rows(torch.arange(13))
+    with torch.no_grad():
+        one, other = (
+            model(batch, torch.Generator().manual_seed(seed), Objective(kl_weight=weight))
+            for seed, weight in ((1, 1.0), (2, 9.0))
+        )
+    torch.testing.assert_close(one.elbo, other.elbo, rtol=0, atol=0)
+    torch.testing.assert_close(one.objective, other.objective, rtol=0, atol=0)
+    torch.testing.assert_close(one.elbo, one.enre, rtol=0, atol=0)
+    assert not one.kl_z.any()
+    assert not one.kl_y.any()
+    with pytest.raises(InputError, match=r"vae\.samples: expected 0, since an autoencoder"):
+        model.sample(2, torch.ones(2), torch.zeros(2, 0), torch.Generator())
 
 
 LABELS = [3, None, 0, None, None, 4, 4, None, 1, None, None, 3, None]

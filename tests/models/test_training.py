@@ -198,7 +198,7 @@ def test_collapse_is_said_aloud(cells, capsys):
     assert "gmvae-z3-h8: 1 of 1" not in quiet or "nats per cell" in quiet
 
 
-@pytest.mark.parametrize("kind", ["gmvae", "vae"])
+@pytest.mark.parametrize("kind", ["gmvae", "vae", "dca"])
 @pytest.mark.parametrize("likelihood", ["negative-binomial", "poisson"])
 def test_last_batch_of_one_cell_and_genes_modelled(cells, kind, likelihood):
     settings = VaeSettings(

@@ -415,7 +415,7 @@ def test_data_sets_are_counted_by_outcome(tmp_path, gains, answer, numbers):
 
 
 def test_the_summary_has_every_measure_that_there_is(tmp_path):
-    settings = settings_of(["all"], grid={"quality": True, "classifiers": ["ffnn", "svm-rbf"]})
+    settings = settings_of(["all"], grid={"quality": 2, "classifiers": ["ffnn", "svm-rbf"]})
     chosen = make_run(tmp_path, settings)
     report = collect(tmp_path, settings, chosen)
     titles = {column.title: column for column in report.summary.columns}

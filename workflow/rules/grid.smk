@@ -105,7 +105,7 @@ rule represent:
     benchmark:
         "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}.tsv"
     wildcard_constraints:
-        representation=r"(?!(semi-)?(gm)?vae-)[a-z0-9-]+",
+        representation=r"(?!((semi-)?(gm)?vae|dca)-)[a-z0-9-]+",
     conda:
         "../../envs/methods.yaml"
     resources:

@@ -1,7 +1,7 @@
 """The GMVAE of an AnnData: `latentcell.GMVAE`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import anndata as ad
 import numpy as np
@@ -19,7 +19,7 @@ from latentcell.api.cells import (
     read_split,
     read_types,
 )
-from latentcell.config.names import ModelName
+from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.runtime.errors import InputError
 
@@ -60,6 +60,10 @@ class GMVAE:
         Latent dimensions Z.
     hidden_units : int, default 100
         Units per hidden layer H.
+    kind : {"gmvae", "vae", "semi-gmvae", "dca"}, optional
+        Kind of model, as in `grid.models` of the configuration: ``"dca"`` is a denoising
+        autoencoder (Eraslan et al. 2019). By default ``"gmvae"``, with ``labelled_share``
+        ``"semi-gmvae"``.
     **settings
         Keys of section ``vae`` of the configuration, such as ``components``, ``epochs``,
         ``likelihood``, ``device`` and ``seed``. The preset is ``"recommended"`` unless ``preset``
@@ -105,12 +109,13 @@ class GMVAE:
         validation_share: float = 0.1,
         latent_dim: int = 10,
         hidden_units: int = 100,
+        kind: ModelKind | None = None,
         **settings: Any,
     ) -> None:
-        self.settings = _settings(settings, labels_key, batch_key)
+        self.settings = _settings(settings, batch_key)
         sizes = (_size("latent_dim", latent_dim), _size("hidden_units", hidden_units))
-        guided = self.settings.labelled_share > 0
-        self._name = ModelName("semi-gmvae" if guided else "gmvae", *sizes)
+        self._name = ModelName(_kind(kind, self.settings), *sizes)
+        _check_keys(self._name, self.settings, labels_key, batch_key)
         self._keys = {"layer": layer, "batch_key": batch_key}
         self._genes = adata.var_names.astype(str).tolist()
         self._cells = self._read(adata)
@@ -129,7 +134,7 @@ class GMVAE:
             epochs = f"{self._trained.epochs_trained} epochs, best {self._trained.best_epoch}"
             state = f"trained for {epochs}, K = {self._trained.model.shape.components}"
         sizes = f"Z = {self._name.latent_dim}, H = {self._name.hidden_units}"
-        return f"GMVAE: {sizes}, {cells}, {state}"
+        return f"{self._name.title}: {sizes}, {cells}, {state}"
 
     def train(self, *, threads: int = 1) -> "GMVAE":
         """Train from the initial weights.
@@ -263,7 +268,8 @@ class GMVAE:
     ) -> pd.DataFrame:
         """Compute the expected share of each modelled gene in the counts of a cell.
 
-        The expectation is over y by q(y given x), at the mean of q(z given x, y). Rows of all
+        The expectation is over y by q(y given x), at the mean of q(z given x, y); of a ``dca`` it
+        is the denoised count, without the added zeros of a zero-inflated likelihood. Rows of all
         modelled genes sum to `library_size`. The other genes, such as rare ones and those that are
         not among the most variable (``variable_genes``), have no expectation of their own.
 
@@ -419,19 +425,35 @@ class GMVAE:
         return evaluation
 
 
-def _settings(values: dict[str, Any], labels_key: str | None, batch_key: str | None) -> VaeSettings:
+def _settings(values: dict[str, Any], batch_key: str | None) -> VaeSettings:
     start: dict[str, Any] = {"preset": "recommended"}
     if batch_key is not None:
         start["batch_correction"] = True
-    settings = read_settings(VaeSettings, start | values, "GMVAE", _UNUSED)
-    if settings.components == "labels" and labels_key is None:
+    return read_settings(VaeSettings, start | values, "GMVAE", _UNUSED)
+
+
+def _kind(kind: ModelKind | None, settings: VaeSettings) -> ModelKind:
+    """Kind of a model: the given one, or by the labels that it sees."""
+    guided: ModelKind = "semi-gmvae" if settings.labelled_share else "gmvae"
+    if kind is None:
+        return guided
+    if kind not in get_args(ModelKind):
+        raise InputError(f"kind: expected one of {', '.join(get_args(ModelKind))}, found {kind!r}")
+    if kind.startswith("semi-") and not settings.labelled_share:
+        raise InputError(f"kind: {kind} expected labelled_share= above 0, found 0")
+    return guided if kind == "gmvae" else kind
+
+
+def _check_keys(
+    name: ModelName, settings: VaeSettings, labels_key: str | None, batch_key: str | None
+) -> None:
+    if name.is_mixture and settings.components == "labels" and labels_key is None:
         raise InputError(
             "GMVAE: expected the number of components, components=, or a column of types whose "
             "number it is, labels_key=; found neither"
         )
     if settings.batch_correction and batch_key is None:
         raise InputError("GMVAE: expected batch_key= with batch_correction, found none")
-    return settings
 
 
 def _size(name: str, value: Any) -> int:

@@ -8,9 +8,14 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, cast
 
-ModelKind = Literal["gmvae", "vae", "semi-gmvae"]
+ModelKind = Literal["gmvae", "vae", "semi-gmvae", "dca"]
 
-_KINDS = {"gmvae": "GMVAE", "vae": "VAE", "semi-gmvae": "Semi-supervised GMVAE"}
+_KINDS = {
+    "gmvae": "GMVAE",
+    "vae": "VAE",
+    "semi-gmvae": "Semi-supervised GMVAE",
+    "dca": "Autoencoder",
+}
 _SEEDS = r"[2-9]|[1-9]\d+"
 _MODEL = re.compile(rf"({'|'.join(_KINDS)})-z(\d+)-h(\d+)(?:-([a-z]+))?(?:-s({_SEEDS}))?")
 # Distance between the seeds of the members of an ensemble, more than any run has replicates.
@@ -27,6 +32,16 @@ class ModelName:
     hidden_units: int
     preset: str = ""
     seeds: int = 1
+
+    @property
+    def is_mixture(self) -> bool:
+        """Whether the model has several components; other kinds have one."""
+        return self.kind in ("gmvae", "semi-gmvae")
+
+    @property
+    def title(self) -> str:
+        """Kind of the model in words."""
+        return _KINDS[self.kind]
 
     def __str__(self) -> str:
         name = f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
@@ -109,6 +124,6 @@ def input_title(name: str) -> str:
     if not is_model(name):
         return name
     model = ModelName.parse(name)
-    title = f"{_KINDS[model.kind]} Z = {model.latent_dim}, H = {model.hidden_units}"
+    title = f"{model.title} Z = {model.latent_dim}, H = {model.hidden_units}"
     title += f", {model.preset}" if model.preset else ""
     return f"{title}, {model.seeds} seeds" if model.seeds > 1 else title

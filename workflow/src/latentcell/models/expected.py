@@ -20,7 +20,8 @@ def expected_shares(
 
     The expected count of a gene is :math:`\sum_k q(y=k|x) E[x_g | z = \mu_k]` with the mean
     :math:`\mu_k` of :math:`q(z|x, k)`; it is divided by the sum over the modelled genes. Nothing is
-    drawn. The other genes have the same expected count in every cell.
+    drawn. The other genes have the same expected count in every cell. Of an autoencoder (``dca``)
+    the expected count is without added zeros, the denoised count of Eraslan et al. (2019).
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ def _mean(model: GMVAE, minibatch: Minibatch, hidden: Tensor) -> Tensor:
     if likelihood.rate_output is not None:
         rate = outputs[likelihood.rate_output]
         rate += minibatch.library.log()[:, None] - torch.logsumexp(rate, -1, keepdim=True)
-    mean = likelihood.mean(outputs.flatten(1)).view(len(hidden), -1)
+    expected = likelihood.denoised if model.shape.kind == "dca" else likelihood.mean
+    mean = expected(outputs.flatten(1)).view(len(hidden), -1)
     # A Gaussian may have a mean below 0, which no count has.
     return mean.clamp_min(0.0)

@@ -6,8 +6,9 @@ Per cell, the evidence lower bound is
           - \mathrm{KL}(q(y|x) \| p(y)),
 
 with a mean over samples :math:`z_k \sim q(z|x,k)` for each cluster, one by default. Each
-conditional distribution is a small module named after it. `latentcell.models.objective` adds the
-terms of training, such as those of known labels.
+conditional distribution is a small module named after it. A denoising autoencoder, after DCA
+(Eraslan et al. 2019), is the VAE without distributions of z: its bound is :math:`\log p(x|z(x))`.
+`latentcell.models.objective` adds the terms of training, such as those of known labels.
 """
 
 from dataclasses import dataclass, field
@@ -29,11 +30,20 @@ from latentcell.models.networks import (
     dropout,
     glorot,
 )
-from latentcell.models.normal import DiagonalNormal, FullNormal, LatentNormal, lower_triangle
+from latentcell.models.normal import (
+    DiagonalNormal,
+    FullNormal,
+    LatentNormal,
+    Point,
+    lower_triangle,
+)
 from latentcell.models.objective import Bound, Clusters, Decoded, Labelled, Objective
+from latentcell.runtime.errors import InputError
 
-Covariance = Literal["diagonal", "full", "unit"]
+Covariance = Literal["diagonal", "full", "unit", "none"]
 ClusterPriorKind = Literal["uniform", "inferred", "learnt"]
+# Covariances without parameters.
+_UNSCALED = ("unit", "none")
 
 
 @dataclass(frozen=True)
@@ -52,8 +62,8 @@ class Architecture:
 
     Attributes
     ----------
-    kind : {"gmvae", "vae"}
-        A VAE has one component with a standard normal prior.
+    kind : {"gmvae", "vae", "dca"}
+        A VAE has one component with a standard normal prior, and an autoencoder (``dca``) none.
     genes, latent_dim, hidden_units, hidden_layers, components : int
         Sizes: G, Z, H, layers, K.
     genes_left_out : int
@@ -68,8 +78,8 @@ class Architecture:
         Whether log r of a negative binomial is one number per gene instead of a decoder output.
     normalisation, batch_norm_momentum
         Of the hidden layers.
-    covariance : {"diagonal", "full", "unit"}
-        Of q(z given x, y) and p(z given y); "unit": variance 1 in q.
+    covariance : {"diagonal", "full", "unit", "none"}
+        Of q(z given x, y) and p(z given y); "unit": variance 1 in q; "none": z is a function of x.
     cluster_prior : {"uniform", "inferred", "learnt"}
         Of p(y).
     covariates : int
@@ -105,7 +115,7 @@ class NormalHead(nn.Module):
     """Last layer of a normal distribution: mean, and scale = sqrt(softplus(.)).
 
     With full covariance the scale is the Cholesky root, with softplus on its diagonal. With unit
-    covariance there is no second output.
+    covariance, and with none, there is no second output.
     """
 
     def __init__(
@@ -115,11 +125,13 @@ class NormalHead(nn.Module):
         self.covariance = covariance
         self.mean = Dense(inputs, latent_dim, generator)
         size = latent_dim * (latent_dim + 1) // 2 if covariance == "full" else latent_dim
-        self.scale = None if covariance == "unit" else Dense(inputs, size, generator)
+        self.scale = None if covariance in _UNSCALED else Dense(inputs, size, generator)
 
     def forward(self, hidden: Tensor) -> LatentNormal:
         """Distribution over the latent for each row."""
         mean = self.mean(hidden)
+        if self.covariance == "none":
+            return Point(mean)
         if self.scale is None:
             return DiagonalNormal(mean, torch.ones_like(mean))
         raw = self.scale(hidden)
@@ -192,17 +204,19 @@ class LatentPrior(nn.Module):
 
 
 class StandardPrior(nn.Module):
-    """p(z) of a VAE: the standard normal, without parameters."""
+    """p(z) of a VAE: the standard normal, without parameters; none of an autoencoder."""
 
     def __init__(self, shape: Architecture) -> None:
         super().__init__()
-        self.full = shape.covariance == "full"
+        self.covariance = shape.covariance
         self.register_buffer("zero", torch.zeros(1, shape.latent_dim))
         self.zero: Tensor
 
     def forward(self) -> LatentNormal:
         """Distribution of shape (1, Z)."""
-        if self.full:
+        if self.covariance == "none":
+            return Point(self.zero)
+        if self.covariance == "full":
             return FullNormal(self.zero, torch.diag_embed(self.zero + 1.0))
         return DiagonalNormal(self.zero, self.zero + 1.0)
 
@@ -363,7 +377,14 @@ class GMVAE(nn.Module):
         counts : Tensor of shape (cells, G)
         latent : Tensor of shape (cells, Z)
         cluster : Tensor of int64, shape (cells,)
+
+        Raises
+        ------
+        InputError
+            If the model is an autoencoder, which has no distribution of z to draw from.
         """
+        if self.shape.kind == "dca":
+            raise InputError("vae.samples: expected 0, since an autoencoder (dca) draws no cells")
         probability = self.p_y().exp()
         cluster = torch.multinomial(probability, cells, replacement=True, generator=generator)
         prior = self.p_z()

@@ -69,8 +69,27 @@ class FullNormal(NamedTuple):
         return result
 
 
+class Point(NamedTuple):
+    """A latent without a distribution: all samples are `mean`, and KL terms are 0."""
+
+    mean: Tensor
+
+    def sample(self, samples: int, generator: torch.Generator) -> Tensor:
+        """See `DiagonalNormal.sample`; nothing is drawn."""
+        shape = (len(self.mean), samples, *self.mean.shape[1:])
+        return self.mean[:, None].expand(shape)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """Zeros in place of a log-density at z (..., Z), shape (...)."""
+        return z.new_zeros(z.shape[:-1])
+
+    def kl(self, prior: "Point") -> Tensor:
+        """Zeros in place of a divergence, shape (...)."""
+        return self.log_density(self.mean)
+
+
 # A distribution over the last axis, Z.
-LatentNormal = DiagonalNormal | FullNormal
+LatentNormal = DiagonalNormal | FullNormal | Point
 
 
 def _half_log_determinant(root: Tensor) -> Tensor:

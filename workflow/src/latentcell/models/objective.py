@@ -17,9 +17,9 @@ from latentcell.models.counts import Minibatch, Rows
 from latentcell.models.engine import OutputLayer, decode, weighted_log_likelihood
 from latentcell.models.labels import UNKNOWN
 from latentcell.models.likelihoods import Likelihood
-from latentcell.models.normal import DiagonalNormal, FullNormal
+from latentcell.models.normal import DiagonalNormal, FullNormal, Point
 
-Normal = TypeVar("Normal", DiagonalNormal, FullNormal)
+Normal = TypeVar("Normal", DiagonalNormal, FullNormal, Point)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training of a GMVAE or VAE: a loop over epochs that resumes exactly after it is killed."""
+"""Training of a generative model: a loop over epochs that resumes exactly after it is killed."""
 
 import math
 import time
@@ -139,7 +139,7 @@ def train(
     name : ModelName
         Kind, latent dimension and hidden units.
     components : int
-        Mixture components K; a VAE always has one.
+        Mixture components K; a VAE or autoencoder always has one.
     settings : VaeSettings
     seed : int
         Seed of initialisation, shuffling and sampling, in place of that of the settings.
@@ -176,7 +176,7 @@ def train_members(
     components: int,
     settings: VaeSettings,
     seeds: Sequence[int],
-    stores: Sequence[CheckpointStore],
+    stores: Sequence[CheckpointStore] | None = None,
     *,
     batch: np.ndarray | None = None,
     cell_types: np.ndarray | None = None,
@@ -193,7 +193,7 @@ def train_members(
         See `train`.
     seeds : sequence of int
         Seed of each model.
-    stores : sequence of CheckpointStore
+    stores : sequence of CheckpointStore, optional
         Checkpoint of each model. That of a finished model stays, so that a killed job goes on with
         the next.
 
@@ -204,7 +204,8 @@ def train_members(
     """
     first: _Loop | None = None
     members = []
-    for number, (seed, store) in enumerate(zip(seeds, stores, strict=True), 1):
+    places: Sequence[CheckpointStore | None] = stores or [None] * len(seeds)
+    for number, (seed, store) in enumerate(zip(seeds, places, strict=True), 1):
         loop = _Loop(
             *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
             like=first,
@@ -212,7 +213,8 @@ def train_members(
         )
         first = first or loop
         members.append(_run(loop, store, f"{name}, model {number} of {len(seeds)},"))
-        loop.checkpoint(store)
+        if store is not None:
+            loop.checkpoint(store)
     return members
 
 
@@ -524,7 +526,7 @@ def _architecture(
         latent_dim=name.latent_dim,
         hidden_units=name.hidden_units,
         hidden_layers=settings.hidden_layers,
-        components=components if name.kind == "gmvae" else 1,
+        components=components if name.is_mixture else 1,
         genes_left_out=int((~inputs.genes.modelled).sum()),
         likelihood=settings.likelihood,
         k_max=settings.k_max,
@@ -532,7 +534,7 @@ def _architecture(
         gene_dispersion=settings.dispersion == "gene",
         normalisation=settings.normalisation,
         batch_norm_momentum=settings.batch_norm_momentum,
-        covariance=settings.covariance,
+        covariance="none" if name.kind == "dca" else settings.covariance,
         cluster_prior=settings.cluster_prior,
         covariates=inputs.covariates,
         dropout=DropoutRates(**settings.dropout.model_dump()),

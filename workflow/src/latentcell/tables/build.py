@@ -272,7 +272,12 @@ def _representation_order(settings: Settings) -> list[str]:
 
 
 # Kinds of models in Table 5.
-_MODEL_WORDS = {"gmvae": "scVAE", "vae": "VAE", "semi-gmvae": "semi-GMVAE"}
+_MODEL_WORDS = {
+    "gmvae": "scVAE",
+    "vae": "VAE",
+    "semi-gmvae": "semi-GMVAE",
+    "dca": "autoencoder",
+}
 
 
 def _input_keys(name: str, size: int) -> dict[str, object]:

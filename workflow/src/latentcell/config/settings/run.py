@@ -106,6 +106,7 @@ class Settings(Section):
             if name not in models:
                 raise ValueError(f"choice.models names {name}, which is not in the grid")
         self._check_types()
+        self._check_samples()
         self._check_latents()
         self._check_comparison(models)
         return self
@@ -160,6 +161,15 @@ class Settings(Section):
             raise ValueError(
                 f"{key}: expected every type to be known to {seeing[0]}, which is trained on all "
                 "of them: remove it from grid.representations"
+            )
+
+    def _check_samples(self) -> None:
+        """Check that cells are drawn from models with a distribution of the latent alone."""
+        without = next((str(one) for one in self.models() if one.kind == "dca"), None)
+        if self.vae.samples and without is not None:
+            raise ValueError(
+                f"vae.samples: expected 0 with {without}, which has no distribution of its latent "
+                f"to draw from, found {self.vae.samples}"
             )
 
     def _check_latents(self) -> None:

@@ -149,6 +149,10 @@ class Likelihood(ABC):
         """Mean of the distribution, shape (N,), for outputs (outputs, N)."""
         raise InputError(f"expected a likelihood with a mean, found {type(self).__name__}")
 
+    def denoised(self, outputs: Tensor) -> Tensor:
+        """Mean without added zeros, shape (N,), for outputs (outputs, N)."""
+        return self.mean(outputs)
+
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One draw (N,) for each column of the outputs (outputs, N), in their floating type."""
         raise InputError(f"vae.samples: expected 0, since {type(self).__name__} draws no counts")

@@ -65,6 +65,10 @@ class ZeroInflated(Likelihood):
         """See `Likelihood.mean`."""
         return self.base.mean(outputs[:-1]) * torch.sigmoid(-outputs[-1])
 
+    def denoised(self, outputs: Tensor) -> Tensor:
+        """See `Likelihood.denoised`: the base's mean (Eraslan et al. 2019)."""
+        return self.base.mean(outputs[:-1])
+
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """See `Likelihood.sample`."""
         kept = torch.bernoulli(torch.sigmoid(-outputs[-1]), generator=generator)
