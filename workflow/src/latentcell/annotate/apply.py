@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
+from latentcell.annotate.novelty import Seen, compare, flag_novel
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
@@ -36,8 +37,8 @@ class Annotation:
     ----------
     cells
         A row for each cell: ``cell_type``, ``cell_type_probability``, ``cell_type_first``,
-        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason`` and, with a
-        density, ``novel`` and ``novelty_score``.
+        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason``, ``novel``
+        and, with a density, ``novelty_score``.
     probabilities
         Calibrated probabilities of the types (cells x types).
     types
@@ -92,36 +93,52 @@ def annotate_cells(
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
     calibration = annotator.calibrate(match.present)
-    pieces = _in_pieces(_piece_function(annotator, match), counts, threads)
-    scores = np.concatenate([piece[0] for piece in pieces])
-    seen = np.concatenate([piece[1] for piece in pieces])
+    work = _piece_function(annotator, match.present)
+    pieces = _in_pieces(lambda piece: work(match.arrange(piece)), counts, threads)
+    query = Seen.together(pieces)
     classifier, density = annotator.classifier, annotator.density
     types = classifier.types if types is None else tuple(types)
-    probabilities = _restrict(
-        calibration.probabilities(classifier.logits(scores), seen),
-        [classifier.types.index(name) for name in types],
-    )
+    of_all = calibration.probabilities(classifier.logits(query.features), query.counts)
+    probabilities = _restrict(of_all, [classifier.types.index(name) for name in types])
     needs = annotator.reference["evidence"]
     evidence = Evidence(
-        seen,
+        query.counts,
         row_sums(counts),
         calibration.counts_for(needs["accuracy_needed"]),
         np.inf if needs["counts_needed"] is None else needs["counts_needed"],
     )
-    representations = {"X_hvg_pca": classifier.scores(scores)}
-    report: dict[str, Any] = {"cells": len(seen), "empty_cells": int((seen == 0).sum())}
-    report["genes"] = gene_report
-    novel, score = np.zeros(len(seen), bool), None
-    if density is not None:
-        unexplained = sp.vstack([piece[2] for piece in pieces], format="csr")
-        representations["X_gmvae"] = np.concatenate([piece[3] for piece in pieces])
-        score = row_sums(unexplained)
-        novel = (score > density.limit) & ~evidence.lacking()
-        report["novel"] = _report_novel(novel, unexplained, annotator)
+    representations = {"X_hvg_pca": classifier.scores(query.features)}
+    if query.latent is not None:
+        representations["X_gmvae"] = query.latent
+    report: dict[str, Any] = {
+        "cells": len(query.counts),
+        "empty_cells": int((query.counts == 0).sum()),
+        "genes": gene_report,
+    }
+    held_out = Seen.together(_in_pieces(work, annotator.held_out.within(match.present), threads))
+    likeliest = calibration.probabilities(classifier.logits(held_out.features), held_out.counts)
+    # Distances are those of the components, without the logits of experts on genes.
+    query, held_out = (
+        replace(one, features=classifier.scores(one.features)) for one in (query, held_out)
+    )
+    enough = np.flatnonzero(~evidence.lacking())
+    report["bulk"] = compare(query.of(enough), held_out)
+    novel = np.zeros(len(query.counts), bool)
+    novel[enough], limit = flag_novel(
+        counts[enough],
+        query.of(enough),
+        of_all[enough].argmax(1),
+        held_out,
+        likeliest.argmax(1),
+        None if density is None else density.limit,
+        annotator.settings.seed,
+    )
+    report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
     cells = _assign_types(probabilities, types, reasons)
-    if score is not None:
-        cells["novelty_score"], cells["novel"] = score, novel
+    if query.nats is not None:
+        cells["novelty_score"] = query.nats
+    cells["novel"] = novel
     report["types"] = {
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
@@ -182,24 +199,23 @@ def unassigned_name(types: Sequence[str]) -> str:
 
 
 def _piece_function(
-    annotator: Annotator, match: GeneMatch
-) -> Callable[[sp.csr_matrix], tuple[Any, ...]]:
-    """Return the function that annotates a piece of the query."""
+    annotator: Annotator, present: NDArray[np.bool_]
+) -> Callable[[sp.csr_matrix], Seen]:
+    """Return the function that computes all that is needed of cells with the reference's genes."""
 
-    def work(piece: sp.csr_matrix) -> tuple[Any, ...]:
-        arranged = match.arrange(piece)
-        seen = row_sums(arranged)
-        scores = annotator.classifier.features(arranged, match.present)
+    def work(piece: sp.csr_matrix) -> Seen:
+        features = annotator.classifier.features(piece, present)
+        genes = np.diff(piece.indptr).astype(np.float64)
         if annotator.density is None:
-            return scores, seen
-        return scores, seen, *annotator.density.explain(arranged, match.present)
+            return Seen(row_sums(piece), genes, features)
+        return Seen(row_sums(piece), genes, features, *annotator.density.explain(piece, present))
 
     return work
 
 
 def _in_pieces(
-    work: Callable[[sp.csr_matrix], tuple[Any, ...]], counts: sp.csr_matrix, threads: int
-) -> list[tuple[Any, ...]]:
+    work: Callable[[sp.csr_matrix], Seen], counts: sp.csr_matrix, threads: int
+) -> list[Seen]:
     """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
     from threadpoolctl import threadpool_limits
 
@@ -285,15 +301,16 @@ def _report_unassigned(
 
 
 def _report_novel(
-    novel: NDArray[np.bool_], unexplained: sp.csr_matrix, annotator: Annotator
+    novel: NDArray[np.bool_],
+    unexplained: sp.csr_matrix | None,
+    annotator: Annotator,
+    limit: float | None,
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
-    assert annotator.density is not None
-    report: dict[str, Any] = {
-        "cells": int(novel.sum()),
-        "limit": annotator.density.limit,
-        "expected_share": annotator.settings.novel_share,
-    }
+    report: dict[str, Any] = {"cells": int(novel.sum())}
+    if unexplained is None:
+        return report
+    report |= {"limit": limit, "expected_share": annotator.settings.novel_share}
     symbols = annotator.genes["symbol"].to_numpy(str)
     nats = np.asarray(unexplained[np.flatnonzero(novel)].sum(0)).ravel()
     most = [gene for gene in np.argsort(-nats, kind="stable")[:_NAMED] if nats[gene] > 0]

@@ -8,7 +8,7 @@ that are all right do not give certain probabilities. With few counts, factors f
 the offsets leave the shares of the types.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,13 +86,12 @@ def calibrate(
     seed
         Seed of the thinning.
     """
+    if present is not None and not present.all():
+        held_out = replace(held_out, counts=held_out.within(present))
     counts, types = held_out.of(classifier.types)
     if not len(types):  # No cell of these types was held out: nothing is measured.
         ones = np.ones((1, len(classifier.types)))
         return Calibration(np.zeros(1), ones, 0 * ones, np.zeros(1), np.ones(1))
-    if present is not None and not present.all():
-        counts = sp.csr_matrix(counts @ sp.diags(present.astype(np.float32)))
-        counts.eliminate_zeros()
     ladder, rows = _ladder(counts, np.random.default_rng([seed, 13]))
     seen, codes = row_sums(ladder), types[rows]
     logits = classifier.logits(classifier.features(ladder, present))

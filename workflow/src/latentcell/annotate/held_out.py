@@ -42,6 +42,12 @@ class HeldOut:
         codes = np.array([numbers.get(name, -1) for name in self.types], dtype=np.int64)
         return self.counts[codes >= 0], codes[codes >= 0]
 
+    def within(self, present: NDArray[np.bool_]) -> sp.csr_matrix:
+        """Return counts of all genes, with those of absent genes left out."""
+        counts = sp.csr_matrix(self.counts @ sp.diags(present.astype(np.float32)))
+        counts.eliminate_zeros()
+        return counts
+
     def tensors(self, known: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return all arrays, for a safetensors file; types by their position in `known`."""
         return {

@@ -98,9 +98,8 @@ def query_lines(found: Annotation) -> list[str]:
     ]
     lines += _unassigned_lines(report)
     lines += _consensus_lines(report)
-    if "novel" in report:
-        lines += _novel_lines(report["novel"], report["cells"])
-    return lines
+    lines += _novel_lines(report["novel"], report["cells"])
+    return lines + bulk_lines(report["bulk"])
 
 
 def _gene_lines(genes: dict[str, Any]) -> list[str]:
@@ -178,7 +177,7 @@ def _consensus_lines(report: dict[str, Any]) -> list[str]:
 def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:
     share = novel["cells"] / cells
     lines = [f"novel       {novel['cells']:,} cells ({share:.1%})"]
-    if novel["unexplained_genes"]:
+    if novel.get("unexplained_genes"):
         named = ", ".join(one["gene"] for one in novel["unexplained_genes"])
         lines.append(f"            most unexplained genes: {named}")
     if share > _MANY_NOVEL:
@@ -187,6 +186,26 @@ def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:
             "than new cell types"
         )
     return lines
+
+
+_MEASURES = {
+    "counts": "{query:,.0f} counts a cell against {reference:,.0f}",
+    "genes": "{query:,.0f} detected genes against {reference:,.0f}",
+    "nats": "{query:,.1f} unexplained nats against {reference:,.1f}",
+    "distance": "distance {query:.3g} to the nearest reference cells against {reference:.3g}",
+}
+
+
+def bulk_lines(bulk: dict[str, Any]) -> list[str]:
+    """Say in one sentence how the query as a whole differs from the reference."""
+    if not bulk["differs"]:
+        return []
+    found = ", ".join(_MEASURES[name].format(**bulk[name]) for name in _MEASURES if name in bulk)
+    return [
+        "WARNING     the query as a whole differs from held-out cells of the reference (medians: "
+        f"{found}): types may be less sure than their probabilities, and novel means relative to "
+        "the bulk of the query"
+    ]
 
 
 def _number(value: float | None) -> str:

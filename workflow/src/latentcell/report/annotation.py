@@ -8,6 +8,7 @@ import pandas as pd
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import Annotation, unassigned_name
 from latentcell.annotate.labels import KNOWN
+from latentcell.annotate.report import bulk_lines
 from latentcell.config.settings import TsneSettings
 from latentcell.figures.maps import tsne
 from latentcell.report.charts import bars, on_map, reliability_points
@@ -148,13 +149,14 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
     ]
     if "novel" in annotation.report:
         found = annotation.report["novel"]
-        genes = ", ".join(one["gene"] for one in found["unexplained_genes"])
+        genes = ", ".join(one["gene"] for one in found.get("unexplained_genes", []))
         sentences.append(
             f"{number(found['cells'])} cells are flagged as novel"
             + (f"; most of their unexplained counts are in {genes}." if genes else ".")
         )
-    elif annotator.density is None:
+    if annotator.density is None:
         sentences.append("No model of novel cells was trained (--no-density).")
+    sentences += [line.partition(" ")[2].strip() for line in bulk_lines(annotation.report["bulk"])]
     return Section("What was not assigned, and why", sentences, tables=[table])
 
 
