@@ -235,14 +235,15 @@ def test_annotating_by_a_bundle(capsys, files, tmp_path):
     assert status == 0
     assert out.startswith("reference   own-reference: 3 types")
     assert "\nquery       45 cells\ngenes       60 of the reference's 60 found" in out
-    ends = (".h5ad", ".csv", ".json")
+    ends = (".h5ad", ".csv", ".json", ".html")
     written = [str(result.with_suffix(end)) for end in ends]
     assert out.endswith("\n\nwritten     " + "\n            ".join(written) + "\n")
     assert sorted(path.suffix for path in result.parent.iterdir()) == sorted(ends)
     table = pd.read_csv(result.with_suffix(".csv"))
     assert list(table) == [
         *("barcode", "cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
-        *("cell_type_second_probability", "unassigned_reason"),
+        *("cell_type_second_probability", "unassigned_reason", "cell_type_cluster"),
+        *("cell_type_consensus", "cell_type_consensus_share"),
     ]
     obs = ad.read_h5ad(result).obs
     assert list(obs) == ["donor", *table.columns[1:]]

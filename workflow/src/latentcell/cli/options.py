@@ -41,12 +41,24 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     )
     add_file_options(parser, "reference")
     parser.add_argument(
+        "--ontology",
+        metavar="FILE",
+        help="CSV or TSV file of types and Cell Ontology ids (default: the reference's column "
+        "cell_type_ontology_term_id)",
+    )
+    parser.add_argument(
         "--seed", type=whole, metavar="N", help="seed of all random numbers (default: 1)"
     )
     parser.add_argument(
         "--no-density",
         action="store_true",
         help="leave out the GMVAE that flags cells of unknown types: seconds instead of minutes",
+    )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="use logistic regression on components of variable genes, without comparing it with "
+        "other classifiers",
     )
 
 
