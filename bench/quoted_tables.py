@@ -73,66 +73,80 @@ def headings_of(*names: str) -> dict[str, Heading]:
 
 # docs/study.md
 
-_LATENT = "gmvae-z10-h100-recommended"
+_CONTROLLED, _RECOMMENDED = "gmvae-z10-h100", "gmvae-z10-h100-recommended"
 
 
 def _of_types(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["level"] == "types"] if "level" in rows else rows
 
 
-@table
-def truth_accuracy() -> list[Column]:
-    """Accuracy and macro-F1 of two classifiers by data set and representation."""
+def _by_dataset(classifier: str) -> list[Column]:
+    """Accuracy and macro-F1 by data set (rows) and representation (columns)."""
     rows = records("truth/leaderboard")
-    rows = rows[rows["classifier"].isin(["ffnn", "logistic"])]
-    keys, order = ["dataset", "representation"], rows["dataset"].drop_duplicates()
-    parts = ["accuracy_mean", "accuracy_low", "accuracy_high", "macro_f1_mean"]
-    rows = rows.sort_values(["classifier", "representation"], kind="stable")
-    rows = pd.concat([rows[rows["dataset"] == name] for name in order])
-    titles = {"ffnn": "network", "logistic": "logistic"}
-    headings = {
-        f"{name}_{measure}": Heading(f"{words}, {title}")
-        for name, title in titles.items()
-        for measure, words in (("accuracy", "Accuracy"), ("macro_f1", "Macro-F1"))
-    }
-    wide = pivoted(rows, keys, "classifier", parts)
-    return shown(wide, headings_of(*keys) | headings)
+    rows = rows[rows["classifier"] == classifier].sort_values("representation", kind="stable")
+    order = records("truth/leaderboard")["dataset"].drop_duplicates()
+    both = zip(rows["accuracy_mean"], rows["macro_f1_mean"], strict=True)
+    rows = rows.assign(cell=[f"{one:.3f} / {other:.3f}" for one, other in both])
+    wide = rows.pivot(index="dataset", columns="representation", values="cell")
+    wide = wide.loc[order].fillna("").reset_index()
+    names = rows["representation"].unique()
+    return shown(
+        wide, headings_of("dataset") | {name: Heading(input_title(name)) for name in names}
+    )
 
 
 @table
-def truth_contrasts() -> list[Column]:
-    """Latents less raw counts and less principal components, by data set and measure."""
-    rows = _of_types(records("truth/contrasts"))
-    rows = rows[(rows["first"] == _LATENT) & (rows["classifier"] == "ffnn")]
-    baselines = {"raw": "raw counts", "pca-k50": "PCA"}
-    rows = rows.assign(second=rows["second"].map(baselines), measure=rows["measure"].map(_measure))
-    kept = ("difference", "probability_first_better", "probability_second_better")
-    names = {"probability_first_better": "P(better)", "probability_second_better": "P(worse)"}
-    return shown(
-        rows,
-        headings_of("dataset")
-        | {"second": Heading("Latents less"), "measure": Heading("Measure")}
-        | {name: Heading(names.get(name, "Difference")) for name in kept},
-    )
+def truth_network() -> list[Column]:
+    """Accuracy and macro-F1 of the study's network."""
+    return _by_dataset("ffnn")
+
+
+@table
+def truth_logistic() -> list[Column]:
+    """Accuracy and macro-F1 of logistic regression."""
+    return _by_dataset("logistic")
+
+
+_MEASURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+}
+_BASELINES = {"raw": "raw counts", "pca-k50": "PCA", "hvg-pca-k50": "HVG-PCA"}
+
+
+def _contrasts(record: str, latent: str, index: list[str]) -> list[Column]:
+    """A latent less raw counts and less principal components, in three measures."""
+    rows = _of_types(records(record))
+    rows = rows[(rows["first"] == latent) & (rows["classifier"] == "ffnn")]
+    rows = rows.assign(second=rows["second"].map(_BASELINES))
+    rows = rows.rename(columns={"probability_first_better": "chance"})
+    parts = ["difference_mean", "difference_low", "difference_high", "chance"]
+    wide = pivoted(rows, index, "measure", parts)
+    titles: dict[str, Heading] = {}
+    for name, words in _MEASURES.items():
+        titles[f"{name}_difference"] = Heading(f"Difference, {words}")
+        titles[f"{name}_chance"] = Heading("P(better)")
+    heads = headings_of("dataset") | {"datasets": Heading("Data sets", 0)}
+    return shown(wide, heads | {"second": Heading("Latents less")} | titles)
+
+
+@table
+def truth_recommended() -> list[Column]:
+    """The recommended GMVAE less the baselines, by data set."""
+    return _contrasts("truth/contrasts", _RECOMMENDED, ["dataset", "second"])
+
+
+@table
+def truth_controlled() -> list[Column]:
+    """The controlled GMVAE less the baselines, by data set."""
+    return _contrasts("truth/contrasts", _CONTROLLED, ["dataset", "second"])
 
 
 @table
 def truth_over_datasets() -> list[Column]:
-    """The same contrasts over the data sets that share no cells."""
-    rows = _of_types(records("truth/over_datasets"))
-    rows = rows[(rows["first"] == _LATENT) & (rows["classifier"] == "ffnn")]
-    baselines = {"raw": "raw counts", "pca-k50": "PCA"}
-    rows = rows.assign(second=rows["second"].map(baselines), measure=rows["measure"].map(_measure))
-    return shown(
-        rows,
-        {"second": Heading("Latents less"), "measure": Heading("Measure")}
-        | {"datasets": Heading("Data sets", 0), "difference": Heading("Difference")}
-        | {"probability_first_better": Heading("P(better)")},
-    )
-
-
-def _measure(name: str) -> str:
-    return {"macro_f1": "macro-F1", "balanced_accuracy": "balanced accuracy"}.get(name, name)
+    """The recommended GMVAE less the baselines, over the data sets that share no cells."""
+    return _contrasts("truth/over_datasets", _RECOMMENDED, ["datasets", "second"])
 
 
 @table
@@ -560,4 +574,85 @@ def unseen_types() -> list[Column]:
             "flagged": Heading("Flagged (%)", 0),
             "flagged_of_known": Heading("Of known types flagged (%)", 0),
         },
+    )
+
+
+def _reliability(name: str, evidence: str, heading: Heading) -> list[Column]:
+    """Probability, share right and calibration error before and after, by evidence."""
+    measures = {"probability": "probability", "right": "right", "calibration_error": "ECE"}
+    columns = {
+        f"{measure}_{version}": Heading(f"{short}, {version}", 3)
+        for version in ("before", "after")
+        for measure, short in measures.items()
+    }
+    headings = {"dataset": Heading("Cells"), evidence: heading, **columns}
+    return shown(records(name), headings)
+
+
+@table
+def annotation_depth() -> list[Column]:
+    """Reliability of the types of cells thinned to depths."""
+    return _reliability("annotation_depth", "depth", Heading("UMIs"))
+
+
+@table
+def annotation_genes() -> list[Column]:
+    """Reliability of the types of cells with few genes."""
+    return _reliability("annotation_genes", "genes", Heading("Genes", 0))
+
+
+@table
+def annotation_across() -> list[Column]:
+    """Accuracy and calibration across data sets."""
+    rows = records("annotation_across")
+    names = {"study": "deposited", "half": "the other half"}
+    rows = rows.assign(
+        **{name: rows[name].replace(names) for name in ("reference", "query")},
+        assigned=rows["assigned"].mul(100),
+    )
+    return shown(
+        rows,
+        {
+            "reference": Heading("Reference"),
+            "query": Heading("Query"),
+            "method": Heading("Method"),
+            "classifier": Heading("Classifier"),
+            "accuracy": Heading("Accuracy"),
+            "calibration_error": Heading("ECE"),
+            "accuracy_merged": Heading("Accuracy, T merged"),
+            "calibration_error_merged": Heading("ECE, T merged"),
+            "assigned": Heading("Assigned (%)", 0),
+            "accuracy_assigned_merged": Heading("Of these right, T merged"),
+        },
+    )
+
+
+# docs/simulation.md
+
+
+@table
+def simulation() -> list[Column]:
+    """Means over the seeds; gaps with their standard errors over the cells."""
+    titles = {
+        "elbo_gap": "log p(x) - ELBO",
+        "weighted_gap": "log p(x) - weighted bound",
+        "ari_components": "ARI, components",
+        "ari_kmeans": "ARI, k-means",
+        "accuracy_components": "Accuracy, components",
+        "accuracy_logistic": "Accuracy, logistic",
+        "accuracy_ffnn": "Accuracy, FFNN",
+        "r2_linear": "R2, linear",
+        "r2_knn": "R2, kNN",
+    }
+    keys = ["cells", "representation", "settings"]
+    rows = records("simulation").groupby(keys, sort=False).mean(numeric_only=True).reset_index()
+    for gap in ("elbo_gap", "weighted_gap"):
+        both = zip(rows[gap], rows[f"{gap}_se"], strict=True)
+        rows[gap] = ["" if math.isnan(mean) else f"{mean:.2f} ± {se:.2f}" for mean, se in both]
+    rows["settings"] = rows["settings"].replace("-", "")
+    return shown(
+        rows,
+        {"cells": Heading("Cells", 0, thousands=",")}
+        | {"representation": Heading("Representation"), "settings": Heading("Settings")}
+        | {name: Heading(title) for name, title in titles.items()},
     )

@@ -2,7 +2,6 @@
 
     python bench/simulation.py
     python bench/simulation.py --cells 13000 --seeds 1 --only pca-k2 gmvae-z2/controlled
-    python bench/simulation.py --table          only write the table of the page
 
 Models and baselines learn from the first 1,300 cells of `simulated-mixture`, as many as the study
 has (1,040 training, 130 validation), and are measured on 2,000 further cells of the same model,
@@ -12,7 +11,6 @@ script can be resumed. One thread.
 """
 
 import argparse
-import re
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,7 +34,7 @@ from latentcell.data.split import split_cells
 from latentcell.evaluate.clusters import cluster_labels, kmeans_clusters
 from latentcell.models.training import Trained, train
 from latentcell.represent.variable import chosen_genes
-from latentcell.runtime.io import write_csv, write_text
+from latentcell.runtime.io import write_csv
 from latentcell.runtime.job import limit_threads
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -230,52 +228,6 @@ def run(seeds: int, path: Path, number: int, only: Sequence[str] = ()) -> None:
                   flush=True)  # fmt: skip
 
 
-HEADINGS = {
-    "elbo_gap": "log p(x) - ELBO",
-    "weighted_gap": "log p(x) - weighted bound",
-    "ari_components": "ARI, components",
-    "ari_kmeans": "ARI, k-means",
-    "accuracy_components": "accuracy, components",
-    "accuracy_logistic": "accuracy, logistic",
-    "accuracy_ffnn": "accuracy, FFNN",
-    "r2_linear": "R2, linear",
-    "r2_knn": "R2, kNN",
-}
-
-
-def table(rows: pd.DataFrame) -> str:
-    """Means over the seeds as Markdown; gaps with the standard error over the cells."""
-    lines = [
-        f"| cells | representation | settings | {' | '.join(HEADINGS.values())} |",
-        f"| ---: | --- | --- |{' ---: |' * len(HEADINGS)}",
-    ]
-    for (number, name, chosen), part in rows.groupby(KEY[:3], sort=False):
-        means = part.mean(numeric_only=True)
-        shown = [_shown(column, means) for column in HEADINGS]
-        settings = "" if chosen == NONE else chosen
-        lines.append(f"| {number:,} | {name} | {settings} | {' | '.join(shown)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _shown(column: str, means: "pd.Series[float]") -> str:
-    if pd.isna(means[column]):
-        return ""
-    if column.endswith("_gap"):
-        return f"{means[column]:.2f} ± {means[f'{column}_se']:.2f}"
-    return f"{means[column]:.3f}"
-
-
-def write_table(rows: pd.DataFrame) -> None:
-    """Replace the table of docs/simulation.md."""
-    page = DOCS / "simulation.md"
-    marks = r"(<!-- begin: simulation -->\n).*?(<!-- end: simulation -->)"
-    text = page.read_text(encoding="utf-8")
-    made, number = re.subn(marks, rf"\g<1>\n{table(rows)}\n\g<2>", text, flags=re.DOTALL)
-    if number != 1:
-        raise SystemExit(f"{page}: expected one place for the table, found {number}")
-    write_text(page, made)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -284,12 +236,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=(), help="representation[/settings]")
     parser.add_argument("--out", type=Path, default=DOCS / "results/simulation.csv")
-    parser.add_argument("--table", action="store_true", help="only write the table of the page")
     options = parser.parse_args()
     limit_threads(1)
-    if not options.table:
-        run(options.seeds, options.out, options.cells, options.only)
-    write_table(pd.read_csv(options.out))
+    run(options.seeds, options.out, options.cells, options.only)
 
 
 if __name__ == "__main__":

@@ -30,11 +30,14 @@ from latentcell.tables.entry import TableEntry
 
 ROOT = Path(__file__).parents[1]
 # Tables that decide: those of a run that has them are built again from its kept records.
-DECIDING = ("leaderboard", "contrasts", "class_contrasts", "over_datasets", "latents", "claims")
+DECIDING = (
+    *("leaderboard", "contrasts", "class_contrasts", "over_datasets", "latent_gains", "latents"),
+    *("few_labels", "claims"),
+)
 # Columns of each record that these tables read.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "classifiers": (
-        *(*KEYS, "input", "classifier", "held_out", "split", "split_cells"),
+        *(*KEYS, "input", "classifier", "held_out", "split", "split_cells", "labelled_cells"),
         *(f"{measure}{end}" for end in ("", MERGED) for measure in MEASURES),
     ),
     "classes": (*KEYS, "input", "classifier", "cell_type", "type_cells", "support", "f1"),

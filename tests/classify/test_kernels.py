@@ -169,3 +169,37 @@ def test_a_window_stops_at_a_loss_that_is_not_finite(train_window):
     cell = [np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32)]
     order = np.array([0, 0])
     assert train_window(*cell, order[:1], order, 1, 0, RATE, False, *layers) == 0
+
+
+@pytest.mark.parametrize("settle", compiled_and_python(kernels._settle))
+def test_moments_that_move_no_weight_become_zero(settle):
+    row = np.array([[1, 2, 3, 4], [1e-29, -1e-31, 1e-40, 1], [1e-33, 1e-35, 1e-45, 1]], np.float32)
+    expected = row.copy()
+    expected[1:, 1:3] = 0
+    settle(row)
+    assert (row == expected).all()
+
+
+def test_moments_never_become_subnormal_and_weights_stay_the_same(monkeypatch):
+    subnormal = 0
+    trained = []
+    for settle in (kernels._settle.py_func, lambda row: None):
+        monkeypatch.setattr(kernels, "_settle", settle)
+        layers = [np.full((2, 3, 2), 0.1, np.float32), np.zeros((3, 2), np.float32)]
+        layers += [np.full((2, 3, 2), 0.1, np.float32), np.zeros((3, 2), np.float32)]
+        for layer in layers:
+            layer[..., 1:, :] = 0
+        # Only the first batch has the first gene, and only the first unit fires afterwards.
+        layers[0][1, 0, 1] = -1
+        cells = [np.array([0, 1, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32)]
+        codes, start = np.array([0, 1]), 0
+        for order in ([0, *[1] * 49], *[[1] * 50] * 30):
+            state = [start, RATE, False, *layers]
+            assert kernels.train_window.py_func(*cells, codes, np.array(order), 1, *state) == -1
+            start += len(order)
+        moments = np.concatenate([layers[0][:, 1:].ravel(), layers[2][:, 1:].ravel()])
+        tiny = (moments != 0) & (abs(moments) < np.finfo(np.float32).tiny)
+        trained.append([layer[..., 0, :].tobytes() for layer in layers])
+        subnormal = int(tiny.sum()) - subnormal
+    assert trained[0] == trained[1]
+    assert subnormal > 0

@@ -92,7 +92,9 @@ def test_a_pickle_in_place_of_cells_is_not_run(tmp_path, suffix):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "genes.csv", "classifier.safetensors"])
+@pytest.mark.parametrize(
+    "name", ["bundle.json", "genes.csv", "classifier.safetensors", "held_out.safetensors"]
+)
 def test_a_pickle_in_a_bundle_is_not_run(tmp_path, name):
     mark = tmp_path / "executed"
     folder = tmp_path / "bundle"

@@ -58,7 +58,7 @@ def run_of_everything(**more: Any) -> Settings:
         "baselines": ["raw", "pca-k10", "pca-k25", "nmf-k20"],
         "grid": {
             **{"classifiers": ["ffnn", "logistic"], "replicates": {"nmf-k20": 1}},
-            "quality": True,
+            "quality": 2,
         },
         "comparison": {"protocols": ["as-run"], "labelled_shares": [0.1]},
         "replicates": 2,

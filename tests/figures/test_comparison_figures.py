@@ -23,7 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from latentcell.figures import comparison as c
-from latentcell.figures.style import save
+from latentcell.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save
 
 
 def contrast_figure(table: pd.DataFrame, rope: float = 0.01) -> Figure:
@@ -63,7 +63,7 @@ def test_figures_are_drawn_labelled_and_reproducible(name: str, tmp_path: Path) 
     # The lowest panels name the x axis.
     assert any(axes.get_xlabel() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
-    assert 3.5 <= figure.get_figwidth() <= 7.2
+    assert figure.get_figwidth() in (SINGLE_COLUMN, DOUBLE_COLUMN)
     first, second = save(figure, tmp_path / "a"), save(draw(name), tmp_path / "b")
     for one, other in zip(first, second, strict=True):
         assert one.stat().st_size > 2000
@@ -251,8 +251,8 @@ def test_contrasts_have_a_row_a_pair_a_panel_a_measure_and_a_mark_a_level() -> N
     assert [axes.get_title() for axes in against_raw] == [
         *("Accuracy", "Balanced accuracy", "Macro-F1")
     ]
-    assert against_raw[0].get_ylabel() == "Baseline: Raw counts"
-    assert against_pca[0].get_ylabel() == "Baseline: PCA, k = 50"
+    assert against_raw[0].get_ylabel() == "Baseline:\nRaw counts"
+    assert against_pca[0].get_ylabel() == "Baseline:\nPCA, k = 50"
     gmvae = "GMVAE Z = 10, H = 100"
     assert [t.get_text() for t in against_raw[0].get_yticklabels()] == [
         *(f"PCA, k = 50, {by}" if name == "pca" else f"{gmvae}, {by}"

@@ -45,8 +45,9 @@ from latentcell.figures.data import (
     umi_counts,
 )
 from latentcell.figures.latents import point_size, round_numbers
+from latentcell.figures.legends import NO_PANEL, panel_letter
 from latentcell.figures.measures import accuracy_by_dimension, class_shares
-from latentcell.figures.style import save, type_styles
+from latentcell.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save, type_styles
 from latentcell.runtime import provenance
 from latentcell.tables import few_labels, leaderboard
 from latentcell.tables.catalogue import table_names
@@ -98,7 +99,7 @@ def rendered(figure: Figure) -> Any:
 
 
 def visible_axes(figure: Figure) -> Iterator[Axes]:
-    return (axes for axes in figure.axes if axes.get_visible())
+    return (a for a in figure.axes if a.get_visible() and a.get_label() != NO_PANEL)
 
 
 def texts(figure: Figure) -> list[Any]:
@@ -121,9 +122,75 @@ def test_every_figure_is_drawn_and_labelled(
 ) -> None:
     figure = drawn(name)
     assert_all_labelled(figure)
-    assert 3.5 <= figure.get_figwidth() <= 7.2
+    assert figure.get_figwidth() in (SINGLE_COLUMN, DOUBLE_COLUMN)
     for path in save(figure, tmp_path / name):
         assert path.stat().st_size > 2000
+    assert "<text" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_is_smaller_than_6_points(drawn: Callable[[str], Figure], name: str) -> None:
+    assert min(text.get_fontsize() for text in texts(drawn(name))) >= 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_panel_of_several_has_its_letter(drawn: Callable[[str], Figure], name: str) -> None:
+    figure = drawn(name)
+    panels = [axes for axes in visible_axes(figure) if axes.get_label() != "<colorbar>"]
+    marks = [[t.get_text() for t in a.texts if t.get_weight() == "bold"] for a in panels]
+    if len(panels) > 1:
+        assert marks == [[panel_letter(index)] for index in range(len(panels))]
+    else:
+        assert "a" not in marks[0]
+
+
+def test_letters_go_on_after_z() -> None:
+    assert [panel_letter(i) for i in (0, 25, 26, 51, 52, 701, 702)] == [
+        *("a", "z", "aa", "az", "ba", "zz", "aaa")
+    ]
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3", "figureS1", "figureS3", "figureS4"])
+def test_panels_of_a_kind_have_one_size(drawn: Callable[[str], Figure], name: str) -> None:
+    figure = drawn(name)
+    rendered(figure)
+    sizes: dict[str, list[Any]] = {}
+    for axes in visible_axes(figure):
+        if axes.get_label() != "<colorbar>":
+            kind = "matrix" if axes.images else "map" if axes.collections else "curves"
+            sizes.setdefault(kind, []).append(axes.get_window_extent().size)
+    for kind, found in sizes.items():
+        np.testing.assert_allclose(found, np.broadcast_to(found[0], (len(found), 2)), atol=1.5)
+        assert kind == "curves" or len(found) > 1
+
+
+def test_bounds_have_one_axis_with_numbers_at_the_left(drawn: Callable[[str], Figure]) -> None:
+    panels = [a for a in drawn("figure2").axes if a.get_xlabel() == "Epoch"]
+    assert len({axes.get_ylim() for axes in panels}) == 1
+    named = [any(tick.label1.get_visible() for tick in a.yaxis.get_major_ticks()) for a in panels]
+    assert named == [True, False, False, False]
+
+
+def test_the_colour_bar_takes_the_place_that_matrices_leave(run: Run) -> None:
+    labels = [f"type {index}" for index in range(11)]
+    panel = ConfusionPanel("one", labels, np.eye(11, dtype=np.int64))
+    figure = confusion_matrices([panel] * 5)
+    free = [axes for axes in figure.axes if axes.get_label() == NO_PANEL]
+    assert len(free) == 1
+    (bar,) = free[0].child_axes
+    assert "Percentage" in bar.get_xlabel()
+    full = confusion_matrices([panel] * 6)
+    assert not [axes for axes in full.axes if axes.get_label() == NO_PANEL]
+    assert full.axes[-1].get_xlabel() == bar.get_xlabel()
+
+
+def test_matrices_show_percentages_and_the_cells_of_each_type() -> None:
+    counts = np.array([[150, 50, 0], [1, 299, 0], [0, 0, 0]])
+    axes = confusion_matrices([ConfusionPanel("one", ["A", "B", "C"], counts)]).axes[0]
+    written = [text.get_text() for text in axes.texts]
+    assert written == ["75", "25", "100", "n"]
+    (right,) = axes.child_axes
+    assert [label.get_text() for label in right.get_yticklabels()] == ["200", "300", "0"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -206,7 +273,8 @@ def test_sixty_types_are_all_named_in_matrices_and_legends(tmp_path: Path) -> No
     figure = make_figure("figureS3", tmp_path, settings, "pbmc68k", chosen)
     first = figure.axes[0]
     assert len(first.get_yticklabels()) == 60
-    assert not first.texts  # no room for counts
+    assert len(first.get_xticklabels()) == 30
+    assert [text.get_text() for text in first.texts] == ["a"]  # no room for numbers
 
 
 def test_two_hundred_types_are_named_in_part_and_the_axis_says_so() -> None:
@@ -247,7 +315,7 @@ def test_figure_s2_shows_means_of_the_run_and_not_of_its_variants(
     (axes,) = drawn("figureS2").axes
     share = np.cumsum(1 / np.arange(1, 26) ** 0.6)
     np.testing.assert_allclose(axes.lines[0].get_ydata(), 1.03 * share)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+    assert [text.get_text() for text in drawn("figureS2").legends[0].get_texts()] == [
         "1,300 cells, 2 replicates",
         "1,300 cells, 2 replicates, test cells",
         "15,000 cells, 2 replicates",
@@ -300,7 +368,7 @@ def test_models_that_fill_no_row_leave_empty_places(tmp_path: Path) -> None:
     frame.loc[frame["epoch"] == 1, "elbo"] = -1e7
     frame.to_csv(history, index=False)
     figure = make_figure("figure2", tmp_path, settings, "pbmc68k", chosen)
-    assert [axes.get_visible() for axes in figure.axes] == [True] * 8 + ([True] + [False] * 3) * 2
+    assert [axes.get_visible() for axes in figure.axes] == ([True] * 6) + [True, True, False] * 2
     assert figure.axes[0].get_ylim()[0] > -5000
 
 
@@ -332,7 +400,7 @@ def test_figures_are_those_that_the_settings_ask_for() -> None:
     assert set(STUDY) - set(figure_names(run_settings(sizes=[700]))) == {"figureS5", "figureS6"}
     ranked = run_settings(grid={"classifiers": ["ffnn", "knn"]})
     assert set(figure_names(ranked)) - set(plain) == {"leaderboard"}
-    measured = run_settings(grid={"quality": True})
+    measured = run_settings(grid={"quality": 2})
     assert set(figure_names(measured)) - set(plain) == {"latent_quality"}
     few = run_settings(comparison={"labelled_shares": [0.1]})
     assert set(figure_names(few)) - set(plain) == {"few_labels"}

@@ -28,7 +28,7 @@ def test_each_pair_is_a_point_coloured_by_representation_and_marked_by_classifie
     assert len({line.get_marker() for line in found.values()}) == 3
     assert axes.get_xscale() == "log"
     assert "accuracy" in axes.get_ylabel()
-    assert "Seconds" in axes.get_xlabel()
+    assert "CPU seconds" in axes.get_xlabel()
 
 
 def test_pairs_without_interval_are_dots(table):
@@ -42,11 +42,14 @@ def test_the_best_are_named_and_the_floor_is_a_line(table):
     (axes,) = figure.axes
     texts = [text.get_text() for text in axes.texts]
     assert "1. hvg-pca-k50, logistic" in texts
+    ranks = {text.get_text(): text.xy for text in axes.texts if text.get_weight() == "bold"}
+    assert ranks == {"1": (0.4, 0.71), "2": (25.0, 0.65), "3": (0.2, 0.64)}
+    assert max(axes.get_yticks()) == pytest.approx(1)
     assert "commonest type for every cell" in texts
     floors = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
     assert [float(line.get_ydata()[0]) for line in floors] == [0.29]
     # Above all points and their intervals.
-    lowest = min(text.xyann[1] for text in axes.texts if hasattr(text, "xyann"))
+    lowest = min(text.xyann[1] for text in axes.texts if text.get_text()[1:2] == ".")
     bottom, top = axes.get_ylim()
     assert bottom + (lowest - 0.045) * (top - bottom) >= 1.0
     legend = [text.get_text() for text in figure.legends[0].get_texts()]

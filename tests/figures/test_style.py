@@ -186,11 +186,11 @@ def test_nothing_is_left_of_a_figure_that_cannot_be_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_png_has_the_size_in_inches_at_200_dpi(tmp_path: Path) -> None:
+def test_png_has_the_size_in_inches_at_300_dpi(tmp_path: Path) -> None:
     from matplotlib.image import imread
 
     save(example(), tmp_path / "figure")
-    assert imread(tmp_path / "figure.png").shape[:2] == (400, 700)
+    assert imread(tmp_path / "figure.png").shape[:2] == (600, 1050)
 
 
 def test_style_is_the_projects_and_leaves_that_of_others_alone() -> None:

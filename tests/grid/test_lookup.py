@@ -119,11 +119,15 @@ def test_explained_variance_is_that_of_the_most_components(runs):
 def test_dense_scores_are_measured_where_the_run_asks_for_it(runs):
     chosen = {"pbmc68k-sample": ["gmvae-z2-h4", "semi-gmvae-z2-h4"]}
     assert runs.measured(classifier_points(runs.main, chosen)) == []
-    asking = Runs(parse_settings(CONFIG | {"grid": CONFIG["grid"] | {"quality": True}}))
+    asking = Runs(parse_settings(CONFIG | {"grid": CONFIG["grid"] | {"quality": 2}}))
     found = asking.measured(classifier_points(asking.main, chosen))
     assert {one.representation for one in found} == {
         *("pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300", "gmvae-z2-h4")
     }
+    assert {one.replicate for one in found} == {"r1", "r2"}
+    once = Runs(parse_settings(CONFIG | {"grid": CONFIG["grid"] | {"quality": 1}}))
+    first = once.measured(classifier_points(once.main, chosen))
+    assert first == [one for one in found if one.replicate == "r1"]
 
 
 def test_a_representation_reads_the_cells_and_a_consensus_its_experts():

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,12 +47,3 @@ def test_rows_are_measured_once_and_bounds_given_the_count_sum_are_not_compared(
     before = path.read_bytes()
     simulation.run(1, path, 200)
     assert path.read_bytes() == before
-
-
-def test_table_has_means_over_seeds_and_errors_over_cells():
-    columns = dict.fromkeys(simulation.HEADINGS, 0.25) | {"weighted_gap": np.nan}
-    key = {"cells": 1300, "representation": "gmvae-z2", "settings": "controlled"}
-    gaps = ({"seed": seed, "elbo_gap": gap} for seed, gap in ((1, 3.0), (2, 5.0)))
-    rows = pd.DataFrame([key | columns | {"elbo_gap_se": 0.1} | gap for gap in gaps])
-    line = simulation.table(rows).splitlines()[-1]
-    assert line.startswith("| 1,300 | gmvae-z2 | controlled | 4.00 ± 0.10 |  | 0.250 |")

@@ -35,8 +35,13 @@ def test_cells_of_a_population_correlate_most_with_its_profile():
     codes = np.repeat([0, 1, 2], 30)
     draw = lambda: sp.csr_matrix(rng.poisson(rates[codes]).astype(np.int32))  # noqa: E731
     reference = Labelled(draw(), codes, ("a", "b", "c"))
-    features = fit(Labelled(draw(), codes), 0, Options(1, reference=reference))(draw())
+    training = draw()
+    transform = fit(Labelled(training, codes), 0, Options(1, reference=reference))
+    features = transform(draw())
     assert features.shape == (90, 3)
+    learnt = transform(training)
+    np.testing.assert_allclose(learnt.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(learnt.std(0), 1, atol=1e-5)
     assert (features.argmax(1) == codes).mean() > 0.9
 
 

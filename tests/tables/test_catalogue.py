@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -39,7 +40,8 @@ CONFIG = {
         "representations": ["raw", "pca-k50", "hvg-pca-k5"],
         "models": [{"latent_dim": 10, "hidden_units": [100, 250]}],
         "classifiers": ["ffnn", "logistic"],
-        "quality": True,
+        "consensus": {"both": ["pca-k50/logistic", "gmvae-z10-h100/logistic"]},
+        "quality": 2,
     },
     "comparison": {
         "protocols": ["as-run", "as-stated", "controlled"],
@@ -54,7 +56,7 @@ Tables = Callable[[str], pd.DataFrame]
 # The table of one data set: nothing is deposited of others.
 OF_ONE = ["table5_deposit"]
 # Tables of all classifiers.
-OF_ALL = ["leaderboard", "few_labels", "contrasts", "class_contrasts"]
+OF_ALL = ["leaderboard", "few_labels", "contrasts", "class_contrasts", "latent_gains"]
 # Tables of all data sets together.
 ACROSS = ["over_datasets"]
 OF_EACH = [name for name in TABLES if name not in (*OF_ONE, *ACROSS)]
@@ -216,12 +218,14 @@ def test_every_table_is_built_of_each_data_set(name: str, tables: Tables, tmp_pa
         assert table.columns[0] == "dataset"
         wanted = [STUDY] if name in OF_ONE else [STUDY, SAMPLE]
         assert table["dataset"].unique().tolist() == wanted
-    paths = [tmp_path / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
+    paths = [tmp_path / f"{name}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     entry.write(table, paths)
     read = pd.read_csv(paths[0])
     assert read.columns.tolist() == table.columns.tolist()
     assert len(read) == len(table) > 0
-    markdown, latex = (path.read_text(encoding="utf-8") for path in paths[1:])
+    markdown, latex, html = (path.read_text(encoding="utf-8") for path in paths[1:])
+    assert html.count("<tr>") == 1 + len(entry.shown(table))
+    assert f"<h1>{escape(entry.title)}</h1>" in html
     assert markdown.startswith(f"# {entry.title}\n\n| ")
     assert "nan" not in markdown
     assert "<NA>" not in markdown
@@ -306,8 +310,9 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
-    measured = parse_settings({"grid": {"quality": True}})
+    measured = parse_settings({"grid": {"quality": 2}})
     assert table_names(measured)[-1] == "latents"
+    assert "latent_gains" not in table_names(measured)
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})
     assert table_names(few)[-1] == "few_labels"
     assert "claims" not in table_names(few)

@@ -21,7 +21,7 @@ RANKED = {
         "classifiers": ["ffnn", "logistic", "naive-bayes"],
         "consensus": {"two": ["raw/naive-bayes", "hvg-pca-k5/logistic"]},
         "replicates": {"gmvae-z2-h6": 1},
-        "quality": True,
+        "quality": 2,
     },
     "choice": {"classified": "all"},
 }

@@ -112,7 +112,7 @@ def deposited_accuracies():
 
 def bundle_files():
     """Files of a trained annotator."""
-    names = ["bundle.json", "genes.csv", "classifier.safetensors"]
+    names = ["bundle.json", "genes.csv", "classifier.safetensors", "held_out.safetensors"]
     names += ["density.safetensors"] if settings.annotate.density else []
     return expand("results/{run}/annotate/bundle/{file}", run=RUN, file=names)
 

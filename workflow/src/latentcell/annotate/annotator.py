@@ -1,6 +1,6 @@
 """The annotator: trained on a reference and evaluated on its held-out cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anndata as ad
@@ -9,9 +9,17 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.annotate.calibration import expected_calibration_error, reliability, softmax
+from latentcell.annotate.calibration import (
+    expected_calibration_error,
+    reliability,
+    reliability_bins,
+    softmax,
+    unassigned_threshold,
+)
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
+from latentcell.annotate.evidence import Calibration, calibrate
+from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
 from latentcell.evaluate.metrics import split_scores
@@ -30,6 +38,8 @@ class Annotator:
         Predicts cell types.
     density
         Flags cells of unknown types; None if it was left out.
+    held_out
+        Validation cells, which calibrate the classifier for the genes of each query.
     settings
         Settings of the training.
     reference
@@ -39,8 +49,13 @@ class Annotator:
     genes: pd.DataFrame
     classifier: TypeClassifier
     density: Density | None
+    held_out: HeldOut
     settings: AnnotateSettings
     reference: dict[str, Any]
+
+    def calibrate(self, present: NDArray[np.bool_] | None = None) -> Calibration:
+        """Calibrate the classifier for the genes of a query; see `evidence.calibrate`."""
+        return calibrate(self.classifier, self.held_out, present, seed=self.settings.seed)
 
 
 def learn(
@@ -71,17 +86,84 @@ def learn(
     parts = np.asarray(split_cells(types, split, split.seed)).astype(str)
     counts = sp.csr_matrix(reference.X)
     classifier = TypeClassifier.fit(counts, types, parts, settings)
+    validation = np.flatnonzero(parts == "validation")
+    held_out = HeldOut.draw(counts[validation], types[validation], classifier.types, settings.seed)
+    calibration = calibrate(classifier, held_out, seed=settings.seed)
+    classifier = replace(
+        classifier, threshold=_threshold(classifier, calibration, held_out, settings)
+    )
     density = Density.fit(counts, types, parts, settings) if settings.density else None
     about = {
         "dataset": str(reference.uns.get("dataset", "reference")),
         "cells": {name: int((parts == name).sum()) for name in ("training", "validation", "test")},
         "cells_of_types": _sizes(types[parts == "training"]),
-        "validation": _measure(classifier, density, counts, types, parts == "validation"),
-        "test": _measure(classifier, density, counts, types, parts == "test"),
+        "evidence": _needed_evidence(classifier, calibration, held_out, settings),
     }
+    for name in ("validation", "test"):
+        about[name] = _measure(classifier, calibration, density, counts, types, parts == name)
+    if reference.uns.get("ontology"):
+        known = reference.uns["ontology"]
+        about["ontology"] = {name: str(known[name]) for name in classifier.types if name in known}
+    about["markers"] = _markers(classifier, reference.var["symbol"].to_numpy(str))
     if "simulated" in reference.uns:
         about["simulated"] = str(reference.uns["simulated"])
-    return Annotator(reference.var[["symbol"]].copy(), classifier, density, settings, about)
+    genes = reference.var[["symbol"]].copy()
+    return Annotator(genes, classifier, density, held_out, settings, about)
+
+
+def _markers(classifier: TypeClassifier, symbols: NDArray[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the genes that speak most for each type, the strongest first."""
+    found = {}
+    pairs = zip(classifier.marker_genes, classifier.marker_weights, strict=True)
+    for name, (genes, weights) in zip(classifier.types, pairs, strict=True):
+        found[name] = [
+            {"gene": str(symbols[gene]), "weight": float(weight)}
+            for gene, weight in zip(genes, weights, strict=True)
+            if weight > 0
+        ]
+    return found
+
+
+def _probabilities(
+    classifier: TypeClassifier, calibration: Calibration, counts: sp.csr_matrix
+) -> NDArray[np.float64]:
+    logits = classifier.logits(classifier.features(counts))
+    return calibration.probabilities(logits, row_sums(counts))
+
+
+def _threshold(
+    classifier: TypeClassifier,
+    calibration: Calibration,
+    held_out: HeldOut,
+    settings: AnnotateSettings,
+) -> float:
+    """Choose the probability below which no type is assigned, on whole held-out cells."""
+    counts, codes = held_out.of(classifier.types)
+    probabilities = _probabilities(classifier, calibration, counts)
+    return unassigned_threshold(probabilities, codes, settings.unassigned_share)
+
+
+def _needed_evidence(
+    classifier: TypeClassifier,
+    calibration: Calibration,
+    held_out: HeldOut,
+    settings: AnnotateSettings,
+) -> dict[str, Any]:
+    """Measure the counts with which held-out cells keep a share of what the classifier gains.
+
+    The gain is the accuracy of whole cells above the share of the commonest type.
+    """
+    cells, codes = held_out.of(classifier.types)
+    guess = float(np.bincount(codes).max() / len(codes))
+    whole = float((_probabilities(classifier, calibration, cells).argmax(1) == codes).mean())
+    accuracy = guess + settings.evidence_share * max(0.0, whole - guess)
+    counts = calibration.counts_for(accuracy)
+    return {
+        "commonest_type": guess,
+        "accuracy_whole": whole,
+        "accuracy_needed": accuracy,
+        "counts_needed": counts if np.isfinite(counts) else None,
+    }
 
 
 def _sizes(types: NDArray[Any]) -> dict[str, int]:
@@ -91,6 +173,7 @@ def _sizes(types: NDArray[Any]) -> dict[str, int]:
 
 def _measure(
     classifier: TypeClassifier,
+    calibration: Calibration,
     density: Density | None,
     counts: sp.csr_matrix,
     types: NDArray[Any],
@@ -100,11 +183,12 @@ def _measure(
     cells = counts[np.flatnonzero(chosen)]
     codes = codes_of(types[chosen], classifier.types)
     logits = classifier.logits(classifier.features(cells))
-    probabilities = softmax(logits, classifier.temperature)
+    probabilities = calibration.probabilities(logits, row_sums(cells))
     scores: dict[str, Any] = dict(split_scores(codes, probabilities.argmax(1)))
     scores["calibration_error_before"] = expected_calibration_error(softmax(logits), codes)
     scores["calibration_error_after"] = expected_calibration_error(probabilities, codes)
     scores |= reliability(probabilities, codes, classifier.threshold)
+    scores["bins"] = reliability_bins(probabilities, codes)
     if density is not None:
         unusual = row_sums(density.explain(cells)[0]) > density.limit
         scores["novel"] = float(unusual.mean())

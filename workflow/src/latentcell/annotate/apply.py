@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.annotator import Annotator
-from latentcell.annotate.calibration import softmax
+from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
+from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
 
@@ -21,6 +22,8 @@ UNASSIGNED = "unassigned"
 _OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
+# Smallest probability, so that probabilities can be divided by their sum.
+_SMALLEST = 1e-300
 # Number of genes in lists of reports.
 _NAMED = 10
 
@@ -33,8 +36,8 @@ class Annotation:
     ----------
     cells
         A row for each cell: ``cell_type``, ``cell_type_probability``, ``cell_type_first``,
-        ``cell_type_second``, ``cell_type_second_probability`` and, with a density, ``novel`` and
-        ``novelty_score``.
+        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason`` and, with a
+        density, ``novel`` and ``novelty_score``.
     probabilities
         Calibrated probabilities of the types (cells x types).
     types
@@ -59,6 +62,7 @@ def annotate_cells(
     *,
     source: str = "query",
     threads: int = 1,
+    types: Sequence[str] | None = None,
 ) -> Annotation:
     """Annotate cells with a type, its probability and a flag for unknown types.
 
@@ -76,6 +80,9 @@ def annotate_cells(
     threads
         Number of pieces of the query that are processed at a time; the results do not depend on
         it.
+    types
+        Types to which the cells are restricted, see `restricted_types`; None: all. Probabilities
+        are those given that the type is one of them.
 
     Raises
     ------
@@ -84,35 +91,86 @@ def annotate_cells(
     """
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
+    calibration = annotator.calibrate(match.present)
     pieces = _in_pieces(_piece_function(annotator, match), counts, threads)
     scores = np.concatenate([piece[0] for piece in pieces])
-    empty = np.concatenate([piece[1] for piece in pieces])
+    seen = np.concatenate([piece[1] for piece in pieces])
     classifier, density = annotator.classifier, annotator.density
-    probabilities = softmax(classifier.logits(scores), classifier.temperature)
-    unassigned = unassigned_name(classifier.types)
-    cells = _assign_types(probabilities, classifier.types, classifier.threshold, empty)
-    representations = {"X_hvg_pca": scores.astype(np.float32)}
-    report: dict[str, Any] = {"cells": len(cells), "empty_cells": int(empty.sum())}
+    types = classifier.types if types is None else tuple(types)
+    probabilities = _restrict(
+        calibration.probabilities(classifier.logits(scores), seen),
+        [classifier.types.index(name) for name in types],
+    )
+    needs = annotator.reference["evidence"]
+    evidence = Evidence(
+        seen,
+        row_sums(counts),
+        calibration.counts_for(needs["accuracy_needed"]),
+        np.inf if needs["counts_needed"] is None else needs["counts_needed"],
+    )
+    representations = {"X_hvg_pca": classifier.scores(scores)}
+    report: dict[str, Any] = {"cells": len(seen), "empty_cells": int((seen == 0).sum())}
     report["genes"] = gene_report
+    novel, score = np.zeros(len(seen), bool), None
     if density is not None:
         unexplained = sp.vstack([piece[2] for piece in pieces], format="csr")
         representations["X_gmvae"] = np.concatenate([piece[3] for piece in pieces])
-        cells["novelty_score"] = row_sums(unexplained)
-        cells["novel"] = (cells["novelty_score"] > density.limit).to_numpy() & ~empty
-        report["novel"] = _report_novel(cells, unexplained, annotator)
+        score = row_sums(unexplained)
+        novel = (score > density.limit) & ~evidence.lacking()
+        report["novel"] = _report_novel(novel, unexplained, annotator)
+    reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
+    cells = _assign_types(probabilities, types, reasons)
+    if score is not None:
+        cells["novelty_score"], cells["novel"] = score, novel
     report["types"] = {
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
-    report["unassigned"] = {
-        "cells": int((cells["cell_type"] == unassigned).sum()),
-        "threshold": classifier.threshold,
-    }
-    if unassigned != UNASSIGNED:
-        report["unassigned"]["name"] = unassigned
-    return Annotation(
-        cells, probabilities.astype(np.float32), classifier.types, representations, report
-    )
+    report["unassigned"] = _report_unassigned(annotator, evidence, reasons)
+    if len(types) < len(classifier.types):
+        report["restricted_to"] = list(types)
+    return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def restricted_types(
+    known: Sequence[str], kept: Sequence[str] = (), excluded: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the types to which an annotation is restricted, in the order of the known ones.
+
+    Parameters
+    ----------
+    known
+        Types of the reference.
+    kept
+        Types to keep; empty: all.
+    excluded
+        Types to leave out.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or no type is left.
+    """
+    unknown = [name for name in (*kept, *excluded) if name not in known]
+    if unknown:
+        raise InputError(
+            f"--types and --exclude-types: expected types of the reference ({', '.join(known)}), "
+            f"found {', '.join(unknown)}"
+        )
+    left = [name for name in known if (not kept or name in kept) and name not in excluded]
+    if not left:
+        raise InputError(
+            "--types and --exclude-types: expected at least one type that is left, found none"
+        )
+    return tuple(left)
+
+
+def _restrict(probabilities: Doubles, columns: Sequence[int]) -> Doubles:
+    """Return the probabilities given that the type is one of these columns."""
+    if len(columns) == probabilities.shape[1]:
+        return probabilities
+    left = np.maximum(probabilities[:, list(columns)], _SMALLEST)
+    return np.asarray(left / left.sum(1, keepdims=True))
 
 
 def unassigned_name(types: Sequence[str]) -> str:
@@ -130,11 +188,11 @@ def _piece_function(
 
     def work(piece: sp.csr_matrix) -> tuple[Any, ...]:
         arranged = match.arrange(piece)
-        empty = np.diff(arranged.indptr) == 0
+        seen = row_sums(arranged)
         scores = annotator.classifier.features(arranged, match.present)
         if annotator.density is None:
-            return scores, empty
-        return scores, empty, *annotator.density.explain(arranged, match.present)
+            return scores, seen
+        return scores, seen, *annotator.density.explain(arranged, match.present)
 
     return work
 
@@ -154,19 +212,16 @@ def _in_pieces(
 
 
 def _assign_types(
-    probabilities: NDArray[np.float64],
-    types: tuple[str, ...],
-    threshold: float,
-    empty: NDArray[np.bool_],
+    probabilities: Doubles, types: tuple[str, ...], reasons: pd.Categorical
 ) -> pd.DataFrame:
-    """Return the two likeliest types of each cell, and no type below the threshold."""
+    """Return the two likeliest types of each cell, and no type where there is a reason."""
     unassigned = unassigned_name(types)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     rows = np.arange(len(probabilities))
     names = np.array(types, dtype=object)
     first, second = order[:, 0], order[:, min(1, len(types) - 1)]
     probability = probabilities[rows, first]
-    given = np.where((probability >= threshold) & ~empty, names[first], unassigned)
+    given = np.where(reasons.codes < 0, names[first], unassigned)
     categories = [*types, unassigned]
     return pd.DataFrame(
         {
@@ -175,6 +230,7 @@ def _assign_types(
             "cell_type_first": pd.Categorical(names[first], categories=list(types)),
             "cell_type_second": pd.Categorical(names[second], categories=list(types)),
             "cell_type_second_probability": probabilities[rows, second],
+            "unassigned_reason": reasons,
         }
     )
 
@@ -184,14 +240,14 @@ def _report_genes(
 ) -> dict[str, Any]:
     """Report matched and missing genes, and the importance of the missing ones."""
     classifier, symbols = annotator.classifier, annotator.genes["symbol"].to_numpy(str)
-    variable = classifier.representation.genes
+    variable = classifier.genes
     missing = ~match.present[variable]
     if missing.all():
         raise InputError(
-            f"{source}: expected some of the {len(variable):,} variable genes of the reference, "
+            f"{source}: expected some of the {len(variable):,} genes that tell the types apart, "
             f"found none among {query_genes:,} genes: use a reference of the same tissue and naming"
         )
-    lost = np.where(missing, classifier.importance, 0.0)
+    lost = np.where(missing, classifier.importance[variable], 0.0)
     worst = np.argsort(-lost, kind="stable")[: min(_NAMED, int(missing.sum()))]
     means = classifier.mean_counts
     return {
@@ -212,12 +268,27 @@ def _report_genes(
     }
 
 
+def _report_unassigned(
+    annotator: Annotator, evidence: Evidence, reasons: pd.Categorical
+) -> dict[str, Any]:
+    """Report how many cells have no type, and why."""
+    classifier = annotator.classifier
+    report: dict[str, Any] = {
+        "cells": int((reasons.codes >= 0).sum()),
+        "reasons": {name: int((reasons.codes == code).sum()) for code, name in enumerate(REASONS)},
+        "threshold": classifier.threshold,
+        "counts_needed": evidence.needed if np.isfinite(evidence.needed) else None,
+    }
+    if (name := unassigned_name(classifier.types)) != UNASSIGNED:
+        report["name"] = name
+    return report
+
+
 def _report_novel(
-    cells: pd.DataFrame, unexplained: sp.csr_matrix, annotator: Annotator
+    novel: NDArray[np.bool_], unexplained: sp.csr_matrix, annotator: Annotator
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
     assert annotator.density is not None
-    novel = cells["novel"].to_numpy(bool)
     report: dict[str, Any] = {
         "cells": int(novel.sum()),
         "limit": annotator.density.limit,

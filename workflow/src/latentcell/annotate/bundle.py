@@ -1,4 +1,4 @@
-"""A trained annotator as a folder of safetensors, CSV and JSON; training data are not needed.
+"""A trained annotator as a folder of safetensors, CSV and JSON; the reference is not needed.
 
 ``bundle.json`` describes the format, the training and the scores. It holds a SHA-256 of every other
 file and one of its own content. Nothing is ever unpickled.
@@ -18,15 +18,18 @@ from latentcell import __version__
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
+from latentcell.annotate.experts import HVG_PCA
+from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import atomic, read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
 
-FORMAT, VERSION = "latentcell-annotator", 1
-ABOUT, GENES, CLASSIFIER, DENSITY = (
-    *("bundle.json", "genes.csv", "classifier.safetensors", "density.safetensors"),
+FORMAT, VERSION = "latentcell-annotator", 2
+ABOUT, GENES = "bundle.json", "genes.csv"
+CLASSIFIER, HELD_OUT, DENSITY = (
+    *("classifier.safetensors", "held_out.safetensors", "density.safetensors"),
 )
 
 
@@ -67,10 +70,13 @@ def _write(annotator: Annotator, folder: Path) -> None:
 
     genes = annotator.genes
     write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
-    tensors = {name: np.ascontiguousarray(v) for name, v in annotator.classifier.tensors().items()}
-    with atomic(folder / CLASSIFIER) as unfinished:
-        save_file(tensors, unfinished)
-    files = [GENES, CLASSIFIER]
+    classifier = annotator.classifier
+    held_out = annotator.held_out.tensors(classifier.types)
+    for name, arrays in ((CLASSIFIER, classifier.tensors()), (HELD_OUT, held_out)):
+        tensors = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+        with atomic(folder / name) as unfinished:
+            save_file(tensors, unfinished)
+    files = [GENES, CLASSIFIER, HELD_OUT]
     if annotator.density is not None:
         from latentcell.models.checkpoint import save
 
@@ -102,7 +108,7 @@ def load_bundle(folder: str | Path) -> Annotator:
     about = _read_about(folder)
     for name, digest in about["sha256"].items():
         # Names come from the file: only names of bundle files are ever opened.
-        if name not in (GENES, CLASSIFIER, DENSITY) or not (folder / name).is_file():
+        if name not in (GENES, CLASSIFIER, HELD_OUT, DENSITY) or not (folder / name).is_file():
             raise _damaged(folder, f"found no bundle file {name}")
         if file_digest(folder / name) != digest:
             raise _damaged(folder, f"found {name} changed")
@@ -159,6 +165,9 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
     genes = pd.read_csv(folder / GENES, dtype=str, na_filter=False)
     classifier = TypeClassifier.restore(load_file(folder / CLASSIFIER), about["classifier"])
     _check_shapes(classifier, len(genes))
+    held_out = HeldOut.restore(load_file(folder / HELD_OUT), classifier.types)
+    if held_out.counts.shape[1] != len(genes):
+        raise ValueError("the held-out cells have other genes")
     density = None
     if DENSITY in about["sha256"]:
         from latentcell.models.checkpoint import load
@@ -170,6 +179,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
         genes=pd.DataFrame({"symbol": genes["symbol"].to_numpy()}, index=genes["gene"].to_numpy()),
         classifier=classifier,
         density=density,
+        held_out=held_out,
         settings=AnnotateSettings.model_validate(about["settings"]),
         reference=about["reference"],
     )
@@ -179,20 +189,26 @@ def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
     """Check that the arrays are finite and have matching shapes."""
     representation = classifier.representation
     components, variable = representation.pca.components.shape
+    types = len(classifier.types)
     expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
-        "coefficients": (classifier.coefficients, (len(classifier.types), components)),
-        "intercepts": (classifier.intercepts, (len(classifier.types),)),
         "mean_counts": (classifier.mean_counts, (genes,)),
+        "mean_logs": (classifier.mean_logs, (genes,)),
         "spread": (classifier.spread, (components,)),
-        "importance": (classifier.importance, (variable,)),
+        "importance": (classifier.importance, (genes,)),
+        "markers": (classifier.marker_weights, (types, classifier.marker_genes.shape[1])),
         "components": (representation.pca.components, (components, variable)),
         "mean": (representation.pca.mean, (variable,)),
         "genes": (representation.genes, (variable,)),
     }
+    for expert in classifier.experts:
+        columns = components if expert.name == HVG_PCA else genes
+        expected[f"coefficients of {expert.name}"] = expert.coefficients, (types, columns)
+        expected[f"intercepts of {expert.name}"] = expert.intercepts, (types,)
     for name, (array, shape) in expected.items():
         if array.shape != shape or not np.isfinite(array).all():
             raise ValueError(f"{name} has the shape {array.shape}, not {shape}")
-    if representation.all_genes != genes or not (representation.genes >= 0).all():
+    if representation.all_genes != genes or not classifier.experts:
         raise ValueError("other genes")
-    if representation.genes.max() >= genes:
-        raise ValueError("other genes")
+    for places in (representation.genes, classifier.marker_genes):
+        if places.size and not 0 <= places.min() <= places.max() < genes:
+            raise ValueError("other genes")

@@ -4,6 +4,7 @@ from typing import Any
 
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import UNASSIGNED, Annotation
+from latentcell.annotate.reasons import FEW_COUNTS, FEW_KNOWN_GENES, LOW_PROBABILITY, NOVEL
 
 # Importance of missing genes, and share of flagged cells, above which a report warns.
 _MUCH_MISSING, _MANY_NOVEL = 0.1, 0.2
@@ -16,11 +17,12 @@ def reference_lines(annotator: Annotator) -> list[str]:
     lines = [
         f"reference   {about['dataset']}: {len(classifier.types)} types, {cells['training']:,} "
         f"training, {cells['validation']:,} validation and {cells['test']:,} test cells",
+        _classifier_line(annotator),
         f"on test     accuracy {_number(test['accuracy'])}, balanced "
         f"{_number(test['balanced_accuracy'])}, macro-F1 {_number(test['macro_f1'])}",
         f"calibrated  expected calibration error {_number(test['calibration_error_before'])} "
-        f"before, {_number(test['calibration_error_after'])} after (temperature "
-        f"{classifier.temperature:.3g})",
+        f"before, {_number(test['calibration_error_after'])} after",
+        _evidence_line(about["evidence"]),
         f"threshold   {classifier.threshold:.3f}: at most "
         f"{annotator.settings.unassigned_share:.0%} of the correctly annotated validation cells "
         f"are below; {_share(test['assigned'])} of the test cells are assigned, "
@@ -42,6 +44,38 @@ def reference_lines(annotator: Annotator) -> list[str]:
     return lines
 
 
+def _classifier_line(annotator: Annotator) -> str:
+    """Report the chosen classifier and its score; the candidates are in `candidate_lines`."""
+    classifier = annotator.classifier
+    rows = {row["name"]: row for row in classifier.candidates}
+    chosen = f"classifier  {classifier.name}"
+    if len(rows) < 2:
+        return chosen
+    own = rows[classifier.name]
+    return (
+        f"{chosen}, the most accurate of {len(rows)} candidates on {classifier.chosen_by}: "
+        f"accuracy {_number(own['accuracy'])}, macro-F1 {_number(own['macro_f1'])}"
+    )
+
+
+def candidate_lines(annotator: Annotator) -> list[str]:
+    """Report the score of each candidate, and its seconds if it has just been trained."""
+    classifier = annotator.classifier
+    if len(classifier.candidates) < 2:
+        return []
+    width = max(len(row["name"]) for row in classifier.candidates)
+    lines = [
+        f"candidates  {'':<{width}}  accuracy  macro-F1" + "  seconds" * bool(classifier.seconds)
+    ]
+    for row in classifier.candidates:
+        line = f"            {row['name']:<{width}} {_number(row['accuracy']):>9}"
+        line += f" {_number(row['macro_f1']):>9}"
+        if row["name"] in classifier.seconds:
+            line += f" {classifier.seconds[row['name']]:>8.1f}"
+        lines.append(line)
+    return lines
+
+
 def query_lines(found: Annotation) -> list[str]:
     """Report the cell types of the query and its missing genes."""
     report = found.report
@@ -52,13 +86,18 @@ def query_lines(found: Annotation) -> list[str]:
             f"called {report['unassigned']['name']}"
         )
     if report["empty_cells"]:
-        lines.append(f"note        {report['empty_cells']:,} cells have no counts: unassigned")
+        lines.append(
+            f"note        {report['empty_cells']:,} cells have no counts in genes in common: "
+            "unassigned"
+        )
     width = max(len(name) for name in report["types"])
     lines += ["types"] + [
         f"            {name:<{width}} {number:>9,} {number / report['cells']:7.1%}"
         for name, number in report["types"].items()
         if number
     ]
+    lines += _unassigned_lines(report)
+    lines += _consensus_lines(report)
     if "novel" in report:
         lines += _novel_lines(report["novel"], report["cells"])
     return lines
@@ -69,8 +108,8 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
         f"genes       {genes['matched']:,} of the reference's {genes['reference']:,} found, by "
         f"{genes['matched_by']}; missing: {genes['missing']:,} with {genes['counts_missing']:.1%} "
         f"of its counts, among them {genes['variable_missing']:,} of {genes['variable']:,} "
-        f"variable ones ({genes['variable_missing_share']:.1%}, {genes['importance_missing']:.1%} "
-        "by importance)"
+        f"that tell the types apart ({genes['variable_missing_share']:.1%}, "
+        f"{genes['importance_missing']:.1%} by importance)"
     ]
     if genes["most_important_missing"]:
         named = ", ".join(one["gene"] for one in genes["most_important_missing"])
@@ -79,6 +118,59 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
         lines.append(
             "WARNING     genes that distinguish the types are missing: the accuracy above does not "
             "hold for this query"
+        )
+    return lines
+
+
+def _evidence_line(needs: dict[str, Any]) -> str:
+    counts = needs["counts_needed"]
+    enough = "more than they have" if counts is None else f"{counts:,.0f} counts of a cell"
+    return (
+        f"evidence    accuracy {_number(needs['accuracy_whole'])} of whole validation cells, "
+        f"{_number(needs['commonest_type'])} by naming the commonest type; "
+        f"{_number(needs['accuracy_needed'])} needs {enough}"
+    )
+
+
+def _unassigned_lines(report: dict[str, Any]) -> list[str]:
+    """Report how many cells have no type, for each reason."""
+    unassigned = report["unassigned"]
+    if not unassigned["cells"]:
+        return []
+    counts = unassigned["counts_needed"]
+    detail = {
+        FEW_COUNTS: "fewer than a type needs"
+        if counts is None
+        else f"fewer than {counts:,.0f} in genes in common",
+        FEW_KNOWN_GENES: "enough counts, but not in genes of the reference",
+        LOW_PROBABILITY: f"below {unassigned['threshold']:.3f}",
+        NOVEL: "not like the reference",
+    }
+    lines = [f"unassigned  {unassigned['cells']:,} of {report['cells']:,} cells"]
+    return lines + [
+        f"            {reason:<16} {number:>9,} {number / report['cells']:7.1%}  {detail[reason]}"
+        for reason, number in unassigned["reasons"].items()
+        if number
+    ]
+
+
+def _consensus_lines(report: dict[str, Any]) -> list[str]:
+    """Report the restriction of types, the consensus of neighbours and the types known before."""
+    lines = []
+    if "restricted_to" in report:
+        lines.append(f"restricted  to the types {', '.join(report['restricted_to'])}")
+    if "consensus" in report:
+        found = report["consensus"]
+        lines.append(
+            f"consensus   {found['clusters']:,} clusters of neighbours; their commonest type "
+            f"differs from the likeliest type of {found['changed']:,} cells"
+        )
+    if "known" in report:
+        known = report["known"]
+        lines.append(
+            f"known       {known['cells']:,} cells keep the type that they had; the classifier "
+            f"names {_share(known['named_alike'])} of the {known['of_types_of_reference']:,} with "
+            "types of the reference alike"
         )
     return lines
 

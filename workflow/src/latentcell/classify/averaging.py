@@ -25,7 +25,8 @@ def averaged(fit: Fit, training: Labelled, validation: Labelled, options: Option
     Returns
     -------
     Fitted
-        ``chosen`` has a list for each hyperparameter, with the value of each member.
+        ``chosen`` has a list for each hyperparameter, with the value of each member; names in
+        ``arrays`` begin with ``member1.`` and so on.
 
     Raises
     ------
@@ -45,7 +46,12 @@ def averaged(fit: Fit, training: Labelled, validation: Labelled, options: Option
         return mean
 
     chosen = {name: [one.chosen[name] for one in fitted] for name in fitted[0].chosen}
-    return Fitted(predict, chosen)
+    arrays = {
+        f"member{number}.{name}": array
+        for number, one in enumerate(fitted, 1)
+        for name, array in one.arrays.items()
+    }
+    return Fitted(predict, chosen, arrays=arrays)
 
 
 def _columns(cells: Labelled, block: Features) -> Labelled:

@@ -120,7 +120,10 @@ class Found:
             )
         if wanted is not None:
             return named_column(self.obs, wanted, str(self.path)), ""
-        return choose_labels(self.labels, self.obs, str(self.path), self._agreement)
+        taken, question = choose_labels(self.labels, self.obs, str(self.path), self._agreement)
+        if question and self.file is not None and self.file.left_out:
+            question += f"; columns that cannot be read: {', '.join(self.file.left_out)}"
+        return taken, question
 
     def _agreement(self, columns: Sequence[str]) -> Mapping[str, float]:
         counts = self.counts

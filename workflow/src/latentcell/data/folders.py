@@ -14,11 +14,13 @@ TENX_FILES = {
     "genes": ("genes.tsv", "features.tsv"),
     "barcodes": ("barcodes.tsv",),
 }
-# Names that kallisto and others use besides.
+# Names that kallisto, alevin and Parse Biosciences use besides.
 _OTHER_NAMES = {
-    "genes": ("genes.txt", "features.txt", "genes.names.txt"),
-    "barcodes": ("barcodes.txt",),
+    "genes": ("genes.txt", "features.txt", "genes.names.txt", "cols.txt", "all_genes.csv"),
+    "barcodes": ("barcodes.txt", "rows.txt", "cell_metadata.csv"),
 }
+# Endings of names in the EBI's Single Cell Expression Atlas, after that of the matrix.
+_ENDINGS = {"genes": "_rows", "barcodes": "_cols"}
 _PACKED = ("", ".gz")
 # Levels below a folder, and entries, that are looked through for a matrix.
 _LEVELS, _MOST_ENTRIES = 4, 20_000
@@ -139,6 +141,10 @@ def _names_beside(matrix: Path, role: str) -> Path:
             for packed in _PACKED:
                 if (file := folder / f"{prefix}{name}{packed}").is_file():
                     return file
+    plain = matrix.name.removesuffix(".gz")
+    for packed in _PACKED:
+        if (file := folder / f"{plain}{_ENDINGS[role]}{packed}").is_file():
+            return file
     if role == "genes":
         # Samples of a study may share a file of genes.
         shared = [file for file in _entries(folder) if _is_shared(file.name, names)]

@@ -35,6 +35,16 @@ _PREFIXED = re.compile(
     r"|((?:GRC[a-z]+|hg|mm|rn|mRatBN|danRer|dm|sacCer)\d[A-Za-z0-9.-]*?)_+(?=.))"
 )
 _MISSING = (*MISSING_LABELS, "-", "null")
+# Reads without a gene, which HTSeq, STAR and CITE-seq-Count count beside the genes.
+_READS = re.compile(
+    r"__(no_feature|ambiguous|too_low_aqual|not_aligned|alignment_not_unique)"
+    r"|N_(unmapped|multimapping|noFeature|ambiguous)|no_match|unmapped",
+    re.IGNORECASE,
+)
+# Antibodies by name, where no column tells: HTO_A-ACCCACCAGTAAGAC, ADT_CD3, TotalSeqB-CD4.
+_TAG = re.compile(r"(HTO|ADT|hash(tag)?|TotalSeq[A-D]?)[-_ ]?.*|.+[-_][ACGT]{10,15}", re.IGNORECASE)
+# What spreadsheets make of MARCH1 or SEPT2.
+_DATE = re.compile(r"\d{1,2}-(Mar|Sep|Dec|Oct)|(Mar|Sep|Dec|Oct)-\d{2}")
 
 
 @dataclass(frozen=True)
@@ -144,8 +154,20 @@ def genes_of(features: Features, source: str, genome: str | None = None) -> Gene
         if fault
     ]
     notes += [str(warning.message) for warning in caught]
+    notes += _dates(symbols, source)
     names = pd.Index(symbols if ids is None else ids)
     return Genes(table, kept, int(names.duplicated().sum()), tuple(notes))
+
+
+def _dates(names: list[str], source: str) -> list[str]:
+    """Return a note on genes that became dates, if there are any."""
+    dates = [name for name in names if _DATE.fullmatch(name)]
+    if not dates:
+        return []
+    return [
+        f"{source}: {len(dates):,} genes are dates, such as {dates[0]}, which spreadsheets make of "
+        "names such as MARCH1 and SEPT2: they match no gene of another file"
+    ]
 
 
 def _first(var: pd.DataFrame, names: Sequence[str]) -> Any:
@@ -183,6 +205,8 @@ def _identifies(index: list[str]) -> bool:
 
 def _kept(features: Features, source: str, genome: str | None) -> NDArray[np.bool_] | None:
     kept = _expressed(features.kinds, source)
+    if kept is None:
+        kept = _named_genes(features.index, source)
     chosen = _of_genome(features, kept, source, genome)
     if kept is not None and chosen is not None:
         chosen = kept & chosen
@@ -205,6 +229,19 @@ def _expressed(kinds: Any, source: str) -> NDArray[np.bool_] | None:
             "the matrix with the genes"
         )
     return None
+
+
+def _named_genes(names: Any, source: str) -> NDArray[np.bool_] | None:
+    """Tell genes from reads without a gene by the names; None if all are genes."""
+    texts = list(map(str, names))
+    kept = np.array([not _READS.fullmatch(name) for name in texts], dtype=np.bool_)
+    tags = [name for name, is_kept in zip(texts, kept, strict=True) if is_kept]
+    if tags and all(map(_TAG.fullmatch, tags)):
+        raise InputError(
+            f"{source}: expected genes, found antibodies or hashtags alone, such as {tags[0]}: "
+            "take the matrix with the genes"
+        )
+    return None if kept.all() else kept
 
 
 def _of_genome(

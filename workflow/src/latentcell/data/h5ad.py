@@ -102,12 +102,31 @@ def _compound(file: h5py.File, item: h5py.Dataset) -> Frame:
         raise ValueError(f"{item.name} is no table")
     columns = {name: _plain(rows[name]) for name in names}
     index = columns.pop("index" if "index" in columns else names[0])
-    for name, values in columns.items():
+    left_out = []
+    for name, values in list(columns.items()):
         place = f"uns/{name}_categories"
         if place in file and values.dtype.kind in "iu":
             categories = _plain(np.atleast_1d(file[place][()]))
-            columns[name] = pd.Categorical.from_codes(values, categories)
-    return Frame(pd.DataFrame(columns, index=pd.Index(index, dtype=object)))
+            if _is_shared(file, name) or values.max(initial=-1) >= len(categories):
+                left_out.append(name)
+                del columns[name]
+            else:
+                columns[name] = pd.Categorical.from_codes(values, categories)
+    return Frame(pd.DataFrame(columns, index=pd.Index(index, dtype=object)), tuple(left_out))
+
+
+def _is_shared(file: h5py.File, name: str) -> bool:
+    """Tell whether categories may be those of another table: they had one place for all."""
+    tables = [file[place] for places in _TABLES.values() for place in places if place in file]
+    coded = [
+        table
+        for table in tables
+        if isinstance(table, h5py.Dataset)
+        and name in (table.dtype.names or ())
+        and table.dtype[name].kind in "iu"
+    ]
+    # The genes of raw repeat columns of var.
+    return len({table.name.lstrip("/").startswith("obs") for table in coded}) > 1
 
 
 def _columns(group: h5py.Group) -> Frame:
@@ -187,14 +206,38 @@ def blocks(item: Any, shape: tuple[int, int], piece: int) -> Iterator[Block]:
             row, column = np.nonzero(values)
             yield Block(row + start, column, values[row, column])
         return
-    data, minor, ends = item["data"], item["indices"], item["indptr"][:].astype(np.int64)
+    data, minor, ends = item["data"], item["indices"], _ends(item, shape)
     by_rows = is_by_rows(item, shape)
-    for start in range(0, len(data), piece):
-        values = data[start : start + piece]
-        inner = minor[start : start + piece].astype(np.int64)
+    for start in range(0, int(ends[-1]), piece):
+        stop = min(start + piece, int(ends[-1]))
+        values = data[start:stop]
+        inner = minor[start:stop].astype(np.int64)
         places = np.arange(start, start + len(values))
         outer = np.searchsorted(ends, places, side="right") - 1
         yield Block(outer, inner, values) if by_rows else Block(inner, outer, values)
+
+
+def _ends(item: h5py.Group, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return where each row, or column, ends among the stored values; raises `InputError`."""
+    ends: NDArray[np.int64] = item["indptr"][:].astype(np.int64)
+    outer = shape[0] if is_by_rows(item, shape) else shape[1]
+    stored, where = len(item["data"]), f"{item.file.filename}: expected"
+    place = f"{item.name.strip('/')}/indptr"
+    if len(ends) != outer + 1:
+        raise InputError(f"{where} {outer + 1:,} numbers in {place}, found {len(ends):,}")
+    if ends[0] != 0 or (np.diff(ends) < 0).any():
+        raise InputError(
+            f"{where} numbers in {place} that never fall, found {int(ends.min()):,} among them, as "
+            "32-bit numbers do beyond 2,147,483,647 values: write the file again with indptr as "
+            "64-bit numbers"
+        )
+    if ends[-1] > stored or (ends[-1] < stored and ends[-2] == ends[-1]):
+        raise InputError(
+            f"{where} {stored:,} values by {place}, as many as are stored, found {ends[-1]:,}, as "
+            "in files that an old anndata joined on disk: the last cells would be empty; join them "
+            "again with anndata 0.10.7 or later"
+        )
+    return ends
 
 
 def is_by_rows(group: h5py.Group, shape: tuple[int, int]) -> bool:
@@ -218,7 +261,9 @@ def read_matrix(item: Any, shape: tuple[int, int]) -> Any:
     if isinstance(item, h5py.Dataset):
         return _single(item[()])
     kind = sparse.csr_matrix if is_by_rows(item, shape) else sparse.csc_matrix
-    parts = (_single(item["data"][:]), item["indices"][:], item["indptr"][:])
+    ends = _ends(item, shape)
+    stored = slice(0, int(ends[-1]))
+    parts = (_single(item["data"][stored]), item["indices"][stored], ends)
     matrix = kind(parts, shape=shape)
     matrix.check_format(full_check=True)
     return matrix
@@ -253,11 +298,11 @@ def read_whole(path: Path) -> tuple[anndata.AnnData, list[str]]:
         items = matrix_items(file)
         parts: dict[str, Any] = {"X": _stored(items["X"], shape) if "X" in items else None}
         for group in _MEMBERS:
-            members, bad = _members(file, group, shape)
+            members, bad = _members(file, group, (obs.table.index, var.table.index))
             parts[group] = members
             left_out += [f"{group}[{name!r}]" for name in bad]
         if "raw" in items and "raw.var" in tables:
-            parts["raw"] = _raw(file, items["raw"], shape[0], tables["raw.var"])
+            parts["raw"] = _raw(file, items["raw"], obs.table.index, tables["raw.var"])
         used = [f"{name}_categories" for name in (*obs.table, *var.table)]
         if isinstance(file["obs"], h5py.Dataset):
             parts["uns"] = {name: v for name, v in parts["uns"].items() if name not in used}
@@ -268,18 +313,22 @@ def _stored(item: Any, shape: tuple[int, int]) -> Any:
     return item[()] if isinstance(item, h5py.Dataset) else read_matrix(item, shape)
 
 
-def _raw(file: h5py.File, item: Any, cells: int, var: pd.DataFrame) -> dict[str, Any]:
-    raw = {"X": _stored(item, shape_of(item, cells, len(var))), "var": var}
+def _raw(file: h5py.File, item: Any, cells: pd.Index, var: pd.DataFrame) -> dict[str, Any]:
+    raw = {"X": _stored(item, shape_of(item, len(cells), len(var))), "var": var}
     if "raw/varm" in file:
-        members, _ = _members(file, "raw/varm", (cells, len(var)))
+        members, _ = _members(file, "raw/varm", (cells, var.index))
         raw["varm"] = members
     return raw
 
 
 def _members(
-    file: h5py.File, group: str, shape: tuple[int, int]
+    file: h5py.File, group: str, names: tuple[pd.Index, pd.Index]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Read the members of a group that can be read and written, and name the others."""
+    """Read the members of a group that can be read and written, and name the others.
+
+    `names` are those of the cells and genes.
+    """
+    shape = (len(names[0]), len(names[1]))
     if group not in file:
         return {}, []
     members: dict[str, Any] = {}
@@ -294,6 +343,9 @@ def _members(
             value = _member(item[name], shape, is_layer=group == "layers")
             if needed and tuple(value.shape[: len(needed)]) != needed:
                 raise ValueError("a part of another shape")
+            own = names[1 if "var" in group else 0]
+            if needed and isinstance(value, pd.DataFrame) and not value.index.equals(own):
+                raise ValueError("a table with other names")
             _try_to_write(value)
             members[name] = value
         except Exception:

@@ -5,7 +5,7 @@ are held against the counts, and where several remain the user is asked.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -282,12 +282,20 @@ def _ask(columns: list[Column], agreement: Mapping[str, float], source: str) -> 
 
 def _ask_any(columns: Sequence[Column], obs: pd.DataFrame, source: str) -> str:
     there = ", ".join(map(str, obs.columns)) or "none"
-    divided = ", ".join(f"{column.name} ({column.classes})" for column in columns[:_SHOWN])
+    dividing = [*columns, *_numbered(obs, {column.name for column in columns})]
+    divided = ", ".join(f"{column.name} ({column.classes})" for column in dividing[:_SHOWN])
     groups = f", of which these divide the cells into groups: {divided}" if divided else ""
     return (
         f"{source}: expected a column of cell types, found the columns: {there}{groups}"
         f"{faulty_types(obs)}: name it with --labels COLUMN (datasets.label_column)"
     )
+
+
+def _numbered(obs: pd.DataFrame, known: Collection[str]) -> list[Column]:
+    """Return columns of whole numbers, which may be codes of types."""
+    names = [name for name in obs if isinstance(name, str) and name not in known]
+    whole = [name for name in names if pd.api.types.is_integer_dtype(obs[name])]
+    return [column for name in whole if not _fault(column := _grouping(obs, name), obs[name])]
 
 
 def faulty_types(obs: pd.DataFrame) -> str:

@@ -40,14 +40,15 @@ def loom_matrices(file: h5py.File) -> dict[str, Any]:
 def loom_features(file: h5py.File, path: Any) -> Features:
     """Read the names of the genes; raises `InputError` if there are none."""
     rows = file["row_attrs"]
-    ids, symbols = _find(rows, _IDS), _find(rows, _SYMBOLS)
-    if ids is None and symbols is None:
+    ids, named = _find(rows, _IDS), _all(rows, (*_SYMBOLS, "var_names"))
+    if ids is None and not named:
         raise _without_names(file, path)
     kinds, genomes = _find(rows, ("feature_types", "feature_type")), _find(rows, ("genome",))
-    texts = {name: _read_texts(rows[name]) for name in (ids, symbols, kinds, genomes) if name}
-    index = texts[symbols or ids or ""]
+    texts = {name: _read_texts(rows[name]) for name in (ids, *named, kinds, genomes) if name}
+    # Identifiers may stand in place of the symbols as well.
+    others = [name for name in named if ids is None or texts[name] != texts[ids]]
     return Features(
-        index=index,
+        index=texts[next(iter(others), ids or "")],
         ids={} if ids is None else {ids: texts[ids]},
         kinds=texts.get(kinds or ""),
         genomes=texts.get(genomes or ""),
@@ -98,8 +99,12 @@ def read_loom_matrix(matrix: h5py.Dataset) -> sparse.csr_matrix:
 
 def _find(group: Any, names: tuple[str, ...]) -> str | None:
     """Return the attribute with the first of the names, whatever the case of its letters."""
+    return next(iter(_all(group, names)), None)
+
+
+def _all(group: Any, names: tuple[str, ...]) -> list[str]:
     there = {name.lower(): name for name in group}
-    return next((there[name] for name in names if name in there), None)
+    return [there[name] for name in names if name in there]
 
 
 def _read_texts(dataset: Any) -> list[str]:

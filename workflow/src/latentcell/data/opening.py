@@ -12,6 +12,11 @@ import h5py
 from latentcell.runtime.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
+# Beginnings of what stands in place of a file that was not downloaded, in small letters.
+_STAND_INS = {
+    (b"<!doctype html", b"<html"): "a web page, such as one to sign in: download the file again",
+    (b"version https://git-lfs",): "a pointer of Git LFS: fetch the file with git lfs pull",
+}
 # Counts, most of them zero, compress to a hundredth; a file of zeros alone to a thousandth.
 _MOST_SWELLING = 500
 # Unpacked size in bytes up to which any ratio is accepted.
@@ -25,6 +30,17 @@ def is_gzip(path: Path) -> bool:
     """Tell from the first bytes whether a file is gzip, whatever its name."""
     with path.open("rb") as stream:
         return stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+def refuse_stand_in(path: Path) -> None:
+    """Refuse a web page or a pointer of Git LFS in place of a file; raises `InputError`."""
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        head = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginnings, found in _STAND_INS.items():
+        if head.startswith(beginnings):
+            raise InputError(f"{path}: expected a file of cells, found {found}")
 
 
 def unpacking(stream: IO[bytes]) -> IO[bytes]:
@@ -107,7 +123,8 @@ def broken_files_named(path: Path, kind: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        cut = isinstance(error, EOFError) or "truncated file" in reason
         raise InputError(
             f"{path}: expected a whole file in the format {kind}, found one that cannot be read "
-            f"({reason[:200]})"
+            f"({reason[:200]})" + (": copy or download it again" if cut else "")
         ) from error

@@ -5,6 +5,7 @@ and read by `CellFile.read`. Values are checked elsewhere (`latentcell.data.chec
 truncated, empty or of another kind raises `InputError`.
 """
 
+import csv
 import io
 import re
 import tarfile
@@ -26,7 +27,7 @@ from latentcell.config.settings import DatasetSettings
 from latentcell.data import h5ad
 from latentcell.data.checks import gene_frame
 from latentcell.data.folders import TENX_FILES, matrix_files
-from latentcell.data.formats import HDF5, detect_format
+from latentcell.data.formats import HDF5, detect_format, format_by_content
 from latentcell.data.genes import Features, Genes, genes_of, several_genomes
 from latentcell.data.h5ad import Block
 from latentcell.data.loom import (
@@ -41,6 +42,7 @@ from latentcell.data.opening import (
     broken_files_named,
     lines_of,
     open_bytes,
+    refuse_stand_in,
     refuse_swelling,
     unpacking,
 )
@@ -162,13 +164,35 @@ def open_cells(settings: DatasetSettings) -> CellFile:
     path = Path(settings.path or "")
     if not path.exists():
         raise InputError(f"datasets.path: expected a file or folder, found no {path}")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(
+            f"{path}: expected a file or folder, found a pipe or device, which cannot be read "
+            "twice: write the cells into a file"
+        )
     kind = detect_format(path) if settings.format == "auto" else settings.format
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: expected counts, found an empty file")
+    refuse_stand_in(path)
+    _refuse_contradictions(path, kind, settings)
     with broken_files_named(path, kind):
         if kind in HDF5:
             refuse_swelling(path)
         return _OPENERS[kind](path, settings)
+
+
+def _refuse_contradictions(path: Path, kind: str, settings: DatasetSettings) -> None:
+    """Refuse a format that the content denies, and an orientation of what says its own."""
+    found = format_by_content(path) if kind in HDF5 else None
+    if found not in (None, kind):
+        raise InputError(
+            f"{path}: expected the format {kind}, found the format {found}: say --format {found} "
+            "(datasets.format) or leave it out"
+        )
+    if settings.orientation != "auto" and kind in HDF5:
+        raise InputError(
+            f"{path}: expected a table or a matrix.mtx for --orientation (datasets.orientation), "
+            f"found the format {kind}, which says what its rows are: leave it out"
+        )
 
 
 def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
@@ -339,7 +363,8 @@ def read_10x_folder(
     parts: dict[str, Any] = {}
     for role, file in files.items():
         with open_bytes(file) as stream, broken_files_named(file, "10x-mtx"):
-            parts[role] = _parse_10x_part(role, stream)
+            parse = _parse_csv if ".csv" in file.name else _parse_10x_part
+            parts[role] = parse(role, stream)
     return _assemble_10x_parts(parts, path, orientation, genome)
 
 
@@ -436,6 +461,17 @@ def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
     # R writes the number of each row before it.
     numbered = all(len(row) > 1 and row[0] == str(n) for n, row in enumerate(rows, start=1))
     return [row[1:] for row in rows] if numbered else rows
+
+
+def _parse_csv(role: str, stream: IO[bytes]) -> list[list[str]]:
+    """Read the names of genes or cells from a table with a header, as Parse Biosciences has it."""
+    lines = (line.decode("utf-8-sig") for line in lines_of(stream))
+    rows = [row for row in csv.reader(lines) if row]
+    header = [name.strip().lower() for name in rows[0]] if rows else []
+    wanted = ("gene_id", "gene_name") if role == "genes" else ("bc_wells",)
+    places = [header.index(name) for name in wanted if name in header] or [0]
+    # Without a name, a gene is called by its identifier.
+    return [[row[place] or row[places[0]] for place in places] for row in rows[1:]]
 
 
 def _unquoted(field: str) -> str:
@@ -564,6 +600,7 @@ def _assemble_10x_parts(
         matrix = matrix.T.tocsr()
     cells, genes = matrix.shape
     rows = _without_header(rows, genes)
+    _refuse_parts([row[0] for row in rows], path)
     barcodes = [row[0] for row in _without_header(barcodes, cells)]
     features = Features(
         index=[row[0] for row in rows],
@@ -573,6 +610,17 @@ def _assemble_10x_parts(
         identified=any(len(row) > 1 for row in rows),
     )
     return _assemble_10x(matrix, barcodes, features, path, genome)
+
+
+def _refuse_parts(names: list[str], path: Path) -> None:
+    """Refuse a matrix of the spliced, unspliced and ambiguous counts of each gene."""
+    known = set(names)
+    if len(names) % 3 == 0 and names and all(f"{names[0]}{end}" in known for end in ("-U", "-A")):
+        raise InputError(
+            f"{path}: expected counts of genes, found the spliced, unspliced and ambiguous counts "
+            f"of each, such as {names[0]} and {names[0]}-U, as alevin-fry writes in USA mode: add "
+            "them up, for example with pyroe.load_fry(folder, output_format='scRNA') in Python"
+        )
 
 
 def _is_turned(shape: tuple[int, int], cells: int, genes: int) -> bool:
@@ -623,5 +671,7 @@ _OPENERS: dict[str, _Opener] = {
     "10x-h5": _open_read(lambda path, settings: read_10x_h5(path, settings.genome)),
     "10x-mtx": _open_read(lambda path, settings: _read_10x_files(path, settings)),
     "loom": _open_loom,
-    "table": _open_read(lambda path, settings: read_table(path, settings.orientation)),
+    "table": _open_read(
+        lambda path, settings: read_table(path, settings.orientation, settings.genome)
+    ),
 }

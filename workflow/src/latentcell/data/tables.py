@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from latentcell.data.checks import gene_frame
+from latentcell.data.genes import Features, genes_of
 from latentcell.data.naming import are_genes_rows
-from latentcell.data.opening import broken_files_named, lines_of, open_bytes
+from latentcell.data.opening import broken_files_named, lines_of, open_bytes, refuse_stand_in
 from latentcell.runtime.errors import InputError
 
 Orientation = Literal["auto", "cells-by-genes", "genes-by-cells"]
@@ -36,10 +36,22 @@ _MEASURES = re.compile(
     r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|(seurat_)?clusters?|leiden|louvain",
     re.IGNORECASE,
 )
+# Columns about genes in tables with genes in rows, as featureCounts and BioMart write them, and
+# what the first column is called there.
+_ABOUT_GENES = re.compile(
+    r"chr|chrom|chromosome|chromosome_name|start|end|strand|length|(gene_)?(bio)?type|description",
+    re.IGNORECASE,
+)
+_SYMBOLS = re.compile(
+    r"(external_)?gene_?(name|symbol)s?|gene_short_name|(hgnc_)?symbol", re.IGNORECASE
+)
+_GENE_CORNER = re.compile(r"(ensembl_?)?gene(s|_?ids?)?|ensembl(_?id)?", re.IGNORECASE)
 _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"}
 _ZERO, _POINT = b"0."
-# The number of the sample after a barcode.
-_SUFFIX = re.compile(r"-\d+$")
+# The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
+_SUFFIX = re.compile(r"[-.]\d+$")
+# The first fields of a region of the genome, as in fragments and peaks.
+_REGION = re.compile(rb"(chr[0-9A-Za-z_]+|GL\d+\.\d|KI\d+\.\d)\t\d+\t\d+(\t|$)")
 _BOM, _WIDE_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 _DECIMAL_COMMA, _THOUSANDS = re.compile(rb"[+-]?\d+,\d+"), re.compile(rb"[+-]?\d{1,3}(,\d{3})+")
 
@@ -49,12 +61,16 @@ def positional_genes(number: int) -> list[str]:
     return [f"gene-{index + 1:05d}" for index in range(number)]
 
 
-def read_table(path: Path, orientation: Orientation = "cells-by-genes") -> anndata.AnnData:
+def read_table(
+    path: Path, orientation: Orientation = "cells-by-genes", genome: str | None = None
+) -> anndata.AnnData:
     """Read a table of counts whose first column holds the names of the rows.
 
     A first line with anything but numbers is the header. Without a header, genes are named by
     position, and so are cells in a table of genes by cells. Columns about cells, such as
-    ``cell_type`` or ``nCount_RNA``, are read into ``obs``.
+    ``cell_type`` or ``nCount_RNA``, are read into ``obs``. Columns about genes, such as those of
+    featureCounts, say that rows are genes. Lines that begin with ``#`` before the table are
+    comments.
 
     Parameters
     ----------
@@ -62,6 +78,8 @@ def read_table(path: Path, orientation: Orientation = "cells-by-genes") -> annda
         Table, gzip-compressed or not.
     orientation
         What the rows are; ``auto``: genes if their names tell, otherwise cells.
+    genome
+        Genome whose genes are kept, in a table of several.
 
     Raises
     ------
@@ -75,15 +93,20 @@ def read_table(path: Path, orientation: Orientation = "cells-by-genes") -> annda
         raise InputError(f"{path}: expected lines of counts, found none")
     matrix = _stack(table.rows, table.width)
     names, columns = table.names, table.columns
-    if orientation == "auto":
+    if table.var:
+        orientation = "genes-by-cells"
+    elif orientation == "auto":
         turned = not table.obs and columns is not None and are_genes_rows(names, columns)
         if turned:
             warnings.warn(f"{path}: rows are taken for genes, by their names", stacklevel=2)
         orientation = "genes-by-cells" if turned else "cells-by-genes"
     if orientation == "genes-by-cells":
         barcodes = columns or [str(index) for index in range(table.width)]
-        return _assemble(matrix.T.tocsr(), barcodes, names, path)
-    adata = _assemble(matrix, names, columns or positional_genes(table.width), path)
+        symbols = next((v for name, v in table.var.items() if _SYMBOLS.fullmatch(name)), None)
+        features = Features(names, {}, symbols, identified=symbols is not None)
+        return _assemble(matrix.T.tocsr(), barcodes, features, path, genome)
+    features = Features(columns or positional_genes(table.width), {})
+    adata = _assemble(matrix, names, features, path, genome)
     for name, values in table.obs.items():
         adata.obs[name] = _numbers_if_all(values)
     return adata
@@ -104,16 +127,23 @@ class _Table:
         self.columns: list[str] | None = None
         self.names: list[str] = []
         self.rows: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
+        # Columns about cells, and about genes.
         self.obs: dict[str, list[Any]] = {}
+        self.var: dict[str, list[Any]] = {}
         self.width = 0
         self._header: list[str] | None = None
         self._fields = 0
-        # Positions of the columns about cells.
-        self._about: list[int] = []
+        # Values of the columns that hold no counts, by their positions.
+        self._about: dict[int, list[Any]] = {}
 
     def add(self, number: int, line: bytes) -> None:
         """Add a line; the first one says what separates its fields, and may be the header."""
         if number == 1:
+            if _REGION.match(line):
+                raise InputError(
+                    f"{self._path}: expected counts of genes, found regions of the genome, as in "
+                    "fragments or peaks of ATAC: take the matrix of the gene expression"
+                )
             self.separator = separator_of(line, self._path)
             if _is_header(line, self.separator):
                 self._header = next(
@@ -145,23 +175,44 @@ class _Table:
             return
         columns = _fit_header(self._header, fields, self._path)
         first = (rest or b"").split(self.separator)
-        self._about = [
-            place
-            for place, (column, field) in enumerate(zip(columns, first, strict=True))
-            if _MEASURES.fullmatch(column)
-            or (_ABOUT_CELLS.search(column) and not _is_number(field, self.separator))
-        ]
-        self.obs = {columns[place]: [] for place in self._about}
-        about = set(self._about)
-        self.columns = [name for place, name in enumerate(columns) if place not in about]
-        self.width = fields - len(about)
+        numeric = [_is_number(field, self.separator) for field in first]
+        if numeric == [False, True] and first[0] and not _is_about_cells(columns[0]):
+            raise InputError(
+                f"{self._path}: expected a table of cells and genes, found a line for each count "
+                f"({', '.join(self._header)}): make a column of each gene, for example with "
+                "pandas.DataFrame.pivot_table"
+            )
+        corner = self._header[0].strip() if len(self._header) > fields else ""
+        for place, (column, is_number) in enumerate(zip(columns, numeric, strict=True)):
+            if _is_about_genes(column, corner, is_number=is_number):
+                self._about[place] = self.var[column] = []
+            elif _MEASURES.fullmatch(column) or (_is_about_cells(column) and not is_number):
+                self._about[place] = self.obs[column] = []
+        self.columns = [name for place, name in enumerate(columns) if place not in self._about]
+        self.width = fields - len(self._about)
+        if not self.width:
+            raise InputError(
+                f"{self._path}: expected columns of counts, found only columns about cells or "
+                f"genes ({', '.join(columns)}): name the file with the counts; types in a file of "
+                "their own are named with --labels-file (datasets.labels)"
+            )
 
     def _take_about(self, rest: bytes) -> bytes:
         fields = rest.split(self.separator)
-        for place, values in zip(self._about, self.obs.values(), strict=True):
+        for place, values in self._about.items():
             values.append(fields[place].decode(errors="replace").strip())
-        about = set(self._about)
-        return self.separator.join(f for place, f in enumerate(fields) if place not in about)
+        return self.separator.join(f for place, f in enumerate(fields) if place not in self._about)
+
+
+def _is_about_cells(column: str) -> bool:
+    return _ABOUT_CELLS.search(column) is not None
+
+
+def _is_about_genes(column: str, corner: str, *, is_number: bool) -> bool:
+    """Tell whether a column is about genes: by its name, and by that of the row names."""
+    if not _GENE_CORNER.fullmatch(corner):
+        return False
+    return bool(_ABOUT_GENES.fullmatch(column) or (_SYMBOLS.fullmatch(column) and not is_number))
 
 
 def separator_of(line: bytes, path: Path) -> bytes:
@@ -279,6 +330,7 @@ class _LabelTable:
 
 
 def _rows(path: Path) -> list[list[str]]:
+    refuse_stand_in(path)
     lines = list(_lines(path))
     if not lines:
         return []
@@ -289,7 +341,8 @@ def _rows(path: Path) -> list[list[str]]:
     if separator == b"," and bare.count(b";") > bare.count(b","):
         separator = b";"
     text = (line.decode(errors="replace") for line in lines)
-    return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
+    with broken_files_named(path, "table"):
+        return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
 
 
 def _find_barcodes(
@@ -303,24 +356,38 @@ def _find_barcodes(
     key = int(known.sum().to_numpy().argmax())
     if known[key].any():
         return key, lambda name: name
-    bare = pd.Index([_SUFFIX.sub("", str(name)) for name in barcodes])
-    shortened = table.map(lambda name: _SUFFIX.sub("", str(name)))
-    known = shortened.isin(set(bare))
+    spelling = {_bare(name): str(name) for name in barcodes}
+    spelt = table.map(lambda name: spelling.get(_bare(name), name))
+    known = spelt.isin(set(barcodes))
     key = int(known.sum().to_numpy().argmax())
-    found = shortened.loc[known[key], key]
-    if len(found) and bare.is_unique and not found.duplicated().any():
-        spelling = dict(zip(bare, barcodes, strict=True))
+    names, found = table.loc[known[key], key], spelt.loc[known[key], key]
+    if (
+        len(found)
+        and len(spelling) == len(barcodes)
+        and not found.duplicated().any()
+        and _are_of_one_sample(names, found)
+    ):
         warnings.warn(
-            f"{path}: barcodes such as {table.loc[known[key], key].iloc[0]} are taken for those of "
-            f"the counts, such as {barcodes[0]}",
+            f"{path}: barcodes such as {names.iloc[0]} are taken for those of the counts, such as "
+            f"{barcodes[0]}",
             stacklevel=4,
         )
-        return key, lambda name: spelling.get(_SUFFIX.sub("", str(name)), name)
+        return key, lambda name: spelling.get(_bare(name), name)
     there = ", ".join(str(name) for name in table.iloc[min(1, len(table) - 1)])
     raise InputError(
         f"{path}: expected barcodes such as {barcodes[0]}, found none of the "
         f"{len(barcodes):,} in any column, but lines such as {there[:80]!r}"
     )
+
+
+def _bare(name: Any) -> str:
+    return _SUFFIX.sub("", str(name))
+
+
+def _are_of_one_sample(names: "pd.Series[Any]", likes: "pd.Series[Any]") -> bool:
+    """Tell whether the numbers at the ends of names are those of others, or all the same."""
+    ends, others = ([str(name)[len(_bare(name)) + 1 :] for name in one] for one in (names, likes))
+    return ends == others or len(set(ends)) == 1
 
 
 def _refuse_two_types(types: "pd.Series[str]", path: Path) -> None:
@@ -355,7 +422,25 @@ def _cell_type_column(
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Iterate over the non-blank lines of a file, packed or not, without their ends."""
+    """Iterate over the lines of a table, packed or not, without their ends.
+
+    Blank lines are left out, and lines before the table that begin with ``#``, unless the last of
+    them names the columns.
+    """
+    lines = _plain_lines(path)
+    comment, first = None, next(lines, None)
+    while first is not None and first.startswith(b"#"):
+        comment, first = first, next(lines, None)
+    if first is None:
+        return
+    separator = separator_of(first, path)
+    if comment is not None and comment.count(separator) == first.count(separator) > 0:
+        yield comment.lstrip(b"#").lstrip()
+    yield first
+    yield from lines
+
+
+def _plain_lines(path: Path) -> Iterator[bytes]:
     with broken_files_named(path, "table"), open_bytes(path) as stream:
         for number, line in enumerate(lines_of(stream)):
             if number == 0 and line.startswith(_WIDE_BOMS):
@@ -467,10 +552,15 @@ def _fit_header(columns: list[str], width: int, path: Path) -> list[str]:
 
 
 def _assemble(
-    matrix: sparse.csr_matrix, barcodes: list[str], symbols: list[str], path: Path
+    matrix: sparse.csr_matrix,
+    barcodes: list[str],
+    features: Features,
+    path: Path,
+    genome: str | None,
 ) -> anndata.AnnData:
-    return anndata.AnnData(
-        matrix,
-        obs=pd.DataFrame(index=pd.Index(barcodes, dtype=object)),
-        var=gene_frame(None, symbols, str(path)),
-    )
+    genes = genes_of(features, str(path), genome)
+    for note in genes.notes:
+        warnings.warn(note, stacklevel=3)
+    kept = matrix if genes.kept is None else matrix[:, genes.kept]
+    obs = pd.DataFrame(index=pd.Index(barcodes, dtype=object))
+    return anndata.AnnData(kept, obs=obs, var=genes.table)

@@ -73,7 +73,7 @@ class FigureEntry:
         """Draw the figure."""
         # Imported here because of pandas, and by name for `code_digest`.
         from latentcell.figures import comparison, few_labels, leaderboard, measures, study
-        from latentcell.figures.legends import head
+        from latentcell.figures.legends import head, letter_panels
 
         modules = {
             module.__name__.rpartition(".")[2]: module
@@ -82,6 +82,7 @@ class FigureEntry:
         module, name = self.function.split(".")
         function: Callable[[object], Figure] = getattr(modules[module], name)
         figure = function(data if self.table is None else data.table(self.table))
+        letter_panels(figure)
         if len(data.settings.dataset_names()) > 1:
             head(figure, f"Data set {data.dataset}")
         return figure
@@ -238,8 +239,8 @@ def _of_table(
 
 _MATRICES = (
     "Confusion matrices of the study's classifier on {subsets}: test cells, summed over "
-    "replicates. Numbers are cells, colours are shares of the true type, grey rows are types "
-    "without test cells."
+    "replicates. Colours and numbers are percentages of the true type's cells; n at the right is "
+    "the number of these cells. Grey rows are types without test cells."
 )
 _CURVES = (
     "Learning curves of the study's classifier on {subsets}: accuracy on training (solid) and "
@@ -261,8 +262,9 @@ FIGURES: dict[str, FigureEntry] = {
         "The study's classifier on raw counts, on the largest number of principal components and "
         "on the largest chosen latent space of each subset. Top: accuracy on training (solid) and "
         "validation cells (dashed) by epoch, mean and standard deviation over replicates. Bottom: "
-        "confusion matrices of test cells, summed over replicates. Numbers are cells, colours are "
-        "shares of the true type, grey rows are types without test cells.",
+        "confusion matrices of test cells, summed over replicates. Colours and numbers are "
+        "percentages of the true type's cells; n at the right is the number of these cells. Grey "
+        "rows are types without test cells.",
         "study.figure3",
         _classifier_files(key_inputs, "history.csv", "metrics.json"),
         has_study_classifier,

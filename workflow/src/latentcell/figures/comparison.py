@@ -156,7 +156,8 @@ def contrast_figure(data: "FigureData") -> "Figure":
     names = list(dict.fromkeys(table["level"]))
     levels = [Series(name, *look) for name, look in zip(names, _LEVELS, strict=False)]
     rows = [table[table["second"] == one].drop_duplicates(_ROW) for one in baselines]
-    numbers = [max(len(part), 1) for part in rows]
+    # Three rows at least, as high as the name of the baseline is long.
+    numbers = [max(len(part), 3) for part in rows]
     height = 0.9 + 0.6 * len(baselines) + 0.22 * sum(numbers)
     figure = new_figure(DOUBLE_COLUMN, height + legend_height(names, DOUBLE_COLUMN))
     shape = (len(baselines), len(_MEASURES))
@@ -168,10 +169,11 @@ def contrast_figure(data: "FigureData") -> "Figure":
         grid[0][0].set_ylabel("Representation")
         return figure
     rope = _POINTS * data.settings.comparison.rope
-    for line, second, part in zip(grid, baselines, rows, strict=True):
+    for line, second, part, number in zip(grid, baselines, rows, numbers, strict=True):
         drawn = table[table["second"] == second]
         _draw_contrasts(line, drawn, part, levels, rope)
-        line[0].set_ylabel(f"Baseline: {plain(input_title(second), LABEL)}")
+        line[0].set_ylim(0.4 - number, 0.6)
+        line[0].set_ylabel(f"Baseline:\n{plain(input_title(second), LABEL)}")
     ends = (abs(x) for axes in grid.flat for x in axes.dataLim.intervalx)
     furthest = max([1.0, *filter(np.isfinite, ends)])
     grid[0][0].set_xlim(-1.08 * furthest, 1.08 * furthest)
@@ -230,7 +232,7 @@ def probability_figure(pairs: pd.DataFrame) -> "Figure":
     pairs = pairs[pairs["measure"] == "accuracy"]
     labels = [label for label, _, _ in _OUTCOMES.values()]
     rows = max(len(pairs), 1)
-    figure = new_figure(DOUBLE_COLUMN * 0.75, 0.6 + 0.27 * rows + legend_height(labels, 4))
+    figure = new_figure(DOUBLE_COLUMN, 0.6 + 0.27 * rows + legend_height(labels, DOUBLE_COLUMN))
     axes = figure.subplots()
     axes.set_xlabel("Posterior probability (%)")
     axes.set_ylabel("Input")
@@ -308,7 +310,7 @@ def protocol_figure(table: pd.DataFrame) -> "Figure":
         labels.append("published")
         handles.append(Line2D([], [], **_published_mark()))
     rows = max(len(table), 1)
-    figure = new_figure(SINGLE_COLUMN + 0.8, 0.6 + 0.42 * rows + legend_height(labels, 3))
+    figure = new_figure(SINGLE_COLUMN, 0.6 + 0.42 * rows + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     axes.set_xlabel("Test accuracy (share of cells)")
     axes.set_ylabel("Input")

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 LINE_STYLES = {"training": "-", "validation": "--"}
-_PANEL = 1.45
+# Panels of learning curves: at most so many in a row, height, and height of the legend, in inches.
+ACROSS, PANEL, HEAD = 4, 1.45, 0.3
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ def plain_lines(title: str) -> str:
 @styled
 def accuracy_curves(panels: Sequence[CurvePanel]) -> "Figure":
     """Draw learning curves of many inputs (figures S4 and S6)."""
-    columns = min(3, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    figure = new_figure(DOUBLE_COLUMN * max(columns, 2) / 3, 0.3 + _PANEL * rows)
+    rows = math.ceil(len(panels) / ACROSS)
+    columns = math.ceil(len(panels) / rows)
+    figure = new_figure(DOUBLE_COLUMN, HEAD + PANEL * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     draw_accuracy_panels(list(grid.flat), panels, columns)
     split_legend(figure)

@@ -28,9 +28,10 @@ def few_labels_figure(table: pd.DataFrame) -> "Figure":
     titles = {representation: input_title(representation) for representation, _ in pairs.values()}
     looks = PairLooks.of(titles, list(dict.fromkeys(name for _, name in pairs.values())))
     figure = new_figure(DOUBLE_COLUMN, 2.5 + legend_height(looks.labels, DOUBLE_COLUMN))
-    accuracy, macro_f1 = figure.subplots(1, 2)
+    accuracy, macro_f1 = figure.subplots(1, 2, sharey=True)
     accuracy.set_ylabel("Test accuracy (share of cells)")
     macro_f1.set_ylabel("Test macro-F1")
+    macro_f1.tick_params(labelleft=True)
     for axes in (accuracy, macro_f1):
         axes.set_xlabel("Labelled training cells (share of all)")
         if not say_empty(axes, table):

@@ -5,14 +5,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from latentcell.figures.curves import LINE_STYLES, draw_curves, plain_lines, robust_limits
+from latentcell.figures.curves import (
+    ACROSS,
+    HEAD,
+    LINE_STYLES,
+    draw_curves,
+    plain_lines,
+    robust_limits,
+)
 from latentcell.figures.legends import legend_height, outside_legend, type_legend
 from latentcell.figures.style import (
+    BLUE,
     DOUBLE_COLUMN,
-    SINGLE_COLUMN,
+    ORANGE,
     TypeStyle,
+    edge_of,
     new_figure,
     sequence_colours,
     styled,
@@ -22,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MEASURES = {"elbo": ("ELBO", "#0072B2"), "enre": ("log p(x|z)", "#D55E00")}
+MEASURES = {"elbo": ("ELBO", BLUE), "enre": ("log p(x|z)", ORANGE)}
 _PANEL = 1.75
 
 
@@ -47,7 +57,8 @@ def draw_types(axes: "Axes", points: pd.DataFrame, styles: Mapping[str, TypeStyl
             s=point_size(len(points)),
             c=style.colour,
             marker=style.marker,
-            linewidths=0,
+            edgecolors=edge_of(style.colour),
+            linewidths=0.2 if edge_of(style.colour) != style.colour else 0,
             rasterized=len(points) > 1000,
         )
     finish_map(axes)
@@ -59,7 +70,8 @@ def point_size(cells: int) -> float:
 
 
 def finish_map(axes: "Axes") -> None:
-    """Label the axes of a tSNE map, without ticks."""
+    """Label the axes of a tSNE map, without ticks; distances are alike in both directions."""
+    axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel("tSNE 1")
@@ -80,24 +92,30 @@ def _measure_legend(figure: "Figure") -> None:
 def _draw_bounds(axes: "Axes", panel: LatentPanel, labelled: bool) -> None:
     for measure, (_, colour) in MEASURES.items():
         draw_curves(axes, panel.history, measure, colour)
-    limits = robust_limits(panel.history[list(MEASURES)].to_numpy(float))
-    if limits:
-        axes.set_ylim(*limits)
     axes.set_title(plain_lines(panel.title))
     axes.set_xlabel("Epoch")
     if labelled:
         axes.set_ylabel("ELBO and log p(x|z)\n(nats per cell)")
 
 
+def _share_bounds(grid: "Sequence[Axes]", columns: int, panels: Sequence[LatentPanel]) -> None:
+    """Give all panels of bounds the same axis, with numbers at the left of each row."""
+    values = [panel.history[list(MEASURES)].to_numpy(float).ravel() for panel in panels]
+    limits = robust_limits(np.concatenate(values))
+    for index, axes in enumerate(grid):
+        axes.sharey(grid[0]) if index else None
+        axes.tick_params(labelleft=index % columns == 0)
+    if limits:
+        grid[0].set_ylim(*limits)
+
+
 @styled
 def bounds_and_maps(panels: Sequence[LatentPanel], styles: Mapping[str, TypeStyle]) -> "Figure":
     """Draw learning curves of generative models above maps of their latents (figure 2)."""
-    columns = min(4, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    # A legend of many types needs the full width.
-    width = DOUBLE_COLUMN if len(styles) > 20 else max(SINGLE_COLUMN, DOUBLE_COLUMN * columns / 4)
-    height = 0.3 + 2 * _PANEL * rows + legend_height(list(styles), width)
-    figure = new_figure(width, height)
+    rows = math.ceil(len(panels) / ACROSS)
+    columns = math.ceil(len(panels) / rows)
+    height = HEAD + 2 * _PANEL * rows + legend_height(list(styles), DOUBLE_COLUMN)
+    figure = new_figure(DOUBLE_COLUMN, height)
     grid = figure.subplots(2 * rows, columns, squeeze=False)
     for index in range(rows * columns):
         row, column = divmod(index, columns)
@@ -109,6 +127,7 @@ def bounds_and_maps(panels: Sequence[LatentPanel], styles: Mapping[str, TypeStyl
         _draw_bounds(above, panels[index], column == 0)
         draw_types(below, panels[index].points, styles)
         below.set_title(plain_lines(panels[index].map_title))
+    _share_bounds([axes for line in grid[::2] for axes in line][: len(panels)], columns, panels)
     _measure_legend(figure)
     type_legend(figure, styles, "Cell type")
     return figure
@@ -140,7 +159,8 @@ def counts_and_clusters(points: pd.DataFrame, title: str) -> "Figure":
     colours = sequence_colours(len(clusters))
     styles = {name: TypeStyle(colour, "o") for name, colour in zip(names, colours, strict=True)}
     figure = new_figure(DOUBLE_COLUMN, 3.0 + legend_height(names, DOUBLE_COLUMN))
-    left, right = figure.subplots(1, 2)
+    left, beside, right = figure.subplots(1, 3, width_ratios=(1, 0.04, 1))
+    beside.set_label("<colorbar>")
     counts = points["umi_count"].clip(lower=1)
     options: dict[str, Any] = {
         "s": point_size(len(points)),
@@ -153,7 +173,7 @@ def counts_and_clusters(points: pd.DataFrame, title: str) -> "Figure":
     finish_map(left)
     left.set_title(plain_lines(title))
     ticks = round_numbers(float(counts.min()), float(counts.max()))
-    bar = figure.colorbar(shown, ax=left, shrink=0.8, label="UMIs per cell")
+    bar = figure.colorbar(shown, cax=beside, label="UMIs per cell")
     bar.set_ticks(ticks, labels=[f"{tick:,.0f}" for tick in ticks])
     bar.minorticks_off()
     named = points.assign(cell_type="cluster " + points["cluster"].astype(str))

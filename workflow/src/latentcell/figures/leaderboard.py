@@ -13,6 +13,7 @@ from latentcell.figures.style import (
     BLUE,
     DOUBLE_COLUMN,
     NEUTRAL,
+    SMALLEST,
     VERMILLION,
     Series,
     new_figure,
@@ -53,7 +54,7 @@ def leaderboard_figure(table: pd.DataFrame) -> "Figure":
     looks = PairLooks.of(names, sorted(ranked["classifier"].unique()))
     figure = new_figure(DOUBLE_COLUMN, 3.4 + legend_height(looks.labels, DOUBLE_COLUMN))
     axes = figure.subplots()
-    axes.set_xlabel("Seconds of the processor, representation and classifier together")
+    axes.set_xlabel("CPU seconds of representation and classifier together")
     axes.set_ylabel("Test accuracy (share of cells)")
     if say_empty(axes, table):
         return figure
@@ -117,21 +118,29 @@ def _shown(seconds: float) -> float:
 
 
 def _name_best(axes: "Axes", best: pd.DataFrame) -> None:
-    """Label the best in the corner above all points, with lines to their points."""
+    """Number the points of the best, and list their names in the corner above all points."""
     bottom, top = axes.get_ylim()
+    axes.set_yticks([tick for tick in axes.get_yticks() if bottom <= tick < min(top, 1.01)])
     axes.set_ylim(bottom, bottom + (top - bottom) / (1 - _LINE * (len(best) + 0.5)))
     for rank, row in enumerate(best.to_dict("records")):
         axes.annotate(
             plain(f"{rank + 1}. {row['representation']}, {row['classifier']}", 60),
-            (_shown(row["seconds"]), row["accuracy_mean"]),
+            (1, 1),
+            xycoords="axes fraction",
             xytext=(0.98, 1 - _LINE * (rank + 0.4)),
             textcoords="axes fraction",
             ha="right",
             va="top",
-            fontsize=6,
-            # Covers lines to other points.
-            bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
-            arrowprops={"arrowstyle": "-", "color": NEUTRAL, "linewidth": 0.4, "shrinkB": 3},
+            fontsize=SMALLEST,
+        )
+        axes.annotate(
+            str(rank + 1),
+            (_shown(row["seconds"]), row["accuracy_mean"]),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALLEST,
+            weight="bold",
         )
 
 
@@ -144,7 +153,7 @@ def _draw_floor(axes: "Axes", table: pd.DataFrame) -> None:
             *(0.01, float(floor.max())),
             "commonest type for every cell",
             transform=axes.get_yaxis_transform(),
-            fontsize=6,
+            fontsize=SMALLEST,
             va="bottom",
             color=NEUTRAL,
         )

@@ -10,16 +10,20 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure, SubFigure
 
-_LETTER = 0.052  # approximate width in inches at 6 points
+_GLYPH = 0.052  # approximate width in inches at 6 points
 _HANDLE = 0.32
 _LINE = 0.125
 _HEAD = 0.2
+NO_PANEL = "no panel"  # label of axes that hold a legend alone
+
+
+_BESIDE = ("<colorbar>", NO_PANEL)
 
 
 def legend_columns(labels: Sequence[str], width: float) -> int:
     """Number of columns that fit the longest label, with evenly filled rows."""
     widest = max((len(plain(label, LABEL)) for label in labels), default=1)
-    fitting = max(1, min(len(labels), int(width / (_LETTER * widest + _HANDLE))))
+    fitting = max(1, min(len(labels), int(width / (_GLYPH * widest + _HANDLE))))
     rows = max(1, math.ceil(len(labels) / fitting))
     return max(1, math.ceil(len(labels) / rows))
 
@@ -71,6 +75,36 @@ def outside_legend(
         handletextpad=0.4,
     )
     legend.set_label(side)
+
+
+def letter_panels(figure: "Figure") -> None:
+    """Write the letters a, b, c ... at the panels of a figure with several.
+
+    Colour bars have none. Letters follow the order in which the panels were made.
+    """
+    panels = [a for a in figure.axes if a.get_visible() and a.get_label() not in _BESIDE]
+    if len(panels) < 2:
+        return
+    for index, axes in enumerate(panels):
+        text = axes.annotate(
+            panel_letter(index),
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(-3, 4),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            size=8,
+            weight="bold",
+            annotation_clip=False,
+        )
+        text.set_gid(f"panel-{panel_letter(index)}")
+
+
+def panel_letter(index: int) -> str:
+    """Return the letter of a panel: a to z, then aa, ab and so on."""
+    rest, place = divmod(index, 26)
+    return (panel_letter(rest - 1) if rest else "") + chr(ord("a") + place)
 
 
 def head(figure: "Figure", text: str) -> None:

@@ -21,6 +21,7 @@ from latentcell.figures.style import (
     KINDS,
     NEUTRAL,
     SINGLE_COLUMN,
+    SMALLEST,
     Series,
     TypeStyle,
     new_figure,
@@ -58,7 +59,8 @@ def explained_variance(
     marked : sequence of int
         Numbers of components to mark and annotate.
     """
-    figure = new_figure(SINGLE_COLUMN, 2.6)
+    labels = [label for name in names.values() for label in (name, f"{name}, test cells")]
+    figure = new_figure(SINGLE_COLUMN, 2.4 + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     for (cells, name), colour in zip(names.items(), sequence_colours(len(names)), strict=True):
         groups = variance[variance["cells"] == cells].groupby("k")["explained_variance_percent"]
@@ -76,12 +78,13 @@ def explained_variance(
         if first or last:
             shift = (-2, 4) if first else (2, -8)
             points = zip(chosen.index.to_numpy(float), chosen, strict=True)
-            read_off(axes, points, "{:.1f} %", shift, size=5, color=colour)
+            read_off(axes, points, "{:.1f} %", shift, size=SMALLEST, color=colour)
     axes.set_xlabel("Principal components, k")
     axes.set_ylabel("Explained variance, cumulative (%)")
     axes.set_ylim(bottom=0)
     axes.margins(x=0.1, y=0.12)
-    axes.legend(loc="lower right")
+    curves = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    outside_legend(figure, curves, labels, "lower")
     return figure
 
 
@@ -105,7 +108,7 @@ def class_shares(counts: Mapping[str, pd.Series], styles: Mapping[str, TypeStyle
     labels = [f"{name} (n = {int(table[name].sum()):,})" for name in table]
     thickness = 0.8 / len(table.columns)
     height = 0.6 + max(0.16, 0.08 * len(table.columns)) * len(table)
-    figure = new_figure(SINGLE_COLUMN + 1.2, height + legend_height(labels, SINGLE_COLUMN))
+    figure = new_figure(SINGLE_COLUMN, height + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     opacities = np.linspace(1, 0.35, len(labels)) if len(labels) > 1 else np.ones(1)
     for index, (name, opacity) in enumerate(zip(table, opacities, strict=True)):
@@ -115,6 +118,8 @@ def class_shares(counts: Mapping[str, pd.Series], styles: Mapping[str, TypeStyle
             height=thickness,
             color=[styles[kind].colour for kind in table.index],
             alpha=float(opacity),
+            edgecolor=NEUTRAL,
+            linewidth=0.3,
         )
     axes.set_yticks(np.arange(len(table)), [plain(str(kind)) for kind in table.index])
     axes.set_ylim(-0.6, len(table) - 0.4)
@@ -137,8 +142,7 @@ def accuracy_by_dimension(table: pd.DataFrame) -> "Figure":
     groups = list(table.groupby("subset", sort=False)) or [(0, table)]
     columns = min(3, len(groups))
     rows = math.ceil(len(groups) / columns)
-    figure = new_figure(max(SINGLE_COLUMN, DOUBLE_COLUMN * columns / 2.5), 0.4 + 2.4 * rows)
-    figure.set_figwidth(min(figure.get_figwidth(), DOUBLE_COLUMN))
+    figure = new_figure(SINGLE_COLUMN if columns == 1 else DOUBLE_COLUMN, 0.4 + 2.4 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     handles: dict[str, Artist] = {}
     for axes in grid.flat[len(groups) :]:

@@ -137,6 +137,6 @@ def _confusions(data: FigureData, keys: Sequence[Key]) -> list[ConfusionPanel]:
     for key in keys:
         paths = job_files(data.settings, data.dataset, [key], f"{STUDY_CLASSIFIER}/metrics.json")
         labels, counts = sum_confusions(data.folder / path for path in paths)
-        tested = f"{counts.sum():,} test cells, accuracy {accuracy(counts):.3f}"
+        tested = f"accuracy {accuracy(counts):.3f} (n = {counts.sum():,})"
         panels.append(ConfusionPanel(f"{data.title(key)}\n{tested}", labels, counts))
     return panels

@@ -17,11 +17,13 @@ from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE, is_marking
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SINGLE_COLUMN = 3.5
-DOUBLE_COLUMN = 7.2
+# Widths in inches of one and of two columns of a journal: 85 and 174 mm.
+SINGLE_COLUMN = 85 / 25.4
+DOUBLE_COLUMN = 174 / 25.4
+SMALLEST = 6  # points; journals ask for no smaller text at printed size
 MAX_HEIGHT = 60.0
 LABEL = 40  # characters of a label in a legend or of a row
-DPI = 200
+DPI = 300
 # Colours of Okabe and Ito, distinct for all kinds of colour vision.
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 NEUTRAL = "#555555"
@@ -36,9 +38,9 @@ _RC = {
     "font.size": 7,
     "axes.titlesize": 7,
     "axes.labelsize": 7,
-    "xtick.labelsize": 6,
-    "ytick.labelsize": 6,
-    "legend.fontsize": 6,
+    "xtick.labelsize": SMALLEST,
+    "ytick.labelsize": SMALLEST,
+    "legend.fontsize": SMALLEST,
     "legend.frameon": False,
     "figure.titlesize": 8,
     "axes.spines.top": False,
@@ -50,7 +52,8 @@ _RC = {
     "savefig.dpi": DPI,
     "figure.dpi": DPI,
     "svg.hashsalt": "latentcell",
-    "svg.fonttype": "path",
+    # Text stays text, so that it can be edited and searched.
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
 # Fonts for letters that DejaVu Sans lacks, where one is installed: all scripts, then some of them.
@@ -147,6 +150,12 @@ def _generated_colour(index: int) -> str:
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in channels)
 
 
+def edge_of(colour: str) -> str:
+    """Colour of the edge of a mark: grey for light colours, which white paper would swallow."""
+    red, green, blue = (channel / 255 for channel in _channels(colour))
+    return NEUTRAL if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.75 else colour
+
+
 def free_colours(number: int) -> list[str]:
     """Colours that differ from those of the kinds of representations."""
     kinds = [_channels(series.colour) for series in KINDS.values()]
@@ -235,7 +244,7 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save(figure: "Figure", stem: str | Path) -> list[Path]:
-    """Write a figure as PDF, PNG (200 dpi) and SVG, atomically and reproducibly.
+    """Write a figure as PDF, PNG (300 dpi) and SVG, atomically and reproducibly.
 
     Figures of simulated cells are marked (`latentcell.runtime.mark`), in the image and in the
     title of the file.

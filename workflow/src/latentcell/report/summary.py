@@ -134,5 +134,5 @@ def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
             "counts and genes have none."
         )
     else:
-        notes.append("`grid.quality: true` adds NMI, ARI and silhouette of each representation.")
+        notes.append("`grid.quality` adds NMI, ARI and silhouette of each representation.")
     return notes

@@ -33,7 +33,7 @@ _TOPICS = {
     "published": ("Tables", "Models and inputs in numbers", ""),
 }
 _OWN_TOPICS = {"leaderboard": "leaderboard", "few_labels": "few-labels"} | dict.fromkeys(
-    ("contrasts", "class_contrasts"), "contrasts"
+    ("contrasts", "class_contrasts", "latent_gains"), "contrasts"
 )
 _BASES = {"as-run": "removed from as run", "controlled": "added to controlled"}
 _ACCURACY = "Test accuracy (share of cells)"

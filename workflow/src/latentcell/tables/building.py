@@ -135,6 +135,12 @@ def _over_datasets(records: Records, settings: Settings, _: str) -> pd.DataFrame
     return over_datasets_table(_on_first(records["classifiers"], settings), settings)
 
 
+def _latent_gains(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.latent_gains import latent_gains_table
+
+    return latent_gains_table(_on_first(records["classifiers"], settings), settings)
+
+
 def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.latents import latents_table
 
@@ -247,6 +253,7 @@ BUILDERS: dict[str, Build] = {
     "contrasts": _contrasts,
     "class_contrasts": _class_contrasts,
     "over_datasets": _over_datasets,
+    "latent_gains": _latent_gains,
     "latents": _latents,
     "protocols": _protocols,
     "controlled": _controlled,

@@ -19,7 +19,7 @@ from latentcell.tables.entry import (
     has_contrasts,
     has_deposit,
 )
-from latentcell.tables.headings import Heading
+from latentcell.tables.headings import Heading, method_title
 
 # Names of records, tables and other files from which tables are built.
 NEEDS = (
@@ -237,6 +237,30 @@ _CONTRAST_TABLES = (
         empty="No contrast has two data sets.",
     ),
     TableEntry(
+        name="latent_gains",
+        title="Methods with a learnt latent against the best method without",
+        caption="Differences in accuracy, balanced accuracy and macro-F1 on test cells between "
+        "each method with a latent of the grid's models and the best method without one, chosen by "
+        "accuracy on validation cells, with 95 % intervals and the probabilities of a better, "
+        "equal or worse method.",
+        needs=("classifiers",),
+        remarks=(
+            "Against: the method with the highest mean accuracy on validation cells among those "
+            "without a latent of the grid's models. Difference: with its 95 % interval over "
+            "replicates (corrected resampled t-test). Probabilities: Bayesian correlated t-test "
+            "(Benavoli et al. 2017). Equal: within `comparison.rope`.",
+            COUNTED,
+        ),
+        category="Comparison",
+        is_wanted=lambda settings: bool(settings.grid.consensus),
+        headings=_PAIRED
+        | {"first": Heading("Method", words=method_title)}
+        | {"second": Heading("Against", words=method_title)}
+        | {"own": Heading("Mean"), "opponent": Heading("Mean of the other")},
+        not_in_latex=("standard_error", "paired", "note"),
+        empty="The grid lacks methods with a latent, or methods without.",
+    ),
+    TableEntry(
         name="latents",
         title="Quality of representations",
         caption="Quality of each dense representation: agreement of Leiden clusters with the types "
@@ -255,7 +279,7 @@ _CONTRAST_TABLES = (
             "Accuracy: of `ffnn`, or else of the first classifier of the grid. Intervals are "
             "corrected resampled t intervals over replicates.",
         ),
-        is_wanted=lambda settings: settings.grid.quality,
+        is_wanted=lambda settings: settings.grid.quality > 0,
         headings=_QUALITY_HEADINGS,
         not_in_latex=("test_", "clusters", "perplexity", "mutual_", "components_above"),
     ),

@@ -35,7 +35,7 @@ class Heading:
     thousands: Literal["", ","] = ""
 
 
-def _pair(method: str) -> str:
+def method_title(method: str) -> str:
     """Format the name of a method: representation and classifier."""
     representation, plus, classifier = method.partition(" + ")
     return f"{input_title(representation)}{plus}{classifier}"
@@ -76,7 +76,7 @@ HEADINGS: dict[str, Heading] = {
     "dim": Heading("Dimensions", 0),
     "representation": Heading("Representation", words=input_title),
     "classifier": Heading("Classifier"),
-    "method": Heading("Method", words=_pair),
+    "method": Heading("Method", words=method_title),
     "first": Heading("First", words=input_title),
     "second": Heading("Second", words=input_title),
     # Measures

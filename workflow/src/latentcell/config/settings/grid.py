@@ -84,10 +84,11 @@ class GridSettings(Section):
     epochs: PositiveInt = Field(
         100, description="Epochs of generative models of other libraries (scVI, scANVI)."
     )
-    quality: bool = Field(
-        False,
-        description="Whether to measure the agreement of Leiden clusters and distances with the "
-        "types for each dense representation (docs/methods.md).",
+    quality: Annotated[int, Field(strict=True, ge=0)] = Field(
+        0,
+        description="Number of replicates, from the first, in which the agreement of Leiden "
+        "clusters and distances with the types is measured for each dense representation "
+        "(docs/methods.md); 0 measures none.",
     )
     seed: Seed = Field(
         1, description="Seed of the methods in replicate 1; models and `ffnn` have their own."

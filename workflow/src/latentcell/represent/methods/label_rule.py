@@ -2,8 +2,10 @@
 
 Zheng et al. (2017) gave each cell the type whose mean profile has the highest Spearman correlation
 with the cell over the 1,000 most dispersed genes, and reassigned some cells afterwards. The
-features are these correlations. A classifier on them knows how the labels were made: its accuracy
-shows how much of the labels the rule alone explains, and does not compete with others.
+features are these correlations, standardised by their means and standard deviations over training
+cells: depth moves all correlations of a cell together. A classifier on them knows how the labels
+were made: its accuracy shows how much of the labels the rule alone explains, and does not compete
+with others.
 """
 
 import numpy as np
@@ -32,10 +34,17 @@ def fit(training: Labelled, size: int, options: Options) -> Transform:
     genes = variable_genes(log_normalise(training.features), _GENES)
     profiles = _profiles(reference, genes)
 
-    def transform(counts: Counts) -> Features:
-        return rank_correlations(counts[:, genes].toarray(), profiles).astype(np.float32)
+    def correlate(counts: Counts) -> Doubles:
+        return rank_correlations(counts[:, genes].toarray(), profiles)
 
-    return Learnt(transform, {"genes": genes, "profiles": profiles}, {"types": reference.types})
+    learnt = correlate(training.features)
+    means, scales = learnt.mean(0), np.maximum(learnt.std(0), np.finfo(np.float32).eps)
+
+    def transform(counts: Counts) -> Features:
+        return ((correlate(counts) - means) / scales).astype(np.float32)
+
+    arrays = {"genes": genes, "profiles": profiles, "means": means, "scales": scales}
+    return Learnt(transform, arrays, {"types": reference.types})
 
 
 def rank_correlations(cells: Doubles, profiles: Doubles) -> Doubles:
