@@ -85,7 +85,10 @@ class Split:
         from latentcell.represent.scvi_models import train_scvi
 
         training = Labelled(self.cells.counts[self.training], np.full(len(self.training), -1), ())
-        return self.once("scvi", lambda: train_scvi(training, 10, Options(seed=self.seed)))
+        fitted: tuple[Any, Any] = self.once(
+            "scvi", lambda: train_scvi(training, 10, Options(seed=self.seed))
+        )
+        return fitted
 
 
 def by_logistic(split: Split, features: Features, labels: Labels) -> np.ndarray:
@@ -174,7 +177,9 @@ def methods(share: float) -> dict[str, Callable[[Split], np.ndarray]]:
     }
 
 
-def measure(split: Split, wanted: list[str], done: set[tuple[str, float]]) -> Iterator[dict]:
+def measure(
+    split: Split, wanted: list[str], done: set[tuple[str, float]]
+) -> Iterator[dict[str, Any]]:
     """Rows of the methods that are wanted and not done."""
     test = split.split == "test"
     for method in wanted:

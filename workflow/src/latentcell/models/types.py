@@ -211,7 +211,7 @@ def fit_types(
                 (bound.elbo.mean() + how.label_weight * (right - penalty)).backward()
                 adam.step()
         row = _judge(model, z1.mean, labels)
-        fit.history.append({"epoch": epoch} | row)
+        fit.history.append({"epoch": epoch, **row})
         if row["log_loss"] < best or not len(labels.choosing):
             fit.epoch, best = epoch, row["log_loss"]
             state = {name: value.clone() for name, value in model.state_dict().items()}
