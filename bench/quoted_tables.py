@@ -531,6 +531,20 @@ def scale_steps() -> list[Column]:
 
 
 @table
+def ffnn_scale() -> list[Column]:
+    """Seconds of an epoch of the classifier on raw counts, before and after a change."""
+    rows = records("ffnn_scale").pivot(index="cells", columns="state", values="cpu_seconds")
+    headings = {
+        state: Heading(words, significant(state, 3))
+        for state, words in (
+            ("before", "Moments down to subnormal numbers"),
+            ("after", "Moments set to 0"),
+        )
+    }
+    return shown(rows.reset_index(), _CELLS | headings)
+
+
+@table
 def scale_slopes() -> list[Column]:
     """Exponents of a power of the number of cells."""
     measured = scale.read_rows(RESULTS / "scale.csv")
