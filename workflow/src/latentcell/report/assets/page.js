@@ -792,12 +792,16 @@
   });
   addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); printing = false; });
 
-  $("stage").addEventListener("change", chooseStage);
-  $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
-  $("curve").addEventListener("change", drawCurve);
-  dark.addEventListener("change", () => { charts(); drawCurve(); if (canvas) update(); });
+  // The page of an annotation has no learning curves.
+  const learning = $("stage") !== null;
+  if (learning) {
+    $("stage").addEventListener("change", chooseStage);
+    $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
+    $("curve").addEventListener("change", drawCurve);
+  }
+  dark.addEventListener("change", () => { charts(); if (learning) drawCurve(); if (canvas) update(); });
   // A run has no map if its classifier fits no input.
-  Promise.all([charts(), chooseStage(), data.maps.length ? startMap() : null]).then(() => {
+  Promise.all([charts(), learning ? chooseStage() : null, data.maps.length ? startMap() : null]).then(() => {
     unfold();
     document.documentElement.dataset.ready = "yes";
   });
