@@ -24,7 +24,7 @@ from latentcell.runtime.job import limit_threads
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
 DATASETS = ("pbmc68k-study", "zheng-sorted")
-SPLITS = range(1, 6)
+SPLITS = {"depth": range(1, 6), "genes": range(1, 4)}
 DEPTHS = (2, 10, 30, 100, 300, 1000, np.inf)
 GENES = (1, 3, 10, 100, 1000)
 # Random choices of the genes of a query on each split.
@@ -48,10 +48,12 @@ class Split:
         self.classifier = TypeClassifier.fit(counts, types, parts, SETTINGS)
         codes = codes_of(types, self.classifier.types)
         validation, test = (np.flatnonzero(parts == name) for name in ("validation", "test"))
-        self.held_out = HeldOut.draw(counts[validation], codes[validation], SETTINGS.seed)
+        self.held_out = HeldOut.draw(
+            counts[validation], types[validation], self.classifier.types, SETTINGS.seed
+        )
         self.test, self.codes = counts[test], codes[test]
         whole = self.logits(self.held_out.counts)
-        self.temperature = fit_temperature(whole, self.held_out.codes)
+        self.temperature = fit_temperature(whole, codes[validation])
 
     def logits(self, counts, present=None):
         return self.classifier.logits(self.classifier.features(counts, present))
@@ -87,7 +89,7 @@ def measured(pieces):
 def depth(dataset):
     """Probabilities of test cells that are thinned to depths."""
     pieces = {depth: [] for depth in DEPTHS}
-    for split in splits_of(dataset):
+    for split in splits_of(dataset, "depth"):
         calibration = split.calibration()
         for depth in DEPTHS:
             counts = thin(split.test, depth, np.random.default_rng([split.seed, 21]))
@@ -99,7 +101,7 @@ def depth(dataset):
 def genes(dataset):
     """Probabilities of test cells with a few of the variable genes, chosen at random."""
     pieces = {number: [] for number in GENES}
-    for split in splits_of(dataset):
+    for split in splits_of(dataset, "genes"):
         variable = split.classifier.representation.genes
         for number in GENES:
             for choice in range(CHOICES):
@@ -112,9 +114,9 @@ def genes(dataset):
     return [{"genes": number, **measured(pieces[number])} for number in GENES]
 
 
-def splits_of(dataset):
+def splits_of(dataset, part):
     cells = cells_of(dataset)
-    for seed in SPLITS:
+    for seed in SPLITS[part]:
         print(dataset, "split", seed, flush=True)
         yield Split(cells, seed)
 

@@ -577,6 +577,56 @@ def unseen_types() -> list[Column]:
     )
 
 
+def _reliability(name: str, evidence: str, heading: Heading) -> list[Column]:
+    """Probability, share right and calibration error before and after, by evidence."""
+    measures = {"probability": "probability", "right": "right", "calibration_error": "ECE"}
+    columns = {
+        f"{measure}_{version}": Heading(f"{short}, {version}", 3)
+        for version in ("before", "after")
+        for measure, short in measures.items()
+    }
+    headings = {"dataset": Heading("Cells"), evidence: heading, **columns}
+    return shown(records(name), headings)
+
+
+@table
+def annotation_depth() -> list[Column]:
+    """Reliability of the types of cells thinned to depths."""
+    return _reliability("annotation_depth", "depth", Heading("UMIs"))
+
+
+@table
+def annotation_genes() -> list[Column]:
+    """Reliability of the types of cells with few genes."""
+    return _reliability("annotation_genes", "genes", Heading("Genes", 0))
+
+
+@table
+def annotation_across() -> list[Column]:
+    """Accuracy and calibration across data sets."""
+    rows = records("annotation_across")
+    names = {"study": "deposited", "half": "the other half"}
+    rows = rows.assign(
+        **{name: rows[name].replace(names) for name in ("reference", "query")},
+        assigned=rows["assigned"].mul(100),
+    )
+    return shown(
+        rows,
+        {
+            "reference": Heading("Reference"),
+            "query": Heading("Query"),
+            "method": Heading("Method"),
+            "classifier": Heading("Classifier"),
+            "accuracy": Heading("Accuracy"),
+            "calibration_error": Heading("ECE"),
+            "accuracy_merged": Heading("Accuracy, T merged"),
+            "calibration_error_merged": Heading("ECE, T merged"),
+            "assigned": Heading("Assigned (%)", 0),
+            "accuracy_assigned_merged": Heading("Of these right, T merged"),
+        },
+    )
+
+
 # docs/simulation.md
 
 

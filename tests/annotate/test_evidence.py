@@ -159,25 +159,40 @@ def test_the_fit_finds_factors_and_offsets():
 
 
 def test_held_out_cells_are_stored_and_checked(learnt):
-    held_out, types = learnt.held_out, len(learnt.classifier.types)
+    held_out, types = learnt.held_out, learnt.classifier.types
     assert held_out.counts.shape == (180, 200)
-    again = HeldOut.restore(held_out.tensors(), types)
+    tensors = held_out.tensors(types)
+    again = HeldOut.restore(tensors, types)
     assert (again.counts != held_out.counts).nnz == 0
-    np.testing.assert_array_equal(again.codes, held_out.codes)
-    for name, wrong in (("codes", held_out.codes + 1), ("data", -held_out.counts.data)):
+    np.testing.assert_array_equal(again.types, held_out.types)
+    for name, wrong in (("codes", tensors["codes"] + 1), ("data", -held_out.counts.data)):
         with pytest.raises(ValueError, match="negative counts or unknown types"):
-            HeldOut.restore(held_out.tensors() | {name: wrong}, types)
+            HeldOut.restore(tensors | {name: wrong}, types)
 
 
 def test_held_out_cells_are_at_most_two_thousand_of_known_types():
     counts = sp.csr_matrix(np.arange(2500.0)[:, None])
-    codes = np.tile([0, -1, 1, 2, 0], 500)
-    one, two = (HeldOut.draw(counts, codes, seed) for seed in (1, 2))
-    assert len(one.codes) == 2000
-    assert (one.codes >= 0).all()
-    few = HeldOut.draw(counts[:50], codes[:50], 1)
-    np.testing.assert_array_equal(few.counts.toarray().ravel(), np.flatnonzero(codes[:50] >= 0))
-    assert len(two.codes) == 2000
+    types = np.tile(["a", "none", "b", "c", "a"], 500)
+    drawn = HeldOut.draw(counts, types, "abc", 1)
+    assert len(drawn.types) == 2000
+    assert set(drawn.types) == set("abc")
+    few = HeldOut.draw(counts[:50], types[:50], "abc", 1)
+    np.testing.assert_array_equal(
+        few.counts.toarray().ravel(), np.flatnonzero(types[:50] != "none")
+    )
+    some, codes = few.of(["c", "b"])
+    np.testing.assert_array_equal(some.toarray().ravel()[:4], [2, 3, 7, 8])
+    np.testing.assert_array_equal(codes[:4], [1, 0, 1, 0])
+
+
+def test_types_without_a_held_out_cell_are_left_as_they_are(learnt):
+    other = replace(learnt.classifier, types=("x", "y", "z"))
+    calibration = calibrate(other, learnt.held_out, seed=1)
+    logits = np.array([[1.0, 2.0, 0.0]])
+    for seen in (0.0, 1e5):
+        found = calibration.probabilities(logits, np.array([seen]))
+        np.testing.assert_allclose(found, np.exp(logits) / np.exp(logits).sum())
+    assert calibration.counts_for(0.9) == 0.0
 
 
 def test_a_calibration_is_the_same_each_time(learnt):

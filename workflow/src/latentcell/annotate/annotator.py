@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     reliability,
+    reliability_bins,
     softmax,
     unassigned_threshold,
 )
@@ -86,8 +87,7 @@ def learn(
     counts = sp.csr_matrix(reference.X)
     classifier = TypeClassifier.fit(counts, types, parts, settings)
     validation = np.flatnonzero(parts == "validation")
-    codes = codes_of(types[validation], classifier.types)
-    held_out = HeldOut.draw(counts[validation], codes, settings.seed)
+    held_out = HeldOut.draw(counts[validation], types[validation], classifier.types, settings.seed)
     calibration = calibrate(classifier, held_out, seed=settings.seed)
     classifier = replace(
         classifier, threshold=_threshold(classifier, calibration, held_out, settings)
@@ -101,10 +101,27 @@ def learn(
     }
     for name in ("validation", "test"):
         about[name] = _measure(classifier, calibration, density, counts, types, parts == name)
+    if reference.uns.get("ontology"):
+        known = reference.uns["ontology"]
+        about["ontology"] = {name: str(known[name]) for name in classifier.types if name in known}
+    about["markers"] = _markers(classifier, reference.var["symbol"].to_numpy(str))
     if "simulated" in reference.uns:
         about["simulated"] = str(reference.uns["simulated"])
     genes = reference.var[["symbol"]].copy()
     return Annotator(genes, classifier, density, held_out, settings, about)
+
+
+def _markers(classifier: TypeClassifier, symbols: NDArray[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the genes that speak most for each type, the strongest first."""
+    found = {}
+    pairs = zip(classifier.marker_genes, classifier.marker_weights, strict=True)
+    for name, (genes, weights) in zip(classifier.types, pairs, strict=True):
+        found[name] = [
+            {"gene": str(symbols[gene]), "weight": float(weight)}
+            for gene, weight in zip(genes, weights, strict=True)
+            if weight > 0
+        ]
+    return found
 
 
 def _probabilities(
@@ -121,8 +138,9 @@ def _threshold(
     settings: AnnotateSettings,
 ) -> float:
     """Choose the probability below which no type is assigned, on whole held-out cells."""
-    probabilities = _probabilities(classifier, calibration, held_out.counts)
-    return unassigned_threshold(probabilities, held_out.codes, settings.unassigned_share)
+    counts, codes = held_out.of(classifier.types)
+    probabilities = _probabilities(classifier, calibration, counts)
+    return unassigned_threshold(probabilities, codes, settings.unassigned_share)
 
 
 def _needed_evidence(
@@ -135,9 +153,9 @@ def _needed_evidence(
 
     The gain is the accuracy of whole cells above the share of the commonest type.
     """
-    guess = float(np.bincount(held_out.codes).max() / len(held_out.codes))
-    found = _probabilities(classifier, calibration, held_out.counts).argmax(1)
-    whole = float((found == held_out.codes).mean())
+    cells, codes = held_out.of(classifier.types)
+    guess = float(np.bincount(codes).max() / len(codes))
+    whole = float((_probabilities(classifier, calibration, cells).argmax(1) == codes).mean())
     accuracy = guess + settings.evidence_share * max(0.0, whole - guess)
     counts = calibration.counts_for(accuracy)
     return {
@@ -170,6 +188,7 @@ def _measure(
     scores["calibration_error_before"] = expected_calibration_error(softmax(logits), codes)
     scores["calibration_error_after"] = expected_calibration_error(probabilities, codes)
     scores |= reliability(probabilities, codes, classifier.threshold)
+    scores["bins"] = reliability_bins(probabilities, codes)
     if density is not None:
         unusual = row_sums(density.explain(cells)[0]) > density.limit
         scores["novel"] = float(unusual.mean())

@@ -22,6 +22,8 @@ UNASSIGNED = "unassigned"
 _OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
+# Smallest probability, so that probabilities can be divided by their sum.
+_SMALLEST = 1e-300
 # Number of genes in lists of reports.
 _NAMED = 10
 
@@ -60,6 +62,7 @@ def annotate_cells(
     *,
     source: str = "query",
     threads: int = 1,
+    types: Sequence[str] | None = None,
 ) -> Annotation:
     """Annotate cells with a type, its probability and a flag for unknown types.
 
@@ -77,6 +80,9 @@ def annotate_cells(
     threads
         Number of pieces of the query that are processed at a time; the results do not depend on
         it.
+    types
+        Types to which the cells are restricted, see `restricted_types`; None: all. Probabilities
+        are those given that the type is one of them.
 
     Raises
     ------
@@ -90,7 +96,11 @@ def annotate_cells(
     scores = np.concatenate([piece[0] for piece in pieces])
     seen = np.concatenate([piece[1] for piece in pieces])
     classifier, density = annotator.classifier, annotator.density
-    probabilities = calibration.probabilities(classifier.logits(scores), seen)
+    types = classifier.types if types is None else tuple(types)
+    probabilities = _restrict(
+        calibration.probabilities(classifier.logits(scores), seen),
+        [classifier.types.index(name) for name in types],
+    )
     needs = annotator.reference["evidence"]
     evidence = Evidence(
         seen,
@@ -98,7 +108,7 @@ def annotate_cells(
         calibration.counts_for(needs["accuracy_needed"]),
         np.inf if needs["counts_needed"] is None else needs["counts_needed"],
     )
-    representations = {"X_hvg_pca": scores.astype(np.float32)}
+    representations = {"X_hvg_pca": classifier.scores(scores)}
     report: dict[str, Any] = {"cells": len(seen), "empty_cells": int((seen == 0).sum())}
     report["genes"] = gene_report
     novel, score = np.zeros(len(seen), bool), None
@@ -109,7 +119,7 @@ def annotate_cells(
         novel = (score > density.limit) & ~evidence.lacking()
         report["novel"] = _report_novel(novel, unexplained, annotator)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
-    cells = _assign_types(probabilities, classifier.types, reasons)
+    cells = _assign_types(probabilities, types, reasons)
     if score is not None:
         cells["novelty_score"], cells["novel"] = score, novel
     report["types"] = {
@@ -117,9 +127,50 @@ def annotate_cells(
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
     report["unassigned"] = _report_unassigned(annotator, evidence, reasons)
-    return Annotation(
-        cells, probabilities.astype(np.float32), classifier.types, representations, report
-    )
+    if len(types) < len(classifier.types):
+        report["restricted_to"] = list(types)
+    return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def restricted_types(
+    known: Sequence[str], kept: Sequence[str] = (), excluded: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the types to which an annotation is restricted, in the order of the known ones.
+
+    Parameters
+    ----------
+    known
+        Types of the reference.
+    kept
+        Types to keep; empty: all.
+    excluded
+        Types to leave out.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or no type is left.
+    """
+    unknown = [name for name in (*kept, *excluded) if name not in known]
+    if unknown:
+        raise InputError(
+            f"--types and --exclude-types: expected types of the reference ({', '.join(known)}), "
+            f"found {', '.join(unknown)}"
+        )
+    left = [name for name in known if (not kept or name in kept) and name not in excluded]
+    if not left:
+        raise InputError(
+            "--types and --exclude-types: expected at least one type that is left, found none"
+        )
+    return tuple(left)
+
+
+def _restrict(probabilities: Doubles, columns: Sequence[int]) -> Doubles:
+    """Return the probabilities given that the type is one of these columns."""
+    if len(columns) == probabilities.shape[1]:
+        return probabilities
+    left = np.maximum(probabilities[:, list(columns)], _SMALLEST)
+    return np.asarray(left / left.sum(1, keepdims=True))
 
 
 def unassigned_name(types: Sequence[str]) -> str:
@@ -189,14 +240,14 @@ def _report_genes(
 ) -> dict[str, Any]:
     """Report matched and missing genes, and the importance of the missing ones."""
     classifier, symbols = annotator.classifier, annotator.genes["symbol"].to_numpy(str)
-    variable = classifier.representation.genes
+    variable = classifier.genes
     missing = ~match.present[variable]
     if missing.all():
         raise InputError(
-            f"{source}: expected some of the {len(variable):,} variable genes of the reference, "
+            f"{source}: expected some of the {len(variable):,} genes that tell the types apart, "
             f"found none among {query_genes:,} genes: use a reference of the same tissue and naming"
         )
-    lost = np.where(missing, classifier.importance, 0.0)
+    lost = np.where(missing, classifier.importance[variable], 0.0)
     worst = np.argsort(-lost, kind="stable")[: min(_NAMED, int(missing.sum()))]
     means = classifier.mean_counts
     return {

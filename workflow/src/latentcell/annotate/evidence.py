@@ -86,14 +86,17 @@ def calibrate(
     seed
         Seed of the thinning.
     """
-    counts = held_out.counts
+    counts, types = held_out.of(classifier.types)
+    if not len(types):  # No cell of these types was held out: nothing is measured.
+        ones = np.ones((1, len(classifier.types)))
+        return Calibration(np.zeros(1), ones, 0 * ones, np.zeros(1), np.ones(1))
     if present is not None and not present.all():
         counts = sp.csr_matrix(counts @ sp.diags(present.astype(np.float32)))
         counts.eliminate_zeros()
     ladder, rows = _ladder(counts, np.random.default_rng([seed, 13]))
-    seen, codes = row_sums(ladder), held_out.codes[rows]
+    seen, codes = row_sums(ladder), types[rows]
     logits = classifier.logits(classifier.features(ladder, present))
-    smoothing = 1.0 / (len(held_out.codes) + 2.0)
+    smoothing = 1.0 / (len(types) + 2.0)
     knots, factors, offsets = _fit(logits, codes, seen, smoothing)
     unmeasured = Calibration(knots, factors, offsets, seen, seen)
     right = unmeasured.probabilities(logits, seen).argmax(1) == codes
@@ -138,7 +141,7 @@ def _fit(
     size = np.maximum(size, 1e-9)
     scaled = hats / size
     shape = len(knots), scores.shape[1]
-    truth = np.full(scores.shape, smoothing / (shape[1] - 1))
+    truth = np.full(scores.shape, smoothing / max(1, shape[1] - 1))
     truth[np.arange(len(codes)), codes] = 1.0 - smoothing
 
     def split(values: Doubles) -> tuple[Doubles, Doubles, Doubles]:

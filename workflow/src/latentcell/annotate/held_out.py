@@ -1,6 +1,6 @@
 """Held-out cells of a reference, kept with an annotator to calibrate it for each query."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,42 +20,48 @@ class HeldOut:
     ----------
     counts
         Counts of all genes of the reference (n x G), CSR.
-    codes
-        Position of each cell's type among those of the classifier, (n,).
+    types
+        Type of each cell, (n,).
     """
 
     counts: sp.csr_matrix
-    codes: NDArray[np.int64]
+    types: NDArray[Any]
 
     @classmethod
-    def draw(cls, counts: sp.csr_matrix, codes: NDArray[np.int64], seed: int) -> "HeldOut":
-        """Draw at most 2,000 cells of known types; cells with code -1 are left out."""
-        known = np.flatnonzero(codes >= 0)
-        drawn = np.random.default_rng([seed, 12]).permutation(known)[:_MOST]
-        rows = np.sort(drawn)
-        return cls(sp.csr_matrix(counts[rows]), codes[rows])
+    def draw(
+        cls, counts: sp.csr_matrix, types: NDArray[Any], known: Sequence[str], seed: int
+    ) -> "HeldOut":
+        """Draw at most 2,000 cells of known types."""
+        chosen = np.flatnonzero(np.isin(types, list(known)))
+        rows = np.sort(np.random.default_rng([seed, 12]).permutation(chosen)[:_MOST])
+        return cls(sp.csr_matrix(counts[rows]), types[rows].astype(str))
 
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays, for a safetensors file."""
+    def of(self, known: Sequence[str]) -> "tuple[sp.csr_matrix, NDArray[np.int64]]":
+        """Return counts of the cells of these types, and the position of their types in them."""
+        numbers = {name: code for code, name in enumerate(known)}
+        codes = np.array([numbers.get(name, -1) for name in self.types], dtype=np.int64)
+        return self.counts[codes >= 0], codes[codes >= 0]
+
+    def tensors(self, known: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return all arrays, for a safetensors file; types by their position in `known`."""
         return {
             "data": self.counts.data.astype(np.int32),
             "indices": self.counts.indices.astype(np.int32),
             "indptr": self.counts.indptr.astype(np.int64),
             "genes": np.array([self.counts.shape[1]], np.int64),
-            "codes": self.codes,
+            "codes": self.of(known)[1],
         }
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, NDArray[Any]], types: int) -> "HeldOut":
+    def restore(cls, tensors: Mapping[str, NDArray[Any]], known: Sequence[str]) -> "HeldOut":
         """Restore cells from `tensors`; raises `ValueError` where the arrays do not fit."""
-        shape = (len(tensors["codes"]), int(tensors["genes"][0]))
-        parts = tensors["data"].astype(np.float32), tensors["indices"], tensors["indptr"]
-        counts = sp.csr_matrix(parts, shape=shape)
-        counts.check_format(full_check=True)
         codes = tensors["codes"]
-        if (counts.data < 0).any() or not ((codes >= 0) & (codes < types)).all():
+        parts = tensors["data"].astype(np.float32), tensors["indices"], tensors["indptr"]
+        counts = sp.csr_matrix(parts, shape=(len(codes), int(tensors["genes"][0])))
+        counts.check_format(full_check=True)
+        if (counts.data < 0).any() or not ((codes >= 0) & (codes < len(known))).all():
             raise ValueError("held-out cells have negative counts or unknown types")
-        return cls(counts, codes)
+        return cls(counts, np.array(known, dtype=str)[codes])
 
 
 def thin(counts: sp.csr_matrix, depth: float, rng: np.random.Generator) -> sp.csr_matrix:
