@@ -142,8 +142,7 @@ class GMVAE:
         Parameters
         ----------
         threads : int, default 1
-            Threads of the numeric libraries. One is the workflow's number, with which the results
-            do not depend on the number of cores; more can change their last digits.
+            Threads of the training, on which the results do not depend.
 
         Returns
         -------
