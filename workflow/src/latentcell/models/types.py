@@ -233,7 +233,7 @@ def labelled_batches(
     drawn = cells[rank < how.labels_per_type]
     size = min(how.batch_size, len(drawn))
     places = torch.arange(steps * size) % len(drawn)
-    return list(drawn[places].split(size))
+    return list(torch.split(drawn[places], size))
 
 
 def _start(model: TypeModel, mean: Tensor, labels: Labels) -> float:
@@ -258,7 +258,7 @@ def _start(model: TypeModel, mean: Tensor, labels: Labels) -> float:
     with torch.no_grad():
         model.q_y.weight[:, found.classes_] = torch.as_tensor(weight.T, dtype=mean.dtype)
         model.q_y.bias[found.classes_] = torch.as_tensor(bias, dtype=mean.dtype)
-    return 1.0 / (found.C * len(cells))
+    return float(1.0 / (found.C * len(cells)))
 
 
 @torch.no_grad()
