@@ -24,13 +24,13 @@ def save(figure: plt.Figure, name: str) -> None:
 
 def blocks() -> None:
     """Draw the data flow of one block of the engine."""
-    figure, axes = plt.subplots(figsize=(7.2, 2.9))
-    axes.set(xlim=(0, 100), ylim=(0, 44))
+    figure, axes = plt.subplots(figsize=(7.8, 2.9))
+    axes.set(xlim=(0, 112), ylim=(0, 44))
     axes.axis("off")
 
     def box(x: float, y: float, width: float, height: float, color: str, text: str) -> None:
         axes.add_patch(Rectangle((x, y), width, height, facecolor=color, edgecolor="black", lw=0.8))
-        axes.text(x + width / 2, y + height / 2, text, ha="center", va="center")
+        axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", size=8)
 
     box(2, 8, 9, 20, "#D6E8F4", "hidden\nR × H")
     axes.text(13.5, 18, "×", ha="center", va="center", fontsize=14)
@@ -42,9 +42,9 @@ def blocks() -> None:
     axes.text(38, 41, "weights of the last layer, genes →", ha="center")
     axes.text(38, 3, "outputs: only one block of genes exists, in the cache", ha="center")
     axes.annotate("", (67, 18), (60, 18), arrowprops={"arrowstyle": "->"})
-    box(68, 30, 31, 9, "#D6E8F4", "log P(0), and log P(x) − log P(0)\nat the non-zero counts")
-    box(68, 19, 31, 9, "#CDE8DF", "derivatives in the block's place")
-    box(68, 8, 31, 9, "#F5E6C8", "gradients: W block, bias, hidden")
+    box(68, 30, 43, 9, "#D6E8F4", "log P(0), and log P(x) − log P(0)\nat the non-zero counts")
+    box(68, 19, 43, 9, "#CDE8DF", "derivatives in the block's place")
+    box(68, 8, 43, 9, "#F5E6C8", "gradients: W block, bias, hidden")
     save(figure, "engine-blocks")
 
 

@@ -304,8 +304,9 @@ def protocol_figure(table: pd.DataFrame) -> "Figure":
     """
     from matplotlib.lines import Line2D
 
-    labels = [protocol.label for protocol in _PROTOCOLS.values()]
-    handles = mark_handles((protocol.colour, protocol.marker) for protocol in _PROTOCOLS.values())
+    ran = [one for prefix, one in _PROTOCOLS.items() if table[f"{prefix}_mean"].notna().any()]
+    labels = [protocol.label for protocol in ran]
+    handles = mark_handles((protocol.colour, protocol.marker) for protocol in ran)
     if table["published"].notna().any():
         labels.append("published")
         handles.append(Line2D([], [], **_published_mark()))
