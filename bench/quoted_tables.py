@@ -570,6 +570,16 @@ def scale_steps() -> list[Column]:
 
 
 @table
+def start_up() -> list[Column]:
+    """Seconds of whole classifier jobs on few cells, before and after a change."""
+    headings = {
+        "before": Heading("Measures by scikit-learn", 2),
+        "after": Heading("Measures from the matrix", 2),
+    }
+    return shown(records("start_up"), headings_of("classifier") | headings)
+
+
+@table
 def ffnn_scale() -> list[Column]:
     """Seconds of an epoch of the classifier on raw counts, before and after a change."""
     rows = records("ffnn_scale").pivot(index="cells", columns="state", values="cpu_seconds")

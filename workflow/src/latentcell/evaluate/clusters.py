@@ -5,7 +5,6 @@ from typing import TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, silhouette_score
 
 from latentcell.runtime.errors import InputError
 
@@ -111,6 +110,8 @@ def cluster_measures(
         (Rousseeuw 1987) of clusters and of cell types, and accuracy of the labels. All are None
         without cells. Silhouettes can be None for other reasons, see `silhouette`.
     """
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
     types, labels = np.asarray(cell_types).astype(str), np.asarray(labels).astype(str)
     clusters = np.asarray(clusters)
     if not len(types):
@@ -134,6 +135,8 @@ def cluster_measures(
 
 def kmeans_measures(cell_types: ArrayLike, clusters: ArrayLike) -> dict[str, float | None]:
     """Adjusted Rand index and mutual information of k-means clusters; None without cells."""
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
+
     types, clusters = np.asarray(cell_types).astype(str), np.asarray(clusters)
     if not len(types):
         return {"ari_kmeans": None, "ami_kmeans": None}
@@ -149,6 +152,8 @@ def silhouette(points: ArrayLike, groups: ArrayLike) -> float | None:
     The silhouette is defined for finite points in two or more groups, one of which has more than
     one point. Beyond `SILHOUETTE_LIMIT` points it is computed on a fixed sample of this size.
     """
+    from sklearn.metrics import silhouette_score
+
     points, groups = np.asarray(points), np.asarray(groups)
     chosen = fixed_sample(len(points))
     points, groups = points[chosen], groups[chosen]
