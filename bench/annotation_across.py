@@ -128,9 +128,8 @@ def celltypists(reference, query, truth):
     about = {"classifier": "celltypist", "seconds": time.process_time() - start}
     table = found.predicted_labels
     first = table["predicted_labels"].to_numpy(str)
-    likely = found.probability_matrix.to_numpy()
-    row = scores(truth, first, likely, list(found.probability_matrix), None)
-    yield about | {"method": "CellTypist"} | row
+    # Its probabilities are of one type against the rest, and are not compared.
+    yield about | {"method": "CellTypist"} | scores(truth, first, None, [], None)
     voted = table["majority_voting"].to_numpy(str)
     yield about | {"method": "CellTypist, consensus"} | scores(truth, voted, None, [], None)
 

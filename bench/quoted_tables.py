@@ -465,6 +465,45 @@ def engine_seconds() -> list[Column]:
 
 
 @table
+def thread_speed() -> list[Column]:
+    """Processor seconds of a step by number of threads, and the ratio that they allow."""
+    rows = records("thread_speed")
+    index = ["implementation", "latent_dim", "hidden_units", "cells"]
+    values = ["processor_shared", "processor_alone"]
+    wide = pivoted(
+        rows.assign(threads="on_" + rows["threads"].astype(str)), index, "threads", values
+    )
+    one = wide["on_1_processor_shared"] + wide["on_1_processor_alone"]
+    two = wide["on_2_processor_shared"] / 2 + wide["on_2_processor_alone"]
+    shape = [f"({z}, {h})" for z, h in zip(wide["latent_dim"], wide["hidden_units"], strict=True)]
+    return shown(
+        wide.assign(shape=shape, ratio=one / two),
+        {
+            "implementation": Heading("Implementation"),
+            "shape": Heading("(Z, H)"),
+            "cells": Heading("Cells", 0, thousands=","),
+            "on_1_processor_shared": Heading("One thread: shared", 3),
+            "on_1_processor_alone": Heading("rest", 3),
+            "on_2_processor_shared": Heading("Two threads: shared", 3),
+            "on_2_processor_alone": Heading("rest", 3),
+            "ratio": Heading("Allows", 2),
+        },
+    )
+
+
+@table
+def step_profile() -> list[Column]:
+    """Parts of a training step, and their share of it."""
+    rows = records("step_profile")
+    whole = float(rows.loc[rows["part"] == "the step", "ms"].iloc[0])
+    parts = rows[rows["part"] != "products alone"].sort_values("ms", ascending=False)
+    return shown(
+        parts.assign(share=100 * parts["ms"] / whole),
+        {"part": Heading("Part"), "ms": Heading("ms", 1), "share": Heading("%", 1)},
+    )
+
+
+@table
 def engine_bounds() -> list[Column]:
     """Bounds after four epochs on a CPU, and memory."""
     names = ("plain", "exact", "fast")
@@ -528,6 +567,20 @@ def scale_steps() -> list[Column]:
             "peak_mb": Heading("Peak MB", 0, thousands=","),
         },
     )
+
+
+@table
+def ffnn_scale() -> list[Column]:
+    """Seconds of an epoch of the classifier on raw counts, before and after a change."""
+    rows = records("ffnn_scale").pivot(index="cells", columns="state", values="cpu_seconds")
+    headings = {
+        state: Heading(words, significant(state, 3))
+        for state, words in (
+            ("before", "Moments down to subnormal numbers"),
+            ("after", "Moments set to 0"),
+        )
+    }
+    return shown(rows.reset_index(), _CELLS | headings)
 
 
 @table

@@ -59,7 +59,7 @@ def test_raw_counts_and_components_are_files_like_all_others():
 def test_models_are_representations_without_a_file():
     names = ["gmvae-z10-h100", "vae-z2-h3", "semi-gmvae-z10-h100", "dca-z32-h64"]
     assert all(map(m.is_model, names))
-    assert not any(map(m.is_model, ["raw", "pca-k50", "scvi-z10", "semi-vae-z2-h3", "gmvae-z10"]))
+    assert not any(map(m.is_model, ["raw", "pca-k50", "scvi-z10", "semi-pca-z2-h3", "gmvae-z10"]))
     for name in names:
         with pytest.raises(InputError, match=f"expected a representation among .* found '{name}'"):
             m.representation(name)
@@ -83,6 +83,7 @@ def test_features_are_of_a_kind():
         "vae-z2-h3": "scores",
         "dca-z32-h64": "scores",
         "semi-gmvae-z10-h100": "types",
+        "semi-vae-z10-h100": "types",
         "consensus-pca-and-gmvae": "types",
     }
     assert {name: m.gives(name) for name in kinds} == kinds

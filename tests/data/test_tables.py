@@ -100,6 +100,50 @@ def test_broken_table_is_refused(tmp_path, text, message):
         read_table(written(tmp_path / "a.tsv", text))
 
 
+ROWS = "ENSG00000000001\tCD3D\t1\t0\nENSG00000000002\tLYZ\t0\t5\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"gene_id\tgene_name\tc1\tc2\n{ROWS}",
+        f"#gene_id\tgene_name\tc1\tc2\n{ROWS}",
+        f"# made by hand\nGeneid\tsymbol\tc1\tc2\n{ROWS}",
+        "gene_name\tgene_id\tc1\tc2\nCD3D\tENSG00000000001\t1\t0\nLYZ\tENSG00000000002\t0\t5\n",
+        "gene_id\tlength\tgene_name\tdescription\tc1\tc2\n"
+        "ENSG00000000001\t900\tCD3D\tT cell\t1\t0\nENSG00000000002\t80\tLYZ\t\t0\t5\n",
+    ],
+)
+def test_columns_about_genes_name_them(tmp_path, text):
+    for orientation in ("auto", "genes-by-cells"):
+        read = read_table(written(tmp_path / "a.tsv", text), orientation)
+        assert read.var_names.tolist() == ["ENSG00000000001", "ENSG00000000002"]
+        assert read.var["symbol"].tolist() == ["CD3D", "LYZ"]
+        assert read.obs_names.tolist() == ["c1", "c2"]
+        assert read.X.toarray().tolist() == [[1, 0], [0, 5]]
+
+
+def test_separators_at_the_ends_of_lines_are_no_column(tmp_path):
+    read = read_table(written(tmp_path / "a.csv", "cell,a,b,\nx,1,2,\ny,3,4,\n"))
+    assert read.var_names.tolist() == ["a", "b"]
+    assert read.X.toarray().tolist() == [[1, 2], [3, 4]]
+
+
+def test_what_was_not_counted_is_to_be_zero(tmp_path):
+    with pytest.raises(InputError, match="column 2, found 'NA': write 0 where nothing was counted"):
+        read_table(written(tmp_path / "a.csv", "cell,a,b\nx,NA,2\n"))
+
+
+def test_two_genomes_in_a_table_are_asked_for(tmp_path):
+    text = "cell,GRCh38_CD3D,GRCh38_LYZ,mm10_Cd3d\nx,1,2,3\n"
+    path = written(tmp_path / "a.csv", text)
+    with pytest.raises(InputError, match="choose one with --genome GRCh38"):
+        read_table(path)
+    read = read_table(path, genome="GRCh38")
+    assert read.var_names.tolist() == ["CD3D", "LYZ"]
+    assert read.X.toarray().tolist() == [[1, 2]]
+
+
 def test_cut_table_is_refused(tmp_path):
     path = written(tmp_path / "a.tsv.gz", FRAME.to_csv(sep="\t"))
     path.write_bytes(path.read_bytes()[:-9])

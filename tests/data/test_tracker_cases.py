@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -286,3 +287,14 @@ def test_barcodes_of_other_samples_are_not_taken_for_these(made, tmp_path):
     (tmp_path / "types.csv").write_text("".join(["cell,cell_type\n", *lines]))
     with pytest.raises(InputError, match="expected barcodes such as"):
         imported(tmp_path / "types.csv")
+
+
+@pytest.mark.parametrize("place", [999, -1])
+def test_check_and_annotate_see_the_same_damage(bundle, capsys, tmp_path, place):
+    path = tmp_path / "query.h5ad"
+    QUERY.write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        file["X/indices"][3] = place
+    said = "in X/indices, found "
+    assert said in says(capsys, "check", path)[2]
+    assert said in says(capsys, "annotate", "--bundle", bundle, path, "-o", tmp_path / "t.h5ad")[2]

@@ -230,8 +230,8 @@ def test_quality_is_measured_twice_with_the_same_bytes(place, request):
     assert 0 < measures["all"]["nmi"] <= 1
 
 
-def test_a_semi_supervised_model_gives_probabilities_of_types(place):
-    name = "semi-gmvae-z2-h4"
+@pytest.mark.parametrize("name", ["semi-gmvae-z2-h4", "semi-vae-z2-h4"])
+def test_a_semi_supervised_model_gives_probabilities_of_types(place, name):
     features, _ = train(name)
     assert list(features.var_names) == ["B", "NK", "T"]
     np.testing.assert_allclose(features.X.sum(1), 1, atol=1e-5)

@@ -131,12 +131,15 @@ def trained(cells, folder, further=(), kind="gmvae", settings=SETTINGS, seeds=1)
     return dict(zip(FILES, files, strict=True)), part.identity
 
 
-@pytest.mark.parametrize(("kind", "seeds"), [("gmvae", 1), ("vae", 1), ("gmvae", 2)])
+@pytest.mark.parametrize(
+    ("kind", "seeds"), [("gmvae", 1), ("vae", 1), ("gmvae", 2), ("semi-vae", 1)]
+)
 def test_a_model_learns_from_them_and_never_from_a_test_cell(cells, others, tmp_path, kind, seeds):
     leak = copies(cells, tmp_path / "copies.h5ad")
     places = {"alone": (), "more": [others[0]], "leak": [leak], "both": [others[0], leak]}
+    settings = SETTINGS.model_copy(update={"labelled_share": 0.5 if "semi" in kind else 0.0})
     found = {
-        place: trained(cells, tmp_path / place, further, kind, seeds=seeds)
+        place: trained(cells, tmp_path / place, further, kind, settings, seeds)
         for place, further in places.items()
     }
     bytes_of = {

@@ -80,3 +80,44 @@ def test_simulated_counts_have_the_real_shape_and_sparsity():
     assert 13_000 < (counts.sum(0) > 0).sum() < 14_000
     again, _ = simulate(1300)
     assert (counts != again).nnz == 0
+
+
+@pytest.mark.parametrize("script", ["thread_speed", "step_profile"])
+def test_steps_are_measured_by_threads_and_by_part(script, tmp_path):
+    out = tmp_path / "rows.csv"
+    shape = {"thread_speed": ["--shapes", "4x20"], "step_profile": ["--shape", "4x20"]}[script]
+    ended = subprocess.run(
+        [sys.executable, ROOT / f"bench/{script}.py", "--quick", "--out", out, *shape],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    rows = list(csv.DictReader(out.open(newline="")))
+    if script == "thread_speed":
+        assert [row["threads"] for row in rows] == ["1", "2"] * 2
+        assert all(float(row["processor_shared"]) > 0 for row in rows)
+    else:
+        ms = {row["part"]: float(row["ms"]) for row in rows}
+        whole = ms.pop("the step")
+        assert ms.pop("products alone") > 0
+        assert sum(ms.values()) == pytest.approx(whole, abs=0.01)
+
+
+def test_the_script_for_a_gpu_writes_its_rows_until_the_time_is_over(tmp_path, monkeypatch):
+    import gpu
+
+    def part():
+        yield from ({"number": number} for number in range(3))
+
+    monkeypatch.setattr(gpu, "PARTS", {"first": part, "second": part})
+    monkeypatch.setattr(gpu.torch.cuda, "get_device_name", lambda: "none")
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path)])
+    gpu.main()
+    lines = (tmp_path / "gpu-second.csv").read_text().splitlines()
+    assert lines == ["number,device_name", "0,none", "1,none", "2,none"]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "first", "second", "--seconds", "0"])
+    monkeypatch.chdir(tmp_path)
+    gpu.main()
+    assert sorted(path.name for path in (tmp_path / "results/bench").glob("*")) == ["gpu-first.csv"]
+    assert len((tmp_path / "results/bench/gpu-first.csv").read_text().splitlines()) == 2

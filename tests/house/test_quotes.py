@@ -26,7 +26,6 @@ UNRECORDED = {
     "docs/methods.md": 6,
     "docs/model.md": 4,
     "docs/report.md": 6,
-    "docs/robustness.md": 1,
     "docs/study-checks.md": 7,
     "docs/study.md": 3,
     "docs/your-data.md": 19,

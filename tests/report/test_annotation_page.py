@@ -113,7 +113,7 @@ def test_charts_compile(page):
 def test_the_map_has_cells_of_both(learnt, found):
     frame = map_of(learnt, found)
     assert frame["source"].value_counts().to_dict() == {
-        "Query": 90, "Reference": len(learnt.held_out.codes),
+        "Query": 90, "Reference": len(learnt.held_out.types),
     }  # fmt: skip
     query = frame[frame["source"] == "Query"]
     assert (query["type"].to_numpy() == found.cells["cell_type"].to_numpy(str)).all()

@@ -53,7 +53,7 @@ wildcard_constraints:
     dataset=any_of(DATASETS),
     subset=any_of(SUBSETS),
     replicate=r"r\d+",
-    kind="gmvae|vae|semi-gmvae|dca",
+    kind="(semi-)?(gm)?vae|dca",
     representation=r"[a-z0-9-]+",
     classifier=r"[a-z0-9-]+",
 

@@ -142,8 +142,7 @@ class GMVAE:
         Parameters
         ----------
         threads : int, default 1
-            Threads of the numeric libraries. One is the workflow's number, with which the results
-            do not depend on the number of cores; more can change their last digits.
+            Threads of the training, on which the results do not depend.
 
         Returns
         -------
@@ -362,7 +361,9 @@ class GMVAE:
         trained = restore(tensors, description)
         trained.history = description.get("history", [])
         shape = trained.model.shape
-        kind = "semi-gmvae" if trained.types else shape.kind
+        kind: ModelKind = shape.kind
+        if trained.types:
+            kind = "semi-gmvae" if shape.kind == "gmvae" else "semi-vae"
         model._trained, model.settings = trained, trained.settings
         model._name = ModelName(kind, shape.latent_dim, shape.hidden_units)
         model._genes = description.get("genes")
@@ -447,6 +448,8 @@ def _kind(kind: ModelKind | None, settings: VaeSettings) -> ModelKind:
 def _check_keys(
     name: ModelName, settings: VaeSettings, labels_key: str | None, batch_key: str | None
 ) -> None:
+    if name.sees_types and labels_key is None:
+        raise InputError(f"GMVAE: expected labels_key= for a {name.kind}, found none")
     if name.is_mixture and settings.components == "labels" and labels_key is None:
         raise InputError(
             "GMVAE: expected the number of components, components=, or a column of types whose "

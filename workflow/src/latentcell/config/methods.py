@@ -128,7 +128,7 @@ def classifier(name: str) -> Method:
 def gives(name: str) -> str:
     """Return the features of a representation: ``counts``, ``log``, ``scores`` or ``types``."""
     if is_model(name):
-        return "types" if ModelName.parse(name).kind == "semi-gmvae" else "scores"
+        return "types" if ModelName.parse(name).sees_types else "scores"
     (kind,) = representation(name).kinds
     return kind
 

@@ -8,12 +8,13 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any, Literal, cast
 
-ModelKind = Literal["gmvae", "vae", "semi-gmvae", "dca"]
+ModelKind = Literal["gmvae", "vae", "semi-gmvae", "semi-vae", "dca"]
 
 _KINDS = {
     "gmvae": "GMVAE",
     "vae": "VAE",
     "semi-gmvae": "Semi-supervised GMVAE",
+    "semi-vae": "Semi-supervised VAE",
     "dca": "Autoencoder",
 }
 _SEEDS = r"[2-9]|[1-9]\d+"
@@ -37,6 +38,11 @@ class ModelName:
     def is_mixture(self) -> bool:
         """Whether the model has several components; other kinds have one."""
         return self.kind in ("gmvae", "semi-gmvae")
+
+    @property
+    def sees_types(self) -> bool:
+        """Whether training sees the types of some cells."""
+        return self.kind in ("semi-gmvae", "semi-vae")
 
     @property
     def title(self) -> str:

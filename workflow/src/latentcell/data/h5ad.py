@@ -212,6 +212,13 @@ def blocks(item: Any, shape: tuple[int, int], piece: int) -> Iterator[Block]:
         stop = min(start + piece, int(ends[-1]))
         values = data[start:stop]
         inner = minor[start:stop].astype(np.int64)
+        if len(inner) and not 0 <= inner.min() <= inner.max() < shape[1 if by_rows else 0]:
+            name = item.name.strip("/")
+            raise InputError(
+                f"{item.file.filename}: expected places of values within {shape[0]:,} cells and "
+                f"{shape[1]:,} genes in {name}/indices, found {int(inner.min()):,} to "
+                f"{int(inner.max()):,}: the file is damaged, copy or write it again"
+            )
         places = np.arange(start, start + len(values))
         outer = np.searchsorted(ends, places, side="right") - 1
         yield Block(outer, inner, values) if by_rows else Block(inner, outer, values)

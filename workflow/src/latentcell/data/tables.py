@@ -50,6 +50,7 @@ _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"
 _ZERO, _POINT = b"0."
 # The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
 _SUFFIX = re.compile(r"[-.]\d+$")
+_NOT_COUNTED = (b"NA", b"NaN", b"nan", b"N/A", b"null")
 # The first fields of a region of the genome, as in fragments and peaks.
 _REGION = re.compile(rb"(chr[0-9A-Za-z_]+|GL\d+\.\d|KI\d+\.\d)\t\d+\t\d+(\t|$)")
 _BOM, _WIDE_BOMS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
@@ -102,14 +103,22 @@ def read_table(
         orientation = "genes-by-cells" if turned else "cells-by-genes"
     if orientation == "genes-by-cells":
         barcodes = columns or [str(index) for index in range(table.width)]
-        symbols = next((v for name, v in table.var.items() if _SYMBOLS.fullmatch(name)), None)
-        features = Features(names, {}, symbols, identified=symbols is not None)
+        features = _features_of_rows(names, table.var)
         return _assemble(matrix.T.tocsr(), barcodes, features, path, genome)
     features = Features(columns or positional_genes(table.width), {})
     adata = _assemble(matrix, names, features, path, genome)
     for name, values in table.obs.items():
         adata.obs[name] = _numbers_if_all(values)
     return adata
+
+
+def _features_of_rows(names: list[str], var: dict[str, list[Any]]) -> Features:
+    """Return genes in rows, with the identifiers and symbols of columns about them."""
+    symbols = next((values for name, values in var.items() if _SYMBOLS.fullmatch(name)), None)
+    if symbols is not None:
+        return Features(names, {}, symbols, identified=True)
+    ids = {name: values for name, values in var.items() if _GENE_CORNER.fullmatch(name)}
+    return Features(names, ids, names if ids else None)
 
 
 def _numbers_if_all(texts: list[str]) -> Any:
@@ -176,7 +185,8 @@ class _Table:
         columns = _fit_header(self._header, fields, self._path)
         first = (rest or b"").split(self.separator)
         numeric = [_is_number(field, self.separator) for field in first]
-        if numeric == [False, True] and first[0] and not _is_about_cells(columns[0]):
+        named = first[0] and first[0] not in _NOT_COUNTED and not _is_about_cells(columns[0])
+        if numeric == [False, True] and named:
             raise InputError(
                 f"{self._path}: expected a table of cells and genes, found a line for each count "
                 f"({', '.join(self._header)}): make a column of each gene, for example with "
@@ -184,7 +194,9 @@ class _Table:
             )
         corner = self._header[0].strip() if len(self._header) > fields else ""
         for place, (column, is_number) in enumerate(zip(columns, numeric, strict=True)):
-            if _is_about_genes(column, corner, is_number=is_number):
+            if not column and not first[place]:  # A separator at the ends of lines.
+                self._about[place] = []
+            elif _is_about_genes(column, corner, is_number=is_number):
                 self._about[place] = self.var[column] = []
             elif _MEASURES.fullmatch(column) or (_is_about_cells(column) and not is_number):
                 self._about[place] = self.obs[column] = []
@@ -210,9 +222,14 @@ def _is_about_cells(column: str) -> bool:
 
 def _is_about_genes(column: str, corner: str, *, is_number: bool) -> bool:
     """Tell whether a column is about genes: by its name, and by that of the row names."""
-    if not _GENE_CORNER.fullmatch(corner):
+    if not _is_gene_name(corner):
         return False
-    return bool(_ABOUT_GENES.fullmatch(column) or (_SYMBOLS.fullmatch(column) and not is_number))
+    named = not is_number and _is_gene_name(column)
+    return named or _ABOUT_GENES.fullmatch(column) is not None
+
+
+def _is_gene_name(name: str) -> bool:
+    return bool(_GENE_CORNER.fullmatch(name) or _SYMBOLS.fullmatch(name))
 
 
 def separator_of(line: bytes, path: Path) -> bytes:
@@ -516,6 +533,8 @@ def _parse_row(
             values[position] = _number(field, separator)
         except ValueError:
             named = "" if columns is None else f" ({columns[place]}): leave out such columns"
+            if field in _NOT_COUNTED:
+                named = ": write 0 where nothing was counted"
             raise InputError(
                 f"{where}: expected a number in column {place + 2:,}, "
                 f"found {field.decode(errors='replace')!r}{named}"

@@ -63,8 +63,8 @@ def write_model(
     write_csv(history, pd.DataFrame(trained.history))
     count_sums = np.asarray(cells.X.sum(1), np.float64).ravel()
     write_json(metrics, describe_model(name, trained, evaluation, latents, count_sums))
-    guided = name.kind == "semi-gmvae"
-    write_h5ad(features, type_table(latents, trained, evaluation) if guided else latents)
+    table = type_table(latents, trained, evaluation) if name.sees_types else latents
+    write_h5ad(features, table)
     write_json(cost, asdict(spent))
 
 

@@ -139,7 +139,7 @@ def dependencies(settings: Settings, stage: Stage, representation: str) -> dict[
 
 def model_settings(settings: Settings, model: ModelName) -> Any:
     """Section ``vae`` for a model: with preset and axes of its name, labels if semi-supervised."""
-    share = settings.vae.labelled_share if model.kind == "semi-gmvae" else 0.0
+    share = settings.vae.labelled_share if model.sees_types else 0.0
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
     preset = axes.pop("preset")
     if preset:

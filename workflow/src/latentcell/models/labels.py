@@ -57,11 +57,15 @@ class Labels:
         Component of each labelled training cell, `UNKNOWN` of every other cell.
     judged : ndarray of int64, shape (n,)
         The same and that of validation cells, used only to measure accuracy.
+    choosing : ndarray of int64
+        Row numbers of the labelled validation cells, the same share, for choices such as that of an
+        epoch.
     """
 
     types: tuple[str, ...]
     shown: NDArray[np.int64]
     judged: NDArray[np.int64]
+    choosing: NDArray[np.int64]
 
     @property
     def cells(self) -> NDArray[np.int64]:
@@ -84,6 +88,8 @@ class Labels:
     ) -> "Labels":
         """Choose labelled cells among the training cells; see `labelled_cells`.
 
+        "" is a cell without a type, and never chosen.
+
         Raises
         ------
         InputError
@@ -91,14 +97,19 @@ class Labels:
         """
         if cell_types is None:
             raise InputError("vae.labelled_share: expected cell types, found none")
-        types, codes = np.unique(cell_types, return_inverse=True)
+        typed = cell_types != ""
+        types = np.unique(cell_types[typed])
+        codes = np.where(typed, np.searchsorted(types, cell_types), UNKNOWN)
         if len(types) != components:
             raise InputError(
                 f"vae.labelled_share: expected {components} cell types, one for each component, "
                 f"found {len(types)}"
             )
-        cells = labelled_cells(cell_types, np.flatnonzero(split == "training"), share, seed)
+        cells, choosing = (
+            labelled_cells(cell_types, np.flatnonzero((split == part) & typed), share, seed)
+            for part in ("training", "validation")
+        )
         shown = np.full(len(codes), UNKNOWN, np.int64)
         shown[cells] = codes[cells]
         judged = np.where(split == "validation", codes, shown)
-        return cls(tuple(map(str, types)), shown, judged.astype(np.int64))
+        return cls(tuple(map(str, types)), shown, judged.astype(np.int64), choosing)

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,11 @@ from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates
 from latentcell.models.graphs import EvaluationSteps, TrainingSteps, usable
 from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
+from latentcell.models.normal import LatentNormal
 from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
 from latentcell.models.threads import ahead, shared_threads
+from latentcell.models.types import TypeFit, TypeModel, TypeTraining, fit_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
@@ -48,6 +50,8 @@ class Trained:
         Cell type of each component; empty without labels.
     labelled : ndarray of int64
         Row numbers of the labelled training cells.
+    type_fit : TypeFit or None
+        Types on top of a VAE.
     """
 
     model: GMVAE
@@ -60,6 +64,7 @@ class Trained:
     seconds: list[float] = field(default_factory=list)
     types: tuple[str, ...] = ()
     labelled: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
+    type_fit: TypeFit | None = None
 
     def counts(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> CountMatrix:
         """Model input of cells (n, G) with their batches (n,)."""
@@ -69,13 +74,19 @@ class Trained:
         )
 
     def evaluate(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> Evaluation:
-        """Bound and latents of cells (n, G), with every (cell, cluster) pair decoded."""
+        """Bound and latents of cells (n, G), with every (cell, cluster) pair decoded.
+
+        With types on top of a VAE, ``q_y`` are their probabilities; the bound is the VAE's.
+        """
         counts = self.counts(matrix, batch)
         # The stream of epoch 0, so that the result does not depend on the number of epochs.
         stream = _stream(self.seed, 0, 9, counts.device)
         how = _objective(self.settings, threshold=0.0)
         index = np.arange(matrix.shape[0])
-        return evaluate(self.model, counts, index, self.settings.batch_size, stream, how)
+        found = evaluate(self.model, counts, index, self.settings.batch_size, stream, how)
+        if self.type_fit is None:
+            return found
+        return replace(found, q_y=self.type_fit.model.probabilities(found.latent))
 
     def sample(
         self, cells: int, library: np.ndarray, batch: np.ndarray | None = None
@@ -182,7 +193,10 @@ def train(
         folder=folder,
         graphs=graphs,
     )
-    return _run(loop, store, str(name))
+    trained = _run(loop, store, str(name))
+    if name.kind == "semi-vae":
+        return learn_types(trained, matrix, split, cell_types, batch)
+    return trained
 
 
 def train_members(
@@ -257,6 +271,66 @@ def _run_epochs(loop: "_Loop", store: CheckpointStore | None, title: str) -> Tra
             loop.checkpoint(store)
             saved = time.monotonic()
     return loop.finish()
+
+
+def learn_types(
+    trained: Trained,
+    matrix: sp.csr_matrix,
+    split: np.ndarray,
+    cell_types: np.ndarray | None,
+    batch: np.ndarray | None = None,
+) -> Trained:
+    """Learn types on top of a trained VAE; see `latentcell.models.types`.
+
+    Parameters
+    ----------
+    trained : Trained
+        VAE of the same cells, with `labelled_share` among its settings.
+    matrix, split, cell_types, batch
+        See `train`; the types of training and validation cells with labels are used.
+
+    Returns
+    -------
+    Trained
+        The same VAE, with types.
+
+    Raises
+    ------
+    InputError
+        If no cell has a label.
+    """
+    settings, seed, kinds = trained.settings, trained.seed, 0
+    if not settings.labelled_share:
+        raise InputError("vae.labelled_share: expected a share above 0 for a semi-vae, found 0")
+    if cell_types is not None:
+        kinds = len(np.unique(cell_types[cell_types != ""]))
+    labels = Labels.choose(cell_types, split, kinds, settings.labelled_share, seed)
+    prior = np.full(kinds, 1.0 / kinds)
+    if settings.cluster_prior == "inferred":
+        prior = _shares(cell_types, labels.cells, kinds).numpy()
+    how = TypeTraining(
+        settings.type_epochs,
+        settings.batch_size,
+        settings.labels_per_type,
+        settings.label_weight,
+        trained.model.shape.hidden_units,
+    )
+    z1 = _posterior(trained.model, trained.counts(matrix, batch), settings.batch_size)
+    training = np.flatnonzero(split == "training")
+    fit = fit_types(z1, training, labels, prior, how, _stream(seed, 0, 11))
+    return replace(trained, type_fit=fit, types=labels.types, labelled=labels.cells)
+
+
+@torch.no_grad()
+def _posterior(model: GMVAE, counts: CountMatrix, batch_size: int) -> LatentNormal:
+    """q(z given x) of all n cells of a VAE, on the host."""
+    rows = torch.split(torch.arange(counts.shape[0]), batch_size)
+    parts = [model.q_z(counts.rows(index)) for index in rows]
+    joined = (
+        torch.cat([part[:, 0] for part in column]).cpu() for column in zip(*parts, strict=True)
+    )
+    found: LatentNormal = type(parts[0])(*joined)
+    return found
 
 
 class _Loop:
@@ -506,6 +580,8 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
     settings = trained.settings
     # Settings without effect are left out: files of models without labels stay the same.
     unused = set() if settings.labelled_share else {"labelled_share", "label_weight"}
+    if trained.type_fit is None:
+        unused |= {"type_epochs", "labels_per_type"}
     description = {
         "architecture": asdict(trained.model.shape),
         "inputs": trained.inputs.describe(),
@@ -517,6 +593,11 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
     if trained.types:
         description["types"] = list(trained.types)
         tensors["labelled"] = torch.as_tensor(trained.labelled)
+    if trained.type_fit is not None:
+        state = trained.type_fit.model.state_dict()
+        tensors |= {f"types.{key}": value for key, value in state.items()}
+        description["type_epoch"] = trained.type_fit.epoch
+        description["type_history"] = trained.type_fit.history
     return tensors, description
 
 
@@ -562,14 +643,26 @@ def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
         epochs_trained=description["epochs_trained"],
         types=tuple(description.get("types", ())),
         labelled=tensors.get("labelled", torch.tensor([], dtype=torch.int64)).numpy(),
+        type_fit=_restore_types(tensors, description),
     )
+
+
+def _restore_types(tensors: dict[str, Tensor], description: dict[str, Any]) -> TypeFit | None:
+    """Types on top of a VAE from the result of `save_arguments`; None without any."""
+    state = select(tensors, "types.")
+    if not state:
+        return None
+    shape = description["architecture"]["latent_dim"], description["architecture"]["hidden_units"]
+    model = TypeModel(*shape, state["log_prior"].exp(), torch.Generator())
+    model.load_state_dict(state)
+    return TypeFit(model, description["type_epoch"], description["type_history"])
 
 
 def _architecture(
     name: ModelName, components: int, settings: VaeSettings, inputs: Inputs
 ) -> Architecture:
     return Architecture(
-        kind=name.kind,
+        kind="vae" if name.kind == "semi-vae" else name.kind,
         genes=int(inputs.genes.modelled.sum()),
         latent_dim=name.latent_dim,
         hidden_units=name.hidden_units,

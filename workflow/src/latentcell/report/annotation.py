@@ -187,7 +187,7 @@ def map_of(annotator: Annotator, annotation: Annotation) -> pd.DataFrame:
     query = annotation.representations["X_hvg_pca"][rows[1]]
     points = tsne(np.concatenate([reference, query]), TsneSettings())
     cells = annotation.cells.iloc[rows[1]]
-    names = np.array(classifier.types, dtype=object)[held_out.codes[rows[0]]]
+    names = held_out.types[rows[0]].astype(object)
     return pd.DataFrame(
         {
             "x": np.round(points[:, 0], 2),

@@ -276,6 +276,7 @@ _MODEL_WORDS = {
     "gmvae": "scVAE",
     "vae": "VAE",
     "semi-gmvae": "semi-GMVAE",
+    "semi-vae": "semi-VAE",
     "dca": "autoencoder",
 }
 

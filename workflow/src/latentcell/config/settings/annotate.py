@@ -76,7 +76,7 @@ class AnnotateSettings(Section):
         3e-3, description="Learning rate of the GMVAE; other settings: `vae.preset: recommended`."
     )
     early_stopping: PositiveInt = Field(
-        6, description="Number of epochs without a better validation ELBO before training stops."
+        4, description="Number of epochs without a better validation ELBO before training stops."
     )
     seed: Seed = Field(1, description="Seed of all random numbers of this section.")
 

@@ -53,7 +53,8 @@ class DatasetSettings(Section):
     layer: str | None = Field(
         None,
         description="Counts in an `.h5ad` or Loom file: name of a layer, `raw`, or null for `X`; "
-        "`layers/raw` for a layer that is called so.",
+        "`layers/raw` for a layer that is called so. Where it is not plain that `X` holds the "
+        "counts, the name is asked for; `X` is one.",
     )
     label_column: str | None = Field(
         None, description="Column of `obs` (or of the `labels` file) with the cell types."

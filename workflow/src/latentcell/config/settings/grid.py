@@ -15,9 +15,9 @@ class GridPoint(Section):
 
     kind: ModelKind = Field(
         "gmvae",
-        description="`gmvae`, `vae` with one Gaussian prior, `semi-gmvae`, a GMVAE trained with "
-        "some of the types (`vae.labelled_share`), or `dca`, a denoising autoencoder without a "
-        "prior (docs/model.md).",
+        description="`gmvae`, `vae` with one Gaussian prior, `semi-gmvae` and `semi-vae`, which "
+        "see some of the types (`vae.labelled_share`; docs/few-labels.md), or `dca`, a denoising "
+        "autoencoder without a prior (docs/model.md).",
     )
     latent_dim: PositiveInt | list[PositiveInt] = Field(description="Latent dimensions, Z.")
     hidden_units: PositiveInt | list[PositiveInt] = Field(description="Units per hidden layer, H.")
@@ -35,10 +35,10 @@ class GridPoint(Section):
 
     @model_validator(mode="after")
     def _types_of_one_seed(self) -> Self:
-        if self.kind == "semi-gmvae" and _as_list(self.seeds) != [1]:
+        if ModelName(self.kind, 1, 1).sees_types and _as_list(self.seeds) != [1]:
             raise ValueError(
-                f"seeds: expected 1 for a semi-gmvae, whose seed draws the cells with known types, "
-                f"found {self.seeds}"
+                f"seeds: expected 1 for a {self.kind}, whose seed draws the cells with known types,"
+                f" found {self.seeds}"
             )
         return self
 

@@ -137,7 +137,7 @@ class Settings(Section):
 
     def _check_types(self) -> None:
         """Check that methods which use types see exactly the known types."""
-        semi = next((str(one) for one in self.models() if one.kind == "semi-gmvae"), None)
+        semi = next((str(one) for one in self.models() if one.sees_types), None)
         if semi is not None and (self.vae.components != "labels" or not self.vae.labelled_share):
             raise ValueError(
                 f"grid.models: {semi} needs vae.components: labels and vae.labelled_share above "

@@ -94,13 +94,22 @@ class VaeSettings(Section):
     labelled_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.0,
         description="Share of the training cells of each type, at least one cell each, whose "
-        "types supervise q(y given x) of a `semi-gmvae`, with the types as components (needs "
-        "`components: labels`; docs/few-labels.md). A `gmvae` or `vae` never uses types.",
+        "types a `semi-gmvae` and a `semi-vae` see (needs `components: labels`; "
+        "docs/few-labels.md). A `gmvae` or `vae` never uses types.",
     )
     label_weight: Annotated[float, Field(gt=0)] = Field(
         50.0,
         description="Weight of the mean log q(y = type given x) of these cells, relative to the "
         "mean bound of all training cells.",
+    )
+    type_epochs: Annotated[int, Field(ge=0)] = Field(
+        10,
+        description="Epochs in which a `semi-vae` learns types, after those without types; 0: "
+        "logistic regression on its latents.",
+    )
+    labels_per_type: PositiveInt = Field(
+        100,
+        description="Labelled cells of each type in such an epoch, at most.",
     )
     batch_correction: bool = Field(
         False, description="Whether the batch (`datasets.batch_column`) is decoder input."

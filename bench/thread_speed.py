@@ -1,11 +1,11 @@
 """Measure training steps of one model by number of threads: docs/benchmarks.md.
 
-    LATENTCELL_DATA=<folder of the deposit> python bench/threads.py [--quick]
+    LATENTCELL_DATA=<folder of the deposit> python bench/thread_speed.py [--quick]
 
 Numbers of threads take turns within one process, step by step, so that other work on the machine
 meets them alike. Beside the seconds stand those of the processor, inside the parts that threads
 share and outside of them, which other work hardly changes. Rows are written to
-results/bench/threads.csv.
+results/bench/thread_speed.csv.
 """
 
 import argparse
@@ -134,14 +134,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--cells", type=int, nargs="+", default=[1_300, 15_000])
     parser.add_argument("--shapes", nargs="+", default=["50x250", "100x500"], metavar="ZxH")
+    names = list(IMPLEMENTATIONS)
+    parser.add_argument("--implementations", nargs="+", choices=names, default=names)
     parser.add_argument("--quick", action="store_true", help="smoke test on few genes")
-    parser.add_argument("--out", type=Path, default=ROOT / "results/bench/threads.csv")
+    parser.add_argument("--out", type=Path, default=ROOT / "results/bench/thread_speed.csv")
     options = parser.parse_args()
     rows = []
     for cells in [500] if options.quick else options.cells:
         for shape in ["4x20"] if options.quick else options.shapes:
             latent_dim, hidden_units = map(int, shape.split("x"))
-            for implementation in IMPLEMENTATIONS:
+            for implementation in options.implementations:
                 task = {
                     "implementation": implementation,
                     "latent_dim": latent_dim,
