@@ -454,7 +454,8 @@
     box.classList.toggle("visible", Boolean(cell));
     if (!cell) return;
     const texts = { Barcode: cell.barcode, Type: cell.type, Split: cell.split, Predicted: cell.predicted, Probability: cell.probability, UMIs: cell.umi };
-    box.querySelector("tbody").replaceChildren(...Object.entries(texts).map(([key, value]) => {
+    const table = document.createElement("table");
+    table.append(...Object.entries(texts).map(([key, value]) => {
       const row = document.createElement("tr");
       for (const [text, kind] of [[key, "key"], [value ?? "", "value"]]) {
         const field = document.createElement("td");
@@ -464,6 +465,7 @@
       }
       return row;
     }));
+    box.replaceChildren(table);
     // To the right of the pointer, or to its left where the window ends.
     const right = event.clientX + 12 + box.offsetWidth < innerWidth;
     box.style.left = `${Math.max(4, right ? event.clientX + 12 : event.clientX - 12 - box.offsetWidth)}px`;
