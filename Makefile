@@ -9,17 +9,17 @@ READY := $(VENV)/.ready
 
 .PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
-run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy)
+run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy, minutes)
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
 
-study: setup  ## run the controlled comparison, and Table 5 on the authors' own data (a night)
+study: setup  ## run the study: controlled comparison, and Table 5 on the authors' data (a night)
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
-verify: setup  ## name the result files of CONFIG's run that changed since they were written
+verify: setup  ## list the result files of CONFIG's run that have changed since they were written
 	@$(BIN)/latentcell verify $(CONFIG)
 
-setup: $(READY)  ## create .venv with pinned dependencies
+setup: $(READY)  ## create .venv with the pinned dependencies
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,16 +29,16 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-test: setup lint  ## check style and types, and run the test suite
+test: setup lint  ## check style and types, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
 
-test-cluster: setup  ## test the workflow on Slurm, which is installed and started (root, apt-get)
+test-cluster: setup  ## test the workflow on Slurm; installs and starts it (root, apt-get)
 	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
 
-test-faults: setup  ## test killed runs, full disks and thousands of generated inputs (docs/robustness.md)
+test-faults: setup  ## test killed runs, full disks and thousands of generated inputs
 	LATENTCELL_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
-test-report: setup  ## test answer.html in a browser, which is installed if there is none
+test-report: setup  ## test answer.html in a browser; installs one if there is none
 	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt
 	command -v chromium chromium-browser google-chrome > /dev/null || $(BIN)/python -m playwright install chromium \
 		|| { apt-get update -qq && apt-get install -qq --yes chromium; }
@@ -62,19 +62,19 @@ schema: setup  ## write the JSON schema and config/README.md from the settings
 study-checks: setup  ## measure the numbers of docs/study-checks.md (needs the deposit)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
 
-verdicts: setup  ## decide the study's claims again from the records in docs/results/*/records
+verdicts: setup  ## evaluate the study's claims again from the records in docs/results
 	$(BIN)/python bench/verdicts.py
 
-bench: setup  ## time the engine beside plain implementations (docs/benchmarks.md)
+bench: setup  ## time the engine against plain implementations (docs/benchmarks.md)
 	$(BIN)/python bench/engine.py $(BENCH)
 
-bench-scale: setup  ## time and memory of each step by the number of cells (docs/benchmarks.md)
+bench-scale: setup  ## measure time and memory of each step by number of cells (docs/benchmarks.md)
 	$(BIN)/python bench/scale.py $(BENCH)
 
-quotes: setup  ## write the numbers and tables that the pages quote from docs/results
+quotes: setup  ## update the numbers and tables that the pages quote from docs/results
 	$(BIN)/python bench/quotes.py
 
-docs: build/docs/.ready  ## build the documentation in build/site; fails on a broken link
+docs: build/docs/.ready  ## build the site in build/site; fails on a broken link
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=workflow/src build/docs/bin/mkdocs build --strict --quiet
 
 build/docs/.ready: requirements-docs.txt
@@ -82,7 +82,7 @@ build/docs/.ready: requirements-docs.txt
 	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
 	@touch $@
 
-audit: build/audit/.ready  ## list known weaknesses of the pinned dependencies (asks PyPI)
+audit: build/audit/.ready  ## list known vulnerabilities of the pinned dependencies (asks PyPI)
 	build/audit/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
 	build/audit/bin/pip-audit --requirement requirements-methods.txt --no-deps --disable-pip
 
@@ -96,8 +96,11 @@ build/audit/.ready: requirements-audit.txt
 	build/audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
 	@touch $@
 
-clean:  ## delete all results of runs, but no downloads
+clean:  ## delete the results of all runs, but no downloads
 	find results -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /: /'
+	@awk -v groups="Start: run study test clean;Results: verify verdicts quotes;Code: setup lint format schema docs licences audit help;Longer tests: test-faults test-report test-cluster;Measurements: bench bench-scale study-checks" \
+		'/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); text[name] = $$0 } \
+		END { n = split(groups, part, ";"); for (i = 1; i <= n; i++) { split(part[i], half, ":"); print (i > 1 ? "\n" : "") half[1]; \
+		m = split(half[2], word, " "); for (j = 1; j <= m; j++) printf "  make %-14s %s\n", word[j], text[word[j]] } }' $(MAKEFILE_LIST)

@@ -223,12 +223,12 @@ def machine(task: dict[str, Any]) -> dict[str, Any]:
     hidden, weight = draw(rows, hidden_units), draw(blocks, 2, width, hidden_units)
     bias = draw(blocks, 2, width)
     weighted = hidden.t().contiguous().t()
-    d_hidden, d_weight = torch.zeros_like(hidden), torch.empty_like(weight)
+    d_weight = torch.empty_like(weight)
 
     def run() -> None:
         for block in range(blocks):
             outputs = products.layer_outputs(hidden, weight[block], bias[block])
-            products.layer_gradients(outputs, weighted, weight[block], d_hidden, d_weight[block])
+            products.layer_gradients(outputs, weighted, weight[block], d_weight[block])
 
     times = []
     for _ in range(6):

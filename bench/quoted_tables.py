@@ -601,6 +601,32 @@ def annotation_genes() -> list[Column]:
     return _reliability("annotation_genes", "genes", Heading("Genes", 0))
 
 
+@table
+def annotation_across() -> list[Column]:
+    """Accuracy and calibration across data sets."""
+    rows = records("annotation_across")
+    names = {"study": "deposited", "half": "the other half"}
+    rows = rows.assign(
+        **{name: rows[name].replace(names) for name in ("reference", "query")},
+        assigned=rows["assigned"].mul(100),
+    )
+    return shown(
+        rows,
+        {
+            "reference": Heading("Reference"),
+            "query": Heading("Query"),
+            "method": Heading("Method"),
+            "classifier": Heading("Classifier"),
+            "accuracy": Heading("Accuracy"),
+            "calibration_error": Heading("ECE"),
+            "accuracy_merged": Heading("Accuracy, T merged"),
+            "calibration_error_merged": Heading("ECE, T merged"),
+            "assigned": Heading("Assigned (%)", 0),
+            "accuracy_assigned_merged": Heading("Of these right, T merged"),
+        },
+    )
+
+
 # docs/simulation.md
 
 

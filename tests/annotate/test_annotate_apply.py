@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
 from latentcell.annotate.apply import UNASSIGNED
 from latentcell.annotate.files import add_to, read_query, read_reference
+from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
@@ -199,7 +200,7 @@ def test_missing_genes_are_reported(learnt, query):
     assert whole["importance_missing"] == 0
 
     classifier = learnt.classifier
-    worst = classifier.representation.genes[np.argsort(-classifier.importance)[:12]]
+    worst = np.argsort(-classifier.importance)[:12]
     lacking = query[:, np.setdiff1d(np.arange(60), worst)]
     found = typed(learnt, lacking)
     genes = found.report["genes"]
@@ -232,10 +233,9 @@ def test_too_few_common_genes_are_refused(simple, query):
     foreign.var.index = foreign.var["symbol"].to_numpy()
     with pytest.raises(InputError, match=r"mine: expected genes of the reference, such as ENSG0"):
         typed(simple, foreign, source="mine")
-    fewer = replace(simple.classifier.representation, genes=np.arange(5))
-    importance = np.full(5, 0.2)
-    classifier = replace(simple.classifier, representation=fewer, importance=importance)
-    with pytest.raises(InputError, match=r"some of the 5 variable genes.*none among 50 genes"):
+    importance = np.where(np.arange(60) < 5, 0.2, 0.0)
+    classifier = replace(simple.classifier, importance=importance)
+    with pytest.raises(InputError, match=r"some of the 5 genes that tell.*none among 50 genes"):
         typed(replace(simple, classifier=classifier), query[:, 10:])
 
 
@@ -258,7 +258,8 @@ def test_files_are_written_and_read_again(learnt, query, tmp_path):
     assert [path.name for path in paths] == ["typed.h5ad", "typed.csv", "typed.json"]
 
     again = ad.read_h5ad(paths[0])
-    assert list(again.obs) == [*query.obs, "cell_type_before", *COLUMNS[1:]]
+    columns = [*COLUMNS, *CONSENSUS_COLUMNS]
+    assert list(again.obs) == [*query.obs, "cell_type_before", *columns[1:]]
     assert (again.obs["cell_type_before"] == query.obs["cell_type"]).all()
     assert list(again.obs["cell_type"].cat.categories) == [*found.types, UNASSIGNED]
     np.testing.assert_array_equal(again.obs["novel"], found.cells["novel"])
@@ -271,7 +272,7 @@ def test_files_are_written_and_read_again(learnt, query, tmp_path):
     np.testing.assert_allclose(again.X.toarray(), query.X.toarray())  # The rest is unchanged.
 
     table = pd.read_csv(paths[1])
-    assert list(table) == ["barcode", *COLUMNS]
+    assert list(table) == ["barcode", *columns]
     assert list(table["barcode"]) == list(query.obs_names)
     assert list(table["cell_type"]) == list(found.cells["cell_type"])
     np.testing.assert_allclose(table["novelty_score"], found.cells["novelty_score"], rtol=1e-8)
@@ -314,16 +315,23 @@ def test_the_reference_is_described(learnt, simple):
         f"reference   own-my-reference: 3 types, {cells['training']} training, "
         f"{cells['validation']} validation and {cells['test']} test cells"
     )
-    assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[1]
+    classifier = learnt.classifier
+    row = next(row for row in classifier.candidates if row["name"] == classifier.name)
+    assert lines[1] == (
+        f"classifier  {classifier.name}, the most accurate of 7 candidates on "
+        f"{cells['training']} training cells in 5 folds: accuracy {row['accuracy']:.3f}, "
+        f"macro-F1 {row['macro_f1']:.3f}"
+    )
+    assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[2]
     needs = learnt.reference["evidence"]
     counts = needs["counts_needed"]
-    assert lines[3].startswith("evidence    accuracy 1.000 of whole validation cells, 0.500 by nam")
-    assert lines[3].endswith(f"0.750 needs {counts:,.0f} counts of a cell")
-    assert lines[5].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
-    assert reference_lines(simple) == lines[:5]
+    assert lines[4].startswith("evidence    accuracy 1.000 of whole validation cells, 0.500 by nam")
+    assert lines[4].endswith(f"0.750 needs {counts:,.0f} counts of a cell")
+    assert lines[6].startswith(f"novel       more than {learnt.density.limit:.1f} nats")
+    assert reference_lines(simple) == lines[:6]
     about = learnt.reference | {"evidence": needs | {"counts_needed": None}}
     unreached = reference_lines(replace(learnt, reference=about))
-    assert unreached[3].endswith("0.750 needs more than they have")
+    assert unreached[4].endswith("0.750 needs more than they have")
 
 
 def test_what_is_unknown_or_rare_is_said(simple):
@@ -331,9 +339,9 @@ def test_what_is_unknown_or_rare_is_said(simple):
     sizes = simple.reference["cells_of_types"] | {"type 002": 4, "type 001": 5}
     about = simple.reference | {"test": test, "cells_of_types": sizes}
     lines = reference_lines(replace(simple, reference=about))
-    assert lines[1].endswith("macro-F1 unknown")
-    assert "unknown of them correctly" in lines[4]
-    assert lines[5] == "note        fewer than 5 training cells, so rarely predicted: type 002"
+    assert lines[2].endswith("macro-F1 unknown")
+    assert "unknown of them correctly" in lines[5]
+    assert lines[6] == "note        fewer than 5 training cells, so rarely predicted: type 002"
 
 
 def test_types_are_listed_with_their_shares(simple, query):

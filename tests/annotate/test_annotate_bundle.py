@@ -192,10 +192,10 @@ def swap_genes(folder, change):
 def test_parts_that_do_not_fit_are_refused(copied):
     about = json.loads((copied / "bundle.json").read_text())["classifier"]
     rewrite(copied, classifier=about | {"types": [*about["types"], "one more"]})
-    with pytest.raises(InputError, match=r"do not fit \(coefficients has the shape \(3, 8\), not"):
+    with pytest.raises(InputError, match=r"do not fit \(markers has the shape \(3, 10\), not"):
         load_bundle(copied)
     rewrite(copied, classifier={"types": about["types"]})
-    with pytest.raises(InputError, match=r"found parts that do not fit \('noise'\)"):
+    with pytest.raises(InputError, match=r"found parts that do not fit \('experts'\)"):
         load_bundle(copied)
     rewrite(copied, classifier=about)
     load_bundle(copied)
@@ -208,8 +208,8 @@ def test_parts_that_do_not_fit_are_refused(copied):
     ("name", "change", "said"),
     [
         ("spread", lambda array: array * np.nan, "spread has the shape"),
-        ("hvg_pca.genes", lambda array: array - 1, "other genes"),
-        ("hvg_pca.genes", lambda array: array + 1, "other genes"),
+        ("components.genes", lambda array: array - 1, "other genes"),
+        ("components.genes", lambda array: array + 1, "other genes"),
     ],
 )
 def test_arrays_that_are_nonsense_are_refused(copied, name, change, said):

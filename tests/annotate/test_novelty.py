@@ -74,9 +74,9 @@ def test_the_chance_to_exceed_is_the_area_under_the_curve():
 def test_depth_alone_is_named_where_it_differs():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 3)).astype(np.float32)
-    held_out = Seen(rng.uniform(900, 1100, 200), rng.uniform(90, 110, 200), features)
+    held_out = Seen(rng.uniform(900, 1100, 200), rng.uniform(90, 110, 200), features, features)
     again = rng.normal(size=(200, 3)).astype(np.float32)
-    report = compare(Seen(held_out.counts * 3, held_out.genes, again), held_out)
+    report = compare(Seen(held_out.counts * 3, held_out.genes, again, again), held_out)
     assert report["differs"] == ["counts"]
     assert report["counts"]["query"] == pytest.approx(3 * report["counts"]["reference"])
     assert "nats" not in report

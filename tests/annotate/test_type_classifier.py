@@ -10,7 +10,9 @@ from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
 from latentcell.runtime.errors import InputError
 
-SETTINGS = AnnotateSettings(variable_genes=150, components=10, density=False)
+SETTINGS = AnnotateSettings(
+    variable_genes=150, components=10, density=False, candidates=["hvg-pca"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +37,9 @@ def test_probabilities_are_scikit_learns(learnt):
     counts, types, split, classifier = learnt
     features = classifier.features(counts).astype(float)
     training = split == "training"
-    model = LogisticRegression(C=classifier.penalty, max_iter=5000)
-    model.fit(features[training], types[training])
-    assert classifier.penalty in SETTINGS.penalties
+    penalty = classifier.experts[0].setting
+    model = LogisticRegression(C=penalty, max_iter=5000).fit(features[training], types[training])
+    assert penalty in SETTINGS.penalties
     wanted = model.decision_function(features) / classifier.temperature
     wanted = np.exp(wanted - wanted.max(1, keepdims=True))
     wanted /= wanted.sum(1, keepdims=True)
@@ -51,7 +53,7 @@ def test_two_types_have_two_probabilities(simulate):
     counts = sp.csr_matrix(adata.X)
     classifier = TypeClassifier.fit(counts, types, split, SETTINGS)
     features = classifier.features(counts).astype(float)
-    model = LogisticRegression(C=classifier.penalty, max_iter=5000)
+    model = LogisticRegression(C=classifier.experts[0].setting, max_iter=5000)
     training = split == "training"
     model.fit(features[training], types[training])
     scores = model.decision_function(features) / classifier.temperature
@@ -91,7 +93,7 @@ def test_missing_genes_are_at_their_mean(learnt):
 
 def test_important_genes_are_markers(learnt):
     classifier = learnt[3]
-    best = classifier.representation.genes[np.argsort(-classifier.importance)[:10]]
+    best = np.argsort(-classifier.importance)[:10]
     assert (best < 4 * 8).mean() > 0.8  # four types with eight markers each, the first genes
 
 

@@ -235,14 +235,15 @@ def test_annotating_by_a_bundle(capsys, files, tmp_path):
     assert status == 0
     assert out.startswith("reference   own-reference: 3 types")
     assert "\nquery       45 cells\ngenes       60 of the reference's 60 found" in out
-    ends = (".h5ad", ".csv", ".json")
+    ends = (".h5ad", ".csv", ".json", ".html")
     written = [str(result.with_suffix(end)) for end in ends]
     assert out.endswith("\n\nwritten     " + "\n            ".join(written) + "\n")
     assert sorted(path.suffix for path in result.parent.iterdir()) == sorted(ends)
     table = pd.read_csv(result.with_suffix(".csv"))
     assert list(table) == [
         *("barcode", "cell_type", "cell_type_probability", "cell_type_first", "cell_type_second"),
-        *("cell_type_second_probability", "unassigned_reason"),
+        *("cell_type_second_probability", "unassigned_reason", "cell_type_cluster"),
+        *("cell_type_consensus", "cell_type_consensus_share"),
     ]
     obs = ad.read_h5ad(result).obs
     assert list(obs) == ["donor", *table.columns[1:]]
@@ -358,7 +359,12 @@ def test_a_configuration_of_the_user_is_not_overwritten(capsys, files, tmp_path)
     assert called(capsys, *arguments, "--force")[0] == 0
     assert "run: reference" in config.read_text()
     said = refused(capsys, "check", files / "reference.h5ad", "--write-config", tmp_path)
-    assert "expected a new file" in said
+    assert "expected a new file, found a folder: choose another name with --write-config" in said
+    link = tmp_path / "link.yaml"
+    link.symlink_to("not-yet.yaml")
+    said = refused(capsys, "check", files / "reference.h5ad", "--write-config", link)
+    assert "expected a new file, found one that exists" in said
+    assert link.is_symlink()
 
 
 @pytest.fixture
@@ -381,7 +387,8 @@ def test_query_and_places_are_tried_before_the_training(capsys, files, tmp_path)
     foreign = simulated([5, 5], 3)
     foreign.var = pd.DataFrame(index=[f"other{number}" for number in range(60)])
     foreign.write_h5ad(tmp_path / "foreign.h5ad")
-    (tmp_path / "folder.h5ad").mkdir()
+    for name in ("folder.h5ad", "table.csv"):
+        (tmp_path / name).mkdir()
     (tmp_path / "file").touch()
     for arguments, said in (
         ([tmp_path / "broken.h5ad", "-o", result], "expected a whole file in the format h5ad"),
@@ -390,8 +397,12 @@ def test_query_and_places_are_tried_before_the_training(capsys, files, tmp_path)
         ([query, "-o", result, "--query-layer", "none"], "expected the layer 'none'"),
         ([query, "-o", result, "--query-genome", "mm10"], "expected the genome 'mm10'"),
         ([query, "-o", result, "--query-format", "loom"], "format loom"),
-        ([query, "-o", tmp_path / "folder.h5ad"], "found one that exists"),
-        ([query, "-o", tmp_path / "folder.h5ad", "--force"], "Is a directory"),
+        ([query, "-o", tmp_path / "folder.h5ad"], "expected a new file, found a folder"),
+        ([query, "-o", tmp_path / "folder.h5ad", "--force"], "expected a new file, found a folder"),
+        (
+            [query, "-o", tmp_path / "table.h5ad", "--force"],
+            "table.csv: expected a new file, found",
+        ),
         ([query, "-o", tmp_path / "file/t.h5ad"], "Not a directory"),
         ([query, "-o", result, "--bundle", tmp_path / "file/m"], "Not a directory"),
         ([query, "-o", result, "--bundle", tmp_path], "expected a new folder or a bundle"),
@@ -458,7 +469,11 @@ def test_where_nothing_can_be_written(capsys, files, tmp_path):
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (OSError(28, "No space left on device"), 1, "a file: expected to read or write it, found"),
+        (
+            OSError(28, "No space left on device"),
+            1,
+            "latentcell check a.h5ad: its output or a file: expected to read or write it, found",
+        ),
         (KeyboardInterrupt(), 130, "stopped; no unfinished file is left under a final name"),
     ],
 )
@@ -509,6 +524,52 @@ def test_a_reader_that_ends_early_is_no_error(files):
     assert done.returncode in (0, 141)
     for end in ("head -1", "head -c 10"):
         assert piped(files, ["check", files / "reference.h5ad"], end).stderr == b""
+
+
+def test_without_an_output_nothing_is_amiss(files):
+    command = [sys.executable, "-m", "latentcell.cli", "check", str(files / "reference.h5ad")]
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.join(command)} >&-"], capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.join(command)} >/dev/full"], capture_output=True, check=False
+    )
+    assert done.returncode == 1
+    assert (
+        b"its output or a file: expected to read or write it, found: No space left" in done.stderr
+    )
+
+
+def test_names_that_are_no_text_are_refused(capsys, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/\xff.h5ad")
+    assert "expected a name in UTF-8, found other bytes" in refused(capsys, "check", name)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--orientation", "genes-by-cells"], "expected a table or a matrix.mtx for --orientation"),
+        (
+            ["--format", "loom"],
+            "expected the format loom, found the format h5ad: say --format h5ad",
+        ),
+        (["--labels-file", "reference.h5ad"], "in the format table, found one that cannot be read"),
+        (["--labels-file", "page.csv"], "found a web page, such as one to sign in"),
+    ],
+)
+def test_options_that_do_not_fit_the_file(capsys, files, tmp_path, monkeypatch, options, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "page.csv").write_text("<!DOCTYPE html>\n<html></html>\n")
+    (tmp_path / "reference.h5ad").symlink_to(files / "reference.h5ad")
+    assert said in refused(capsys, "check", "reference.h5ad", *options)
+    assert said in refused(capsys, "train", "reference.h5ad", "--bundle", "m", *options)
+
+
+def test_a_pipe_is_not_read_twice(capsys, tmp_path):
+    os.mkfifo(tmp_path / "cells.csv")
+    said = refused(capsys, "check", tmp_path / "cells.csv", "--format", "table")
+    assert "expected a file or folder, found a pipe or device" in said
 
 
 def test_names_in_any_script_on_any_terminal(capsys, files, tmp_path):

@@ -61,6 +61,29 @@ def test_own_file(tmp_path):
     assert adata.obs["cell_type"].tolist() == TYPES
 
 
+def test_counts_are_those_that_check_takes(tmp_path):
+    """X holds whole numbers, but zeros and ones, or less than another matrix."""
+    adata = anndata.AnnData(
+        np.minimum(COUNTS, 1).astype(np.float32),
+        obs=pd.DataFrame({"cell_type": TYPES}, index=CELLS),
+    )
+    adata.layers["counts"] = COUNTS
+    path = tmp_path / "own.h5ad"
+    adata.write_h5ad(path)
+    with pytest.raises(
+        InputError, match=r"counts in counts: name .* datasets\.layer \(counts or X\)"
+    ):
+        import_dataset(DatasetSettings(name="mine", path=str(path)))
+    taken = import_dataset(DatasetSettings(name="mine", path=str(path), layer="counts"))
+    assert (taken.X.toarray() == COUNTS).all()
+    ones = import_dataset(DatasetSettings(name="mine", path=str(path), layer="X"))
+    assert (ones.X.toarray() == np.minimum(COUNTS, 1)).all()
+    adata.X = np.maximum(COUNTS - 1, 0).astype(np.float32) + (np.arange(COUNTS.shape[1]) == 0)
+    adata.write_h5ad(path)
+    with pytest.raises(InputError, match="found several that may be them"):
+        import_dataset(DatasetSettings(name="mine", path=str(path)))
+
+
 def test_the_first_cells_alone(tmp_path):
     own = {"name": "own", "path": own_file(tmp_path), "label_column": "kind"}
     adata = import_dataset(DatasetSettings(**own, first_cells=3))

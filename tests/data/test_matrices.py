@@ -58,6 +58,7 @@ PLAIN = {
     "copy": ("X", COUNTS, {"counts": COUNTS, "raw_counts": COUNTS}),
     "usual name": ("counts", LOGS, {"counts": COUNTS, "soupx": LESS}),
     "unknown name": ("umi_table", LOGS, {"umi_table": COUNTS}),
+    "decontaminated": ("X", COUNTS, {"decontXcounts": LESS}),
     "binned": ("counts", LOGS, {"counts": COUNTS, "X_binned": np.minimum(COUNTS, 5)}),
     "even sums": ("foo", LOGS, {"normalised_and_cut": EVEN, "foo": COUNTS}),
     "ones alone": ("X", np.minimum(COUNTS, 1), {}),
@@ -65,6 +66,12 @@ PLAIN = {
 ASKED = {
     "two": (LOGS, {"mine": COUNTS, "others": LESS}, ["mine", "others"]),
     "corrected": (LESS, {"counts": COUNTS}, ["X", "counts"]),
+    "corrected, unknown name": (LESS, {"original": COUNTS}, ["X", "original"]),
+    "rounded": (
+        np.rint(COUNTS / COUNTS.sum(1, keepdims=True) * 1e6),
+        {},
+        ["with a sum of about 1,000,000 in every cell", "X"],
+    ),
     "parts": (LOGS, {"ambiguous": AMBIGUOUS}, ["only parts", "ambiguous"]),
     "more unspliced": (
         LOGS,

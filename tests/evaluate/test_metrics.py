@@ -2,7 +2,13 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+)
 
 from latentcell.evaluate.metrics import (
     confusion,
@@ -35,12 +41,29 @@ def test_a_class_that_is_only_predicted_counts_in_macro_f1_alone():
     assert scores["macro_f1"] == pytest.approx((1 + 2 / 3 + 0) / 3)
 
 
-def test_balanced_accuracy_is_that_of_scikit_learn():
-    rng = np.random.default_rng(0)
-    true, predicted = rng.integers(4, size=(2, 200))
-    assert split_scores(true, predicted)["balanced_accuracy"] == pytest.approx(
-        balanced_accuracy_score(true, predicted)
+@pytest.mark.parametrize("seed", range(5))
+def test_scores_are_those_of_scikit_learn_to_the_bit(seed):
+    rng = np.random.default_rng(seed)
+    # The last class is never true, and some are rare.
+    true = rng.choice(11, 200, p=[0.5, 0.2, *[0.3 / 8] * 8, 0])
+    predicted = np.where(rng.random(200) < 0.6, true, rng.integers(11, size=200))
+    present = np.union1d(true, predicted)
+    assert split_scores(true, predicted) == {
+        "cells": 200,
+        "accuracy": accuracy_score(true, predicted),
+        "balanced_accuracy": recall_score(true, predicted, labels=np.unique(true), average="macro"),
+        "macro_f1": f1_score(true, predicted, labels=present, average="macro", zero_division=0),
+    }
+    names = [f"type {code}" for code in range(12)]
+    labels = np.arange(12)
+    assert (
+        confusion(true, predicted, names)
+        == confusion_matrix(true, predicted, labels=labels).tolist()
     )
+    expected = precision_recall_fscore_support(true, predicted, labels=labels, zero_division=np.nan)
+    found = per_class_scores(true, predicted, names)
+    for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        assert [row[name] for row in found] == [None if np.isnan(v) else v for v in values]
 
 
 def test_scores_of_a_matrix_are_those_of_its_cells():

@@ -161,3 +161,19 @@ def test_gpus_are_for_trainings_that_may_use_one_where_some_are_granted(config, 
 
 def test_what_is_about_all_data_sets_goes_by_the_largest(demands):
     assert demands.of("write_table", wildcards(), 1) == small(50_000)
+
+
+def test_cores_are_shared_by_the_models_of_a_run():
+    models = [{"latent_dim": 10, "hidden_units": [100, 500]}]
+    run = {"datasets": ["pbmc68k-sample"], "grid": {"models": models}, "replicates": 1}
+
+    def threads(cores, gpu=False, **changes):
+        return made(run | changes, gpu).threads(wildcards(), cores)
+
+    assert threads(16) == 8
+    assert threads(16, replicates=2) == 4
+    assert threads(3) == 1
+    assert threads(None) == 1
+    assert threads(2, jobs={"threads": 4}) == 4
+    assert threads(16, jobs={"pool_models": True}) == 1
+    assert threads(16, gpu=True) == 1

@@ -213,7 +213,7 @@ def test_hostile_names_are_shown_as_text(browser, address):
         assert opened.text("#list tbody th") == "<b>first</b>-1"
         assert page.locator("#list b").count() == 0
         point_at_first_cell(opened)
-        tip = page.locator("#vg-tooltip-element")
+        tip = page.locator("#cell-tip")
         assert "<b>first</b>-1" in tip.inner_text()
         assert HOSTILE[1] in tip.inner_text()
         assert tip.locator("b, script, img").count() == 0
@@ -229,7 +229,7 @@ def point_at_first_cell(opened):
     y = box["y"] + box["height"] * (top - 20) / (top - bottom)
     opened.page.mouse.move(x - 3, y)
     opened.page.mouse.move(x, y)
-    opened.page.wait_for_selector("#vg-tooltip-element.visible")
+    opened.page.wait_for_selector("#cell-tip.visible")
 
 
 @SIZES
@@ -238,12 +238,21 @@ def test_a_cell_that_is_pointed_at_says_what_it_is(browser, address, run, size):
         opened.look_at("n60", "raw")
         point_at_first_cell(opened)
         first = predictions(run).iloc[0]
-        text = opened.text("#vg-tooltip-element")
+        text = opened.text("#cell-tip")
         for value in (first["barcode"], first["cell_type"], first["predicted"], first["split"]):
             assert value in text
         assert f"{first['probability']:.3g}" in text
-        box = opened.page.locator("#vg-tooltip-element").bounding_box()
-        assert box["width"] < size[0]
+        box = opened.page.locator("#cell-tip").bounding_box()
+        assert 0 <= box["x"] <= size[0] - box["width"]
+        cell = opened.page.locator(f"{MAP} canvas").bounding_box()
+        low, high, bottom, top = opened.domain()
+        x = cell["x"] + cell["width"] * (-15 - low) / (high - low)
+        y = cell["y"] + cell["height"] * (top - 20) / (top - bottom)
+        across = max(box["x"] - x, x - box["x"] - box["width"], 0)
+        down = max(box["y"] - y, y - box["y"] - box["height"], 0)
+        assert np.hypot(across, down) < 150
+        opened.page.mouse.move(1, 1)
+        assert opened.page.locator("#cell-tip.visible").count() == 0
 
 
 @SIZES
@@ -345,6 +354,94 @@ def test_colours_have_a_legend_that_hides_their_cells(browser, address, run, siz
         assert re.fullmatch(r"\d+ UMIs\s+\d+ UMIs", opened.text("#legend"))
         page.wait_for_timeout(200)
         assert page.locator(f"{MAP} canvas").screenshot() != before
+
+
+def test_types_are_named_on_the_map_and_can_be_seen_alone(browser, address, run):
+    table = predictions(run)
+    with Opened(browser, address) as opened:
+        page = opened.page
+        opened.look_at("n60", "raw")
+        assert opened.number("labels") == 4
+        named = page.locator(f"{MAP} canvas").screenshot()
+        page.uncheck("#labels")
+        assert page.locator(f"{MAP} canvas").screenshot() != named
+        page.check("#labels")
+        page.select_option("#only", HOSTILE[2])
+        assert opened.number("shown") == (table["cell_type"] == HOSTILE[2]).sum()
+        assert opened.number("labels") == 1
+        page.select_option("#only", "")
+        assert opened.number("shown") == 60
+
+
+@pytest.mark.parametrize("by", ["button", "shift"])
+def test_an_outline_selects_the_cells_inside(browser, address, by):
+    with Opened(browser, address) as opened:
+        page = opened.page
+        opened.look_at("n60", "raw")
+        page.locator(MAP).scroll_into_view_if_needed()
+        box = page.locator(f"{MAP} canvas").bounding_box()
+        low, high, bottom, top = opened.domain()
+        x = box["x"] + box["width"] * (-15 - low) / (high - low)
+        y = box["y"] + box["height"] * (top - 20) / (top - bottom)
+        if by == "button":
+            page.click("#lasso")
+            assert page.locator("#lasso").get_attribute("aria-pressed") == "true"
+        else:
+            page.keyboard.down("Shift")
+        page.mouse.move(x - 15, y - 15)
+        page.mouse.down()
+        for right, down in ((15, -15), (15, 15), (-15, 15)):
+            page.mouse.move(x + right, y + down, steps=3)
+        page.mouse.up()
+        assert opened.number("picked") == 1
+        assert page.locator("#list tbody th").all_inner_texts() == ["<b>first</b>-1"]
+        assert opened.text("#list-status").startswith("1 cells inside the outline")
+        page.click("#clear")
+        assert opened.number("picked") == 0
+        assert opened.said == []
+
+
+def test_the_map_is_coloured_by_a_gene(browser, address):
+    with Opened(browser, address) as opened:
+        page = opened.page
+        before = page.locator(f"{MAP} canvas").screenshot()
+        genes = page.locator("#genes option")
+        assert genes.count() == 4
+        page.select_option("#colour", genes.first.get_attribute("value"))
+        assert "log(1 + counts per 10,000)" in opened.text("#legend")
+        assert opened.number("shown") == 120
+        assert page.locator(f"{MAP} canvas").screenshot() != before
+
+
+def test_the_summary_is_saved_as_a_picture(browser, address):
+    with Opened(browser, address) as opened:
+        with opened.page.expect_download() as download:
+            opened.page.click("#summary .picture")
+        assert download.value.suggested_filename == "made-summary.png"
+        with open(download.value.path(), "rb") as file:  # noqa: PTH123
+            head = file.read(24)
+        assert head[1:4] == b"PNG"
+        width, height = (int.from_bytes(head[at : at + 4]) for at in (16, 20))
+        box = opened.page.locator("#summary table").bounding_box()
+        assert (width, height) == pytest.approx((2 * box["width"], 2 * box["height"]), abs=2)
+        assert opened.said == []
+
+
+@SIZES
+def test_curves_are_read_off_at_the_nearest_point_and_mark_the_best_epoch(browser, address, size):
+    with Opened(browser, address, size) as opened:
+        page = opened.page
+        diamonds = "document.querySelectorAll('#curve-chart .layer_1_marks path').length"
+        opened.until(f"{diamonds} === 2")
+        chart = page.locator("#curve-chart")
+        chart.scroll_into_view_if_needed()
+        box = chart.locator("svg").bounding_box()
+        # Far from every line.
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+        page.mouse.move(box["x"] + box["width"] / 2 + 2, box["y"] + 20)
+        page.wait_for_selector("#vg-tooltip-element.visible", timeout=5000)
+        assert "Epoch" in opened.text("#vg-tooltip-element")
+        assert "GMVAE" in opened.text("#vg-tooltip-element")
 
 
 @SIZES

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -19,14 +20,18 @@ import pandas as pd
 import pytest
 import vl_convert
 from made_run import COMPARISON, HOSTILE, make_run, settings_of
+from scipy import sparse
 
 from latentcell.config.names import input_title
 from latentcell.config.settings import parse_settings
 from latentcell.evaluate.statistics import paired_difference
+from latentcell.figures.style import _KNOWN_TYPES as STUDY_TYPES
+from latentcell.figures.style import type_styles
 from latentcell.report.answer import verdict
-from latentcell.report.cells import MOST_CELLS, cell_map, on_dark
+from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
+from latentcell.report.genes import STEPS, marker_genes
 from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
@@ -842,6 +847,45 @@ def test_colours_can_be_told_from_black(colour):
 
     # 3 to 1 against the page's dark ground, as WCAG wants of graphics.
     assert (luminance(on_dark(colour)) + 0.05) / (luminance("#14171b") + 0.05) >= 3
+
+
+def lab(colour):
+    """CIE L*a*b* of an sRGB colour, for the white D65."""
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    x, y, z = np.cbrt(np.maximum(to_xyz @ linear / [0.9505, 1, 1.089], 0.00886))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("adapted", [str, on_dark], ids=["light", "dark"])
+def test_the_studys_types_are_20_apart_on_light_and_dark_pages(adapted):
+    colours = [lab(adapted(style.colour)) for style in type_styles(STUDY_TYPES).values()]
+    assert len(colours) == 11
+    apart = [np.linalg.norm(a - b) for a, b in itertools.combinations(colours, 2)]
+    assert min(apart) >= 20
+
+
+def test_pale_colours_are_outlined(run):
+    types = [_look(name, style) for name, style in type_styles(STUDY_TYPES).items()]
+    assert [look["name"] for look in types if look["outlined"]] == ["CD4+/CD45RA+/CD25- Naive T"]
+
+
+def test_genes_tell_their_type_from_the_others(tmp_path):
+    counts = np.full((6, 4), 5, np.int32)
+    counts[:3, 2] = 500  # of type A
+    counts[3:, 1] = 500  # of type B
+    obs = pd.DataFrame({"cell_type": list("AAABBB")}, index=list("abcdef"))
+    var = pd.DataFrame({"symbol": ["W", "X", "Y", "Z"]}, index=[f"ENSG{i}" for i in range(4)])
+    anndata.AnnData(sparse.csr_matrix(counts), obs=obs, var=var).write_h5ad(tmp_path / "c.h5ad")
+    first, second = marker_genes(tmp_path / "c.h5ad", pd.Index(["f", "a", "other"]))
+    assert (first["name"], first["title"], second["title"]) == ("ENSG2", "Y", "X")
+    assert first["top"] == pytest.approx(np.log1p(1e4 * 500 / 515), abs=0.01)
+    low = round(STEPS * np.log1p(1e4 * 5 / 515) / np.log1p(1e4 * 500 / 515))
+    assert first["values"] == [low, STEPS, None]
+    assert second["values"] == [STEPS, low, None]
 
 
 def test_numbers_are_read_as_numbers():

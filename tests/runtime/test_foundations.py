@@ -1,10 +1,13 @@
 """Names, writing, digests, jobs and progress."""
 
+import contextlib
 import hashlib
 import io
 import os
+import pty
 import subprocess
 import sys
+import termios
 from types import SimpleNamespace
 
 import anndata as ad
@@ -251,6 +254,31 @@ def test_progress_on_a_terminal_is_a_bar(monkeypatch):
     assert "2/2" in terminal.getvalue()
     assert "ELBO -5" in terminal.getvalue()
     assert "2 of 2" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("columns", [40, 80, 113])
+def test_a_bar_is_no_wider_than_the_terminal_and_leaves_no_line(columns):
+    code = (
+        "from latentcell.runtime.progress import Progress\n"
+        "shown = Progress('training a model with a long name', 300)\n"
+        "for step in range(1, 301):\n"
+        "    shown.report(step, 'ELBO -1234.5 on validation cells, best in epoch 300')\n"
+        "    shown._bar.refresh()\n"
+    )
+    parent, child = pty.openpty()
+    termios.tcsetwinsize(child, (24, columns))
+    with subprocess.Popen([sys.executable, "-c", code], stdout=child, stderr=child) as process:
+        os.close(child)
+        written = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error
+            while part := os.read(parent, 65536):
+                written += part
+        assert process.wait() == 0
+    os.close(parent)
+    lines = written.decode().split("\r")
+    assert len(lines) > 300
+    assert "\n" not in written.decode()
+    assert max(map(len, lines)) <= columns
 
 
 def test_source_is_exported_before_what_was_there(monkeypatch):

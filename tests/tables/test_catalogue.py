@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -217,12 +218,14 @@ def test_every_table_is_built_of_each_data_set(name: str, tables: Tables, tmp_pa
         assert table.columns[0] == "dataset"
         wanted = [STUDY] if name in OF_ONE else [STUDY, SAMPLE]
         assert table["dataset"].unique().tolist() == wanted
-    paths = [tmp_path / f"{name}.{suffix}" for suffix in ("csv", "md", "tex")]
+    paths = [tmp_path / f"{name}.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     entry.write(table, paths)
     read = pd.read_csv(paths[0])
     assert read.columns.tolist() == table.columns.tolist()
     assert len(read) == len(table) > 0
-    markdown, latex = (path.read_text(encoding="utf-8") for path in paths[1:])
+    markdown, latex, html = (path.read_text(encoding="utf-8") for path in paths[1:])
+    assert html.count("<tr>") == 1 + len(entry.shown(table))
+    assert f"<h1>{escape(entry.title)}</h1>" in html
     assert markdown.startswith(f"# {entry.title}\n\n| ")
     assert "nan" not in markdown
     assert "<NA>" not in markdown

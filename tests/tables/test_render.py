@@ -55,11 +55,12 @@ def models(number: int = 9) -> pd.DataFrame:
 
 
 def test_every_format_is_written_by_the_suffix(tmp_path: Path) -> None:
-    paths = [tmp_path / f"table5.{suffix}" for suffix in ("csv", "md", "tex")]
+    paths = [tmp_path / f"table5.{suffix}" for suffix in ("csv", "md", "tex", "html")]
     TABLES["table5"].write(accuracies(), [str(path) for path in paths])
-    csv, markdown, latex = (path.read_text(encoding="utf-8") for path in paths)
+    csv, markdown, latex, html = (path.read_text(encoding="utf-8") for path in paths)
     assert csv.splitlines()[1].startswith("pbmc68k,raw,1300,,,,0.61249,0.0123,0.655,")
     assert "| raw | 1300 |  |  |  | 0.612 ± 0.012 | 0.655 |" in markdown
+    assert '<td>raw</td><td class="number">1300</td>' in html
     assert r"raw & 1300 &  &  &  & 0.612 $\pm$ 0.012 & 0.655 &" in latex
 
 

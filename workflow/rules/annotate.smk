@@ -1,7 +1,7 @@
 """Annotate the cells of a query, with the first data set as reference.
 
 REQUIRED INPUTS: results/{run}/{dataset}/dataset.h5ad, and the file in `annotate.query`
-OUTPUTS: results/{run}/annotate/bundle/, results/{run}/annotate/cells.{h5ad,csv,json}
+OUTPUTS: results/{run}/annotate/bundle/, results/{run}/annotate/cells.{h5ad,csv,json,html}
 """
 
 
@@ -35,7 +35,7 @@ rule annotate:
         expand(
             "results/{run}/annotate/cells.{format}",
             run=RUN,
-            format=["h5ad", "csv", "json"],
+            format=["h5ad", "csv", "json", "html"],
         ),
     log:
         f"results/{RUN}/logs/annotate/annotate_query.log",

@@ -70,6 +70,8 @@ def size_of(dataset):
 
 
 GPU = bool(workflow.global_resources.get("gpu").value)
+# None on a cluster, and in a job that it runs.
+CORES = workflow.resource_settings.cores if workflow.is_main_process else None
 DEMANDS = Demands(RUNS.variants, size_of, GPU)
 
 

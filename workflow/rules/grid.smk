@@ -59,6 +59,7 @@ rule train_vae:
         seeds=r"(-s\d+)?",
     conda:
         "../../envs/latentcell.yaml"
+    threads: lambda wildcards: DEMANDS.threads(wildcards, CORES)
     resources:
         **needs("train_vae"),
     params:

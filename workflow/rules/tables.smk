@@ -1,7 +1,7 @@
 """Collect records and write tables.
 
 REQUIRED INPUTS: metrics.json, history.csv and cost.json of models and classifiers
-OUTPUTS: results/{run}/records/{record}.csv, results/{run}/tables/{table}.{csv,md,tex}
+OUTPUTS: results/{run}/records/{record}.csv, results/{run}/tables/{table}.{csv,md,tex,html}
 """
 
 
@@ -11,7 +11,7 @@ rule tables:
             "results/{run}/tables/{table}.{format}",
             run=RUN,
             table=table_names(settings),
-            format=["csv", "md", "tex"],
+            format=["csv", "md", "tex", "html"],
         ),
 
 
@@ -45,8 +45,9 @@ rule write_table:
     output:
         csv=f"results/{RUN}/tables/{{table}}.csv",
         tex=f"results/{RUN}/tables/{{table}}.tex",
-        md=report(
-            f"results/{RUN}/tables/{{table}}.md",
+        md=f"results/{RUN}/tables/{{table}}.md",
+        html=report(
+            f"results/{RUN}/tables/{{table}}.html",
             caption="../report/caption.rst",
             category=lambda wildcards: table_entry(wildcards.table).category,
             labels=lambda wildcards: {"table": table_entry(wildcards.table).title},

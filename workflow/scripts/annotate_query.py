@@ -5,6 +5,7 @@ from pathlib import Path
 from latentcell.annotate.bundle import load_bundle
 from latentcell.annotate.files import annotate, write_annotation
 from latentcell.annotate.report import query_lines
+from latentcell.report.annotation import annotation_page
 from latentcell.runtime.job import job
 
 with job(snakemake):
@@ -15,5 +16,6 @@ with job(snakemake):
         layer=snakemake.params.layer,
         threads=snakemake.threads,
     )
-    write_annotation(cells, found, annotator, snakemake.output[0])
+    page = annotation_page(annotator, found, Path(snakemake.input.query).name)
+    write_annotation(cells, found, annotator, snakemake.output[0], page)
     print("\n".join(query_lines(found)))

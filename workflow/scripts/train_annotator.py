@@ -6,7 +6,7 @@ import anndata as ad
 
 from latentcell.annotate.annotator import learn
 from latentcell.annotate.bundle import save_bundle
-from latentcell.annotate.report import reference_lines
+from latentcell.annotate.report import candidate_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.runtime.job import job
 
@@ -18,4 +18,4 @@ with job(snakemake, threads=1):
         SplitSettings.model_validate(snakemake.params.split),
     )
     save_bundle(annotator, Path(snakemake.output[0]).parent)
-    print("\n".join(reference_lines(annotator)))
+    print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))

@@ -7,12 +7,12 @@ from latentcell.runtime.job import job
 from latentcell.runtime.pool import run_parts
 from latentcell.runtime.reuse import shared_store
 
-# One thread, so that results do not depend on the number of cores.
+# One thread for all but the model, whose results do not depend on the number.
 with job(snakemake, threads=1):
     wildcards = snakemake.wildcards
     name = ModelName.of(wildcards)
     settings = VaeSettings.model_validate(snakemake.params.settings)
     seed = replicate_seed(settings.seed, wildcards.replicate)
     others = tuple(snakemake.input.unlabelled)
-    training = Training(name, snakemake.input.cells, settings, seed, others)
+    training = Training(name, snakemake.input.cells, settings, seed, others, snakemake.threads)
     run_parts([training.part(snakemake.output, snakemake.params.code)], 1, shared_store())

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     reliability,
+    reliability_bins,
     softmax,
     unassigned_threshold,
 )
@@ -100,10 +101,27 @@ def learn(
     }
     for name in ("validation", "test"):
         about[name] = _measure(classifier, calibration, density, counts, types, parts == name)
+    if reference.uns.get("ontology"):
+        known = reference.uns["ontology"]
+        about["ontology"] = {name: str(known[name]) for name in classifier.types if name in known}
+    about["markers"] = _markers(classifier, reference.var["symbol"].to_numpy(str))
     if "simulated" in reference.uns:
         about["simulated"] = str(reference.uns["simulated"])
     genes = reference.var[["symbol"]].copy()
     return Annotator(genes, classifier, density, held_out, settings, about)
+
+
+def _markers(classifier: TypeClassifier, symbols: NDArray[Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the genes that speak most for each type, the strongest first."""
+    found = {}
+    pairs = zip(classifier.marker_genes, classifier.marker_weights, strict=True)
+    for name, (genes, weights) in zip(classifier.types, pairs, strict=True):
+        found[name] = [
+            {"gene": str(symbols[gene]), "weight": float(weight)}
+            for gene, weight in zip(genes, weights, strict=True)
+            if weight > 0
+        ]
+    return found
 
 
 def _probabilities(
@@ -170,6 +188,7 @@ def _measure(
     scores["calibration_error_before"] = expected_calibration_error(softmax(logits), codes)
     scores["calibration_error_after"] = expected_calibration_error(probabilities, codes)
     scores |= reliability(probabilities, codes, classifier.threshold)
+    scores["bins"] = reliability_bins(probabilities, codes)
     if density is not None:
         unusual = row_sums(density.explain(cells)[0]) > density.limit
         scores["novel"] = float(unusual.mean())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ UNASSIGNED = "unassigned"
 _OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
+# Smallest probability, so that probabilities can be divided by their sum.
+_SMALLEST = 1e-300
 # Number of genes in lists of reports.
 _NAMED = 10
 
@@ -61,6 +63,7 @@ def annotate_cells(
     *,
     source: str = "query",
     threads: int = 1,
+    types: Sequence[str] | None = None,
 ) -> Annotation:
     """Annotate cells with a type, its probability and a flag for unknown types.
 
@@ -78,6 +81,9 @@ def annotate_cells(
     threads
         Number of pieces of the query that are processed at a time; the results do not depend on
         it.
+    types
+        Types to which the cells are restricted, see `restricted_types`; None: all. Probabilities
+        are those given that the type is one of them.
 
     Raises
     ------
@@ -91,7 +97,14 @@ def annotate_cells(
     pieces = _in_pieces(lambda piece: work(match.arrange(piece)), counts, threads)
     query = Seen.together(pieces)
     classifier, density = annotator.classifier, annotator.density
-    probabilities = calibration.probabilities(classifier.logits(query.features), query.counts)
+    types = classifier.types if types is None else tuple(types)
+    kept = [classifier.types.index(name) for name in types]
+
+    def typed(seen: Seen) -> Doubles:
+        logits = classifier.logits(seen.features)
+        return _restrict(calibration.probabilities(logits, seen.counts), kept)
+
+    probabilities = typed(query)
     needs = annotator.reference["evidence"]
     evidence = Evidence(
         query.counts,
@@ -99,7 +112,7 @@ def annotate_cells(
         calibration.counts_for(needs["accuracy_needed"]),
         np.inf if needs["counts_needed"] is None else needs["counts_needed"],
     )
-    representations = {"X_hvg_pca": query.features.astype(np.float32)}
+    representations = {"X_hvg_pca": query.components}
     if query.latent is not None:
         representations["X_gmvae"] = query.latent
     report: dict[str, Any] = {
@@ -116,13 +129,13 @@ def annotate_cells(
         query.of(enough),
         probabilities[enough].argmax(1),
         held_out,
-        calibration.probabilities(classifier.logits(held_out.features), held_out.counts).argmax(1),
+        typed(held_out).argmax(1),
         None if density is None else density.limit,
         annotator.settings.seed,
     )
     report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
-    cells = _assign_types(probabilities, classifier.types, reasons)
+    cells = _assign_types(probabilities, types, reasons)
     if query.nats is not None:
         cells["novelty_score"] = query.nats
     cells["novel"] = novel
@@ -131,9 +144,50 @@ def annotate_cells(
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
     report["unassigned"] = _report_unassigned(annotator, evidence, reasons)
-    return Annotation(
-        cells, probabilities.astype(np.float32), classifier.types, representations, report
-    )
+    if len(types) < len(classifier.types):
+        report["restricted_to"] = list(types)
+    return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def restricted_types(
+    known: Sequence[str], kept: Sequence[str] = (), excluded: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the types to which an annotation is restricted, in the order of the known ones.
+
+    Parameters
+    ----------
+    known
+        Types of the reference.
+    kept
+        Types to keep; empty: all.
+    excluded
+        Types to leave out.
+
+    Raises
+    ------
+    InputError
+        If a name is not known, or no type is left.
+    """
+    unknown = [name for name in (*kept, *excluded) if name not in known]
+    if unknown:
+        raise InputError(
+            f"--types and --exclude-types: expected types of the reference ({', '.join(known)}), "
+            f"found {', '.join(unknown)}"
+        )
+    left = [name for name in known if (not kept or name in kept) and name not in excluded]
+    if not left:
+        raise InputError(
+            "--types and --exclude-types: expected at least one type that is left, found none"
+        )
+    return tuple(left)
+
+
+def _restrict(probabilities: Doubles, columns: Sequence[int]) -> Doubles:
+    """Return the probabilities given that the type is one of these columns."""
+    if len(columns) == probabilities.shape[1]:
+        return probabilities
+    left = np.maximum(probabilities[:, list(columns)], _SMALLEST)
+    return np.asarray(left / left.sum(1, keepdims=True))
 
 
 def unassigned_name(types: Sequence[str]) -> str:
@@ -152,9 +206,11 @@ def _piece_function(
     def work(piece: sp.csr_matrix) -> Seen:
         features = annotator.classifier.features(piece, present)
         genes = np.diff(piece.indptr).astype(np.float64)
+        seen = Seen(row_sums(piece), genes, features, annotator.classifier.scores(features))
         if annotator.density is None:
-            return Seen(row_sums(piece), genes, features)
-        return Seen(row_sums(piece), genes, features, *annotator.density.explain(piece, present))
+            return seen
+        unexplained, latent = annotator.density.explain(piece, present)
+        return replace(seen, unexplained=unexplained, latent=latent)
 
     return work
 
@@ -202,14 +258,14 @@ def _report_genes(
 ) -> dict[str, Any]:
     """Report matched and missing genes, and the importance of the missing ones."""
     classifier, symbols = annotator.classifier, annotator.genes["symbol"].to_numpy(str)
-    variable = classifier.representation.genes
+    variable = classifier.genes
     missing = ~match.present[variable]
     if missing.all():
         raise InputError(
-            f"{source}: expected some of the {len(variable):,} variable genes of the reference, "
+            f"{source}: expected some of the {len(variable):,} genes that tell the types apart, "
             f"found none among {query_genes:,} genes: use a reference of the same tissue and naming"
         )
-    lost = np.where(missing, classifier.importance, 0.0)
+    lost = np.where(missing, classifier.importance[variable], 0.0)
     worst = np.argsort(-lost, kind="stable")[: min(_NAMED, int(missing.sum()))]
     means = classifier.mean_counts
     return {

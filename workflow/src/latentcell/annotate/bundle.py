@@ -18,6 +18,7 @@ from latentcell import __version__
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
+from latentcell.annotate.experts import HVG_PCA
 from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
@@ -188,20 +189,26 @@ def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
     """Check that the arrays are finite and have matching shapes."""
     representation = classifier.representation
     components, variable = representation.pca.components.shape
+    types = len(classifier.types)
     expected: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
-        "coefficients": (classifier.coefficients, (len(classifier.types), components)),
-        "intercepts": (classifier.intercepts, (len(classifier.types),)),
         "mean_counts": (classifier.mean_counts, (genes,)),
+        "mean_logs": (classifier.mean_logs, (genes,)),
         "spread": (classifier.spread, (components,)),
-        "importance": (classifier.importance, (variable,)),
+        "importance": (classifier.importance, (genes,)),
+        "markers": (classifier.marker_weights, (types, classifier.marker_genes.shape[1])),
         "components": (representation.pca.components, (components, variable)),
         "mean": (representation.pca.mean, (variable,)),
         "genes": (representation.genes, (variable,)),
     }
+    for expert in classifier.experts:
+        columns = components if expert.name == HVG_PCA else genes
+        expected[f"coefficients of {expert.name}"] = expert.coefficients, (types, columns)
+        expected[f"intercepts of {expert.name}"] = expert.intercepts, (types,)
     for name, (array, shape) in expected.items():
         if array.shape != shape or not np.isfinite(array).all():
             raise ValueError(f"{name} has the shape {array.shape}, not {shape}")
-    if representation.all_genes != genes or not (representation.genes >= 0).all():
+    if representation.all_genes != genes or not classifier.experts:
         raise ValueError("other genes")
-    if representation.genes.max() >= genes:
-        raise ValueError("other genes")
+    for places in (representation.genes, classifier.marker_genes):
+        if places.size and not 0 <= places.min() <= places.max() < genes:
+            raise ValueError("other genes")

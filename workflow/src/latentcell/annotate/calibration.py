@@ -10,6 +10,8 @@ Doubles = NDArray[np.float64]
 # Range of temperatures, from nearly certain to nearly uniform probabilities.
 _TEMPERATURES = (0.05, 20.0)
 BINS = 15
+# Bins of a reliability diagram.
+_WIDE_BINS = 10
 
 
 def softmax(logits: Doubles, temperature: float = 1.0) -> Doubles:
@@ -69,6 +71,31 @@ def expected_calibration_error(probabilities: Doubles, codes: ArrayLike) -> floa
     bins = np.minimum((top * BINS).astype(np.int64), BINS - 1)
     gap = np.bincount(bins, top - right, minlength=BINS)
     return float(np.abs(gap).sum() / len(codes))
+
+
+def reliability_bins(probabilities: Doubles, codes: ArrayLike) -> list[dict[str, Any]]:
+    """Compare probability and accuracy in ten bins of equal width; empty bins are left out.
+
+    Returns
+    -------
+    list of dict
+        ``low`` (lower end of the bin), ``cells``, ``probability`` (mean of the likeliest type) and
+        ``right`` (share of the cells that are right).
+    """
+    codes = np.asarray(codes, np.int64)
+    if not len(codes):
+        return []
+    top, right = probabilities.max(1), probabilities.argmax(1) == codes
+    bins = np.minimum((top * _WIDE_BINS).astype(np.int64), _WIDE_BINS - 1)
+    return [
+        {
+            "low": place / _WIDE_BINS,
+            "cells": int((bins == place).sum()),
+            "probability": float(top[bins == place].mean()),
+            "right": float(right[bins == place].mean()),
+        }
+        for place in np.unique(bins).tolist()
+    ]
 
 
 def unassigned_threshold(probabilities: Doubles, codes: ArrayLike, share: float) -> float:

@@ -1,11 +1,11 @@
-"""Classifier of cell types: variable genes, principal components, calibrated logistic regression.
+"""Classifier of cell types: experts chosen on the reference, with calibrated probabilities.
 
-The best method on the deposited cells: log-normalised counts of variable genes, their principal
-components without scaling, and multinomial logistic regression with a ridge penalty.
+Candidates are logistic regression on components of variable genes, ridge logistic regression on all
+genes, naive Bayes on counts, and averages of their probabilities (`latentcell.annotate.experts`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,28 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles, fit_temperature, softmax, unassigned_threshold
+from latentcell.annotate.choosing import AND, Choice, choose
+from latentcell.annotate.experts import (
+    HVG_PCA,
+    LOG_RIDGE,
+    NAIVE_BAYES,
+    Codes,
+    Expert,
+    Inputs,
+    candidates,
+)
 from latentcell.config.settings import AnnotateSettings
 from latentcell.represent.hvg_pca import HvgPca
+from latentcell.represent.methods.consensus import combine
 from latentcell.represent.normalise import log_normalise
 from latentcell.runtime.errors import InputError
 
-Codes = NDArray[np.int64]
+# Number of marker genes of each type.
+MARKERS = 10
+_SMALLEST = 1e-300
+# Prefix of the arrays of the components, and the names of other arrays.
+_COMPONENTS = "components."
+_ARRAYS = (*("mean_counts", "mean_logs", "spread", "importance", "marker_genes", "marker_weights"),)
 
 
 @dataclass(frozen=True)
@@ -31,34 +47,43 @@ class TypeClassifier:
         Names of the types, sorted.
     representation
         Variable genes and their principal components.
-    coefficients, intercepts
-        Parameters of the logistic regression, (types, components) and (types,).
-    mean_counts
-        Mean count of every gene of the reference in training cells, (genes,).
+    experts
+        Experts whose probabilities are averaged.
+    mean_counts, mean_logs
+        Mean count and mean log-normalised count of every gene of the reference in training cells,
+        (genes,).
     spread, noise
         Variance of the scores of training cells along each component, (components,), and mean
         residual variance of a variable gene.
     importance
-        Contribution of each variable gene to the differences between types, (variable genes,);
-        sums to 1.
-    penalty
-        C of the logistic regression, chosen on validation cells.
+        Contribution of each gene to the differences between types, (genes,); sums to 1.
+    marker_genes, marker_weights
+        Genes that speak most for each type, and how much the score of the type changes with a
+        standard deviation of the gene, relative to the mean of all types; (types, markers).
     temperature, threshold
         Temperature of the probabilities, and probability below which no type is assigned; chosen
         on validation cells.
+    candidates, chosen_by
+        Scores of the candidates, and the cells on which the experts were chosen.
+    seconds
+        Seconds of the candidates; empty for a classifier from a file.
     """
 
     types: tuple[str, ...]
     representation: HvgPca
-    coefficients: Doubles
-    intercepts: Doubles
+    experts: tuple[Expert, ...]
     mean_counts: Doubles
+    mean_logs: NDArray[np.float32]
     spread: Doubles
     noise: float
     importance: Doubles
-    penalty: float
+    marker_genes: NDArray[np.int64]
+    marker_weights: Doubles
     temperature: float
     threshold: float
+    candidates: tuple[dict[str, Any], ...] = ()
+    chosen_by: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @classmethod
     def fit(
@@ -68,7 +93,7 @@ class TypeClassifier:
         split: NDArray[Any],
         settings: AnnotateSettings,
     ) -> "TypeClassifier":
-        """Fit on training cells; choose the penalty and calibrate on validation cells.
+        """Choose experts on training cells and calibrate them on validation cells.
 
         Parameters
         ----------
@@ -79,7 +104,8 @@ class TypeClassifier:
         split
             ``training``, ``validation`` or ``test`` for each cell; test cells are not used.
         settings
-            Numbers of genes and components, penalties, and the share of unassigned cells.
+            Candidates, numbers of genes and components, penalties, and the share of unassigned
+            cells.
 
         Raises
         ------
@@ -101,50 +127,95 @@ class TypeClassifier:
             genes=settings.variable_genes,
             seed=settings.seed,
         )
-        codes = codes_of(types, known)
-        scores = representation.transform(counts).astype(np.float64)
-        penalty, coefficients, intercepts = _choose_penalty(
-            scores[training], codes[training], scores[validation], codes[validation], settings
-        )
-        logits = scores[validation] @ coefficients.T + intercepts
-        temperature = fit_temperature(logits, codes[validation])
-        probabilities = softmax(logits, temperature)
-        variances = _variances(representation, learnt)
-        spread = scores[training].var(0)
-        share = settings.unassigned_share
-        return cls(
+        choice, inputs = _choose(counts, types, split, representation, known, settings)
+        spread = inputs.scores[: learnt.shape[0]].var(0)
+        logs = inputs.logs[: learnt.shape[0]]
+        variances = _variances(logs)
+        weights = _weights(choice.experts, representation, np.sqrt(variances), len(known))
+        order = np.argsort(-weights, axis=1, kind="stable")[:, :MARKERS]
+        importance = weights.std(0)
+        made = cls(
             types=known,
             representation=representation,
-            coefficients=coefficients,
-            intercepts=intercepts,
+            experts=choice.experts,
             mean_counts=np.asarray(learnt.mean(0), np.float64).ravel(),
+            mean_logs=np.asarray(logs.mean(0), np.float32).ravel(),
             spread=spread,
-            noise=_noise(variances, spread),
-            importance=_importance(representation, variances, coefficients),
-            penalty=penalty,
-            temperature=temperature,
-            threshold=unassigned_threshold(probabilities, codes[validation], share),
+            noise=_noise(variances[representation.genes], spread),
+            importance=np.asarray(importance / (importance.sum() or 1.0)),
+            marker_genes=order.astype(np.int64),
+            marker_weights=np.take_along_axis(weights, order, 1),
+            temperature=1.0,
+            threshold=0.0,
+            candidates=tuple(choice.candidates),
+            chosen_by=choice.by,
+            seconds=choice.seconds,
         )
+        return made._calibrated(counts[np.flatnonzero(validation)], types[validation], settings)
+
+    def _calibrated(
+        self, counts: sp.csr_matrix, types: NDArray[Any], settings: AnnotateSettings
+    ) -> "TypeClassifier":
+        """Set temperature and threshold by validation cells."""
+        codes = codes_of(types, self.types)
+        logits = self.logits(self.features(counts))
+        temperature = fit_temperature(logits, codes)
+        probabilities = softmax(logits, temperature)
+        threshold = unassigned_threshold(probabilities, codes, settings.unassigned_share)
+        return replace(self, temperature=temperature, threshold=threshold)
+
+    @property
+    def name(self) -> str:
+        """Names of the experts, with plus signs."""
+        return AND.join(expert.name for expert in self.experts)
+
+    @property
+    def genes(self) -> NDArray[np.int64]:
+        """Genes by which types are told apart."""
+        return np.flatnonzero(self.importance > 0).astype(np.int64)
+
+    def scores(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the principal component scores among the features (n x components)."""
+        return np.asarray(features[:, : len(self.spread)], np.float32)
 
     def features(
         self, counts: sp.csr_matrix, present: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
-        """Compute principal component scores of cells (n x k).
+        """Compute what `logits` needs: component scores, and logits of experts on genes (n x k).
 
         Parameters
         ----------
         counts
             Counts of all genes of the reference, in its order.
         present
-            Whether each of these genes was measured; None: all. Missing genes are imputed by their
-            expectation given the measured ones (probabilistic PCA, Tipping and Bishop 1999).
+            Whether each of these genes was measured; None: all. For the components, missing genes
+            are imputed by their expectation given the measured ones (probabilistic PCA, Tipping
+            and Bishop 1999).
         """
-        if present is None or present.all():
-            return self.representation.transform(counts)
+        missing = None if present is None or present.all() else ~present
+        experts = self.experts
+        if missing is None:
+            logs, scores = log_normalise(counts), self.representation.transform(counts)
+        else:
+            logs = self._normalise(counts, ~missing)
+            scores = self._impute(logs, ~missing)
+            experts = tuple(
+                one if one.name == HVG_PCA else one.without(missing, self.mean_logs)
+                for one in experts
+            )
+        inputs = {LOG_RIDGE: logs, NAIVE_BAYES: counts}
+        blocks = [one.logits(inputs[one.name]) for one in experts if one.name != HVG_PCA]
+        return np.concatenate([scores, *(block.astype(np.float32) for block in blocks)], axis=1)
+
+    def _normalise(self, counts: sp.csr_matrix, present: NDArray[np.bool_]) -> sp.csr_matrix:
+        """Normalise to the sum that would include the missing genes."""
         normalised = log_normalise(counts)
         share = self.mean_counts[present].sum() / self.mean_counts.sum()
-        # Normalise to the sum that would include the missing genes.
         normalised.data = np.log1p(np.expm1(normalised.data) * share)
+        return normalised
+
+    def _impute(self, normalised: sp.csr_matrix, present: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Compute component scores with missing genes at their expectation."""
         genes, pca = self.representation.genes, self.representation.pca
         missing = ~present[genes]
         components = pca.components.astype(np.float64)
@@ -159,7 +230,22 @@ class TypeClassifier:
 
     def logits(self, features: NDArray[Any]) -> Doubles:
         """Compute the scores of the types (n x types)."""
-        return np.asarray(features.astype(np.float64) @ self.coefficients.T + self.intercepts)
+        parts, start = [], len(self.spread)
+        for expert in self.experts:
+            if expert.name == HVG_PCA:
+                parts.append(expert.logits(self.scores(features).astype(np.float64)))
+            else:
+                stop = start + len(expert.intercepts)
+                parts.append(np.asarray(features[:, start:stop], np.float64))
+                start = stop
+        if len(parts) == 1:
+            together = parts[0]
+        else:
+            mean = combine(
+                [softmax(p, e.temperature) for p, e in zip(parts, self.experts, strict=True)]
+            )
+            together = np.log(np.maximum(mean, _SMALLEST))
+        return together
 
     def probabilities(self, features: NDArray[Any]) -> Doubles:
         """Compute calibrated probabilities of the types (n x types)."""
@@ -167,15 +253,12 @@ class TypeClassifier:
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return all arrays, for a safetensors file."""
-        own: dict[str, NDArray[Any]] = {
-            "coefficients": np.ascontiguousarray(self.coefficients),
-            "intercepts": self.intercepts,
-            "mean_counts": self.mean_counts,
-            "spread": self.spread,
-            "importance": self.importance,
-        }
+        own = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
+        for expert in self.experts:
+            own[f"{expert.name}.coefficients"] = np.ascontiguousarray(expert.coefficients)
+            own[f"{expert.name}.intercepts"] = expert.intercepts
         return own | {
-            f"hvg_pca.{key}": value for key, value in self.representation.tensors().items()
+            f"{_COMPONENTS}{key}": value for key, value in self.representation.tensors().items()
         }
 
     def describe(self) -> dict[str, Any]:
@@ -183,7 +266,13 @@ class TypeClassifier:
         return {
             "types": list(self.types),
             "noise": self.noise,
-            "penalty": self.penalty,
+            "chosen": self.name,
+            "chosen_by": self.chosen_by,
+            "candidates": list(self.candidates),
+            "experts": [
+                {"name": one.name, "setting": one.setting, "temperature": one.temperature}
+                for one in self.experts
+            ],
             "temperature": self.temperature,
             "threshold": self.threshold,
         }
@@ -193,19 +282,32 @@ class TypeClassifier:
         cls, tensors: Mapping[str, NDArray[Any]], description: Mapping[str, Any]
     ) -> "TypeClassifier":
         """Restore a classifier from `tensors` and `describe`; raises `KeyError` or `InputError`."""
-        prefix = "hvg_pca."
-        representation = HvgPca.from_tensors(
-            {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
+        components = {
+            key.removeprefix(_COMPONENTS): tensors[key]
+            for key in tensors
+            if key.startswith(_COMPONENTS)
+        }
+        arrays: dict[str, Any] = {name: tensors[name] for name in _ARRAYS}
+        experts = tuple(
+            Expert(
+                one["name"],
+                tensors[f"{one['name']}.coefficients"],
+                tensors[f"{one['name']}.intercepts"],
+                float(one["setting"]),
+                float(one["temperature"]),
+            )
+            for one in description["experts"]
         )
-        arrays = ("coefficients", "intercepts", "mean_counts", "spread", "importance")
         return cls(
             types=tuple(description["types"]),
-            representation=representation,
+            representation=HvgPca.from_tensors(components),
+            experts=experts,
             noise=float(description["noise"]),
-            penalty=float(description["penalty"]),
             temperature=float(description["temperature"]),
             threshold=float(description["threshold"]),
-            **{name: tensors[name] for name in arrays},
+            candidates=tuple(description["candidates"]),
+            chosen_by=str(description["chosen_by"]),
+            **arrays,
         )
 
 
@@ -221,64 +323,64 @@ def _components(settings: AnnotateSettings, training: sp.csr_matrix) -> int:
     return max(1, min(settings.components, training.shape[0] - 1, varying, settings.variable_genes))
 
 
-def _choose_penalty(
-    training: Doubles,
-    training_codes: Codes,
-    validation: Doubles,
-    validation_codes: Codes,
+def _choose(
+    counts: sp.csr_matrix,
+    types: NDArray[Any],
+    split: NDArray[Any],
+    representation: HvgPca,
+    known: tuple[str, ...],
     settings: AnnotateSettings,
-) -> tuple[float, Doubles, Doubles]:
-    """Choose the penalty with the smallest log loss of validation cells; returns its parameters.
+) -> tuple[Choice, Inputs]:
+    """Choose experts; returns the cells that they saw as well, training cells first.
 
-    Each candidate is evaluated at its best temperature, at which it would be used.
+    Components are learnt once, from all training cells without their types.
     """
-    best: tuple[float, float, Doubles, Doubles] | None = None
-    for penalty in settings.penalties:
-        coefficients, intercepts = _fit_logistic(training, training_codes, penalty)
-        loss = _log_loss(validation @ coefficients.T + intercepts, validation_codes)
-        if best is None or loss < best[0]:
-            best = loss, penalty, coefficients, intercepts
-    assert best is not None  # The settings require at least one penalty.
-    return best[1], best[2], best[3]
+    training, validation = (np.flatnonzero(split == name) for name in ("training", "validation"))
+    rows = np.concatenate([training, validation])
+    cells = counts[rows]
+    inputs = Inputs(
+        counts=cells,
+        logs=log_normalise(cells),
+        scores=representation.transform(cells).astype(np.float64),
+        codes=codes_of(types[rows], known),
+        classes=len(known),
+    )
+    held = np.arange(len(training), len(rows))
+    return choose(candidates(inputs, settings), inputs.codes, held, settings), inputs
 
 
-def _log_loss(logits: Doubles, codes: Codes) -> float:
-    """Compute the mean negative log-probability of the true types at the best temperature."""
-    logits, codes = logits[codes >= 0], codes[codes >= 0]
-    if not len(codes):
-        return 0.0
-    probability = softmax(logits, fit_temperature(logits, codes))[np.arange(len(codes)), codes]
-    return float(-np.log(np.maximum(probability, 1e-300)).mean())
-
-
-def _fit_logistic(features: Doubles, codes: Codes, penalty: float) -> tuple[Doubles, Doubles]:
-    """Fit coefficients and intercepts, one row per type, also for two types."""
-    from sklearn.linear_model import LogisticRegression
-
-    estimator = LogisticRegression(C=penalty, max_iter=5000).fit(features, codes)
-    coefficients, intercepts = estimator.coef_, estimator.intercept_
-    if len(coefficients) == 1:
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    return np.asarray(coefficients, np.float64), np.asarray(intercepts, np.float64)
-
-
-def _variances(representation: HvgPca, training: sp.csr_matrix) -> Doubles:
-    """Compute the variance of each variable gene among training cells."""
-    values = log_normalise(training)[:, representation.genes].astype(np.float64)
+def _variances(logs: sp.csr_matrix) -> Doubles:
+    """Compute the variance of each log-normalised gene among training cells."""
+    values = logs.astype(np.float64)
     mean = np.asarray(values.mean(0)).ravel()
     squares = np.asarray(values.multiply(values).mean(0)).ravel()
     return np.asarray(np.maximum(squares - mean**2, 0.0))
 
 
 def _noise(variances: Doubles, spread: Doubles) -> float:
-    """Compute the mean residual variance of a gene after the components."""
+    """Compute the mean residual variance of a variable gene after the components."""
     left = variances.sum() - spread.sum()
     return float(max(left, 0.0) / max(1, len(variances) - len(spread)))
 
 
-def _importance(representation: HvgPca, variances: Doubles, coefficients: Doubles) -> Doubles:
-    """Multiply a gene's standard deviation by that of its weights over the types; sums to 1."""
-    weights = coefficients @ representation.pca.components
-    carried = np.sqrt(variances) * weights.std(0)
-    return np.asarray(carried / (carried.sum() or 1.0))
+def _weights(
+    experts: tuple[Expert, ...], representation: HvgPca, deviations: Doubles, types: int
+) -> Doubles:
+    """Return the effect of a standard deviation of each gene on the scores (types x genes).
+
+    Effects are relative to the mean of all types and, for several experts, averaged after division
+    by their sum.
+    """
+    total = np.zeros((types, len(deviations)))
+    for expert in experts:
+        weights = np.zeros_like(total)
+        if expert.name == HVG_PCA:
+            weights[:, representation.genes] = expert.coefficients @ representation.pca.components
+        else:
+            # A gene of which naive Bayes has seen nothing differs by the pseudocount alone.
+            weights[:] = expert.coefficients
+        weights = (weights - weights.mean(0)) * deviations
+        if len(experts) > 1:
+            weights /= np.abs(weights).sum() or 1.0
+        total += weights
+    return total

@@ -64,19 +64,20 @@ class Density:
         settings
             Size of the model, its training, and the share of validation cells above the limit.
         """
-        from latentcell.models.training import train
+        from latentcell.models.training import train_members
 
         # PyTorch is imported only here and would use all cores, but results must not depend on
         # the number of cores.
         limit_threads(1)
         used = _subsample(split, settings)
-        trained = train(
+        # Members of an ensemble are evaluated on validation cells alone, which saves a third.
+        [trained] = train_members(
             counts[used],
             split[used],
             ModelName("gmvae", settings.latent_dim, settings.hidden_units),
             min(len(set(types[used])), _MOST_COMPONENTS),
             density_settings(settings, int((split[used] == "training").sum())),
-            settings.seed,
+            [settings.seed],
         )
         validation = np.flatnonzero(split == "validation")
         learnt = log_normalise(counts[used[split[used] == "training"]])

@@ -2,6 +2,7 @@
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,16 @@ import h5py
 import pandas as pd
 
 from latentcell.annotate.annotator import Annotator, learn
-from latentcell.annotate.apply import Annotation, annotate_cells
+from latentcell.annotate.apply import Annotation, annotate_cells, restricted_types
 from latentcell.annotate.bundle import load_bundle, save_bundle
+from latentcell.annotate.labels import (
+    ONTOLOGY,
+    ontology_of_column,
+    ontology_of_file,
+    with_known,
+    with_ontology,
+)
+from latentcell.annotate.neighbours import with_consensus
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
 from latentcell.data.finding import find
@@ -24,14 +33,21 @@ from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
+# Part of the page of an annotation.
+PAGE_MARK = '<p class="kicker">latentcell annotate'
 # Parts of the report of a query.
 _REPORT = ("reference", "classifier", "query")
 
 
 def read_reference(
-    path: str | Path | DatasetSettings, labels: str | None = None, layer: str | None = None
+    path: str | Path | DatasetSettings,
+    labels: str | None = None,
+    layer: str | None = None,
+    ontology: str | Path | None = None,
 ) -> ad.AnnData:
     """Read a labelled reference without its unlabelled cells.
+
+    ``uns["ontology"]`` has the Cell Ontology id of each type, as far as they are known.
 
     Parameters
     ----------
@@ -41,6 +57,9 @@ def read_reference(
         Column of the cell types; by default the one that is plainly meant.
     layer
         Layer of the counts; by default detected.
+    ontology
+        File of types and Cell Ontology ids; by default they are read from the column
+        ``cell_type_ontology_term_id``, if the reference has it.
 
     Raises
     ------
@@ -56,11 +75,16 @@ def read_reference(
         raise InputError(question)
     named = layer or settings.layer
     taken = {
-        "layer": named if named is not None or found.counts is None else found.counts.layer,
+        "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,
         "unlabelled": "leave-out",
     }
-    return import_dataset(settings.model_copy(update=taken))
+    cells = import_dataset(settings.model_copy(update=taken))
+    if ontology is not None:
+        cells.uns["ontology"] = ontology_of_file(ontology)
+    elif {chosen.name, ONTOLOGY} <= set(found.obs):
+        cells.uns["ontology"] = ontology_of_column(found.obs[chosen.name], found.obs[ONTOLOGY])
+    return cells
 
 
 def file_settings(path: str | Path | DatasetSettings, layer: str | None = None) -> DatasetSettings:
@@ -133,6 +157,9 @@ def annotate(
     *,
     layer: str | None = None,
     threads: int = 1,
+    types: Sequence[str] = (),
+    exclude_types: Sequence[str] = (),
+    known: str | None = None,
 ) -> tuple[ad.AnnData, Annotation]:
     """Annotate the cells of a file.
 
@@ -146,6 +173,10 @@ def annotate(
         Layer of the counts; by default detected.
     threads
         Number of pieces of the query that are processed at a time.
+    types, exclude_types
+        Types of the reference to which cells are restricted, and those that are left out.
+    known
+        Column of the query with types that are kept where it has any; see `with_known`.
 
     Returns
     -------
@@ -159,10 +190,43 @@ def annotate(
     if not isinstance(query, Query):
         query = load_query(query, layer)
     counts = query.counts
+    labels = None if known is None else known_labels(query, known)
+    kept = restricted_types(annotator.classifier.types, types, exclude_types)
     annotation = annotate_cells(
-        annotator, counts.X, counts.var, source=query.source, threads=threads
+        annotator, counts.X, counts.var, source=query.source, threads=threads, types=kept
     )
+    annotation = complete(annotation, annotator, labels)
     return add_to(query.whole, annotation, annotator), annotation
+
+
+def complete(annotation: Annotation, annotator: Annotator, labels: Any = None) -> Annotation:
+    """Add what is not of single cells: consensus, known types and Cell Ontology ids.
+
+    Parameters
+    ----------
+    annotation
+        Result of `annotate_cells`.
+    annotator
+        Its annotator.
+    labels
+        Types that are known before, with missing values; None: none.
+    """
+    annotation = with_consensus(annotation, annotator.settings.seed)
+    if labels is not None:
+        annotation = with_known(annotation, labels)
+    ids = annotator.reference.get("ontology")
+    return with_ontology(annotation, ids) if ids else annotation
+
+
+def known_labels(query: Query, column: str) -> Any:
+    """Return the types that a query has before; raises `InputError` without the column."""
+    if column not in query.whole.obs:
+        there = ", ".join(map(str, query.whole.obs.columns)) or "none"
+        raise InputError(
+            f"{query.source}: expected the column {column!r} with known types (--known-types), "
+            f"found the columns: {there}"
+        )
+    return query.whole.obs[column]
 
 
 def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> Query:
@@ -235,25 +299,44 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
 
 
 def write_annotation(
-    adata: ad.AnnData, annotation: Annotation, annotator: Annotator, output: str | Path
+    adata: ad.AnnData,
+    annotation: Annotation,
+    annotator: Annotator,
+    output: str | Path,
+    page: str | None = None,
 ) -> list[Path]:
-    """Write the cells, a table of them and a report, with names that differ by their suffix.
+    """Write the cells, a table of them, a page and a report; names differ by their suffix.
+
+    Parameters
+    ----------
+    adata, annotation
+        Cells with their annotation, and the annotation.
+    annotator
+        Its annotator.
+    output
+        Path of the ``.h5ad`` file.
+    page
+        HTML of `latentcell.report.annotation.annotation_page`; None: no page.
 
     Returns
     -------
     list of Path
-        Paths of the ``.h5ad``, ``.csv`` and ``.json`` file.
+        Paths of the ``.h5ad``, ``.csv``, ``.json`` and, with a page, ``.html`` file.
     """
     paths = _result_paths(output)
+    if page is not None:
+        paths.append(Path(output).with_suffix(".html"))
     folder = paths[0].parent
     folder.mkdir(parents=True, exist_ok=True)
     table = annotation.cells.copy()
     table.insert(0, "barcode", adata.obs_names.to_numpy())
-    # All three get their names once all are written.
+    # All get their names once all are written.
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{paths[0].stem}-") as temporary:
         made = [Path(temporary) / path.name for path in paths]
         write_h5ad(made[0], adata)
         write_csv(made[1], table)
+        if page is not None:
+            made[3].write_text(page, encoding="utf-8")
         write_json(made[2], full_report(annotation, annotator))
         for unfinished, path in zip(made, paths, strict=True):
             unfinished.replace(path)
@@ -268,22 +351,25 @@ def _result_paths(output: str | Path) -> list[Path]:
 def earlier_results(output: str | Path) -> bool:
     """Tell whether the files at the place of a result are those of an earlier, unchanged one."""
     cells, table, report = _result_paths(output)
+    page = Path(output).with_suffix(".html")
     try:
         # They are written one after the other, the report at the end.
         written = report.stat().st_mtime
-        if any(path.exists() and path.stat().st_mtime > written for path in (cells, table)):
+        if any(path.exists() and path.stat().st_mtime > written for path in (cells, table, page)):
             return False
-        return set(_REPORT) <= set(read_json(report)) and _are_ours(cells, table)
+        return set(_REPORT) <= set(read_json(report)) and _are_ours(cells, table, page)
     except (OSError, ValueError, TypeError):
         return False
 
 
-def _are_ours(cells: Path, table: Path) -> bool:
+def _are_ours(cells: Path, table: Path, page: Path) -> bool:
     """Tell whether the files that are there look like those of `write_annotation`."""
     if cells.exists():
         with h5py.File(cells, "r", locking=False) as file:
             if "uns/latentcell" not in file:
                 return False
+    if page.exists() and PAGE_MARK not in page.read_text(encoding="utf-8"):
+        return False
     if not table.exists():
         return True
     with table.open(encoding="utf-8") as text:

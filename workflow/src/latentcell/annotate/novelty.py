@@ -42,8 +42,8 @@ class Seen:
     ----------
     counts, genes
         Number of counts and of detected genes of each cell, (n,).
-    features
-        Features of the classifier (n x k).
+    features, components
+        Features of the classifier, and principal component scores among them (n x k).
     unexplained, latent
         Unexplained counts (n x G, nats) and latents (n x Z); None without a density.
     """
@@ -51,6 +51,7 @@ class Seen:
     counts: Doubles
     genes: Doubles
     features: NDArray[np.float32]
+    components: NDArray[np.float32]
     unexplained: sp.csr_matrix | None = None
     latent: NDArray[np.float32] | None = None
 
@@ -61,17 +62,27 @@ class Seen:
         latents = [piece.latent for piece in pieces if piece.latent is not None]
         nats = sp.vstack(unexplained, format="csr") if unexplained else None
         latent = np.concatenate(latents) if latents else None
-        counts, genes, features = (
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("counts", "genes", "features")
+        return cls(
+            np.concatenate([piece.counts for piece in pieces]),
+            np.concatenate([piece.genes for piece in pieces]),
+            np.concatenate([piece.features for piece in pieces]),
+            np.concatenate([piece.components for piece in pieces]),
+            nats,
+            latent,
         )
-        return cls(counts, genes, features, nats, latent)
 
     def of(self, rows: NDArray[np.int64]) -> "Seen":
         """Return some of the cells."""
         nats = None if self.unexplained is None else self.unexplained[rows]
         latent = None if self.latent is None else self.latent[rows]
-        return Seen(self.counts[rows], self.genes[rows], self.features[rows], nats, latent)
+        return Seen(
+            self.counts[rows],
+            self.genes[rows],
+            self.features[rows],
+            self.components[rows],
+            nats,
+            latent,
+        )
 
     @property
     def nats(self) -> Doubles | None:
@@ -152,9 +163,9 @@ def flag_novel(
     novel = np.zeros(len(query.counts), bool)
     if _comparable(query, held_out) and len(novel) >= _FEWEST:
         single = _relative(
-            distances(query.features, held_out.features),
+            distances(query.components, held_out.components),
             types,
-            distances(held_out.features, held_out.features, same=True),
+            distances(held_out.components, held_out.components, same=True),
             held_out_types,
         )
         novel = _above_bulk(single[neighbours_of(counts, seed)].mean(1))
@@ -208,8 +219,8 @@ def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
     if not _comparable(query, held_out):
         return report
     distance = (
-        distances(query.features, held_out.features),
-        distances(held_out.features, held_out.features, same=True),
+        distances(query.components, held_out.components),
+        distances(held_out.components, held_out.components, same=True),
     )
     measures: dict[str, tuple[Doubles | None, Doubles | None]] = {
         "counts": (query.counts, held_out.counts),

@@ -17,6 +17,7 @@ def reference_lines(annotator: Annotator) -> list[str]:
     lines = [
         f"reference   {about['dataset']}: {len(classifier.types)} types, {cells['training']:,} "
         f"training, {cells['validation']:,} validation and {cells['test']:,} test cells",
+        _classifier_line(annotator),
         f"on test     accuracy {_number(test['accuracy'])}, balanced "
         f"{_number(test['balanced_accuracy'])}, macro-F1 {_number(test['macro_f1'])}",
         f"calibrated  expected calibration error {_number(test['calibration_error_before'])} "
@@ -43,6 +44,38 @@ def reference_lines(annotator: Annotator) -> list[str]:
     return lines
 
 
+def _classifier_line(annotator: Annotator) -> str:
+    """Report the chosen classifier and its score; the candidates are in `candidate_lines`."""
+    classifier = annotator.classifier
+    rows = {row["name"]: row for row in classifier.candidates}
+    chosen = f"classifier  {classifier.name}"
+    if len(rows) < 2:
+        return chosen
+    own = rows[classifier.name]
+    return (
+        f"{chosen}, the most accurate of {len(rows)} candidates on {classifier.chosen_by}: "
+        f"accuracy {_number(own['accuracy'])}, macro-F1 {_number(own['macro_f1'])}"
+    )
+
+
+def candidate_lines(annotator: Annotator) -> list[str]:
+    """Report the score of each candidate, and its seconds if it has just been trained."""
+    classifier = annotator.classifier
+    if len(classifier.candidates) < 2:
+        return []
+    width = max(len(row["name"]) for row in classifier.candidates)
+    lines = [
+        f"candidates  {'':<{width}}  accuracy  macro-F1" + "  seconds" * bool(classifier.seconds)
+    ]
+    for row in classifier.candidates:
+        line = f"            {row['name']:<{width}} {_number(row['accuracy']):>9}"
+        line += f" {_number(row['macro_f1']):>9}"
+        if row["name"] in classifier.seconds:
+            line += f" {classifier.seconds[row['name']]:>8.1f}"
+        lines.append(line)
+    return lines
+
+
 def query_lines(found: Annotation) -> list[str]:
     """Report the cell types of the query and its missing genes."""
     report = found.report
@@ -64,6 +97,7 @@ def query_lines(found: Annotation) -> list[str]:
         if number
     ]
     lines += _unassigned_lines(report)
+    lines += _consensus_lines(report)
     lines += _novel_lines(report["novel"], report["cells"])
     return lines + bulk_lines(report["bulk"])
 
@@ -73,8 +107,8 @@ def _gene_lines(genes: dict[str, Any]) -> list[str]:
         f"genes       {genes['matched']:,} of the reference's {genes['reference']:,} found, by "
         f"{genes['matched_by']}; missing: {genes['missing']:,} with {genes['counts_missing']:.1%} "
         f"of its counts, among them {genes['variable_missing']:,} of {genes['variable']:,} "
-        f"variable ones ({genes['variable_missing_share']:.1%}, {genes['importance_missing']:.1%} "
-        "by importance)"
+        f"that tell the types apart ({genes['variable_missing_share']:.1%}, "
+        f"{genes['importance_missing']:.1%} by importance)"
     ]
     if genes["most_important_missing"]:
         named = ", ".join(one["gene"] for one in genes["most_important_missing"])
@@ -117,6 +151,27 @@ def _unassigned_lines(report: dict[str, Any]) -> list[str]:
         for reason, number in unassigned["reasons"].items()
         if number
     ]
+
+
+def _consensus_lines(report: dict[str, Any]) -> list[str]:
+    """Report the restriction of types, the consensus of neighbours and the types known before."""
+    lines = []
+    if "restricted_to" in report:
+        lines.append(f"restricted  to the types {', '.join(report['restricted_to'])}")
+    if "consensus" in report:
+        found = report["consensus"]
+        lines.append(
+            f"consensus   {found['clusters']:,} clusters of neighbours; their commonest type "
+            f"differs from the likeliest type of {found['changed']:,} cells"
+        )
+    if "known" in report:
+        known = report["known"]
+        lines.append(
+            f"known       {known['cells']:,} cells keep the type that they had; the classifier "
+            f"names {_share(known['named_alike'])} of the {known['of_types_of_reference']:,} with "
+            "types of the reference alike"
+        )
+    return lines
 
 
 def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:

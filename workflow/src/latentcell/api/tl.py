@@ -150,6 +150,8 @@ def annotate(
         - ``obs["cell_type"]``: type, or ``"unassigned"``, and ``obs["cell_type_probability"]``,
         - ``obs["cell_type_first"]``, ``obs["cell_type_second"]`` and
           ``obs["cell_type_second_probability"]``: the two likeliest types,
+        - ``obs["cell_type_consensus"]``: the commonest likeliest type in the cell's cluster of
+          neighbours, ``obs["cell_type_cluster"]``, and ``obs["cell_type_consensus_share"]``,
         - ``obs["novel"]`` and ``obs["novelty_score"]`` (nats), with the GMVAE,
         - ``obsm["X_cell_type_probabilities"]``, ``obsm["X_hvg_pca"]`` and, with the GMVAE,
           ``obsm["X_gmvae"]``,
@@ -168,7 +170,7 @@ def annotate(
     >>> latentcell.tl.annotate(query, reference=cells, label_key="cell_type", density=False)
     """
     from latentcell.annotate import annotate_cells
-    from latentcell.annotate.files import fill
+    from latentcell.annotate.files import complete, fill
     from latentcell.api.cells import limited_threads, read_counts, read_genes
 
     query = query.copy() if copy else query
@@ -176,6 +178,7 @@ def annotate(
     with limited_threads(1):
         annotator = _annotator(reference, label_key, reference_layer, settings)
         annotation = annotate_cells(annotator, counts, genes, threads=threads)
+        annotation = complete(annotation, annotator)
     fill(query, annotation, annotator)
     return query if copy else None
 

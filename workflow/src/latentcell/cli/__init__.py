@@ -75,20 +75,23 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     _accept_any_script()
-    options = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
     warnings.formatwarning = _note
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     try:
+        _refuse_bytes(given)
         status = int(options.run(options))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # None where it was closed.
+            sys.stdout.flush()
         return status
     except InputError as error:
         print(f"latentcell: {error}", file=sys.stderr)
     except BrokenPipeError:
         return _nobody_reads()
     except OSError as error:
-        where = error.filename or "a file"
+        where = error.filename or f"{_command(given)}: its output or a file"
         print(
             f"latentcell: {where}: expected to read or write it, found: {error.strerror or error}: "
             "check name, permissions and disk space",
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("latentcell: stopped; no unfinished file is left under a final name", file=sys.stderr)
         return 130
     except Exception:
-        _report_bug(sys.argv[1:] if arguments is None else arguments)
+        _report_bug(given)
     return 1
 
 
@@ -117,17 +120,35 @@ def _nobody_reads() -> int:
     return 128 + signal.SIGPIPE
 
 
+def _refuse_bytes(arguments: Sequence[str]) -> None:
+    """Refuse names that are no text, which no configuration or report can hold."""
+    for name in map(str, arguments):
+        if any("\udc80" <= character <= "\udcff" for character in name):
+            raise InputError(
+                f"{name}: expected a name in UTF-8, found other bytes: rename the file"
+            )
+
+
+def _command(arguments: Sequence[str]) -> str:
+    return shlex.join(["latentcell", *map(str, arguments)])
+
+
 def _report_bug(arguments: Sequence[str]) -> None:
     """Store the traceback of an error that nobody foresaw, and say where."""
     error = sys.exc_info()[1]
-    command = shlex.join(["latentcell", *map(str, arguments)])
+    command = _command(arguments)
     text = f"{command}\nlatentcell {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"
     reason = " ".join(str(error).split())[:200]
     said = f"latentcell: {command}: found an error of latentcell itself ({type(error).__name__}: "
     said += f"{reason})"
     try:
         with tempfile.NamedTemporaryFile(
-            "w", prefix="latentcell-", suffix=".log", delete=False, encoding="utf-8"
+            "w",
+            prefix="latentcell-",
+            suffix=".log",
+            delete=False,
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as log:
             log.write(text)
         print(f"{said}: its log is {log.name}", file=sys.stderr)

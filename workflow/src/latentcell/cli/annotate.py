@@ -25,19 +25,28 @@ SUMMARY = "annotate the cells of a file by a labelled reference or a bundle"
 DESCRIPTION = """\
 Annotate the cells of a file by a labelled reference, or by a bundle of `latentcell train`.
 
-Each cell gets its likeliest type with a calibrated probability and the second likeliest type. Cells
-below a threshold chosen on validation cells are `unassigned`, and cells whose counts a GMVAE
-of the reference does not explain are flagged as `novel`. Genes are matched by identifier or symbol.
+The classifier is chosen on the reference. Each cell gets its likeliest type with a calibrated
+probability and the second likeliest type. Cells below a threshold chosen on validation cells are
+`unassigned`, and cells whose counts a GMVAE of the reference does not explain are flagged as
+`novel`. Genes are matched by identifier or symbol.
 """
 EPILOG = """\
 examples:
   latentcell annotate reference.h5ad query.h5ad -o typed.h5ad
   latentcell annotate reference.h5ad query.h5ad --labels cell_type --query-layer counts
   latentcell annotate --bundle model/ query.h5ad -o typed.h5ad
+  latentcell annotate --bundle model/ query.h5ad --exclude-types "CD34+" Dendritic
   latentcell annotate reference.h5ad query.h5ad --bundle model/       and save the annotator
 
-typed.csv, a row for each cell, and typed.json, the report, are written beside typed.h5ad.
+typed.csv, a row for each cell, typed.json, the report, and typed.html, a page of it, are written
+beside typed.h5ad.
 """
+
+
+# Options that are of no use with a bundle.
+_OF_REFERENCE = (
+    *("labels", "labels_file", "layer", "format", "orientation", "genome", "seed", "ontology"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +77,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="pieces of the query that are processed at a time; does not change results (default: "
         "all cores)",
     )
+    parser.add_argument(
+        "--types",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TYPE",
+        help="types of the reference to which the cells are restricted, after the files",
+    )
+    parser.add_argument(
+        "--exclude-types",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TYPE",
+        help="types of the reference that no cell gets, after the files",
+    )
+    parser.add_argument(
+        "--known-types",
+        metavar="COLUMN",
+        help="column of the query with types that are kept where it has any",
+    )
+    parser.add_argument(
+        "--no-page", action="store_true", help="write no .html page, which takes some seconds"
+    )
     add_force_option(parser)
     add_reference_options(parser)
 
@@ -83,23 +116,44 @@ def run(options: argparse.Namespace) -> int:
     query = options.files[-1]
     output: Path = options.output or _beside(query)
     from latentcell.annotate.bundle import refuse_other
-    from latentcell.annotate.files import annotate, earlier_results, load_query, write_annotation
-    from latentcell.annotate.report import query_lines, reference_lines
+    from latentcell.annotate.files import (
+        annotate,
+        earlier_results,
+        known_labels,
+        load_query,
+        write_annotation,
+    )
+    from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
     force = options.force or earlier_results(output)
-    for end in (".h5ad", ".csv", ".json"):
+    for end in (".h5ad", ".csv", ".json", ".html")[: 3 if options.no_page else 4]:
         refuse_existing_file(output.with_suffix(end), inputs, force=force)
     require_place(output)
     if options.bundle is not None and len(options.files) > 1:
         refuse_other(options.bundle)
         require_place(Path(options.bundle) / "bundle.json")
     cells = load_query(file_settings(query, options, "query-"))
+    if options.known_types is not None:
+        known_labels(cells, options.known_types)
     annotator = _annotator(options, cells)
     threads = options.threads or available_cores()
-    typed, found = annotate(annotator, cells, threads=threads)
-    paths = write_annotation(typed, found, annotator, output)
-    print("\n".join([*reference_lines(annotator), "", *query_lines(found)]))
+    typed, found = annotate(
+        annotator,
+        cells,
+        threads=threads,
+        types=options.types,
+        exclude_types=options.exclude_types,
+        known=options.known_types,
+    )
+    page = None
+    if not options.no_page:
+        from latentcell.report.annotation import annotation_page
+
+        page = annotation_page(annotator, found, Path(query).name)
+    paths = write_annotation(typed, found, annotator, output, page)
+    print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
+    print("\n".join(["", *query_lines(found)]))
     print("\nwritten     " + "\n            ".join(map(str, paths)))
     return 0
 
@@ -117,7 +171,7 @@ def _check_arguments(options: argparse.Namespace) -> None:
     if len(files) == 1 and options.bundle is None:
         parser.error("expected a reference and a query, or --bundle and a query, found one file")
     if len(files) == 1:
-        for name in ("labels", "labels_file", "layer", "format", "orientation", "genome", "seed"):
+        for name in _OF_REFERENCE:
             if getattr(options, name) is not None:
                 parser.error(
                     f"--{name.replace('_', '-')} is for a reference, but only a bundle is given "
@@ -135,6 +189,7 @@ def _stem(query: str) -> str:
 
 
 def _annotator(options: argparse.Namespace, query: "Query") -> "Annotator":
+    from latentcell.annotate.apply import restricted_types
     from latentcell.annotate.bundle import load_bundle, save_bundle
     from latentcell.cli.train import learn_from, read_cells
     from latentcell.data.naming import match_genes
@@ -144,6 +199,8 @@ def _annotator(options: argparse.Namespace, query: "Query") -> "Annotator":
         return replace(annotator, density=None) if options.no_density else annotator
     reference = read_cells(options.files[0], options)
     match_genes(reference.var, query.counts.var, query.source)
+    types = list(reference.obs["cell_type"].cat.categories)
+    restricted_types(types, options.types, options.exclude_types)
     annotator = learn_from(reference, options)
     if options.bundle is not None:
         save_bundle(annotator, options.bundle)

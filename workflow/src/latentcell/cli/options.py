@@ -41,12 +41,24 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     )
     add_file_options(parser, "reference")
     parser.add_argument(
+        "--ontology",
+        metavar="FILE",
+        help="CSV or TSV file of types and Cell Ontology ids (default: the reference's column "
+        "cell_type_ontology_term_id)",
+    )
+    parser.add_argument(
         "--seed", type=whole, metavar="N", help="seed of all random numbers (default: 1)"
     )
     parser.add_argument(
         "--no-density",
         action="store_true",
         help="leave out the GMVAE that flags cells of unknown types: seconds instead of minutes",
+    )
+    parser.add_argument(
+        "--fast",
+        action="store_true",
+        help="use logistic regression on components of variable genes, without comparing it with "
+        "other classifiers",
     )
 
 
@@ -147,7 +159,11 @@ def refuse_existing_file(
     path: Path, inputs: list[str], option: str = "-o", *, force: bool = True
 ) -> None:
     """Refuse to overwrite an input or, without `force`, any file; raises `InputError`."""
-    if not path.exists():
+    if path.is_dir():
+        raise InputError(
+            f"{path}: expected a new file, found a folder: choose another name with {option}"
+        )
+    if not path.exists() and not path.is_symlink():
         return
     if any(path.resolve() == Path(name).resolve() for name in inputs):
         raise InputError(

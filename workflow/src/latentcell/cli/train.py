@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from latentcell.cli.options import add_reference_options, file_settings, require_place
 
@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train, save and report the scores on test cells."""
     from latentcell.annotate.bundle import refuse_other, save_bundle
-    from latentcell.annotate.report import reference_lines
+    from latentcell.annotate.report import candidate_lines, reference_lines
 
     refuse_other(options.bundle)
     require_place(Path(options.bundle) / "bundle.json")
     annotator = learn_from(read_cells(options.reference, options), options)
     save_bundle(annotator, options.bundle)
-    print("\n".join(reference_lines(annotator)))
+    print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
     print(f"\nbundle      {options.bundle}")
     print(f"next        latentcell annotate --bundle {options.bundle} query.h5ad -o typed.h5ad")
     return 0
@@ -54,7 +54,9 @@ def read_cells(reference: str, options: argparse.Namespace) -> "AnnData":
     """Read a reference with the options of a command."""
     from latentcell.annotate.files import read_reference
 
-    return read_reference(file_settings(reference, options), options.labels)
+    return read_reference(
+        file_settings(reference, options), options.labels, ontology=options.ontology
+    )
 
 
 def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator":
@@ -65,6 +67,8 @@ def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator"
 
     # One thread, so that results do not depend on the number of cores.
     limit_threads(1)
-    given = {} if options.seed is None else {"seed": options.seed}
+    given: dict[str, Any] = {} if options.seed is None else {"seed": options.seed}
+    if options.fast:
+        given["candidates"] = ["hvg-pca"]
     settings = AnnotateSettings(density=not options.no_density, **given)
     return train(reference, settings)

@@ -48,7 +48,7 @@ def detect_format(path: Path) -> str:
         _refuse_zarr(path)
         return "10x-mtx"
     named = _by_name(path)
-    found = _by_content(path) if named is None or named in HDF5 else None
+    found = format_by_content(path) if named is None or named in HDF5 else None
     if found is not None and (named is None or named == "10x-h5"):
         return found
     if named is None:
@@ -89,7 +89,7 @@ def _refuse_zarr(path: Path) -> None:
         )
 
 
-def _by_content(path: Path) -> str | None:
+def format_by_content(path: Path) -> str | None:
     """Return the format of an HDF5 file; None if it is none, broken, or of an unknown layout."""
     if not path.is_file():
         return None

@@ -13,6 +13,7 @@ from latentcell.config.datasets import known_datasets
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
+from latentcell.data.finding import find
 from latentcell.data.own import hold_to, own_file
 from latentcell.data.readers import open_cells, read_counts
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
@@ -110,6 +111,8 @@ def simulation_note(barcodes: pd.Index) -> str | None:
 
 def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
     """Read the user's cells and their types."""
+    if settings.layer is None:
+        _refuse_other_counts(settings)
     adata = read_counts(settings)
     if not settings.has_types:
         return adata, None
@@ -117,6 +120,24 @@ def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
     if settings.unlabelled == "leave-out":
         adata, labels = leave_out_unlabelled(adata, labels, str(settings.path))
     return adata, labels
+
+
+def _refuse_other_counts(settings: DatasetSettings) -> None:
+    """Refuse X where `latentcell check` would take another matrix for the counts, or ask."""
+    if len(open_cells(settings).places) < 2:
+        return
+    found = find(settings)
+    main = next((matrix for matrix in found.matrices if matrix.place == "X"), None)
+    if main is None or not main.is_counts:
+        return  # What is read is refused.
+    if found.counts is None:
+        raise InputError(found.question)
+    if found.counts is not main:
+        raise InputError(
+            f"{settings.path}: expected the counts in X, found {main.describe()} there and the "
+            f"counts in {found.counts.place}: name one of them in datasets.layer "
+            f"({found.counts.place} or X)"
+        )
 
 
 def _first(

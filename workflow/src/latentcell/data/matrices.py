@@ -29,6 +29,8 @@ _MADE = re.compile(
 )
 # Cells above which equal sums of all cells are no chance, and the relative difference allowed.
 _ENOUGH_CELLS, _EVEN = 10, 1e-2
+# Sums to which normalisations bring all cells, and the relative difference that rounding leaves.
+_TARGETS, _ROUNDED = (1e4, 1e5, 1e6), 0.05
 OPTION = "--layer NAME (--query-layer for a query, datasets.layer in a configuration)"
 
 
@@ -90,6 +92,11 @@ class Matrix:
     def total(self) -> float:
         """Sum of all values."""
         return 0.0 if self.sums is None else float(self.sums.sum())
+
+    @property
+    def sums_mean(self) -> float:
+        """Mean of the sums of the cells."""
+        return 0.0 if self.sums is None or not len(self.sums) else float(self.sums.mean())
 
     def describe(self) -> str:
         """Describe the values in a few words."""
@@ -174,8 +181,9 @@ def choose_counts(matrices: Sequence[Matrix], path: Path | str) -> tuple[Matrix 
     """Choose the matrix of raw counts, or say why none is taken.
 
     Matrices of zeros and ones, of equal sums of all cells, and with the name of a part or of a
-    transformation are taken for counts only where they must be. Of two with the same values, and
-    of a selection of genes and all of them, it is plain which one is meant.
+    transformation are taken for counts only where they must be; sums near a power of ten are those
+    of a normalisation. Of two with the same values, and of a selection of genes and all of them, it
+    is plain which one is meant. A usual name counts where no other matrix has more.
 
     Returns
     -------
@@ -201,9 +209,19 @@ def choose_counts(matrices: Sequence[Matrix], path: Path | str) -> tuple[Matrix 
         return taken, "" if taken else _ask_for(plausible, path, "found only parts of them")
     if all(map(_is_made, plausible)):
         return None, _ask_for(plausible, path, "found only whole numbers that are made from them")
+    if all(map(_is_normalised, plausible)):
+        return None, _ask_for(
+            plausible,
+            path,
+            f"found only whole numbers with a sum of about {plausible[0].sums_mean:,.0f} in every "
+            "cell, as after a normalisation",
+        )
     usual = [matrix for matrix in plausible if _bare(matrix.place) in _USUAL]
-    if len(plausible) == 1 or len(usual) == 1:
-        return (usual or plausible)[0], ""
+    if len(plausible) == 1:
+        return plausible[0], ""
+    # What is more than the counts may be the counts before a correction.
+    if len(usual) == 1 and usual[0].total >= max(matrix.total for matrix in plausible):
+        return usual[0], ""
     return None, _ask_for(plausible, path, "found several that may be them")
 
 
@@ -233,6 +251,12 @@ def _is_even(matrix: Matrix) -> bool:
         return False
     mean = float(matrix.sums.mean())
     return mean > 0 and float(np.ptp(matrix.sums)) <= _EVEN * mean
+
+
+def _is_normalised(matrix: Matrix) -> bool:
+    """Tell whether all cells have nearly a sum that normalisations bring them to."""
+    near = (abs(matrix.sums_mean / target - 1) <= _ROUNDED for target in _TARGETS)
+    return _is_even(matrix) and any(near)
 
 
 def _is_made(matrix: Matrix) -> bool:

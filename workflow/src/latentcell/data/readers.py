@@ -27,7 +27,7 @@ from latentcell.config.settings import DatasetSettings
 from latentcell.data import h5ad
 from latentcell.data.checks import gene_frame
 from latentcell.data.folders import TENX_FILES, matrix_files
-from latentcell.data.formats import HDF5, detect_format
+from latentcell.data.formats import HDF5, detect_format, format_by_content
 from latentcell.data.genes import Features, Genes, genes_of, several_genomes
 from latentcell.data.h5ad import Block
 from latentcell.data.loom import (
@@ -164,14 +164,35 @@ def open_cells(settings: DatasetSettings) -> CellFile:
     path = Path(settings.path or "")
     if not path.exists():
         raise InputError(f"datasets.path: expected a file or folder, found no {path}")
+    if not path.is_file() and not path.is_dir():
+        raise InputError(
+            f"{path}: expected a file or folder, found a pipe or device, which cannot be read "
+            "twice: write the cells into a file"
+        )
     kind = detect_format(path) if settings.format == "auto" else settings.format
     if path.is_file() and path.stat().st_size == 0:
         raise InputError(f"{path}: expected counts, found an empty file")
     refuse_stand_in(path)
+    _refuse_contradictions(path, kind, settings)
     with broken_files_named(path, kind):
         if kind in HDF5:
             refuse_swelling(path)
         return _OPENERS[kind](path, settings)
+
+
+def _refuse_contradictions(path: Path, kind: str, settings: DatasetSettings) -> None:
+    """Refuse a format that the content denies, and an orientation of what says its own."""
+    found = format_by_content(path) if kind in HDF5 else None
+    if found not in (None, kind):
+        raise InputError(
+            f"{path}: expected the format {kind}, found the format {found}: say --format {found} "
+            "(datasets.format) or leave it out"
+        )
+    if settings.orientation != "auto" and kind in HDF5:
+        raise InputError(
+            f"{path}: expected a table or a matrix.mtx for --orientation (datasets.orientation), "
+            f"found the format {kind}, which says what its rows are: leave it out"
+        )
 
 
 def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:

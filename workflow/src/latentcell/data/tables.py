@@ -17,7 +17,7 @@ from scipy import sparse
 
 from latentcell.data.genes import Features, genes_of
 from latentcell.data.naming import are_genes_rows
-from latentcell.data.opening import broken_files_named, lines_of, open_bytes
+from latentcell.data.opening import broken_files_named, lines_of, open_bytes, refuse_stand_in
 from latentcell.runtime.errors import InputError
 
 Orientation = Literal["auto", "cells-by-genes", "genes-by-cells"]
@@ -330,6 +330,7 @@ class _LabelTable:
 
 
 def _rows(path: Path) -> list[list[str]]:
+    refuse_stand_in(path)
     lines = list(_lines(path))
     if not lines:
         return []
@@ -340,7 +341,8 @@ def _rows(path: Path) -> list[list[str]]:
     if separator == b"," and bare.count(b";") > bare.count(b","):
         separator = b";"
     text = (line.decode(errors="replace") for line in lines)
-    return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
+    with broken_files_named(path, "table"):
+        return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
 
 
 def _find_barcodes(

@@ -8,6 +8,7 @@ from latentcell.config import resources
 from latentcell.config.names import ModelName, cells_size, is_model
 from latentcell.config.protocols import protocol
 from latentcell.config.resources import BUILT_IN, Demand, Size
+from latentcell.grid.points import model_points
 from latentcell.grid.variants import STUDY_CLASSIFIER, Variant
 
 
@@ -52,6 +53,22 @@ class Demands:
         """GPUs of a job: one for a training that may use it."""
         pooled = rule == "train_vae" and self.is_pooled(wildcards)
         return int(self.may_use_gpu(rule) and not pooled)
+
+    def threads(self, wildcards: Any, cores: int | None) -> int:
+        """Threads of a model's training, on which its results do not depend.
+
+        Parameters
+        ----------
+        wildcards : Wildcards
+        cores : int or None
+            Cores of this machine that the run may use; None on a cluster.
+        """
+        if self.gpus("train_vae", wildcards) or self.is_pooled(wildcards):
+            return 1
+        if self._main.jobs.threads != "auto":
+            return self._main.jobs.threads
+        models = sum(1 for variant in self._variants.values() for _ in model_points(variant))
+        return max(1, (cores or 1) // max(1, models))
 
     def is_pooled(self, wildcards: Any) -> bool:
         """Whether the model was trained with all others: its own job moves files alone."""

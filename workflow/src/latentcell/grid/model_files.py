@@ -51,7 +51,11 @@ def write_model(
     further = further_counts(cells, sources[1:])
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
     trained, spent = measured(
-        lambda: train_model(cells, name, settings, seed, checkpoint, further=further)
+        lambda: train_model(
+            *(cells, name, settings, seed, checkpoint),
+            further=further,
+            folder=model.with_name("counts"),
+        )
     )
     evaluation = trained.evaluate(cells.X, batches(cells))
     latents = latent_table(cells, trained, evaluation)
@@ -88,6 +92,7 @@ def train_model(
     checkpoint: CheckpointStore | None = None,
     *,
     further: sp.csr_matrix | None = None,
+    folder: Path | None = None,
 ) -> Trained:
     """Train a model on cells.
 
@@ -99,6 +104,8 @@ def train_model(
         Seed in place of that of the settings.
     checkpoint : CheckpointStore, optional
         Checkpoint from which a killed training resumes.
+    folder : Path, optional
+        As in `latentcell.models.training.train`.
 
     Raises
     ------
@@ -106,7 +113,7 @@ def train_model(
         If the settings need types or batches that the cells lack, or training fails.
     """
     arguments = training_arguments(cells, name, settings, further)
-    return train(**arguments, seed=seed, store=checkpoint)
+    return train(**arguments, seed=seed, store=checkpoint, folder=folder)
 
 
 def training_arguments(

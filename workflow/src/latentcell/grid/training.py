@@ -33,6 +33,8 @@ class Training:
     unlabelled : tuple of str
         Paths of data sets without types, which join the training cells of models that learn without
         types.
+    threads : int
+        Threads of the training, on which its results do not depend.
     """
 
     name: ModelName
@@ -40,6 +42,7 @@ class Training:
     settings: VaeSettings
     seed: int
     unlabelled: tuple[str, ...] = ()
+    threads: int = 1
 
     def part(self, files: Sequence[str | Path], code: str) -> Part:
         """Part of a job that runs the training.
@@ -58,17 +61,13 @@ class Training:
     def _work(self, part: Part) -> None:
         from latentcell.grid.ensemble_files import write_ensemble
         from latentcell.grid.model_files import write_model
+        from latentcell.models.threads import model_threads
 
         files = list(map(part.at, part.files))
         write = write_ensemble if self.name.seeds > 1 else write_model
-        write(
-            files,
-            (self.cells, *self._further()),
-            self.name,
-            self.settings,
-            self.seed,
-            part.identity,
-        )
+        sources = (self.cells, *self._further())
+        with model_threads(self.threads):
+            write(files, sources, self.name, self.settings, self.seed, part.identity)
 
     def _further(self) -> tuple[str, ...]:
         return self.unlabelled if learns_unlabelled(str(self.name)) else ()

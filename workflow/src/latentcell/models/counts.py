@@ -1,11 +1,18 @@
 """Sparse counts on the device, and minibatches of them in the order of the decoder pass."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
+
+from latentcell.models.packed import PackedCounts
+
+# Cells that are converted at a time.
+PIECE = 20_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class Minibatch:
         Decoder inputs besides the latent, shape (B, E); E may be 0.
     dense : Tensor or None
         Encoder input as a dense array, shape (B, G); on CUDA only.
+    valid : Tensor of bool, shape (N,), or None
+        Which non-zeros are counts; the others fill up a fixed number. They are then in cell order
+        everywhere, and the minibatch goes through the engine as one block of genes.
     """
 
     cells: int
@@ -46,6 +56,17 @@ class Minibatch:
     library: Tensor
     covariates: Tensor
     dense: Tensor | None = None
+    valid: Tensor | None = None
+
+    @cached_property
+    def by_gene(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Gene, cell, and place in cell order, of the non-zeros ordered by gene, (N,) each.
+
+        Cells of a gene are in the order in which PyTorch's `embedding_bag` adds their gradients.
+        """
+        gene, place = torch.sort(self.gene)
+        cell = torch.searchsorted(self.offsets, place, right=True) - 1
+        return gene, cell, place
 
 
 @dataclass(frozen=True)
@@ -104,15 +125,21 @@ class Entries:
         Cell (int64), gene within the block (int64) and count (float) of each.
     rows : Rows
         Rows of the cells; each non-zero counts in all rows of its cell.
+    valid : Tensor of bool, shape (N,), or None
+        Which of them are counts; None: all.
     """
 
     cell: Tensor
     column: Tensor
     count: Tensor
     rows: Rows
+    valid: Tensor | None = None
 
     def in_rows(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Row, column and count once for each row; on the CPU in descending order of count."""
+        """Row, column and count once for each row; on the CPU in descending order of count.
+
+        Counts that only fill up are 1.
+        """
         cell, column, count = self.cell, self.column, self.count
         if not count.is_cuda:
             # Counts above any bound are then a prefix.
@@ -123,16 +150,18 @@ class Entries:
 
 
 class CountMatrix:
-    """Counts of n cells and G genes in CSR form on a device, from which minibatches are gathered.
+    """Counts of n cells and G genes on a device, from which minibatches are gathered.
+
+    On the CPU the counts are packed (`latentcell.models.packed`), on a CUDA device unpacked.
 
     Parameters
     ----------
-    matrix : scipy CSR matrix of shape (n, G)
+    matrix : CSR matrix of shape (n, G), or PackedCounts
         Counts.
     constant : array of shape (n,), optional
         Added to the log-likelihood of each cell, nats, such as that of genes left out.
-    values : array of shape (nnz,), optional
-        Encoder input at each non-zero count of the canonical matrix; the counts by default.
+    scale : array of shape (n,), optional
+        The encoder's input is log(1 + scale x count) with the cell's scale; the count by default.
     covariates : array of shape (n, E), optional
         Decoder inputs besides the latent.
     device, dtype
@@ -141,36 +170,131 @@ class CountMatrix:
 
     def __init__(
         self,
-        matrix: sp.csr_matrix,
+        matrix: sp.csr_matrix | PackedCounts,
         constant: np.ndarray | None = None,
-        values: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
         covariates: np.ndarray | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        matrix = canonical(matrix)
-        self.shape: tuple[int, int] = matrix.shape
+        if not isinstance(matrix, PackedCounts):
+            matrix = PackedCounts.pack([canonical(matrix)], matrix.shape[1])
+        self.packed, self.scale = matrix, scale
+        cells = len(matrix.starts) - 1
+        self.shape: tuple[int, int] = (cells, matrix.genes)
+        self.device, self.dtype = torch.device(device), dtype
 
         def floats(array: np.ndarray) -> Tensor:
             return torch.as_tensor(np.asarray(array, np.float64), device=device).to(dtype)
 
-        # On the host, so that sizes of minibatches are known without waiting for the device.
-        self._starts = torch.as_tensor(matrix.indptr.astype(np.int64))
-        self.gene = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
-        self.count = floats(matrix.data)
-        self.value = self.count if values is None else floats(values)
-        cells = matrix.shape[0]
         self.constant = floats(np.zeros(cells) if constant is None else constant)
-        self.library = floats(np.asarray(matrix.sum(1)).ravel()).clamp_min(1.0)
+        self.library = floats(self._sums()).clamp_min(1.0)
         self.covariates = floats(np.zeros((cells, 0)) if covariates is None else covariates)
+        if self.device.type != "cpu":
+            # The starts stay on the host, too: sizes of minibatches are known without waiting.
+            self._starts = torch.as_tensor(np.asarray(matrix.starts))
 
-    @property
-    def device(self) -> torch.device:
-        """Device on which the counts lie."""
-        return self.count.device
+    @cached_property
+    def _unpacked(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Starts, genes, counts and encoder inputs on the device."""
+        packed, values = self.packed, self.packed.values()
+        inputs = values
+        if self.scale is not None:
+            inputs = np.log1p(values * np.repeat(self.scale, np.diff(packed.starts)))
+        starts, gene = (
+            torch.as_tensor(array.astype(np.int64), device=self.device)
+            for array in (packed.starts, packed.gene)
+        )
+        count, value = (
+            torch.as_tensor(array, device=self.device).to(self.dtype) for array in (values, inputs)
+        )
+        return starts, gene, count, value
+
+    def most_counts(self, cells: np.ndarray, batch: int) -> int:
+        """Most non-zeros that a minibatch of some of the cells can have."""
+        starts = self.packed.starts
+        lengths = starts[cells + 1] - starts[cells]
+        return max(1, int(np.sort(lengths)[-batch:].sum()))
+
+    def padded_rows(self, index: Tensor, size: int) -> Minibatch:
+        """Gather a minibatch without the host, filled up to a number of non-zeros.
+
+        Parameters
+        ----------
+        index : Tensor of int64, shape (B,)
+            Row numbers, on the device.
+        size : int
+            See `most_counts`.
+        """
+        starts, genes, counts, values = self._unpacked
+        first = starts[index]
+        ends = torch.cumsum(starts[index + 1] - first, 0)
+        offsets = torch.cat([ends.new_zeros(1), ends[:-1]])
+        entry = torch.arange(size, device=self.device)
+        valid = entry < ends[-1]
+        cell = torch.searchsorted(ends, entry, right=True).clamp_max_(len(index) - 1)
+        position = torch.where(valid, first[cell] + entry - offsets[cell], 0)
+        gene = genes[position]
+        value = torch.where(valid, values[position], 0.0)
+        count = torch.where(valid, counts[position], 1.0)
+        dense = torch.zeros(len(index) * self.shape[1], dtype=self.dtype, device=self.device)
+        dense.index_add_(0, cell * self.shape[1] + gene, value)
+        return Minibatch(
+            *(len(index), self.shape[1], offsets, gene, value, cell, gene, count),
+            *self._of_cells(index),
+            dense=dense.view(len(index), -1),
+            valid=valid,
+        )
+
+    def _sums(self) -> np.ndarray:
+        """Sum of each cell's counts."""
+        sums = np.zeros(self.shape[0])
+        starts = self.packed.starts
+        for first in range(0, len(sums), PIECE):
+            rows = starts[first : first + PIECE + 1]
+            values = self.packed.values(rows[0], rows[-1])
+            cell = np.repeat(np.arange(len(rows) - 1), np.diff(rows))
+            sums[first : first + PIECE] = np.bincount(cell, values, len(rows) - 1)
+        return sums
 
     def rows(self, index: Tensor) -> Minibatch:
         """Gather a minibatch of cells by row number (int64 on the host, shape (B,))."""
+        return self._on_host(index) if self.device.type == "cpu" else self._on_device(index)
+
+    def training_rows(self, index: Tensor) -> Minibatch:
+        """Gather a minibatch with all that its gradients need."""
+        minibatch = self.rows(index)
+        if self.device.type == "cpu":
+            _ = minibatch.by_gene
+        return minibatch
+
+    def _on_host(self, index: Tensor) -> Minibatch:
+        from latentcell.models.kernels import gather, sort_by_gene
+
+        packed, cells = self.packed, index.numpy()
+        kind: Any = np.float32 if self.dtype == torch.float32 else np.float64
+        offsets, cell, gene, count = gather(
+            *(packed.starts, packed.gene, packed.count, packed.place, packed.value),
+            *(packed.escape, cells, kind(0)),
+        )
+        value = count
+        if self.scale is not None:
+            value = np.log1p(count.astype(np.float64) * self.scale[cells][cell]).astype(kind)
+        sorted_cell, sorted_gene, sorted_count = sort_by_gene(cell, gene, count, packed.genes)
+        return Minibatch(
+            len(index),
+            packed.genes,
+            torch.from_numpy(offsets),
+            torch.from_numpy(gene),
+            torch.from_numpy(value),
+            torch.from_numpy(sorted_cell),
+            torch.from_numpy(sorted_gene),
+            torch.from_numpy(sorted_count),
+            *self._of_cells(index),
+        )
+
+    def _on_device(self, index: Tensor) -> Minibatch:
+        _, genes, counts, values = self._unpacked
         first = self._starts[index]
         lengths = self._starts[index + 1] - first
         offsets = torch.cumsum(lengths, 0) - lengths
@@ -182,26 +306,19 @@ class CountMatrix:
         numbers = torch.arange(len(index), device=self.device)
         cell = torch.repeat_interleave(numbers, lengths, output_size=size)
         position = torch.arange(size, device=self.device) + shift[cell]
-        gene, value = self.gene[position], self.value[position]
+        gene, value = genes[position], values[position]
         order = torch.argsort(gene, stable=True)
-        dense = None
-        if gene.is_cuda:
-            dense = torch.zeros(len(index), self.shape[1], dtype=value.dtype, device=gene.device)
-            dense[cell, gene] = value
+        dense = torch.zeros(len(index), self.shape[1], dtype=self.dtype, device=self.device)
+        dense[cell, gene] = value
+        of_genes = cell[order], gene[order], counts[position[order]]
         return Minibatch(
-            cells=len(index),
-            genes=self.shape[1],
-            offsets=offsets,
-            gene=gene,
-            value=value,
-            sorted_cell=cell[order],
-            sorted_gene=gene[order],
-            sorted_count=self.count[position[order]],
-            constant=self.constant[index],
-            library=self.library[index],
-            covariates=self.covariates[index],
+            *(len(index), self.shape[1], offsets, gene, value, *of_genes),
+            *self._of_cells(index),
             dense=dense,
         )
+
+    def _of_cells(self, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.constant[index], self.library[index], self.covariates[index]
 
 
 def canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:

@@ -4,7 +4,8 @@ The decoder's outputs, (cells x clusters) x (outputs x genes) numbers, would be 
 array of the model. The pass never holds them as a whole. For one block of genes after another it
 computes the outputs, the log-likelihood of the zeros and its excess at the non-zero counts, and
 multiplies the derivatives into the gradients of weights, biases and inputs while the block is
-still in the cache. The weight of each row, q(y given x) / B, has to be known beforehand.
+still in the cache. The weight of each row, q(y given x) / B, has to be known beforehand. Blocks are
+shared by threads (`latentcell.models.threads`); sums over blocks are added in their order.
 
 With size factors the blocks depend on one another through two sums a row: the normaliser of the
 softmax over the genes, and the sum of the derivatives that its chain rule subtracts. Each takes a
@@ -12,8 +13,8 @@ pass of its own before the one that gives the gradients.
 """
 
 import itertools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,9 +22,13 @@ from torch.nn.functional import pad
 
 from latentcell.models.counts import Entries, Minibatch, Rows
 from latentcell.models.likelihoods import Likelihood
+from latentcell.models.optimiser import BlockUpdate
 from latentcell.models.products import layer_gradients, layer_outputs
+from latentcell.models.threads import in_order
 
 __all__ = ["OutputLayer", "Rows", "decode", "weighted_log_likelihood"]
+
+Result = TypeVar("Result")
 
 # Elements of one output in a block. On the CPU two float32 outputs and their scratch stay in the
 # cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
@@ -41,10 +46,14 @@ class OutputLayer(NamedTuple):
     weight : Tensor of shape (F, G, H)
         Weights of the last F outputs; the outputs before have a bias only.
     bias : Tensor of shape (outputs, G)
+    update : callable, optional
+        Takes the gradients of each block in place of autograd, once the block is done; on the CPU.
+        The objective must hold the weighted log-likelihood with weight 1.
     """
 
     weight: Tensor
     bias: Tensor
+    update: BlockUpdate | None = None
 
 
 def weighted_log_likelihood(
@@ -81,7 +90,12 @@ def weighted_log_likelihood(
     if not torch.is_grad_enabled():  # The function below is asked for gradients even then.
         per_row, _ = decode(hidden, None, layer, minibatch, rows, likelihood)
         return torch.dot(row_weight, per_row), per_row
-    total, per_row = _Pass.apply(hidden, row_weight, *layer, minibatch, rows, likelihood)  # type: ignore[no-untyped-call]
+    parts = (layer.weight, layer.bias)
+    if layer.update is not None:
+        parts = (layer.weight.detach(), layer.bias.detach())
+    total, per_row = _Pass.apply(  # type: ignore[no-untyped-call]
+        hidden, row_weight, *parts, layer.update, minibatch, rows, likelihood
+    )
     return total, per_row
 
 
@@ -95,17 +109,18 @@ class _Pass(torch.autograd.Function):
         row_weight: Tensor,
         weight: Tensor,
         bias: Tensor,
+        update: BlockUpdate | None,
         minibatch: Minibatch,
         rows: Rows,
         likelihood: Likelihood,
     ) -> tuple[Tensor, Tensor]:
         wanted = any(ctx.needs_input_grad[:4])
-        layer = OutputLayer(weight, bias)
+        layer = OutputLayer(weight, bias, update)
         per_row, gradients = decode(
             hidden, row_weight if wanted else None, layer, minibatch, rows, likelihood
         )
         # Not by save_for_backward, which would keep them alive: the optimiser then gets a copy.
-        ctx.gradients = gradients
+        ctx.gradients, ctx.updated = gradients, update is not None
         ctx.save_for_backward(per_row)
         ctx.mark_non_differentiable(per_row)
         return torch.dot(row_weight, per_row), per_row
@@ -116,9 +131,12 @@ class _Pass(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None
         # Saves a pass over all gradients where the sum itself is maximised.
         if grad_total.is_cuda or float(grad_total) != 1.0:
+            if ctx.updated:
+                raise RuntimeError("expected weight 1 for a likelihood whose weights are updated")
             for gradient in gradients:
                 gradient.mul_(grad_total)
-        return gradients[0], per_row * grad_total, *gradients[1:], None, None, None
+        of_layer = (None, None) if ctx.updated else gradients[1:]
+        return gradients[0], per_row * grad_total, *of_layer, None, None, None, None
 
 
 @torch.no_grad()
@@ -136,8 +154,8 @@ def decode(
     -------
     per_row : Tensor of shape (R,)
     gradients : tuple of Tensor
-        Of the weighted sum with respect to `hidden`, and the layer's weight and bias; empty
-        without row weights.
+        Of the weighted sum with respect to `hidden`, and the layer's weight and bias where these
+        have no `update`; empty without row weights.
     """
     if hidden.is_cuda or rows.each is not None:
         return _decode(hidden, row_weight, layer, minibatch, rows, likelihood)
@@ -165,27 +183,30 @@ def _decode(
     blocks = _Blocks(hidden, layer, minibatch, rows, likelihood)
     per_row = minibatch.constant[rows.cell].double()
     if row_weight is None:
-        for block in blocks:
-            per_row += block.values()[0]
+        blocks.each(lambda block: block.values()[0], per_row.add_)
         return per_row.to(hidden.dtype), ()
     slope = None
     if likelihood.rate_output is not None:
         # The softmax's chain rule needs the sum of the derivatives before any is complete.
-        slope = torch.zeros_like(per_row)
-        for block in blocks:
-            slope += block.values()[1][likelihood.rate_output].sum(-1)
+        rate, slope = likelihood.rate_output, torch.zeros_like(per_row)
+        blocks.each(lambda block: block.values()[1][rate].sum(-1), slope.add_)
     weighted = (hidden.t() * row_weight).contiguous().t()
-    gradients = (
-        torch.zeros_like(hidden),
-        torch.empty_like(layer.weight),
-        torch.empty_like(layer.bias),
-    )
-    for block in blocks:
+    d_hidden = torch.zeros_like(hidden)
+    of_layer: tuple[Tensor, ...] = ()
+    if layer.update is None:
+        of_layer = torch.empty_like(layer.weight), torch.empty_like(layer.bias)
+
+    def work(block: "_Block") -> tuple[Tensor, Tensor]:
         value, gradient = block.values(slope)
-        per_row += value
-        _accumulate(block, gradient, weighted, row_weight, gradients)
-    gradients[0].mul_(row_weight[:, None])
-    return per_row.to(hidden.dtype), gradients
+        return value, _accumulate(block, gradient, weighted, row_weight, of_layer)
+
+    def take(result: tuple[Tensor, Tensor]) -> None:
+        per_row.add_(result[0])
+        d_hidden.add_(result[1])
+
+    blocks.each(work, take)
+    d_hidden.mul_(row_weight[:, None])
+    return per_row.to(hidden.dtype), (d_hidden, *of_layer)
 
 
 def _accumulate(
@@ -193,15 +214,28 @@ def _accumulate(
     gradient: Tensor,
     weighted: Tensor,
     row_weight: Tensor,
-    gradients: tuple[Tensor, ...],
-) -> None:
-    """Multiply the derivatives (outputs, R, width) of a block into the gradients."""
-    d_hidden, d_weight, d_bias = gradients
-    genes = slice(block.start, block.stop)
+    of_layer: tuple[Tensor, ...],
+) -> Tensor:
+    """Multiply the derivatives (outputs, R, width) of a block into the gradients.
+
+    Returns
+    -------
+    Tensor of shape (R, H)
+        The block's part of the gradient of the hidden layer.
+    """
+    genes, layer = slice(block.start, block.stop), block.blocks.layer
+    if of_layer:
+        d_weight, d_bias = (part[:, genes] for part in of_layer)
+    else:
+        d_weight = torch.empty_like(block.weight)
+        d_bias = layer.bias.new_empty(len(gradient), block.stop - block.start)
     for output, derivative in enumerate(gradient):
-        torch.mv(derivative.t(), row_weight, out=d_bias[output, genes])
+        torch.mv(derivative.t(), row_weight, out=d_bias[output])
     decoded = gradient[len(gradient) - len(d_weight) :]
-    layer_gradients(decoded, weighted, block.weight, d_hidden, d_weight[:, genes])
+    d_hidden = layer_gradients(decoded, weighted, block.weight, d_weight)
+    if layer.update is not None:
+        layer.update(genes, d_weight, d_bias)
+    return d_hidden
 
 
 class _Blocks:
@@ -232,17 +266,28 @@ class _Blocks:
         genes = self.minibatch.sorted_gene
         if self.width >= self.minibatch.genes:
             return [0, len(genes)]
+        if self.minibatch.valid is not None:
+            raise ValueError("a minibatch of a fixed number of non-zeros must be one block")
         starts = torch.arange(0, self.minibatch.genes + self.width, self.width, device=genes.device)
         return torch.searchsorted(genes, starts).tolist()
 
     def _normaliser(self, output: int) -> Tensor:
         """Log of the sum over the genes of exp(output), shape (R,)."""
         total = self.hidden.new_full((len(self.rows),), -torch.inf)
-        for start in range(0, self.minibatch.genes, self.width):
-            stop = min(start + self.width, self.minibatch.genes)
-            logits = _outputs(self.hidden, self.layer, start, stop)[output]
-            total = torch.logaddexp(total, torch.logsumexp(logits, -1))
+        self.each(
+            lambda block: torch.logsumexp(block.outputs()[output], -1),
+            lambda part: torch.logaddexp(total, part, out=total),
+        )
         return total
+
+    def each(self, work: Callable[["_Block"], Result], take: Callable[[Result], object]) -> None:
+        """Compute a result of each block, on all threads, and take the results in their order."""
+        # Threads have modes of autograd, and on CUDA streams, that are not the caller's.
+        if self.hidden.is_cuda:
+            for block in self:
+                take(work(block))
+        else:
+            in_order(torch.no_grad()(work), self, take)
 
     def __iter__(self) -> Iterator["_Block"]:
         for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
@@ -264,6 +309,7 @@ class _Block:
             minibatch.sorted_gene[entries] - start,
             minibatch.sorted_count[entries],
             blocks.rows,
+            minibatch.valid,
         )
 
     def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -281,7 +327,7 @@ class _Block:
         gradient : Tensor of shape (outputs, R, width)
         """
         likelihood, rate = self.blocks.likelihood, self.blocks.likelihood.rate_output
-        outputs = _outputs(self.blocks.hidden, self.blocks.layer, self.start, self.stop)
+        outputs = self.outputs()
         fraction = None
         if rate is not None:
             outputs[rate] += self.blocks.log_scale
@@ -292,7 +338,7 @@ class _Block:
             outputs[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
         return value, outputs
 
-
-def _outputs(hidden: Tensor, layer: OutputLayer, start: int, stop: int) -> Tensor:
-    """Outputs of the last layer for a block of genes, shape (outputs, R, width)."""
-    return layer_outputs(hidden, layer.weight[:, start:stop], layer.bias[:, start:stop])
+    def outputs(self) -> Tensor:
+        """Outputs of the last layer, shape (outputs, R, width)."""
+        bias = self.blocks.layer.bias[:, self.start : self.stop]
+        return layer_outputs(self.blocks.hidden, self.weight, bias)

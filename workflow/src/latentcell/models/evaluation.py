@@ -9,6 +9,7 @@ from scipy.special import entr
 from latentcell.models.counts import CountMatrix
 from latentcell.models.gmvae import GMVAE
 from latentcell.models.objective import Objective
+from latentcell.models.threads import ahead, shared_threads
 
 # A component counts as used when it holds at least this share of the cells.
 USED_SHARE = 0.01
@@ -105,10 +106,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate cells, given by their row numbers, in minibatches."""
     model.eval()
-    bounds = [
-        model(counts.rows(rows), generator, how)
-        for rows in torch.split(torch.as_tensor(index), batch_size)
-    ]
+    batches = torch.split(torch.as_tensor(index), batch_size)
+    with shared_threads(counts.device):
+        bounds = [model(rows, generator, how) for rows in ahead(counts.rows, batches)]
 
     def gather(name: str) -> np.ndarray:
         dtype = np.float32 if name in ("q_y", "latent") else np.float64

@@ -38,6 +38,7 @@ from latentcell.models.normal import (
     lower_triangle,
 )
 from latentcell.models.objective import Bound, Clusters, Decoded, Labelled, Objective
+from latentcell.models.optimiser import Adam, BlockUpdate
 from latentcell.runtime.errors import InputError
 
 Covariance = Literal["diagonal", "full", "unit", "none"]
@@ -245,6 +246,8 @@ class Decoder(nn.Module):
     def __init__(self, shape: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.latent_rate = shape.dropout.latent
+        # Takes the gradients of the last layer in place of autograd, in training on the CPU.
+        self.update: BlockUpdate | None = None
         self.likelihood = make_likelihood(shape.likelihood, shape.k_max, shape.size_factor)
         outputs = self.likelihood.outputs
         free = outputs - (1 if shape.gene_dispersion else 0)
@@ -258,7 +261,7 @@ class Decoder(nn.Module):
     @property
     def layer(self) -> OutputLayer:
         """The last layer."""
-        return OutputLayer(self.weight, self.bias)
+        return OutputLayer(self.weight, self.bias, self.update if self.training else None)
 
     def forward(
         self, z: Tensor, covariates: Tensor, generator: torch.Generator | None = None
@@ -352,6 +355,17 @@ class GMVAE(nn.Module):
         objective = how.maximised(log_likelihood, kl_z, y)
         latent = (y.q_y[:, :, None] * q_z.mean).sum(1)
         return Bound(objective, elbo, enre, kl_z, kl_y, y.q_y, latent)
+
+    def update_by(self, adam: Adam | None) -> None:
+        """Let an optimiser update the wide layers within the pass; None: autograd has them.
+
+        On the CPU, and for objectives that hold the log-likelihood with weight 1.
+        """
+        encoders = [part.first for part in (self.q_y, self.q_z) if part is not None]
+        decoder = self.decoder
+        for encoder in encoders:
+            encoder.update = None if adam is None else adam.row_update(encoder.weight)
+        decoder.update = None if adam is None else adam.block_update(decoder.weight, decoder.bias)
 
     def set_output_bias(self, mean: Tensor) -> None:
         """Start the decoder at given mean counts of the genes, shape (G,), all above 0."""

@@ -1,6 +1,8 @@
 """Inputs of a model from counts of all genes: modelled genes, encoder input, covariates."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,9 +10,10 @@ import scipy.sparse as sp
 import torch
 
 from latentcell.config.settings import VaeSettings
-from latentcell.models.counts import CountMatrix, canonical
+from latentcell.models.counts import PIECE, CountMatrix, canonical
 from latentcell.models.genes import GeneModel
 from latentcell.models.likelihoods import Likelihood
+from latentcell.models.packed import PackedCounts
 from latentcell.runtime.errors import InputError
 
 # log-normalised input has this count sum before the logarithm.
@@ -70,29 +73,40 @@ class Inputs:
         likelihood: Likelihood,
         device: torch.device,
         dtype: torch.dtype,
+        folder: Path | None = None,
     ) -> CountMatrix:
-        """Model input of cells (n, G) with their batches (n,)."""
-        matrix = canonical(matrix)
-        sums = np.asarray(matrix.sum(1), dtype=np.float64).ravel()
-        modelled = matrix[:, self.genes.modelled]
+        """Model input of cells (n, G) with their batches (n,).
+
+        A folder is filled with the packed counts, which are then mapped from there. Cells are
+        converted in pieces, so that no second copy of all counts is ever held.
+        """
+        constants, sums = [], []
+
+        def pieces() -> Iterator[sp.csr_matrix]:
+            for first in range(0, matrix.shape[0], PIECE):
+                piece = canonical(matrix[first : first + PIECE])
+                constants.append(self.genes.constant(piece, likelihood))
+                sums.append(np.asarray(piece.sum(1), dtype=np.float64).ravel())
+                yield piece[:, self.genes.modelled]
+
+        packed = PackedCounts.pack(pieces(), int(self.genes.modelled.sum()), folder)
+        totals = np.concatenate(sums)
         return CountMatrix(
-            modelled,
-            self.genes.constant(matrix, likelihood),
-            self._values(modelled, sums),
-            self.covariate_values(sums, batch),
+            packed,
+            np.concatenate(constants),
+            self._scale(totals),
+            self.covariate_values(totals, batch),
             device,
             dtype,
         )
 
-    def _values(self, modelled: sp.csr_matrix, sums: np.ndarray) -> np.ndarray | None:
-        """Encoder input at each non-zero count; None for the counts themselves."""
+    def _scale(self, sums: np.ndarray) -> np.ndarray | None:
+        """Factor of the counts before the logarithm; None where counts are the encoder's input."""
         if self.encoder_input == "counts":
             return None
-        data = modelled.data.astype(np.float64)
-        if self.encoder_input == "log-normalised":
-            scale = TARGET_SUM / np.maximum(1.0, sums)
-            data = data * np.repeat(scale, np.diff(modelled.indptr))
-        return np.log1p(data)
+        if self.encoder_input == "log":
+            return np.ones(len(sums))
+        return np.asarray(TARGET_SUM / np.maximum(1.0, sums))
 
     def covariate_values(self, sums: np.ndarray, batch: np.ndarray | None) -> np.ndarray:
         """Covariates (n, E) of cells from their count sums and batches (n,)."""

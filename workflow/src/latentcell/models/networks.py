@@ -1,14 +1,21 @@
 """Dense layers, dropout, and the normalisations of hidden layers, scVAE's among them."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, relu
+from torch.nn.functional import relu
 
 from latentcell.models.counts import Minibatch
+from latentcell.models.optimiser import RowUpdate
+from latentcell.models.threads import in_order, shares
 
 Normalisation = Literal["batch", "batch-before-cluster", "layer", "none"]
+# Multiply-adds of a product that is worth parts, and rows and units of a part.
+LEAST_PRODUCT = 1 << 21
+ROWS, UNITS = 128, 64
+# Least number of cells for a thread of its own.
+LEAST_CELLS = 16
 
 
 def glorot(
@@ -41,11 +48,77 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map the last axis of x from inputs to outputs."""
-        return x @ self.weight + self.bias
+        if x.is_cuda or x.dim() == 1:
+            return x @ self.weight + self.bias
+        flat = x.reshape(-1, x.shape[-1])
+        product: Tensor = _Product.apply(flat, self.weight)  # type: ignore[no-untyped-call]
+        return product.view(*x.shape[:-1], -1) + self.bias
+
+
+class _Product(torch.autograd.Function):
+    """Product of x (N, inputs) and weights (inputs, outputs), by parts of fixed sizes.
+
+    Each number of a product is a sum that is not divided among the parts.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _by_rows(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x = _by_rows(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        return of_x, _by_inputs(x, gradient) if ctx.needs_input_grad[1] else None
+
+
+def _by_rows(x: Tensor, weight: Tensor) -> Tensor:
+    """X times weight, some rows at a time."""
+    if x.numel() * weight.shape[1] < LEAST_PRODUCT:
+        return x @ weight
+    out = x.new_empty(len(x), weight.shape[1])
+
+    @torch.no_grad()
+    def work(rows: slice) -> None:
+        torch.mm(x[rows], weight, out=out[rows])
+
+    in_order(work, _parts(len(x), ROWS))
+    return out
+
+
+def _by_inputs(x: Tensor, gradient: Tensor) -> Tensor:
+    """Gradient of the weights, some of their rows or columns at a time."""
+    inputs, outputs = x.shape[1], gradient.shape[1]
+    if x.numel() * outputs < LEAST_PRODUCT:
+        return x.t() @ gradient
+    out = x.new_empty(inputs, outputs)
+
+    @torch.no_grad()
+    def work(part: slice) -> None:
+        if inputs >= outputs:
+            torch.mm(x[:, part].t(), gradient, out=out[part])
+        else:
+            out[:, part] = torch.mm(x.t(), gradient[:, part])
+
+    in_order(work, _parts(max(inputs, outputs), UNITS))
+    return out
+
+
+def _parts(size: int, each: int) -> list[slice]:
+    return [slice(start, min(start + each, size)) for start in range(0, size, each)]
 
 
 class SparseDense(nn.Module):
-    """Dense layer on sparse counts, which reads the weights of non-zero entries only."""
+    """Dense layer on sparse counts, which reads the weights of non-zero entries only.
+
+    Attributes
+    ----------
+    update : callable or None
+        Takes the gradient by the product in place of autograd, in training on the CPU.
+    """
+
+    update: RowUpdate | None = None
 
     def __init__(
         self, inputs: int, outputs: int, generator: torch.Generator, fans: int | None = None
@@ -61,10 +134,51 @@ class SparseDense(nn.Module):
         if minibatch.dense is not None:
             return dropout(minibatch.dense, rate, generator) @ self.weight + self.bias
         values = dropout(minibatch.value, rate, generator)
-        product = embedding_bag(
-            minibatch.gene, self.weight, minibatch.offsets, mode="sum", per_sample_weights=values
-        )
+        update = self.update if self.training else None
+        product: Tensor = _SparseProduct.apply(self.weight, minibatch, values, update)  # type: ignore[no-untyped-call]
         return product + self.bias
+
+
+class _SparseProduct(torch.autograd.Function):
+    """Product of sparse inputs (N,) of a minibatch with weights (G, H), on the CPU."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        weight: Tensor,
+        minibatch: Minibatch,
+        values: Tensor,
+        update: RowUpdate | None,
+    ) -> Tensor:
+        from latentcell.models.kernels import product
+
+        ctx.minibatch, ctx.values, ctx.update = minibatch, values, update
+        ctx.shape = weight.shape
+        out = weight.new_empty(minibatch.cells, weight.shape[1])
+        ends = torch.tensor([len(values)])
+        offset = torch.cat([minibatch.offsets, ends]).numpy()
+        gene, factor, weights = minibatch.gene.numpy(), values.numpy(), weight.detach().numpy()
+        rows = out.numpy()
+
+        def work(cells: slice) -> None:
+            of_cells = offset[cells.start : cells.stop + 1]
+            product(of_cells, gene, factor, weights, rows[cells])
+
+        in_order(work, shares(minibatch.cells, LEAST_CELLS))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        from latentcell.models.kernels import product_gradient
+
+        gene, cell, place = ctx.minibatch.by_gene
+        entries = gene, cell, ctx.values[place], gradient.contiguous()
+        if ctx.update is not None:
+            ctx.update(*entries)
+            return None, None, None, None
+        d_weight = gradient.new_zeros(ctx.shape)
+        product_gradient(*(tensor.numpy() for tensor in (*entries, d_weight)))
+        return d_weight, None, None, None
 
 
 class BatchNorm(nn.Module):

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,17 @@ from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
 from latentcell.models.genes import GeneModel
 from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates
+from latentcell.models.graphs import EvaluationSteps, TrainingSteps, usable
 from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
+from latentcell.models.threads import ahead, shared_threads
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
+# Non-zero counts from which they are mapped from a folder, where there is one.
+MAPPED = 10_000_000
 # Last learning rate of a schedule as a share of the first.
 LAST_RATE = 0.01
 # Random streams of the evaluation of a split.
@@ -127,6 +132,8 @@ def train(
     batch: np.ndarray | None = None,
     cell_types: np.ndarray | None = None,
     genes: np.ndarray | None = None,
+    folder: Path | None = None,
+    graphs: bool = False,
 ) -> Trained:
     """Train one model.
 
@@ -154,6 +161,11 @@ def train(
         models with `labelled_share`.
     genes : ndarray of bool, shape (G,), optional
         Genes that may have weights; each other gene has one fixed distribution.
+    folder : Path, optional
+        Holds the counts of many cells meanwhile, out of memory (`latentcell.models.packed`).
+    graphs : bool
+        Whether a CUDA device replays the steps as graphs (`latentcell.models.graphs`). Written
+        without a GPU and not yet run on one.
 
     Returns
     -------
@@ -165,7 +177,11 @@ def train(
     InputError
         If a value ceases to be finite; names the epoch, the step and a remedy.
     """
-    loop = _Loop(matrix, split, name, components, settings, seed, batch, cell_types, genes)
+    loop = _Loop(
+        *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
+        folder=folder,
+        graphs=graphs,
+    )
     return _run(loop, store, str(name))
 
 
@@ -220,9 +236,16 @@ def train_members(
 
 def _run(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
     """Train until the last epoch or early stopping, from the last checkpoint on."""
+    with shared_threads(loop.device):
+        return _run_epochs(loop, store, title)
+
+
+def _run_epochs(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
     settings = loop.settings
     if store is not None:
         loop.resume(store)
+    if loop.adam.eager:
+        loop.model.update_by(loop.adam)
     progress = Progress(f"{title} on {len(loop.training):,} cells", settings.epochs)
     saved = time.monotonic()
     for epoch in range(loop.epoch + 1, settings.epochs + 1):
@@ -253,6 +276,8 @@ class _Loop:
         *,
         like: "_Loop | None" = None,
         evaluated: Sequence[str] = ("training", "validation"),
+        folder: Path | None = None,
+        graphs: bool = False,
     ) -> None:
         self.settings, self.seed, self.name, self.evaluated = settings, seed, name, evaluated
         self.device = _device(settings)
@@ -279,12 +304,19 @@ class _Loop:
         self.counts: CountMatrix = (
             like.counts
             if like is not None
-            else self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32)
+            else self.inputs.counts(
+                *(matrix, batch, likelihood, self.device, torch.float32),
+                folder if matrix.nnz >= MAPPED else None,
+            )
         )
         # Saves the memory of wide models' gradients; on a GPU one kernel for all is faster.
         eager = self.device.type == "cpu"
         parameters, rate = self.model.parameters(), settings.learning_rate
         self.adam = Adam(parameters, rate, maximise=True, eager=eager)
+        samples = settings.monte_carlo_samples * settings.importance_samples
+        self.fixed: dict[str, TrainingSteps | EvaluationSteps] = {}
+        if graphs and usable(self.counts, self.model, settings.batch_size, samples):
+            self.fixed = self._fixed_steps()
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
@@ -297,6 +329,16 @@ class _Loop:
             mean = self.inputs.genes.mean[self.inputs.genes.modelled]
             model.set_output_bias(torch.as_tensor(mean, dtype=torch.float32))
         return model
+
+    def _fixed_steps(self) -> dict[str, TrainingSteps | EvaluationSteps]:
+        """Steps of fixed shapes: those of training, and of the evaluations by split."""
+        size, shown = self.settings.batch_size, None if self.labels is None else self.labels.shown
+        steps: dict[str, TrainingSteps | EvaluationSteps] = {
+            name: EvaluationSteps(self.model, self.counts, getattr(self, name), size)
+            for name in self.evaluated
+        }
+        steps[""] = TrainingSteps(self.model, self.counts, self.adam, self.training, size, shown)
+        return steps
 
     def run_epoch(self, epoch: int) -> None:
         """Train on every training cell once, then evaluate."""
@@ -327,10 +369,15 @@ class _Loop:
         shown = None if self.labels is None else torch.as_tensor(self.labels.shown)
         self.adam.learning_rate = settings.learning_rate * _schedule(settings, epoch)
         self.model.train()
+        fixed = self.fixed.get("")
+        if isinstance(fixed, TrainingSteps):
+            return fixed.run(cells, noise.initial_seed(), how)
         objectives = []
-        for index in torch.split(cells, settings.batch_size):
+        batches = torch.split(cells, settings.batch_size)
+        gathered = ahead(self.counts.training_rows, batches)
+        for index, minibatch in zip(batches, gathered, strict=True):
             known = None if shown is None else shown[index].to(self.device)
-            bound = self.model(self.counts.rows(index), noise, how, known)
+            bound = self.model(minibatch, noise, how, known)
             bound.objective.backward()
             self.adam.step()
             objectives.append(bound.objective.detach())
@@ -354,15 +401,15 @@ class _Loop:
     def _evaluate(self, epoch: int) -> None:
         how = _objective(self.settings, threshold=self.settings.prune_below)
         for name in self.evaluated:
-            purpose = _STREAMS[name]
-            result = evaluate(
-                self.model,
-                self.counts,
-                getattr(self, name),
-                self.settings.batch_size,
-                _stream(self.seed, epoch, purpose, self.device),
-                how,
-            )
+            noise = _stream(self.seed, epoch, _STREAMS[name], self.device)
+            fixed = self.fixed.get(name)
+            if isinstance(fixed, EvaluationSteps):
+                self.model.eval()
+                result = fixed.run(noise.initial_seed(), how)
+            else:
+                size = self.settings.batch_size
+                cells = getattr(self, name)
+                result = evaluate(self.model, self.counts, cells, size, noise, how)
             means = result.means()
             used = result.components_used()
             self.history.append({"epoch": epoch, "split": name, **means, "components_used": used})
@@ -431,6 +478,7 @@ class _Loop:
             self.model.load_state_dict(self.best)
             kept = self.best_epoch
         self.model.eval()
+        self.model.update_by(None)
         used = self.history[-1]["components_used"]
         if self.model.shape.components > 1 and used == 1:
             say(

@@ -11,6 +11,7 @@ from latentcell.data.split import SPLITS
 from latentcell.figures.data import map_representations
 from latentcell.figures.style import TypeStyle
 from latentcell.report.best import ranked_inputs, scores_of
+from latentcell.report.genes import marker_genes
 from latentcell.report.parts import Matrix, number
 from latentcell.report.results import Results
 from latentcell.runtime.io import read_cell_table, read_json
@@ -35,7 +36,9 @@ _PATHS = {
     "h": "M0,-1L.87,-.5V.5L0,1L-.87,.5V-.5Z",
     "8": "M-.4,-.95H.4L.95,-.4V.4L.4,.95H-.4L-.95,.4V-.4Z",
 }
-_DARKEST = 0.16
+_DARKEST, _PALEST = 0.16, 0.6
+# Colours of the study's types that a lighter shade would bring too near to others of them.
+_ON_DARK = {"#0072B2": "#3D7DFF", "#5A5A5A": "#8A8A8A"}
 
 
 def cell_map(results: Results, cells: str) -> dict[str, Any]:
@@ -53,8 +56,8 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
     dict
         name (of the map), title, best (name of the representation to begin with), shown (a sentence
         if some cells are omitted), barcodes, types (with styles), type (index of each cell's type),
-        umi, representations (name, title, x, y) and inputs (name, title, split, predicted,
-        probability). Missing values are None.
+        umi, genes (see `latentcell.report.genes.marker_genes`), representations (name, title, x, y)
+        and inputs (name, title, split, predicted, probability). Missing values are None.
     """
     names = map_representations(results.settings, results.chosen, cells)
     maps = {name: _cell_table(results, cells, name, "tsne.csv") for name in names}
@@ -77,6 +80,7 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
         "types": [_look(name, style) for name, style in results.types.items()],
         "type": _indices(results.cell_types.loc[barcodes], types),
         "umi": [int(value) for value in results.umi.loc[barcodes]],
+        "genes": marker_genes(results.first(cells, "cells.h5ad"), barcodes),
         "representations": [
             {"name": name, "title": input_title(name)}
             | {axis: _rounded(points[axis].reindex(barcodes), 2) for axis in ("x", "y")}
@@ -131,17 +135,31 @@ def _cell_table(results: Results, *path: str) -> pd.DataFrame:
 
 def on_dark(colour: str) -> str:
     """Adapt a colour to a dark page: dark colours get lighter, with the same hue."""
-    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
-    if 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2 >= _DARKEST:
+    if colour in _ON_DARK:
+        return _ON_DARK[colour]
+    if _luminance(colour) >= _DARKEST:
         return colour
+    hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(colour))
     # Darker colours get lighter ones, so that different colours stay different.
     channels = colorsys.hls_to_rgb(hue, max(lightness, 0.9 - 0.6 * lightness), saturation)
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in channels)
 
 
-def _look(name: str, style: TypeStyle) -> dict[str, str]:
+def _channels(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance from 0 to 1, with the gamma of 2.2."""
+    red, green, blue = (channel**2.2 for channel in _channels(colour))
+    return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
+
+
+def _look(name: str, style: TypeStyle) -> dict[str, Any]:
+    """Look of a group; pale colours have an outline on white paper."""
     return {
+        "outlined": _luminance(style.colour) > _PALEST,
         "name": name,
         "light": style.colour,
         "dark": on_dark(style.colour),
@@ -150,7 +168,7 @@ def _look(name: str, style: TypeStyle) -> dict[str, str]:
 
 
 # Styles for all data sets.
-ERRORS_AND_SPLITS = {
+ERRORS_AND_SPLITS: dict[str, list[dict[str, Any]]] = {
     "split": [
         _look("training", TypeStyle("#0072B2", "o")),
         _look("validation", TypeStyle("#E69F00", "s")),

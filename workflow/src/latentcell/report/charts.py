@@ -268,6 +268,90 @@ def histogram(frame: pd.DataFrame, title: str) -> Spec:
     return _spec(frame, {"mark": mark, "height": 160, "encoding": encoding})
 
 
+def bars(frame: pd.DataFrame, title: str, label: str) -> Spec:
+    """Specify horizontal bars: label and cells, in the order of the rows."""
+    encoding = {
+        "y": {"field": "label", "type": "nominal", "sort": None, "title": None},
+        "x": {"field": "cells", "type": "quantitative", "title": title},
+        "tooltip": _tips({"label": label, "cells": title}),
+    }
+    height = 22 * max(1, len(frame))
+    mark = {"type": "bar", "color": PALETTE[0]}
+    return _spec(frame, {"mark": mark, "height": height, "encoding": encoding})
+
+
+def reliability_points(frame: pd.DataFrame) -> Spec:
+    """Specify a reliability diagram with its diagonal: probability, right and cells of each bin."""
+    scale = {"domain": [0, 1], "nice": False}
+    x = {"type": "quantitative", "title": "Mean probability", "scale": scale}
+    y = {"type": "quantitative", "title": "Share that is right", "scale": scale}
+    ends = {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]}
+    diagonal = {
+        "data": ends,
+        "mark": {"type": "line", "stroke": "currentColor", "strokeDash": [5, 4], "opacity": 0.6},
+        "encoding": {"x": x | {"field": "x"}, "y": y | {"field": "y"}},
+    }
+    titles = {"probability": "Mean probability", "right": "Share that is right", "cells": "Cells"}
+    tips = [tip | ({"format": ".3f"} if tip["field"] != "cells" else {}) for tip in _tips(titles)]
+    points = {
+        "mark": {"type": "point", "filled": True, "opacity": 0.9, "color": PALETTE[0]},
+        "encoding": {
+            "x": x | {"field": "probability"},
+            "y": y | {"field": "right"},
+            "size": {"field": "cells", "type": "quantitative", "legend": None},
+            "tooltip": tips,
+        },
+    }
+    return _spec(frame, {"layer": [diagonal, points], "height": 300})
+
+
+def on_map(frame: pd.DataFrame, source: str, unassigned: str) -> Spec:
+    """Specify a map of one source: x, y, type, source and probability; the others are grey.
+
+    Cells called `unassigned` are crosses. All sources have the same axes and colours.
+    """
+    types = sorted(set(frame["type"]) - {unassigned})
+    colours = [PALETTE[index % len(PALETTE)] for index in range(len(types))]
+    shapes = [_SHAPES[index // len(PALETTE) % len(_SHAPES)] for index in range(len(types))]
+    domain = [*types, unassigned]
+    place = {
+        axis: {
+            "field": axis,
+            "type": "quantitative",
+            "axis": None,
+            "scale": {"domain": [float(frame[axis].min()), float(frame[axis].max())], "nice": True},
+        }
+        for axis in ("x", "y")
+    }
+    own = {"field": "source", "equal": source}
+    back = {
+        "transform": [{"filter": {"not": own}}],
+        "mark": {"type": "point", "filled": True, "size": 12, "opacity": 0.35, "color": "#9A9A9A"},
+        "encoding": place,
+    }
+    tips = _tips({"type": "Type", "probability": "Probability"})
+    front = {
+        "transform": [{"filter": own}],
+        "mark": {"type": "point", "filled": True, "size": 22, "opacity": 0.85},
+        "encoding": place
+        | {
+            "color": {
+                "field": "type",
+                "title": None,
+                "scale": {"domain": domain, "range": [*colours, "#555555"]},
+                "legend": _legend(),
+            },
+            "shape": {
+                "field": "type",
+                "title": None,
+                "scale": {"domain": domain, "range": [*shapes, "cross"]},
+            },
+            "tooltip": tips,
+        },
+    }
+    return _spec(frame, {"layer": [back, front], "height": 420})
+
+
 def _tips(titles: dict[str, str]) -> list[Spec]:
     """Tooltip with fields and their titles."""
     return [{"field": name, "title": title} for name, title in titles.items()]

@@ -42,6 +42,21 @@ def render(report: "Report") -> str:
     str
         HTML.
     """
+    return render_page("page.html", _data(report), report=report)
+
+
+def render_page(template: str, data: dict[str, Any], **content: Any) -> str:
+    """Render a template of `ASSETS` with the styles and scripts of the pages.
+
+    Parameters
+    ----------
+    template : str
+        Name of the template.
+    data : dict
+        Charts, maps and curves for the script.
+    **content
+        Further variables of the template.
+    """
     import jinja2
     from markupsafe import Markup
 
@@ -57,12 +72,12 @@ def render(report: "Report") -> str:
     environment.filters |= {"number": number, "code": _with_code}
     # Scripts do not depend on the run.
     scripts = [_library(), _asset("page.js")]
-    return environment.get_template("page.html").render(
-        report=report,
+    return environment.get_template(template).render(
+        **content,
         style=Markup(_asset("style.css")),
         scripts=[Markup(script) for script in scripts],
         policy=_policy(scripts),
-        data=Markup(embedded(_data(report))),
+        data=Markup(embedded(data)),
     )
 
 
@@ -75,12 +90,14 @@ def embedded(value: Any) -> str:
 
 
 def _data(report: "Report") -> dict[str, Any]:
+    from latentcell.report.genes import STEPS
+
     return {
         "charts": {name: chart.spec for name, chart in report.charts().items()},
         "curves": report.curves,
         "firstMap": report.first_map,
         "looks": report.looks,
-        "map": json.loads(_asset("map.json")),
+        "geneSteps": STEPS,
         "maps": report.maps,
     }
 

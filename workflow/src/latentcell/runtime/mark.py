@@ -72,6 +72,8 @@ def mark_text(suffix: str, text: str) -> str:
         return text
     if suffix == ".md":
         return f"**{SIMULATION_NOTE}**\n\n{text}"
+    if suffix == ".html":
+        return text.replace("<h1>", f"<p><strong>{SIMULATION_NOTE}</strong></p>\n<h1>")
     if suffix == ".tex":
         # Inside, so that it moves with the floating table.
         line = rf"\begin{{center}}\textbf{{{SIMULATION_NOTE}}}\end{{center}}"

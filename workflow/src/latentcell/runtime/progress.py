@@ -48,8 +48,12 @@ class Progress:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(desc=self.name, total=self.total, file=sys.__stderr__)
+            # As wide as the terminal: longer lines would wrap, and each refresh leave one behind.
+            # A finished bar goes, as the log has the last line.
+            options: dict[str, Any] = {"dynamic_ncols": True, "leave": False}
+            self._bar = tqdm(desc=self.name, total=self.total, file=sys.__stderr__, **options)
         self._bar.set_postfix_str(message, refresh=False)
         self._bar.update(step - self._bar.n)
         if step == self.total:
+            self._bar.refresh()
             self._bar.close()

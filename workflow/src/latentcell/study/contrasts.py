@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from latentcell.config.names import pca_components, pca_name
 from latentcell.evaluate.rounding import round_number
@@ -219,7 +219,7 @@ def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
         both[f"{measure}_sd_{one}"] ** 2 * (1 / both[f"replicates_{one}"] + USUAL_SHARE)
         for one in ("large", "small")
     )
-    half = float(np.sqrt(error).mean() * stats.t.ppf((1 + LEVEL) / 2, replicates - 1))
+    half = float(np.sqrt(error).mean() * stdtrit(replicates - 1, (1 + LEVEL) / 2))
     limit = evidence.thresholds.accuracy
     interval = Estimate(mean, mean - half, mean + half, replicates)
     caveat = _deposit_caveat(evidence, both)
@@ -291,7 +291,7 @@ def evenness_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     subset = str(counts[subsets].sum().idxmin())
     full, _ = _evenness(counts["full"].to_numpy(float), len(counts))
     part, error = _evenness(counts[subset].to_numpy(float), len(counts))
-    half, scale = error * float(stats.norm.ppf((1 + LEVEL) / 2)), limits.evenness
+    half, scale = error * float(ndtri((1 + LEVEL) / 2)), limits.evenness
     return [
         Contrast(
             f"Evenness, full ({number_text(full)}) less {subset} ({number_text(part)})",

@@ -175,6 +175,12 @@ class TableEntry:
 
         return markdown_table(self.title, self.columns(table), self.notes(table))
 
+    def html(self, table: "pd.DataFrame") -> str:
+        """Format the table as a page, for Snakemake's report."""
+        from latentcell.tables.render import html_table
+
+        return html_table(self.title, self.columns(table), self.notes(table))
+
     def latex(self, table: "pd.DataFrame") -> str:
         """Format the table as a LaTeX environment."""
         from latentcell.tables.render import latex_table
@@ -191,11 +197,11 @@ class TableEntry:
         table : DataFrame
             Result of `build`.
         paths : sequence of str or Path
-            Paths with the suffix ``.csv``, ``.md`` or ``.tex``.
+            Paths with the suffix ``.csv``, ``.md``, ``.tex`` or ``.html``.
         """
         from latentcell.runtime.io import write_csv, write_text
 
-        writers = {".md": self.markdown, ".tex": self.latex}
+        writers = {".md": self.markdown, ".tex": self.latex, ".html": self.html}
         for path in map(Path, paths):
             if path.suffix == ".csv":
                 write_csv(path, table)

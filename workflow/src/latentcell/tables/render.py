@@ -1,8 +1,9 @@
-"""Format tables as Markdown and LaTeX."""
+"""Format tables as Markdown, LaTeX and HTML."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 from typing import Any
 
@@ -149,6 +150,68 @@ def latex_table(name: str, title: str, columns: Sequence[Column], notes: Sequenc
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>{title}</title>
+<style>
+body {{ font: 0.9rem/1.45 system-ui, "DejaVu Sans", sans-serif; margin: 1rem; }}
+body {{ color: #1a1d21; background: #fff; }}
+table {{ border-collapse: collapse; }}
+th, td {{ padding: 0.25rem 0.6rem; border-bottom: 1px solid #d5d9df; }}
+th, td {{ text-align: left; vertical-align: top; }}
+.number {{ text-align: right; white-space: nowrap; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+<table>
+<thead><tr>{head}</tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+{notes}
+</body>
+</html>
+"""
+
+
+def html_table(title: str, columns: Sequence[Column], notes: Sequence[str]) -> str:
+    """Format a page with title, table and notes.
+
+    Parameters
+    ----------
+    title : str
+        Title of the page.
+    columns : sequence of Column
+        Result of `reading_columns`; texts are escaped.
+    notes : sequence of str
+        Sentences in Markdown; code becomes a code element.
+    """
+    kinds = [' class="number"' if column.numeric else "" for column in columns]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(column.title)}</th>'
+        for column, kind in zip(columns, kinds, strict=True)
+    )
+    rows = "\n".join(
+        "<tr>"
+        + "".join(f"<td{k}>{escape(t)}</td>" for t, k in zip(row, kinds, strict=True))
+        + "</tr>"
+        for row in _rows(columns)
+    )
+    said = "\n".join(f"<p>{_html_sentence(note)}</p>" for note in notes)
+    return _PAGE.format(title=escape(title), head=head, rows=rows, notes=said)
+
+
+def _html_sentence(text: str) -> str:
+    parts = map(escape, text.split("`"))
+    return "".join(
+        f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts)
+    )
 
 
 def escape_markdown(text: str) -> str:

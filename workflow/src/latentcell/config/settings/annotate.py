@@ -1,7 +1,7 @@
 """Section `annotate`, and the settings of the density model."""
 
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,9 +25,25 @@ class AnnotateSettings(Section):
     components: PositiveInt = Field(
         50, description="Number of principal components, at most as many as possible."
     )
+    candidates: Annotated[
+        list[Literal["hvg-pca", "log-ridge", "naive-bayes"]], Field(min_length=1)
+    ] = Field(
+        ["hvg-pca", "log-ridge", "naive-bayes"],
+        description="Candidates for the classifier: logistic regression on principal components "
+        "of variable genes, ridge logistic regression on all genes, naive Bayes on counts. The "
+        "most accurate one is chosen on the reference.",
+    )
+    averages: bool = Field(
+        True, description="Whether averages of the probabilities of candidates are candidates too."
+    )
+    folds: Annotated[int, Field(ge=2)] = Field(
+        5,
+        description="Folds of the cross-validation in which candidates are compared, with fewer "
+        "than 1,000 validation cells.",
+    )
     penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
         [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
-        description="Candidates for C of the logistic regression, chosen on validation cells.",
+        description="Candidates for C of the logistic regression on components.",
     )
     unassigned_share: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.05,

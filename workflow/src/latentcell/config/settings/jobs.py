@@ -1,6 +1,8 @@
 """Section `jobs`."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import Field, PositiveInt
 
 from latentcell.config.settings.base import Section
 
@@ -12,6 +14,11 @@ class JobSettings(Section):
         False,
         description="Whether one job trains all models of a replicate, for a GPU that they share "
         "(docs/cluster.md); false: one job per model.",
+    )
+    threads: PositiveInt | Literal["auto"] = Field(
+        "auto",
+        description="Threads that train a generative model; auto: the cores of the run divided by "
+        "the number of its models, at least 1. On a cluster auto is 1.",
     )
     reuse: bool = Field(
         True,

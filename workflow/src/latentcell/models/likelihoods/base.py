@@ -142,6 +142,8 @@ class Likelihood(ABC):
         row, column, count = entries.in_rows()
         excess, d_excess = self.excess(outputs[:, row, column], count)
         value, gradient = self.zeros(outputs)
+        if entries.valid is not None:
+            return _add_valid(value, gradient, row, column, excess, d_excess, entries)
         gradient[:, row, column] += d_excess  # Each place at most once.
         return value.double().index_add_(0, row, excess.double())
 
@@ -156,6 +158,29 @@ class Likelihood(ABC):
     def sample(self, outputs: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """One draw (N,) for each column of the outputs (outputs, N), in their floating type."""
         raise InputError(f"vae.samples: expected 0, since {type(self).__name__} draws no counts")
+
+
+def _add_valid(
+    value: Tensor,
+    gradient: Tensor,
+    row: Tensor,
+    column: Tensor,
+    excess: Tensor,
+    d_excess: Tensor,
+    entries: Entries,
+) -> Tensor:
+    """Add the excess of those entries that are counts, in shapes that do not depend on them."""
+    assert entries.valid is not None
+    _, entry = entries.rows.spread(entries.cell)
+    valid = entries.valid[entry]
+    d_excess = torch.where(valid, d_excess, 0.0)
+    if gradient.is_contiguous():
+        place = row * gradient.shape[-1] + column
+        gradient.flatten(1).index_add_(1, place, d_excess)
+    else:
+        output = torch.arange(len(gradient), device=row.device)[:, None]
+        gradient.index_put_((output, row, column), d_excess, accumulate=True)
+    return value.double().index_add_(0, row, torch.where(valid, excess, 0.0).double())
 
 
 def clip_(values: Tensor, bound: float) -> Tensor | None:

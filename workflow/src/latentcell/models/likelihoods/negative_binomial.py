@@ -72,7 +72,7 @@ class NegativeBinomial(Likelihood):
 
     def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
         """See `Likelihood.log_likelihood`."""
-        if fused.log_likelihood_usable(outputs):
+        if entries.valid is None and fused.log_likelihood_usable(outputs):
             return fused.log_likelihood(outputs, entries, self.size_factor, LOG_BOUND, LOG_P_FLOOR)
         return super().log_likelihood(outputs, entries)
 

@@ -22,16 +22,25 @@
     },
   });
 
+  // The nearest point is wrapped in a datum, which Vega-Lite 6 forgets for texts in tooltips.
+  const unwrapped = (key, value) =>
+    key === "signal" && typeof value === "string" && value.includes("datum.datum[")
+      ? value.replaceAll("datum.datum[", "datum[").replaceAll("datum[", "datum.datum[") : value;
+  const patch = (spec) => JSON.parse(JSON.stringify(spec, unwrapped));
+
   // A folded chart has no width. It is drawn for printing all the same, and once more when unfolded.
   const draw = (element, spec) => {
     const width = element.clientWidth || Math.min(800, $("main").clientWidth - 80);
     if (!element.clientWidth) spec.width = width - 220;
-    return vegaEmbed(element, spec, options(width));
+    return vegaEmbed(element, spec, { ...options(width), patch });
   };
 
   // Map ----------------------------------------------------------------------------------------
-  const state = { map: data.maps.find(({ name }) => name === data.firstMap), hidden: new Set(), picked: null, find: "", x: [0, 1], y: [0, 1] };
-  let view = null;
+  const state = {
+    map: data.maps.find(({ name }) => name === data.firstMap),
+    hidden: new Set(), picked: null, outlined: null, lasso: null, find: "", x: [0, 1], y: [0, 1], shown: [], names: [],
+  };
+  let canvas = null;
 
   const fill = (select, items, keep) => {
     select.replaceChildren(...items.map(({ name, title }) => new Option(title, name)));
@@ -39,19 +48,19 @@
   };
   const representation = () => state.map.representations.find(({ name }) => name === $("representation").value);
   const input = () => state.map.inputs.find(({ name }) => name === $("input").value);
+  const gene = () => state.map.genes.find(({ name }) => `gene ${name}` === $("colour").value);
+  const continuous = () => $("colour").value === "umi" || Boolean(gene());
+  const byType = () => ["type", "predicted"].includes($("colour").value);
   const shade = (look) => (dark.matches ? look.dark : look.light);
 
-  const looks = () => {
-    const by = $("colour").value;
-    if (by === "umi") return [];
-    return by === "type" || by === "predicted" ? state.map.types : data.looks[by];
-  };
+  const looks = () => (continuous() ? [] : byType() ? state.map.types : data.looks[$("colour").value]);
 
   const cellOf = (index) => {
     const { map } = state;
     const made = input();
     const predicted = made.predicted[index];
     return {
+      index,
       barcode: map.barcodes[index],
       type: map.types[map.type[index]].name,
       split: made.split[index] === null ? "none" : data.looks.split[made.split[index]].name,
@@ -73,28 +82,45 @@
     }
   };
 
-  const isPicked = (cell) =>
-    state.find ? cell.barcode.toLowerCase().includes(state.find)
-      : state.picked && cell.split === "test" && cell.type === state.picked.type && cell.predicted === state.picked.predicted;
+  const isPicked = (cell) => {
+    if (state.find) return cell.barcode.toLowerCase().includes(state.find);
+    if (state.outlined) return state.outlined.has(cell.index);
+    return state.picked && cell.split === "test" && cell.type === state.picked.type && cell.predicted === state.picked.predicted;
+  };
 
-  const picking = () => Boolean(state.find || state.picked);
+  const picking = () => Boolean(state.find || state.picked || state.outlined);
+
+  // Step of a colour scale, or null for cells without a value.
+  const steps = data.geneSteps;
+  const stepOf = (cell) => {
+    if (gene()) return gene().values[cell.index];
+    const [low, high] = countsOfMap();
+    return Math.round(steps * Math.log(Math.max(cell.umi, 1) / low) / Math.log(high / low));
+  };
+  const countsOfMap = () => {
+    const low = Math.max(1, Math.min(...state.map.umi));
+    return [low, Math.max(low + 1, Math.max(...state.map.umi))];
+  };
 
   const rows = () => {
     const { x, y } = representation();
-    const show = $("show").value;
-    const some = picking();
+    const show = $("show").value, only = $("only").value;
+    const some = picking(), scaled = continuous();
     const found = [];
     for (let index = 0; index < x.length; index++) {
       if (x[index] === null) continue;
       const cell = cellOf(index);
       if (show !== "all" && cell.split !== show) continue;
+      if (only && cell.type !== only) continue;
       const group = groupOf(cell);
       if (group === "none" || state.hidden.has(group)) continue;
+      const step = scaled ? stepOf(cell) : 0;
+      if (step === null) continue;
       const selected = some && isPicked(cell);
-      found.push({ ...cell, x: x[index], y: y[index], group, selected, faded: some && !selected });
+      found.push({ ...cell, x: x[index], y: y[index], group, step, selected, faded: some && !selected });
     }
-    // Selected cells are drawn on top.
-    return some ? found.sort((a, b) => a.selected - b.selected) : found;
+    // Selected cells are drawn on top, and so are the highest values.
+    return some || scaled ? found.sort((a, b) => a.selected - b.selected || a.step - b.step) : found;
   };
 
   const extent = (values) => {
@@ -113,29 +139,167 @@
 
   const tell = () => { $("map").dataset.x = state.x.join(","); $("map").dataset.y = state.y.join(","); };
 
+  // Marks are drawn once each. Their pixels are copied to all their cells, which is several times faster
+  // than to draw thousands of small images.
+  const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+  const DISC = "M-.9,0A.9,.9,0,1,1,.9,0A.9,.9,0,1,1,-.9,0Z";
+  const viridis = (step) => {
+    const place = Math.min(1, Math.max(0, step / steps)) * (VIRIDIS.length - 1);
+    const [from, to] = [Math.floor(place), Math.ceil(place)].map((at) => [1, 3, 5].map((i) => parseInt(VIRIDIS[at].slice(i, i + 2), 16)));
+    return `rgb(${from.map((value, i) => Math.round(value + (place - Math.floor(place)) * (to[i] - value))).join(",")})`;
+  };
+  const sprites = new Map();
+  const inMemory = { willReadFrequently: true };
+  const radius = () => Math.sqrt(Math.min(70, Math.max(12, 30000 / Math.max(1, state.map.barcodes.length)))) / 2;
+  const pixels = () => devicePixelRatio || 1;
+  const spriteOf = (cell, known) => {
+    const key = `${continuous() ? cell.step : cell.group}|${cell.selected}|${cell.faded}`;
+    if (!sprites.has(key)) sprites.set(key, makeSprite(cell, known.get(cell.group)));
+    return sprites.get(key);
+  };
+  const makeSprite = (cell, look) => {
+    const ratio = pixels();
+    const r = ratio * radius() * (cell.selected ? 1.7 : 1);
+    const mark = document.createElement("canvas");
+    mark.width = mark.height = 2 * Math.ceil(r + ratio);
+    const pen = mark.getContext("2d", inMemory);
+    pen.translate(mark.width / 2, mark.height / 2);
+    pen.scale(r, r);
+    pen.globalAlpha = cell.faded ? 0.2 : 0.85;
+    const path = new Path2D(look ? look.path : DISC);
+    pen.fillStyle = look ? shade(look) : viridis(cell.step);
+    pen.fill(path);
+    const outline = cell.selected ? (dark.matches ? "#fff" : "#000") : look?.outlined && !dark.matches ? "#5a5a5a" : null;
+    if (outline) { pen.strokeStyle = outline; pen.lineWidth = (cell.selected ? 1.2 : 0.6) * ratio / r; pen.stroke(path); }
+    return pixelsOf(pen.getImageData(0, 0, mark.width, mark.height));
+  };
+  const pixelsOf = ({ data: values, width }) => {
+    const drawn = [];
+    for (let at = 0; at < values.length; at += 4) {
+      if (values[at + 3]) drawn.push([(at / 4) % width, Math.floor(at / 4 / width), values[at], values[at + 1], values[at + 2], values[at + 3] / 255]);
+    }
+    return { width, drawn: Float32Array.from(drawn.flat()) };
+  };
+
+  const stamp = (target, mark, left, top) => {
+    const { data: values, width, height } = target;
+    const { drawn } = mark;
+    for (let at = 0; at < drawn.length; at += 6) {
+      const x = left + drawn[at], y = top + drawn[at + 1];
+      if (x < 0 || y < 0 || x >= width || y >= height) continue;
+      const place = 4 * (y * width + x), alpha = drawn[at + 5];
+      values[place] += alpha * (drawn[at + 2] - values[place]);
+      values[place + 1] += alpha * (drawn[at + 3] - values[place + 1]);
+      values[place + 2] += alpha * (drawn[at + 4] - values[place + 2]);
+    }
+  };
+
+  const toPixels = () => {
+    const [width, height] = size();
+    const across = width / (state.x[1] - state.x[0]), down = height / (state.y[1] - state.y[0]);
+    return { width, height, at: ({ x, y }) => [(x - state.x[0]) * across, (state.y[1] - y) * down] };
+  };
+
+  const paint = () => {
+    const { width, height, at } = toPixels();
+    const ratio = pixels();
+    const pen = canvas.getContext("2d", inMemory);
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+    }
+    if (state.image?.width !== canvas.width || state.image.height !== canvas.height) {
+      state.image = pen.createImageData(canvas.width, canvas.height);
+    }
+    new Uint32Array(state.image.data.buffer).fill(dark.matches ? 0xff1b1714 : 0xffffffff);
+    for (const cell of state.shown) {
+      const [x, y] = at(cell);
+      if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
+      const { mark } = cell;
+      stamp(state.image, mark, Math.round(x * ratio - mark.width / 2), Math.round(y * ratio - mark.width / 2));
+    }
+    pen.putImageData(state.image, 0, 0);
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    if ($("labels").checked && byType()) label(pen, at, width);
+    if (state.lasso) outline(pen, at);
+  };
+
+  const middle = (values) => values.sort((a, b) => a - b)[values.length >> 1];
+
+  // The name of each type or prediction at the median of its cells.
+  const namesOf = (shown) => {
+    const groups = new Map();
+    for (const cell of shown) {
+      if (!groups.has(cell.group)) groups.set(cell.group, []);
+      groups.get(cell.group).push(cell);
+    }
+    return [...groups].map(([name, cells]) =>
+      ({ name, x: middle(cells.map((cell) => cell.x)), y: middle(cells.map((cell) => cell.y)) }));
+  };
+
+  const label = (pen, at, width) => {
+    pen.font = "600 12px system-ui, 'DejaVu Sans', sans-serif";
+    pen.textAlign = "center";
+    pen.textBaseline = "middle";
+    pen.lineWidth = 3;
+    pen.lineJoin = "round";
+    pen.strokeStyle = dark.matches ? "#14171b" : "#fff";
+    pen.fillStyle = dark.matches ? "#e8eaed" : "#1a1d21";
+    const placed = [];
+    for (const named of state.names) {
+      const { name } = named;
+      const [x, y] = at(named);
+      const text = name.length > 28 ? `${name.slice(0, 27)}…` : name;
+      const half = pen.measureText(text).width / 2;
+      let row = y;
+      // Names that would lie over one another move down.
+      while (placed.some((other) => Math.abs(other.y - row) < 14 && Math.abs(other.x - x) < other.half + half)) row += 7;
+      const centre = Math.min(Math.max(x, half + 2), width - half - 2);
+      placed.push({ x: centre, y: row, half });
+      pen.strokeText(text, centre, row);
+      pen.fillText(text, centre, row);
+    }
+    $("map").dataset.labels = placed.length;
+  };
+
+  const outline = (pen, at) => {
+    pen.beginPath();
+    for (const point of state.lasso) pen.lineTo(...at(point));
+    pen.closePath();
+    pen.lineWidth = 1.5;
+    pen.setLineDash([5, 3]);
+    pen.strokeStyle = dark.matches ? "#fff" : "#000";
+    pen.stroke();
+    pen.setLineDash([]);
+  };
+
+  const inside = ({ x, y }, polygon) => {
+    let within = false;
+    polygon.forEach((a, index) => {
+      const b = polygon[(index || polygon.length) - 1];
+      if (a.y > y !== b.y > y && x < (b.x - a.x) * (y - a.y) / (b.y - a.y) + a.x) within = !within;
+    });
+    return within;
+  };
+
   // Draw at most once per frame.
   let waiting = 0;
   const place = () => {
     tell();
-    waiting ||= requestAnimationFrame(() => {
-      waiting = 0;
-      view.signal("xdomain", state.x).signal("ydomain", state.y).runAsync();
-    });
+    waiting ||= requestAnimationFrame(() => { waiting = 0; paint(); });
   };
 
   const update = () => {
-    const shown = rows();
-    const known = looks();
-    view.signal("names", known.map(({ name }) => name))
-      .signal("colours", known.map(shade))
-      .signal("paths", known.map(({ path }) => path))
-      .signal("continuous", $("colour").value === "umi")
-      .signal("counts", [Math.max(1, Math.min(...state.map.umi)), Math.max(2, ...state.map.umi)])
-      .signal("area", Math.min(70, Math.max(12, 30000 / Math.max(1, state.map.barcodes.length))))
-      .signal("ring", dark.matches ? "#ffffff" : "#000000")
-      .signal("xdomain", state.x).signal("ydomain", state.y)
-      .data("cells", shown).runAsync();
+    sprites.clear();
+    const known = new Map(looks().map((look) => [look.name, look]));
+    state.shown = rows();
+    for (const cell of state.shown) cell.mark = spriteOf(cell, known);
+    state.names = namesOf(state.shown);
+    paint();
     tell();
+    const { shown } = state;
     $("map").dataset.shown = shown.length;
     $("map").dataset.picked = shown.filter(({ selected }) => selected).length;
     $("map").dataset.colour = $("colour").value;
@@ -146,22 +310,25 @@
     matrix();
   };
 
-  const legend = () => {
-    if ($("colour").value === "umi") {
-      const scale = document.createElement("div");
-      scale.className = "scale";
-      const bar = document.createElement("i");
-      bar.style.background = "linear-gradient(90deg, #440154, #3b528b, #21918c, #5ec962, #fde725)"; // viridis
-      const ends = document.createElement("span");
-      for (const end of [Math.min(...state.map.umi), Math.max(...state.map.umi)]) {
-        const label = document.createElement("span");
-        label.textContent = `${end.toLocaleString("en")} UMIs`;
-        ends.append(label);
-      }
-      scale.append(bar, ends);
-      $("legend").replaceChildren(scale);
-      return;
+  const scaleLegend = () => {
+    const scale = document.createElement("div");
+    scale.className = "scale";
+    const bar = document.createElement("i");
+    bar.style.background = `linear-gradient(90deg, ${VIRIDIS.join(", ")})`;
+    const ends = document.createElement("span");
+    const texts = gene() ? ["0", `${gene().top}, log(1 + counts per 10,000)`]
+      : countsOfMap().map((end) => `${end.toLocaleString("en")} UMIs`);
+    for (const text of texts) {
+      const end = document.createElement("span");
+      end.textContent = text;
+      ends.append(end);
     }
+    scale.append(bar, ends);
+    return scale;
+  };
+
+  const legend = () => {
+    if (continuous()) { $("legend").replaceChildren(scaleLegend()); return; }
     const focused = document.activeElement?.dataset?.group;
     $("legend").replaceChildren(...looks().map((look) => {
       const button = document.createElement("button");
@@ -174,6 +341,7 @@
       const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
       path.setAttribute("d", look.path);
       path.setAttribute("fill", shade(look));
+      if (look.outlined && !dark.matches) { path.setAttribute("stroke", "#5a5a5a"); path.setAttribute("stroke-width", "0.15"); }
       svg.append(path);
       button.append(svg, look.name);
       button.addEventListener("click", () => {
@@ -188,14 +356,14 @@
   const list = () => {
     $("list").hidden = $("clear").hidden = !picking();
     if (!picking()) {
-      $("list-status").textContent = "None: select a number in the confusion matrix, or type part of a barcode.";
+      $("list-status").textContent = "None: select a number in the confusion matrix, outline cells on the map, or type part of a barcode.";
       return;
     }
     const cells = state.map.barcodes.map((_, index) => cellOf(index)).filter(isPicked);
     const most = cells.length > MOST_LISTED ? `, of which the first ${MOST_LISTED} are listed` : "";
     const what = state.find ? `with barcodes that contain "${state.find}"`
-      : `of type ${state.picked.type}, predicted as ${state.picked.predicted}`;
-    $("list-status").textContent = `${cells.length} ${state.find ? "" : "test "}cells ${what} (${input().title})${most}.`;
+      : state.outlined ? "inside the outline" : `of type ${state.picked.type}, predicted as ${state.picked.predicted}`;
+    $("list-status").textContent = `${cells.length} ${state.picked ? "test " : ""}cells ${what} (${input().title})${most}.`;
     $("list").querySelector("tbody").replaceChildren(...cells.slice(0, MOST_LISTED).map((cell) => {
       const row = document.createElement("tr");
       const head = document.createElement("th");
@@ -227,6 +395,11 @@
     state.map = data.maps.find(({ name }) => name === $("subset").value);
     fill($("representation"), state.map.representations, state.map.best);
     fill($("input"), state.map.inputs, state.map.best);
+    fill($("only"), [{ name: "", title: "All types" }, ...state.map.types.map(({ name }) => ({ name, title: name }))], $("only").value);
+    const chosen = $("colour").value;
+    $("genes").replaceChildren(...state.map.genes.map(({ name, title }) => new Option(title, `gene ${name}`)));
+    $("genes").hidden = !state.map.genes.length;
+    $("colour").value = [...$("colour").options].some(({ value }) => value === chosen) ? chosen : "type";
     whole();
   };
 
@@ -254,8 +427,47 @@
   };
 
   const shareOf = (event) => {
-    const box = $("map").getBoundingClientRect();
+    const box = canvas.getBoundingClientRect();
     return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+  };
+  const pointOf = (event) => {
+    const [right, down] = shareOf(event);
+    return { x: state.x[0] + right * (state.x[1] - state.x[0]), y: state.y[1] - down * (state.y[1] - state.y[0]) };
+  };
+
+  // The uppermost cell within a few pixels of the pointer.
+  const cellAt = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const { at } = toPixels();
+    let best = null, least = (radius() + 3) ** 2;
+    for (const cell of state.shown) {
+      const [x, y] = at(cell);
+      const apart = (x - event.clientX + box.left) ** 2 + (y - event.clientY + box.top) ** 2;
+      if (apart <= least) { best = cell; least = apart; }
+    }
+    return best;
+  };
+
+  const tip = (event) => {
+    const cell = event && cellAt(event);
+    const box = $("cell-tip");
+    box.classList.toggle("visible", Boolean(cell));
+    if (!cell) return;
+    const texts = { Barcode: cell.barcode, Type: cell.type, Split: cell.split, Predicted: cell.predicted, Probability: cell.probability, UMIs: cell.umi };
+    box.querySelector("tbody").replaceChildren(...Object.entries(texts).map(([key, value]) => {
+      const row = document.createElement("tr");
+      for (const [text, kind] of [[key, "key"], [value ?? "", "value"]]) {
+        const field = document.createElement("td");
+        field.className = kind;
+        field.textContent = text;
+        row.append(field);
+      }
+      return row;
+    }));
+    // To the right of the pointer, or to its left where the window ends.
+    const right = event.clientX + 12 + box.offsetWidth < innerWidth;
+    box.style.left = `${Math.max(4, right ? event.clientX + 12 : event.clientX - 12 - box.offsetWidth)}px`;
+    box.style.top = `${Math.min(event.clientY + 12, innerHeight - box.offsetHeight - 4)}px`;
   };
 
   const listenToMap = () => {
@@ -276,15 +488,24 @@
     }, { passive: false });
     const pointers = new Map();
     const apart = () => { const [a, b] = [...pointers.values()]; return Math.hypot(a[0] - b[0], a[1] - b[1]); };
+    const outlining = (event) => $("lasso").getAttribute("aria-pressed") === "true" || event.shiftKey;
+    map.addEventListener("pointerleave", () => tip(null));
     map.addEventListener("pointerdown", (event) => {
       map.focus({ preventScroll: true });
+      tip(null);
+      if (outlining(event)) {
+        map.setPointerCapture(event.pointerId);
+        state.lasso = [pointOf(event)];
+        return;
+      }
       pointers.set(event.pointerId, shareOf(event));
       map.setPointerCapture(event.pointerId);
       map.classList.add("dragging");
     });
     map.addEventListener("pointermove", (event) => {
+      if (state.lasso) { state.lasso.push(pointOf(event)); place(); return; }
       const before = pointers.get(event.pointerId);
-      if (!before) return;
+      if (!before) { tip(event); return; }
       const now = shareOf(event);
       if (pointers.size === 1) {
         pointers.set(event.pointerId, now);
@@ -300,14 +521,27 @@
       map.addEventListener(name, (event) => {
         pointers.delete(event.pointerId);
         map.classList.remove("dragging");
+        if (state.lasso) choose();
       });
     }
+    const choose = () => {
+      const drawn = state.lasso;
+      state.lasso = null;
+      clear();
+      if (drawn.length > 2) state.outlined = new Set(state.shown.filter((cell) => inside(cell, drawn)).map(({ index }) => index));
+      update();
+    };
+    $("lasso").addEventListener("click", () => {
+      const on = $("lasso").getAttribute("aria-pressed") !== "true";
+      $("lasso").setAttribute("aria-pressed", String(on));
+      map.classList.toggle("outlining", on);
+    });
     $("zoom-in").addEventListener("click", () => zoom(0.7));
     $("zoom-out").addEventListener("click", () => zoom(1 / 0.7));
     $("zoom-reset").addEventListener("click", () => { whole(); place(); });
   };
 
-  const clear = () => { state.picked = null; state.find = $("find").value = ""; };
+  const clear = () => { state.picked = state.outlined = null; state.find = $("find").value = ""; };
 
   const listenToControls = () => {
     for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
@@ -315,10 +549,10 @@
     $("representation").addEventListener("change", () => { follow("representation", "input"); whole(); update(); });
     $("input").addEventListener("change", () => { follow("input", "representation"); whole(); update(); });
     $("colour").addEventListener("change", () => { state.hidden.clear(); update(); });
-    $("show").addEventListener("change", update);
+    for (const name of ["show", "only", "labels"]) $(name).addEventListener("change", update);
     $("find").addEventListener("input", () => {
       state.find = $("find").value.trim().toLowerCase();
-      state.picked = null;
+      state.picked = state.outlined = null;
       update();
     });
     $("clear").addEventListener("click", () => { clear(); update(); $("find").focus(); });
@@ -330,18 +564,13 @@
         update();
       });
     }
-    addEventListener("resize", () => {
-      const [width, height] = size();
-      view.width(width).height(height).runAsync();
-    });
+    addEventListener("resize", place);
   };
 
-  const startMap = async () => {
+  const startMap = () => {
     fill($("subset"), data.maps, data.firstMap);
     chooseSubset();
-    const [width, height] = size();
-    const spec = { ...data.map, width, height };
-    ({ view } = await vegaEmbed($("map"), spec, { ...options(width), mode: "vega", renderer: "canvas" }));
+    canvas = $("map").appendChild(document.createElement("canvas"));
     listenToMap();
     listenToControls();
     update();
@@ -352,28 +581,49 @@
   const DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3]];
   const TITLES = { name: "Model or input", split: "Split", replicate: "Replicate", epoch: "Epoch" };
 
-  // A line has one tooltip, and so invisible points have those of its epochs, as far as a page bears them.
-  const pointsOf = (values) => {
-    if (values.every(({ epoch }) => epoch === values[0].epoch)) return true;
-    return values.length <= MOST_POINTS && { size: 60, opacity: 0 };
+  // Pointing anywhere reads off the nearest epoch, as far as a page bears so many points.
+  const readable = (values) => values.length <= MOST_POINTS;
+  const single = (values) => values.every(({ epoch }) => epoch === values[0].epoch);
+  const isLine = ({ split }) => !split || split === "validation";
+  // Best epoch of each line of validation cells.
+  const withBest = (values) => {
+    const best = new Map();
+    for (const one of values) {
+      const line = `${one.name}|${one.replicate}`;
+      if (isLine(one) && one.value !== null && !(best.get(line)?.value >= one.value)) best.set(line, one);
+    }
+    return values.map((one) => ({ ...one, best: best.get(`${one.name}|${one.replicate}`) === one }));
   };
 
   const curveSpec = (values, measure, limits, look) => ({
     $schema: "https://vega.github.io/schema/vega-lite/v6.json",
     width: "container", height: 300,
-    data: { values },
-    mark: { type: "line", clip: true, point: pointsOf(values) },
+    data: { values: withBest(values) },
+    layer: [
+      { mark: { type: "line", clip: true, point: single(values) } },
+      {
+        transform: [{ filter: "datum.best" }],
+        mark: { type: "point", shape: "diamond", filled: true, size: 90, stroke: "currentColor", strokeWidth: 1, opacity: 1 },
+        encoding: { tooltip: readout(values, measure) },
+      },
+      ...(readable(values) ? [{
+        params: [{ name: "near", select: { type: "point", nearest: true, on: "pointermove", clear: "pointerout" } }],
+        mark: { type: "point", filled: true, size: 60, clip: true },
+        encoding: { opacity: { condition: { param: "near", empty: false, value: 1 }, value: 0 }, tooltip: readout(values, measure) },
+      }] : []),
+    ],
     encoding: {
       x: { field: "epoch", type: "quantitative", title: "Epoch", scale: { nice: false }, axis: { tickMinStep: 1 } },
       y: { field: "value", type: "quantitative", title: measure, scale: limits ? { domain: limits } : { zero: false } },
       ...look,
-      tooltip: [
-        ...Object.entries(TITLES).filter(([field]) => field in values[0] && (field !== "epoch" || pointsOf(values)))
-          .map(([field, title]) => ({ field, title })),
-        ...(pointsOf(values) ? [{ field: "value", title: measure, format: ".4~g" }] : []),
-      ],
     },
   });
+
+  const readout = (values, measure) => [
+    ...Object.entries(TITLES).filter(([field]) => field in values[0])
+      .map(([field, title]) => ({ field, title, type: field === "epoch" ? "quantitative" : "nominal" })),
+    { field: "value", title: measure, format: ".4~g" },
+  ];
 
   // One model: a line for each replicate, training cells solid, validation cells dashed.
   const splitLook = {
@@ -431,6 +681,7 @@
     $("curve-summary").textContent =
       (one ? "Training cells solid, validation cells dashed, one line per replicate."
         : "Validation cells, a line for each model or input: the mean over its replicates.")
+      + " Diamonds mark the best epoch on validation cells."
       + (limits ? " First epochs far below the others are cut off." : "");
     return draw($("curve-chart"), curveSpec(values, measure, limits, look));
   };
@@ -469,6 +720,49 @@
     table.tBodies[0].append(...rows);
   };
 
+  // The table as a picture, in the colours of the page.
+  const picture = (table) => {
+    const box = table.getBoundingClientRect(), ratio = 2;
+    const image = document.createElement("canvas");
+    image.width = Math.ceil(box.width * ratio);
+    image.height = Math.ceil(box.height * ratio);
+    const pen = image.getContext("2d");
+    pen.scale(ratio, ratio);
+    const colour = (element, name) => getComputedStyle(element)[name];
+    pen.fillStyle = colour(document.body, "backgroundColor");
+    pen.fillRect(0, 0, box.width, box.height);
+    const at = (element) => { const own = element.getBoundingClientRect(); return [own.left - box.left, own.top - box.top, own.width, own.height]; };
+    for (const bar of table.querySelectorAll(".track, .bar")) { pen.fillStyle = colour(bar, "backgroundColor"); pen.fillRect(...at(bar)); }
+    pen.textBaseline = "middle";
+    const words = document.createTreeWalker(table.tHead, NodeFilter.SHOW_TEXT);
+    const body = document.createTreeWalker(table.tBodies[0], NodeFilter.SHOW_TEXT);
+    for (const walker of [words, body]) {
+      while (walker.nextNode()) {
+        const node = walker.currentNode, text = node.textContent.trim();
+        if (!text) continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        const [left, top, , height] = at(range);
+        const style = getComputedStyle(node.parentElement);
+        pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
+        pen.fillStyle = style.color;
+        const lines = range.getClientRects().length > 1 ? text.split(" ") : [text];
+        lines.forEach((line, index) => pen.fillText(line, left, top + height * (index + 0.5) / lines.length));
+      }
+    }
+    pen.fillStyle = colour(table.rows[1].cells[0], "borderBottomColor");
+    for (const row of table.rows) { const [, top, width, height] = at(row); pen.fillRect(0, top + height - 1, width, 1); }
+    return image.toDataURL("image/png");
+  };
+  for (const button of document.querySelectorAll(".picture")) {
+    button.addEventListener("click", () => {
+      const link = document.createElement("a");
+      link.download = button.dataset.file;
+      link.href = picture(document.querySelector("#summary table"));
+      link.click();
+    });
+  }
+
   for (const button of document.querySelectorAll(".sort")) {
     button.addEventListener("click", () => sortBy(button.closest("th")));
   }
@@ -498,12 +792,16 @@
   });
   addEventListener("afterprint", () => { for (const part of folded) part.open = false; folded.clear(); printing = false; });
 
-  $("stage").addEventListener("change", chooseStage);
-  $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
-  $("curve").addEventListener("change", drawCurve);
-  dark.addEventListener("change", () => { charts(); drawCurve(); if (view) update(); });
+  // The page of an annotation has no learning curves.
+  const learning = $("stage") !== null;
+  if (learning) {
+    $("stage").addEventListener("change", chooseStage);
+    $("curve-cells").addEventListener("change", () => chooseCurves($("curve").value));
+    $("curve").addEventListener("change", drawCurve);
+  }
+  dark.addEventListener("change", () => { charts(); if (learning) drawCurve(); if (canvas) update(); });
   // A run has no map if its classifier fits no input.
-  Promise.all([charts(), chooseStage(), data.maps.length ? startMap() : null]).then(() => {
+  Promise.all([charts(), learning ? chooseStage() : null, data.maps.length ? startMap() : null]).then(() => {
     unfold();
     document.documentElement.dataset.ready = "yes";
   });
