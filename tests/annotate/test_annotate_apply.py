@@ -135,8 +135,7 @@ def test_below_the_threshold_no_type_is_given(simple, query):
     assert found.cells["unassigned_reason"].isna().sum() == (~below).sum()
     assert found.report["types"][UNASSIGNED] == below.sum()
     assert set(found.representations) == {"X_hvg_pca"}
-    assert set(found.report["novel"]) == {"cells"}
-    assert "novelty_score" not in found.cells
+    assert "novel" not in found.report
 
 
 def test_empty_cells_are_unassigned_and_not_novel(learnt, query):

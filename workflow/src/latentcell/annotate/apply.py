@@ -37,8 +37,8 @@ class Annotation:
     ----------
     cells
         A row for each cell: ``cell_type``, ``cell_type_probability``, ``cell_type_first``,
-        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason``, ``novel``
-        and, with a density, ``novelty_score``.
+        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason`` and, with a
+        density, ``novel`` and ``novelty_score``.
     probabilities
         Calibrated probabilities of the types (cells x types).
     types
@@ -124,21 +124,21 @@ def annotate_cells(
     enough = np.flatnonzero(~evidence.lacking())
     report["bulk"] = compare(query.of(enough), held_out)
     novel = np.zeros(len(query.counts), bool)
-    novel[enough], limit = flag_novel(
-        counts[enough],
-        query.of(enough),
-        probabilities[enough].argmax(1),
-        held_out,
-        typed(held_out).argmax(1),
-        None if density is None else density.limit,
-        annotator.settings.seed,
-    )
-    report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
+    if density is not None:
+        novel[enough], limit = flag_novel(
+            counts[enough],
+            query.of(enough),
+            probabilities[enough].argmax(1),
+            held_out,
+            typed(held_out).argmax(1),
+            density.limit,
+            annotator.settings.seed,
+        )
+        report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
     cells = _assign_types(probabilities, types, reasons)
     if query.nats is not None:
-        cells["novelty_score"] = query.nats
-    cells["novel"] = novel
+        cells["novelty_score"], cells["novel"] = query.nats, novel
     report["types"] = {
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
@@ -306,13 +306,15 @@ def _report_novel(
     novel: NDArray[np.bool_],
     unexplained: sp.csr_matrix | None,
     annotator: Annotator,
-    limit: float | None,
+    limit: float,
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
-    report: dict[str, Any] = {"cells": int(novel.sum())}
-    if unexplained is None:
-        return report
-    report |= {"limit": limit, "expected_share": annotator.settings.novel_share}
+    assert unexplained is not None  # There is a density.
+    report: dict[str, Any] = {
+        "cells": int(novel.sum()),
+        "limit": limit,
+        "expected_share": annotator.settings.novel_share,
+    }
     symbols = annotator.genes["symbol"].to_numpy(str)
     nats = np.asarray(unexplained[np.flatnonzero(novel)].sum(0)).ravel()
     most = [gene for gene in np.argsort(-nats, kind="stable")[:_NAMED] if nats[gene] > 0]

@@ -135,9 +135,9 @@ def flag_novel(
     types: NDArray[np.int64],
     held_out: Seen,
     held_out_types: NDArray[np.int64],
-    limit: float | None,
+    limit: float,
     seed: int,
-) -> tuple[NDArray[np.bool_], float | None]:
+) -> tuple[NDArray[np.bool_], float]:
     """Flag cells of groups far from the reference, and cells that its density does not explain.
 
     Parameters
@@ -149,15 +149,14 @@ def flag_novel(
     types, held_out_types
         Position of each cell's predicted type.
     limit
-        Unexplained counts (nats) above which a cell of the reference's bulk is novel; None without
-        a density.
+        Unexplained counts (nats) above which a cell of the reference's bulk is novel.
     seed
         Seed of the choice of cells for the components of a large query.
 
     Returns
     -------
     novel : ndarray of bool, shape (n,)
-    limit : float or None
+    limit : float
         Limit for the query, raised by as much as its bulk leaves more unexplained.
     """
     novel = np.zeros(len(query.counts), bool)
@@ -170,7 +169,7 @@ def flag_novel(
         )
         novel = _above_bulk(single[neighbours_of(counts, seed)].mean(1))
     nats, theirs = query.nats, held_out.nats
-    if limit is None or nats is None or theirs is None:
+    if nats is None or theirs is None:
         return novel, limit
     if _comparable(query, held_out):
         shift = np.median(np.log1p(nats)) - np.median(np.log1p(theirs))

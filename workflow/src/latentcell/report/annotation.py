@@ -131,7 +131,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
     words = {
         "few counts": "fewer counts than a type needs",
         "few known genes": "counts in other genes than those of the reference",
-        "novel": "counts that the model of the reference does not explain",
+        "novel": "unlike the cells of the reference",
         "low probability": f"likeliest type below a probability of {threshold}",
     }
     named = {name: count for name, count in report["reasons"].items() if count}
@@ -187,7 +187,7 @@ def map_of(annotator: Annotator, annotation: Annotation) -> pd.DataFrame:
     query = annotation.representations["X_hvg_pca"][rows[1]]
     points = tsne(np.concatenate([reference, query]), TsneSettings())
     cells = annotation.cells.iloc[rows[1]]
-    names = np.array(classifier.types, dtype=object)[held_out.codes[rows[0]]]
+    names = held_out.types[rows[0]].astype(object)
     return pd.DataFrame(
         {
             "x": np.round(points[:, 0], 2),
