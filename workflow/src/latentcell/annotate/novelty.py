@@ -32,6 +32,8 @@ _COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
 _FURTHER, _OTHER = 0.6, 0.75
+# Level of the Mann-Whitney test that such a difference has to pass.
+_CHANCE = 0.001
 
 
 @dataclass(frozen=True)
@@ -230,20 +232,23 @@ def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
     for name, (mine, theirs) in measures.items():
         if mine is None or theirs is None:
             continue
-        exceeds = _exceeds(mine, theirs)
+        exceeds, chance = _exceeds(mine, theirs)
         report[name] = {
             "query": float(np.median(mine)),
             "reference": float(np.median(theirs)),
             "exceeds": exceeds,
         }
         further = name in ("nats", "distance") and exceeds > _FURTHER
+        if chance > _CHANCE:
+            continue
         if further or (name in ("counts", "genes") and not 1 - _OTHER <= exceeds <= _OTHER):
             report["differs"].append(name)
     return report
 
 
-def _exceeds(first: Doubles, second: Doubles) -> float:
-    """Chance that a value of the first exceeds one of the second; ties count half."""
+def _exceeds(first: Doubles, second: Doubles) -> tuple[float, float]:
+    """Return the chance that a first value exceeds a second, ties by half, and its p-value."""
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
+    found = mannwhitneyu(first, second)
+    return float(found.statistic / (len(first) * len(second))), float(found.pvalue)
