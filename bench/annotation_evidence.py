@@ -2,6 +2,7 @@
 
 LATENTCELL_DATA=... python bench/annotation_evidence.py depth    test cells thinned to depths
 LATENTCELL_DATA=... python bench/annotation_evidence.py genes    test cells with few genes
+LATENTCELL_DATA=... python bench/annotation_evidence.py novel    half the cells without a type
 """
 
 import argparse
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from latentcell.annotate.annotator import learn
+from latentcell.annotate.apply import annotate_cells
 from latentcell.annotate.calibration import expected_calibration_error, fit_temperature, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import row_sums
@@ -27,6 +30,8 @@ DATASETS = ("pbmc68k-study", "zheng-sorted")
 SPLITS = {"depth": range(1, 6), "genes": range(1, 4)}
 DEPTHS = (2, 10, 30, 100, 300, 1000, np.inf)
 GENES = (1, 3, 10, 100, 1000)
+# Major types that a reference lacks.
+LEFT_OUT = ("CD19+ B", "CD56+ NK")
 # Random choices of the genes of a query on each split.
 CHOICES = 3
 SETTINGS = AnnotateSettings()
@@ -114,6 +119,34 @@ def genes(dataset):
     return [{"genes": number, **measured(pieces[number])} for number in GENES]
 
 
+def novel(dataset):
+    """Cells flagged in a half of the data set by a reference, the other half, without a type.
+
+    Before: those whose unexplained counts are above the limit of single cells.
+    """
+    cells, rows = cells_of(dataset), []
+    types = cells.obs["cell_type"].to_numpy(str)
+    order = np.random.default_rng(1).permutation(len(types))
+    first, second = np.sort(order[: len(types) // 2]), np.sort(order[len(types) // 2 :])
+    for left in LEFT_OUT:
+        print(dataset, "without", left, flush=True)
+        annotator = learn(cells[first[types[first] != left]].copy(), SETTINGS)
+        found = annotate_cells(annotator, sp.csr_matrix(cells.X[second]), cells.var)
+        lacking = types[second] == left
+        flags = {
+            "before": found.cells["novelty_score"].to_numpy() > annotator.density.limit,
+            "after": found.cells["novel"].to_numpy(bool),
+        }
+        row = {"left_out": left, "cells": int(lacking.sum()), "known_cells": int((~lacking).sum())}
+        for name, flagged in flags.items():
+            row |= {
+                f"flagged_{name}": flagged[lacking].mean(),
+                f"flagged_of_known_{name}": flagged[~lacking].mean(),
+            }
+        rows.append(row)
+    return rows
+
+
 def splits_of(dataset, part):
     cells = cells_of(dataset)
     for seed in SPLITS[part]:
@@ -121,7 +154,7 @@ def splits_of(dataset, part):
         yield Split(cells, seed)
 
 
-PARTS = {"depth": depth, "genes": genes}
+PARTS = {"depth": depth, "genes": genes, "novel": novel}
 
 
 def main():

@@ -37,8 +37,8 @@ class Annotation:
     ----------
     cells
         A row for each cell: ``cell_type``, ``cell_type_probability``, ``cell_type_first``,
-        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason``, ``novel``
-        and, with a density, ``novelty_score``.
+        ``cell_type_second``, ``cell_type_second_probability``, ``unassigned_reason`` and, with a
+        density, ``novel`` and ``novelty_score``.
     probabilities
         Calibrated probabilities of the types (cells x types).
     types
@@ -98,8 +98,13 @@ def annotate_cells(
     query = Seen.together(pieces)
     classifier, density = annotator.classifier, annotator.density
     types = classifier.types if types is None else tuple(types)
-    of_all = calibration.probabilities(classifier.logits(query.features), query.counts)
-    probabilities = _restrict(of_all, [classifier.types.index(name) for name in types])
+    kept = [classifier.types.index(name) for name in types]
+
+    def typed(seen: Seen) -> Doubles:
+        logits = classifier.logits(seen.features)
+        return _restrict(calibration.probabilities(logits, seen.counts), kept)
+
+    probabilities = typed(query)
     needs = annotator.reference["evidence"]
     evidence = Evidence(
         query.counts,
@@ -107,7 +112,7 @@ def annotate_cells(
         calibration.counts_for(needs["accuracy_needed"]),
         np.inf if needs["counts_needed"] is None else needs["counts_needed"],
     )
-    representations = {"X_hvg_pca": classifier.scores(query.features)}
+    representations = {"X_hvg_pca": query.components}
     if query.latent is not None:
         representations["X_gmvae"] = query.latent
     report: dict[str, Any] = {
@@ -116,29 +121,24 @@ def annotate_cells(
         "genes": gene_report,
     }
     held_out = Seen.together(_in_pieces(work, annotator.held_out.within(match.present), threads))
-    likeliest = calibration.probabilities(classifier.logits(held_out.features), held_out.counts)
-    # Distances are those of the components, without the logits of experts on genes.
-    query, held_out = (
-        replace(one, features=classifier.scores(one.features)) for one in (query, held_out)
-    )
     enough = np.flatnonzero(~evidence.lacking())
     report["bulk"] = compare(query.of(enough), held_out)
     novel = np.zeros(len(query.counts), bool)
-    novel[enough], limit = flag_novel(
-        counts[enough],
-        query.of(enough),
-        of_all[enough].argmax(1),
-        held_out,
-        likeliest.argmax(1),
-        None if density is None else density.limit,
-        annotator.settings.seed,
-    )
-    report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
+    if density is not None:
+        novel[enough], limit = flag_novel(
+            counts[enough],
+            query.of(enough),
+            probabilities[enough].argmax(1),
+            held_out,
+            typed(held_out).argmax(1),
+            density.limit,
+            annotator.settings.seed,
+        )
+        report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
     cells = _assign_types(probabilities, types, reasons)
     if query.nats is not None:
-        cells["novelty_score"] = query.nats
-    cells["novel"] = novel
+        cells["novelty_score"], cells["novel"] = query.nats, novel
     report["types"] = {
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
@@ -206,9 +206,11 @@ def _piece_function(
     def work(piece: sp.csr_matrix) -> Seen:
         features = annotator.classifier.features(piece, present)
         genes = np.diff(piece.indptr).astype(np.float64)
+        seen = Seen(row_sums(piece), genes, features, annotator.classifier.scores(features))
         if annotator.density is None:
-            return Seen(row_sums(piece), genes, features)
-        return Seen(row_sums(piece), genes, features, *annotator.density.explain(piece, present))
+            return seen
+        unexplained, latent = annotator.density.explain(piece, present)
+        return replace(seen, unexplained=unexplained, latent=latent)
 
     return work
 
@@ -304,13 +306,15 @@ def _report_novel(
     novel: NDArray[np.bool_],
     unexplained: sp.csr_matrix | None,
     annotator: Annotator,
-    limit: float | None,
+    limit: float,
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
-    report: dict[str, Any] = {"cells": int(novel.sum())}
-    if unexplained is None:
-        return report
-    report |= {"limit": limit, "expected_share": annotator.settings.novel_share}
+    assert unexplained is not None  # There is a density.
+    report: dict[str, Any] = {
+        "cells": int(novel.sum()),
+        "limit": limit,
+        "expected_share": annotator.settings.novel_share,
+    }
     symbols = annotator.genes["symbol"].to_numpy(str)
     nats = np.asarray(unexplained[np.flatnonzero(novel)].sum(0)).ravel()
     most = [gene for gene in np.argsort(-nats, kind="stable")[:_NAMED] if nats[gene] > 0]

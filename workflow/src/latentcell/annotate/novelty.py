@@ -32,6 +32,8 @@ _COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
 _FURTHER, _OTHER = 0.6, 0.75
+# Level of the Mann-Whitney test that such a difference has to pass.
+_CHANCE = 0.001
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Seen:
     ----------
     counts, genes
         Number of counts and of detected genes of each cell, (n,).
-    features
-        Features of the classifier (n x k).
+    features, components
+        Features of the classifier, and principal component scores among them (n x k).
     unexplained, latent
         Unexplained counts (n x G, nats) and latents (n x Z); None without a density.
     """
@@ -51,6 +53,7 @@ class Seen:
     counts: Doubles
     genes: Doubles
     features: NDArray[np.float32]
+    components: NDArray[np.float32]
     unexplained: sp.csr_matrix | None = None
     latent: NDArray[np.float32] | None = None
 
@@ -61,17 +64,27 @@ class Seen:
         latents = [piece.latent for piece in pieces if piece.latent is not None]
         nats = sp.vstack(unexplained, format="csr") if unexplained else None
         latent = np.concatenate(latents) if latents else None
-        counts, genes, features = (
-            np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("counts", "genes", "features")
+        return cls(
+            np.concatenate([piece.counts for piece in pieces]),
+            np.concatenate([piece.genes for piece in pieces]),
+            np.concatenate([piece.features for piece in pieces]),
+            np.concatenate([piece.components for piece in pieces]),
+            nats,
+            latent,
         )
-        return cls(counts, genes, features, nats, latent)
 
     def of(self, rows: NDArray[np.int64]) -> "Seen":
         """Return some of the cells."""
         nats = None if self.unexplained is None else self.unexplained[rows]
         latent = None if self.latent is None else self.latent[rows]
-        return Seen(self.counts[rows], self.genes[rows], self.features[rows], nats, latent)
+        return Seen(
+            self.counts[rows],
+            self.genes[rows],
+            self.features[rows],
+            self.components[rows],
+            nats,
+            latent,
+        )
 
     @property
     def nats(self) -> Doubles | None:
@@ -124,9 +137,9 @@ def flag_novel(
     types: NDArray[np.int64],
     held_out: Seen,
     held_out_types: NDArray[np.int64],
-    limit: float | None,
+    limit: float,
     seed: int,
-) -> tuple[NDArray[np.bool_], float | None]:
+) -> tuple[NDArray[np.bool_], float]:
     """Flag cells of groups far from the reference, and cells that its density does not explain.
 
     Parameters
@@ -138,28 +151,27 @@ def flag_novel(
     types, held_out_types
         Position of each cell's predicted type.
     limit
-        Unexplained counts (nats) above which a cell of the reference's bulk is novel; None without
-        a density.
+        Unexplained counts (nats) above which a cell of the reference's bulk is novel.
     seed
         Seed of the choice of cells for the components of a large query.
 
     Returns
     -------
     novel : ndarray of bool, shape (n,)
-    limit : float or None
+    limit : float
         Limit for the query, raised by as much as its bulk leaves more unexplained.
     """
     novel = np.zeros(len(query.counts), bool)
     if _comparable(query, held_out) and len(novel) >= _FEWEST:
         single = _relative(
-            distances(query.features, held_out.features),
+            distances(query.components, held_out.components),
             types,
-            distances(held_out.features, held_out.features, same=True),
+            distances(held_out.components, held_out.components, same=True),
             held_out_types,
         )
         novel = _above_bulk(single[neighbours_of(counts, seed)].mean(1))
     nats, theirs = query.nats, held_out.nats
-    if limit is None or nats is None or theirs is None:
+    if nats is None or theirs is None:
         return novel, limit
     if _comparable(query, held_out):
         shift = np.median(np.log1p(nats)) - np.median(np.log1p(theirs))
@@ -208,8 +220,8 @@ def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
     if not _comparable(query, held_out):
         return report
     distance = (
-        distances(query.features, held_out.features),
-        distances(held_out.features, held_out.features, same=True),
+        distances(query.components, held_out.components),
+        distances(held_out.components, held_out.components, same=True),
     )
     measures: dict[str, tuple[Doubles | None, Doubles | None]] = {
         "counts": (query.counts, held_out.counts),
@@ -220,20 +232,23 @@ def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
     for name, (mine, theirs) in measures.items():
         if mine is None or theirs is None:
             continue
-        exceeds = _exceeds(mine, theirs)
+        exceeds, chance = _exceeds(mine, theirs)
         report[name] = {
             "query": float(np.median(mine)),
             "reference": float(np.median(theirs)),
             "exceeds": exceeds,
         }
         further = name in ("nats", "distance") and exceeds > _FURTHER
+        if chance > _CHANCE:
+            continue
         if further or (name in ("counts", "genes") and not 1 - _OTHER <= exceeds <= _OTHER):
             report["differs"].append(name)
     return report
 
 
-def _exceeds(first: Doubles, second: Doubles) -> float:
-    """Chance that a value of the first exceeds one of the second; ties count half."""
+def _exceeds(first: Doubles, second: Doubles) -> tuple[float, float]:
+    """Return the chance that a first value exceeds a second, ties by half, and its p-value."""
     from scipy.stats import mannwhitneyu
 
-    return float(mannwhitneyu(first, second).statistic / (len(first) * len(second)))
+    found = mannwhitneyu(first, second)
+    return float(found.statistic / (len(first) * len(second))), float(found.pvalue)

@@ -98,7 +98,8 @@ def query_lines(found: Annotation) -> list[str]:
     ]
     lines += _unassigned_lines(report)
     lines += _consensus_lines(report)
-    lines += _novel_lines(report["novel"], report["cells"])
+    if "novel" in report:
+        lines += _novel_lines(report["novel"], report["cells"])
     return lines + bulk_lines(report["bulk"])
 
 
@@ -177,7 +178,7 @@ def _consensus_lines(report: dict[str, Any]) -> list[str]:
 def _novel_lines(novel: dict[str, Any], cells: int) -> list[str]:
     share = novel["cells"] / cells
     lines = [f"novel       {novel['cells']:,} cells ({share:.1%})"]
-    if novel.get("unexplained_genes"):
+    if novel["unexplained_genes"]:
         named = ", ".join(one["gene"] for one in novel["unexplained_genes"])
         lines.append(f"            most unexplained genes: {named}")
     if share > _MANY_NOVEL:

@@ -132,7 +132,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
     words = {
         "few counts": "fewer counts than a type needs",
         "few known genes": "counts in other genes than those of the reference",
-        "novel": "counts that the model of the reference does not explain",
+        "novel": "unlike the cells of the reference",
         "low probability": f"likeliest type below a probability of {threshold}",
     }
     named = {name: count for name, count in report["reasons"].items() if count}
