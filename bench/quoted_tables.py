@@ -12,7 +12,8 @@ from cost import cost_columns
 
 from latentcell.config.names import input_title
 from latentcell.evaluate.rounding import round_number
-from latentcell.tables.headings import HEADINGS, Heading
+from latentcell.tables.catalogue import TABLES as TABLE_ENTRIES
+from latentcell.tables.headings import HEADINGS, PAIR, Heading
 from latentcell.tables.render import Column, reading_columns
 
 RESULTS = Path(__file__).parents[1] / "docs/results"
@@ -276,6 +277,27 @@ def few_labels() -> list[Column]:
             for method, title in titles.items()
         },
     )
+
+
+# docs/methods.md, config/winner.yaml
+
+
+@table
+def latent_gains() -> list[Column]:
+    """Accuracy of methods with a latent less that of the best method without, by data set."""
+    rows = records("winner/latent_gains").query("measure == 'accuracy'")
+    entry = TABLE_ENTRIES["latent_gains"]
+    names = ("dataset", "first", "second", "own", "opponent", "difference")
+    names += ("probability_first_better", "probability_second_better")
+    return shown(rows, {name: ({**HEADINGS, **entry.headings})[name] for name in names})
+
+
+@table
+def winner_leaderboard() -> list[Column]:
+    """Accuracy, macro-F1 and seconds of all methods, by data set."""
+    rows = records("winner/leaderboard")
+    names = ("dataset", *PAIR, "accuracy", "macro_f1", "seconds", "probability_best")
+    return shown(rows, headings_of(*names))
 
 
 # docs/model.md
