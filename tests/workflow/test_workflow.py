@@ -58,7 +58,7 @@ def test_all_that_is_promised_is_there(finished):
     assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png", "svg")}
     report = (results / "report.html").read_text(encoding="utf-8")
     assert "figure2.png" in report
-    assert "table5.md" in report
+    assert "table5.html" in report
     answer = (results / "answer.html").read_text(encoding="utf-8")
     assert "VAE Z = 2, H = 6" in answer
     assert "All 250 cells" not in answer
