@@ -87,7 +87,7 @@ def test_every_sensible_pair_has_a_row(ranked):
     replicates = found.set_index("representation")["replicates"]
     assert set(replicates["gmvae-z2-h6"]) == {1}
     assert set(replicates["raw"]) == {2}
-    assert found["probability_best"].sum() == pytest.approx(1)
+    assert found["probability_best"].isna().all()  # Two replicates tell nothing.
     for kind in ("pdf", "png", "svg"):
         assert (ranked / f"results/tiny/figures/{SAMPLE}/leaderboard.{kind}").stat().st_size > 1000
     markdown = (ranked / "results/tiny/tables/leaderboard.md").read_text()

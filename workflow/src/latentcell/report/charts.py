@@ -131,7 +131,9 @@ def _majority_line(axis: Spec, accuracy: float) -> Spec:
 
 
 def _measure_axis(title: str, nats: bool) -> Spec:
-    scale = {"type": "symlog", "constant": _LINEAR_NATS} if nats else {"zero": False, "nice": True}
+    # Symbols at the ends are not cut.
+    linear = {"zero": False, "nice": True, "padding": 6}
+    scale = {"type": "symlog", "constant": _LINEAR_NATS} if nats else linear
     return {
         # The unit is on a second line, for narrow pages.
         "title": title.replace(" (", "\n(").split("\n"),
