@@ -288,8 +288,10 @@ def latent_gains() -> list[Column]:
     rows = records("winner/latent_gains").query("measure == 'accuracy'")
     entry = TABLE_ENTRIES["latent_gains"]
     names = ("dataset", "first", "second", "own", "opponent", "difference")
-    names += ("probability_first_better", "probability_second_better")
-    return shown(rows, {name: ({**HEADINGS, **entry.headings})[name] for name in names})
+    chances = ("probability_first_better", "probability_second_better")
+    return shown(
+        rows, {name: ({**HEADINGS, **entry.headings})[name] for name in (*names, *chances)}
+    )
 
 
 @table
