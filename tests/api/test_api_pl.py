@@ -19,18 +19,19 @@ def typed():
 
 
 def texts(axes):
-    """Printed numbers of cells by row and column."""
+    """Printed percentages by row and column."""
     return {
         (round(text.get_position()[1]), round(text.get_position()[0])): int(text.get_text())
         for text in axes.texts
+        if text.get_text() != "n"
     }
 
 
-def test_a_confusion_matrix_counts_the_cells_of_both_labels(typed):
+def test_a_confusion_matrix_shows_the_shares_of_both_labels(typed):
     figure = lc.pl.confusion(typed, "cell_type", "typed")
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == list("abcd")
-    assert texts(axes) == {(0, 0): 2, (0, 1): 1, (1, 1): 2, (2, 3): 1}
+    assert texts(axes) == {(0, 0): 67, (0, 1): 33, (1, 1): 100, (2, 3): 100}
     assert axes.get_title() == "typed\n6 cells, accuracy 0.667"
     assert lc.pl.confusion(typed, "cell_type", "typed", title="x").axes[0].get_title() == "x"
     assert figure._repr_png_().startswith(b"\x89PNG")

@@ -12,7 +12,7 @@ def confusion(
 ) -> "Figure":
     """Draw the confusion matrix of two annotations of the cells.
 
-    Colours are shares of the true type, numbers are cells.
+    Colours and numbers are percentages of the true type, whose cells are counted at the right.
 
     Parameters
     ----------
