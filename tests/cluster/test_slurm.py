@@ -172,7 +172,7 @@ def test_tables_are_the_same_bytes_as_on_one_machine(finished):
         {path.name: path.read_bytes() for path in (folder / "results/tiny/tables").iterdir()}
         for folder in finished[:2]
     )
-    assert len(here) == 2 * 3
+    assert len(here) == 2 * 4
     assert there == here
 
 
