@@ -13,7 +13,8 @@ from sklearn.metrics import (
 )
 
 from latentcell.evaluate import clusters
-from latentcell.evaluate.quality import RESOLUTIONS, leiden_clusters, measure_quality
+from latentcell.evaluate.leiden import RESOLUTIONS, leiden_clusters
+from latentcell.evaluate.quality import measure_quality
 
 
 def cells(distance=2.0, number=240, test=60):

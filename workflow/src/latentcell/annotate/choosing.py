@@ -1,7 +1,7 @@
 """Choice of the experts of a classifier by cross-validation on the reference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from time import process_time
 from typing import Any
@@ -137,11 +137,7 @@ def choose(
     for one in groups[best]:
         start = process_time()
         fitted = one.candidate.fit(training, one.setting)
-        experts.append(
-            Expert(
-                fitted.name, fitted.coefficients, fitted.intercepts, one.setting, one.temperature
-            )
-        )
+        experts.append(replace(fitted, temperature=one.temperature))
         seconds[one.candidate.name] += process_time() - start
     for group in groups:
         names = [one.candidate.name for one in group]

@@ -6,7 +6,7 @@ counts. Each has one hyperparameter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles
 from latentcell.config.settings import AnnotateSettings
+from latentcell.models.regression import type_weights
 
 Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -71,7 +72,7 @@ class Expert:
         else:
             intercepts = intercepts + coefficients[:, missing].astype(np.float64) @ usual[missing]
         coefficients[:, missing] = 0
-        return Expert(self.name, coefficients, intercepts, self.setting, self.temperature)
+        return replace(self, coefficients=coefficients, intercepts=intercepts)
 
 
 @dataclass(frozen=True)
@@ -261,10 +262,7 @@ def fit_logistic(
     from sklearn.linear_model import LogisticRegression
 
     estimator = LogisticRegression(C=penalty, max_iter=5000).fit(features, codes)
-    coefficients, intercepts = estimator.coef_, estimator.intercept_
-    if len(coefficients) == 1:
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
+    coefficients, intercepts = type_weights(estimator)
     return (
         np.asarray(coefficients, np.float64),
         np.asarray(intercepts, np.float64),

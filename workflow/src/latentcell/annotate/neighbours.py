@@ -8,7 +8,6 @@ given beside the types of the cells and never in their place.
 from dataclasses import replace
 from typing import Any
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.apply import Annotation
 from latentcell.annotate.reasons import FEW_COUNTS, FEW_KNOWN_GENES
 from latentcell.evaluate.clusters import cluster_labels
+from latentcell.evaluate.leiden import leiden_clusters
 
 CLUSTER, CONSENSUS, SHARE = (
     *("cell_type_cluster", "cell_type_consensus", "cell_type_consensus_share"),
@@ -45,21 +45,15 @@ def fine_clusters(features: NDArray[Any], seed: int) -> NDArray[np.str_]:
     seed
         Seed of graph and clustering.
     """
-    import scanpy as sc
-
-    graph = ad.AnnData(np.ascontiguousarray(features, np.float32))
-    exact = {"transformer": "sklearn"} if len(features) <= _MOST_EXACT else {}
-    neighbours = min(_NEIGHBOURS, len(features) - 1)
-    sc.pp.neighbors(graph, n_neighbors=neighbours, use_rep="X", random_state=seed, **exact)
-    sc.tl.leiden(
-        graph,
-        resolution_for(len(features)),
-        random_state=seed,
-        flavor="igraph",
-        n_iterations=2,
-        directed=False,
+    resolution = resolution_for(len(features))
+    clusters = leiden_clusters(
+        np.ascontiguousarray(features, np.float32),
+        seed,
+        [resolution],
+        neighbours=_NEIGHBOURS,
+        exact=len(features) <= _MOST_EXACT,
     )
-    return np.asarray(graph.obs["leiden"], dtype=np.str_)
+    return clusters[resolution]
 
 
 def with_consensus(annotation: Annotation, seed: int) -> Annotation:

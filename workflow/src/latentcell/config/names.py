@@ -95,9 +95,14 @@ def replicate_name(index: int) -> str:
     return f"r{index}"
 
 
+def replicate_number(replicate: str) -> int:
+    """Return the one-based index of a replicate: 1 for ``r1``."""
+    return int(replicate.removeprefix("r"))
+
+
 def replicate_seed(seed: int, replicate: str) -> int:
     """Return the seed of a replicate: the configured one for ``r1``, the next for ``r2``, etc."""
-    return seed + int(replicate.removeprefix("r")) - 1
+    return seed + replicate_number(replicate) - 1
 
 
 def member_seeds(seed: int, members: int) -> list[int]:

@@ -134,6 +134,11 @@ def _sorted_archive(population: str) -> Source:
     )
 
 
+def _part(name: str, sha256: str, unpacked: bool = True) -> Source:
+    """File of a part of a data set, which serves where it lies in the folder of the part."""
+    return Source(name, sha256, unpacked=unpacked, required=False, anywhere=False)
+
+
 SOURCES: dict[str, dict[str, Source]] = {
     "pbmc68k-study": {
         "counts": Source(
@@ -178,18 +183,11 @@ SOURCES: dict[str, dict[str, Source]] = {
     },
     "zheng-sorted": {name: _sorted_archive(name) for name in POPULATIONS},
     SORTED_PART: {
-        "counts": Source(
-            name="counts.npz",
-            sha256="48f75d94792b7f8b93efe0dd484a5a76ae1666903d5e1e113f9557367ba98133",
-            unpacked=False,
-            required=False,
-            anywhere=False,
+        "counts": _part(
+            "counts.npz", "48f75d94792b7f8b93efe0dd484a5a76ae1666903d5e1e113f9557367ba98133", False
         ),
-        "labels": Source(
-            name="labels.tsv",
-            sha256="0285d594f9290582f86e89170afab38072766c6006ba688080fef60015f1769f",
-            required=False,
-            anywhere=False,
+        "labels": _part(
+            "labels.tsv", "0285d594f9290582f86e89170afab38072766c6006ba688080fef60015f1769f"
         ),
         "genes": replace(GENES, name="genes.tsv", anywhere=False),
     },
@@ -203,24 +201,14 @@ SOURCES: dict[str, dict[str, Source]] = {
         ),
     },
     FROZEN_PART: {
-        "counts": Source(
-            name="counts.npz",
-            sha256="bda7e65250dd9d94c7e3bb6d8e22c5a4b977a48e6168d9e95de4d3d720abeb7c",
-            unpacked=False,
-            required=False,
-            anywhere=False,
+        "counts": _part(
+            "counts.npz", "bda7e65250dd9d94c7e3bb6d8e22c5a4b977a48e6168d9e95de4d3d720abeb7c", False
         ),
-        "cells": Source(
-            name="cells.tsv",
-            sha256="b896cdd772daded3edb527c31a37bb1451dd8332c06b39802ceb4eb86cfd3475",
-            required=False,
-            anywhere=False,
+        "cells": _part(
+            "cells.tsv", "b896cdd772daded3edb527c31a37bb1451dd8332c06b39802ceb4eb86cfd3475"
         ),
-        "genes": Source(
-            name="genes.tsv",
-            sha256="92778f432f2e74baf8d1b2451f97b074f49b058ee53408549e7b73671b856f1a",
-            required=False,
-            anywhere=False,
+        "genes": _part(
+            "genes.tsv", "92778f432f2e74baf8d1b2451f97b074f49b058ee53408549e7b73671b856f1a"
         ),
     },
     **{

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from latentcell.evaluate.clusters import fixed_sample, silhouette
+from latentcell.evaluate.leiden import leiden_clusters
 
-NEIGHBOURS = 15
-# Resolutions of Leiden clustering, those of scIB.
-RESOLUTIONS = tuple(round(0.1 * step, 1) for step in range(1, 21))
 MEASURES = ("nmi", "ari", "silhouette")
 
 
@@ -68,41 +66,3 @@ def _measure(points: NDArray[Any], types: NDArray[np.str_], seed: int) -> dict[s
         "ari": float(adjusted_rand_score(types, clusterings[best])),
         "silhouette": silhouette(points, types),
     }
-
-
-def leiden_clusters(points: NDArray[Any], seed: int) -> dict[float, NDArray[np.str_]]:
-    """Cluster cells at each resolution.
-
-    Parameters
-    ----------
-    points : ndarray of shape (n, d)
-        Features of 3 or more cells.
-    seed : int
-
-    Returns
-    -------
-    dict
-        Cluster of each cell by resolution, in the order of `RESOLUTIONS`.
-    """
-    import scanpy as sc
-
-    graph = ad.AnnData(points)
-    # Exact neighbours at all numbers of cells.
-    sc.pp.neighbors(
-        graph,
-        n_neighbors=min(NEIGHBOURS, len(points) - 1),
-        use_rep="X",
-        transformer="sklearn",
-        random_state=seed,
-    )
-    for resolution in RESOLUTIONS:
-        sc.tl.leiden(
-            graph,
-            resolution,
-            key_added=str(resolution),
-            random_state=seed,
-            flavor="igraph",
-            n_iterations=2,
-            directed=False,
-        )
-    return {resolution: graph.obs[str(resolution)].to_numpy(str) for resolution in RESOLUTIONS}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from latentcell.config.methods import classifier, gives, learns_unlabelled, representation
-from latentcell.config.names import ModelName, is_model, pca_components, replicate_seed
+from latentcell.config.names import ModelName, is_model, pca_components, replicate_number
 from latentcell.config.settings import Settings
 from latentcell.grid.points import Point
 from latentcell.grid.variants import model_draw, model_settings, models_share_cells, variants
@@ -131,7 +131,7 @@ class Runs:
 
     def _is_measured(self, point: Point) -> bool:
         number = self.variants[point.run].settings.grid.quality
-        return replicate_seed(1, point.replicate) <= number
+        return replicate_number(point.replicate) <= number
 
     def sections(self, wildcards: Any) -> dict[str, Any]:
         """Sections that the method of a job reads: an edit of others trains nothing again."""

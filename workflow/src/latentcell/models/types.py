@@ -26,6 +26,7 @@ from latentcell.models.labels import UNKNOWN, Labels
 from latentcell.models.networks import Dense, glorot
 from latentcell.models.normal import DiagonalNormal, LatentNormal
 from latentcell.models.optimiser import Adam
+from latentcell.models.regression import type_weights
 
 # Ridge penalties of the linear classifier at the start, those of the classifier `logistic`.
 PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -252,9 +253,7 @@ def _start(model: TypeModel, mean: Tensor, labels: Labels) -> float:
         if accuracy > best:
             best, found = accuracy, fitted
     assert found is not None
-    weight, bias = found.coef_, found.intercept_
-    if len(weight) < len(found.classes_):  # Of two types, scikit-learn gives the second alone.
-        weight, bias = np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
+    weight, bias = type_weights(found)
     with torch.no_grad():
         model.q_y.weight[:, found.classes_] = torch.as_tensor(weight.T, dtype=mean.dtype)
         model.q_y.bias[found.classes_] = torch.as_tensor(bias, dtype=mean.dtype)

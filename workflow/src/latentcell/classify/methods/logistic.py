@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from latentcell.classify.choosing import Predict, choose, probabilities
-from latentcell.config.fitting import Arrays, Fitted, Labelled, Options
+from latentcell.config.fitting import Fitted, Labelled, Options
+from latentcell.models.regression import type_weights
 
 TAKES = ("log", "scores")
 USES = ("sklearn.linear_model",)
@@ -25,13 +24,5 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
         return probabilities(learnt[C])
 
     found = choose([{"C": C} for C in _C], learn, validation)
-    return replace(found, arrays=_arrays(learnt[found.chosen["C"]]))
-
-
-def _arrays(estimator: Any) -> Arrays:
-    """Coefficients (types x d) and intercepts (types,); probabilities are their softmax."""
-    coefficients, intercepts = estimator.coef_, estimator.intercept_
-    if len(coefficients) == 1:  # Of two types scikit-learn keeps the difference.
-        coefficients = np.concatenate([-coefficients, coefficients]) / 2
-        intercepts = np.concatenate([-intercepts, intercepts]) / 2
-    return {"coefficients": coefficients, "intercepts": intercepts}
+    coefficients, intercepts = type_weights(learnt[found.chosen["C"]])
+    return replace(found, arrays={"coefficients": coefficients, "intercepts": intercepts})
