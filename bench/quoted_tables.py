@@ -113,7 +113,7 @@ _MEASURES = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro-F1",
 }
-_BASELINES = {"raw": "raw counts", "pca-k50": "PCA", "hvg-pca-k50": "HVG-PCA"}
+_BASELINES = {"raw": "raw counts", "pca-k50": "PCA"}
 
 
 def _contrasts(record: str, latent: str, index: list[str]) -> list[Column]:
