@@ -33,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONFIG_OR_RUN",
         help="configuration file or name of a run (default: config/config.yaml of the clone)",
     )
-    parser.add_argument(
-        "--repair", action="store_true", help="move the changed files aside"
-    )
+    parser.add_argument("--repair", action="store_true", help="move the changed files aside")
 
 
 def run(options: argparse.Namespace) -> int:
