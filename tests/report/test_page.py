@@ -312,7 +312,7 @@ def test_few_replicates_are_dots_without_interval_or_probability(tmp_path):
     chosen = make_run(tmp_path, settings)
     report = collect(tmp_path, settings, chosen)
     head = report.headline
-    assert head.answer == "Not known yet: too few replicates to tell."
+    assert head.answer == "Not known yet: too few replicates."
     assert head.facts[2].remark == "no interval: 2 of 5 replicates"
     assert "intervals and probabilities need 5" in head.sentences[0]
     values = head.charts[0].spec["data"]["values"]
@@ -496,7 +496,7 @@ def test_origin_and_methods_are_told_in_words(run, page):
         assert len(origin.commit) >= 12
     assert origin.command in page.replace("&#39;", "'")
     for said in (
-        "Subsets of 60 and all cells, stratified by cell type, were taken of mine (120 cells, 4 "
+        "Subsets of 60 and all cells, stratified by cell type, were taken from mine (120 cells, 4 "
         "genes, 4 cell types).",
         "into 80 % training, 10 % validation and 10 % test cells",
         "repeated 5 times",

@@ -682,7 +682,7 @@
     $("curve-title").textContent = `${measure}: ${one ? one.title : `${all}, ${here[0].cells}`}`;
     $("curve-summary").textContent =
       (one ? "Training cells solid, validation cells dashed, one line per replicate."
-        : "Validation cells, a line for each model or input: the mean over its replicates.")
+        : "Validation cells; each line is the mean over the replicates of a model or input.")
       + " Diamonds mark the best epoch on validation cells."
       + (limits ? " First epochs far below the others are cut off." : "");
     return draw($("curve-chart"), curveSpec(values, measure, limits, look));
