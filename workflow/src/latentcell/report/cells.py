@@ -58,9 +58,9 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
     dict
         name (of the map), title, best (name of the representation to begin with), shown (a sentence
         if some cells are omitted), barcodes, types (with styles), type (index of each cell's type),
-        umi, genes (see `latentcell.report.genes.marker_genes`), representations (name, title, and x and y
-        of tsne and of umap) and inputs (name, title, split, predicted, probability). Missing values
-        are None.
+        umi, genes (see `latentcell.report.genes.marker_genes`), representations (name, title, and
+        x and y of tsne and of umap) and inputs (name, title, split, predicted, probability).
+        Missing values are None.
     """
     names = map_representations(results.settings, results.chosen, cells)
     maps = {name: _cell_table(results, cells, name, "tsne.csv") for name in names}
