@@ -1,6 +1,7 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/comparison-*.svg`` (but for the deposit) and ``leaderboard.svg``::
+Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``annotation-depth.svg`` and
+``leaderboard.svg``::
 
     python bench/docs_figures.py
 """
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from latentcell.figures import comparison, leaderboard
+from latentcell.figures import comparison, leaderboard, reliability
 from latentcell.figures.legends import letter_panels
 from latentcell.figures.style import save
 
@@ -21,6 +22,7 @@ FIGURES = {
     "comparison-ablations": ("comparison/ablations", comparison.ablation_figure),
     "comparison-learning_curve": ("comparison/learning_curve", comparison.learning_curve_figure),
     "comparison-detectable": ("comparison/detectable", comparison.detectable_figure),
+    "annotation-depth": ("annotation_depth", reliability.depth_reliability_figure),
     "leaderboard": ("leaderboard", leaderboard.leaderboard_figure),
 }
 
