@@ -1,7 +1,7 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``leaderboard.svg`` and
-``truth.svg``::
+Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``annotation-depth.svg``,
+``leaderboard.svg`` and ``truth.svg``::
 
     python bench/docs_figures.py
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from latentcell.figures import comparison, leaderboard
+from latentcell.figures import comparison, leaderboard, reliability
 from latentcell.figures.legends import letter_panels
 from latentcell.figures.parts import bar_lengths, representation_series, row_places
 from latentcell.figures.style import DOUBLE_COLUMN, new_figure, save, styled
@@ -71,6 +71,7 @@ FIGURES = {
     "comparison-learning_curve": ("comparison/learning_curve", comparison.learning_curve_figure),
     "comparison-detectable": ("comparison/detectable", comparison.detectable_figure),
     "truth": ("truth/leaderboard", truth_figure),
+    "annotation-depth": ("annotation_depth", reliability.depth_reliability_figure),
     "leaderboard": ("leaderboard", leaderboard.leaderboard_figure),
 }
 
