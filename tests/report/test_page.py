@@ -120,7 +120,10 @@ def test_the_map_holds_the_cells_of_the_files(run):
     place = folder / "mine/n60/r1"
     points = pd.read_csv(place / chosen["mine"][0] / "tsne.csv")
     assert shown["barcodes"] == list(points["barcode"])
-    assert shown["representations"][0]["x"] == list(points["x"].round(2))
+    assert shown["representations"][0]["tsne"]["x"] == list(points["x"].round(2))
+    finished = anndata.read_h5ad(place / "finished.h5ad")
+    umap = finished.obsm[f"X_umap_{chosen['mine'][0]}"]
+    assert shown["representations"][0]["umap"]["y"] == list(umap[:, 1].round(2))
     for made in shown["inputs"]:
         table = pd.read_csv(place / made["name"] / "ffnn/predictions.csv")
         types = names_of(shown)
@@ -159,8 +162,8 @@ def test_cells_of_their_own_are_on_the_map_and_missing_elsewhere(tmp_path):
         pd.read_csv(path).iloc[:40].to_csv(path, index=False)
     shown = map_of(tmp_path, settings, chosen, "all")
     of = {part["name"]: part for part in shown["representations"]}
-    assert of[first]["x"].count(None) == 80
-    assert of[second]["x"].count(None) == 0
+    assert of[first]["tsne"]["x"].count(None) == 80
+    assert of[second]["tsne"]["x"].count(None) == 0
     made = next(part for part in shown["inputs"] if part["name"] == first)
     assert made["split"][40:] == made["predicted"][40:] == made["probability"][40:] == [None] * 80
 
