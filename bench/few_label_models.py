@@ -4,7 +4,8 @@
 
 Every method sees the same labelled training and validation cells of stratified splits of 1,300
 cells: the first of the deposit, a stratified subset of another data set, or all of a smaller one. A
-row of the file that is there is not measured again, so that a stopped run goes on.
+row of the file that is there is not measured again, so that a stopped run goes on. Differences of
+the pairs in CONTRASTS are written beside it, as ..._contrasts.csv.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from latentcell.config.fitting import Features, Labelled, Options
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
+from latentcell.evaluate.statistics import paired_difference
 from latentcell.models.labels import Labels
 from latentcell.models.training import Trained, learn_types, train, train_members
 from latentcell.represent.methods import hvg_pca
@@ -33,6 +35,15 @@ from latentcell.represent.variable import chosen_genes
 STUDY, CELLS = "pbmc68k-study", 1300
 SHARES = (0.01, 0.05, 0.1, 1.0)
 HIDDEN, MEMBERS = 100, 5
+# First and second method: accuracy and macro-F1 of the first less those of the second.
+CONTRASTS = (
+    ("semi-vae-z10", "vae-z10 + logistic"),
+    ("semi-vae-z10", "scanvi-z10"),
+    ("semi-vae-z10", "hvg-pca-k50 + logistic"),
+    ("gmvae-z10 + logistic", "hvg-pca-k50 + logistic"),
+    ("gmvae-z50 + logistic", "hvg-pca-k50 + logistic"),
+    ("five gmvae-z50 + logistic", "hvg-pca-k50 + logistic"),
+)
 # scvi-tools' rule for the epochs after scVI, of 100.
 SCANVI_EPOCHS = 10
 
@@ -229,6 +240,28 @@ def measure(
             }
 
 
+def contrasts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean difference of each pair by data set and share, with its corrected 95 % interval."""
+    settings, found = SplitSettings(), []
+    share_of_test = (1 - settings.training - settings.validation) / settings.training
+    for (dataset, share), part in rows.groupby(["dataset", "share"], sort=False):
+        by_method = {name: group.set_index("seed") for name, group in part.groupby("method")}
+        for first, second in CONTRASTS:
+            if first not in by_method or second not in by_method:
+                continue
+            one, other = by_method[first].align(by_method[second], join="inner", axis=0)
+            for measure in ("accuracy", "macro_f1"):
+                values = (one[measure], other[measure], share_of_test)
+                difference = paired_difference(*values, bounds=(-1, 1))
+                found.append(
+                    {"dataset": dataset, "share": share, "labels": one["labels"].mean()}
+                    | {"first": first, "second": second, "measure": measure}
+                    | {"difference_mean": difference.mean, "difference_low": difference.low}
+                    | {"difference_high": difference.high, "replicates": len(one)}
+                )
+    return pd.DataFrame(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -252,6 +285,8 @@ def main() -> None:
             rows.append({"dataset": dataset} | row)
             print(rows[-1], flush=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.6g")
+    beside = options.out.with_name(f"{options.out.stem}_contrasts.csv")
+    contrasts(pd.DataFrame(rows)).to_csv(beside, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":
