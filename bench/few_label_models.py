@@ -243,7 +243,7 @@ def measure(
 def contrasts(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean difference of each pair by data set and share, with its corrected 95 % interval."""
     settings, found = SplitSettings(), []
-    share_of_test = (1 - settings.training - settings.validation) / settings.training
+    share_of_test = (1 - settings.train - settings.validation) / settings.train
     for (dataset, share), part in rows.groupby(["dataset", "share"], sort=False):
         by_method = {name: group.set_index("seed") for name, group in part.groupby("method")}
         for first, second in CONTRASTS:
