@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 # Significant digits that distinguish any two float32.
 FLOAT_FORMAT = "%.9g"
-# Number of rows of counts that are read at a time.
-_BLOCK = 10_000
+# Number of rows of counts that are read at a time. Arrays of 32 MB or more are given back to the
+# system; smaller ones between HDF5's own leave the heap in pieces that cannot be used again.
+_BLOCK = 25_000
 # Age at which a temporary file of another machine is taken as abandoned.
 _STALE_SECONDS = 3600
 
