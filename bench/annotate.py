@@ -14,13 +14,12 @@ from sklearn.metrics import roc_auc_score
 
 from latentcell.annotate.annotator import learn
 from latentcell.annotate.apply import annotate_cells
-from latentcell.annotate.calibration import expected_calibration_error, reliability, softmax
+from latentcell.annotate.calibration import expected_calibration_error, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
 from latentcell.config.settings import AnnotateSettings, DatasetSettings, SplitSettings
 from latentcell.data.importing import import_dataset
 from latentcell.data.split import split_cells
-from latentcell.evaluate.metrics import split_scores
 from latentcell.runtime.io import write_csv
 from latentcell.runtime.job import limit_threads
 
@@ -30,6 +29,7 @@ SPLITS = range(1, 11)
 # Types with fewer cells are skipped, as rates would be unreliable.
 LEAST = 30
 SHARES_MISSING = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1", "assigned", "accuracy_assigned")
 
 
 def cells():
@@ -43,20 +43,20 @@ def split_of(types, seed):
 
 def splits(adata):
     """Scores of test cells on each split, and calibration over all splits."""
-    types, rows, kept = adata.obs["cell_type"].to_numpy(str), [], []
+    rows, kept = [], []
+    types = adata.obs["cell_type"].to_numpy(str)
     for seed in SPLITS:
-        parts = split_of(types, seed)
-        fitted = TypeClassifier.fit(adata.X, types, parts, AnnotateSettings())
-        test = np.flatnonzero(parts == "test")
+        annotator = learn(adata, AnnotateSettings(density=False), SplitSettings(seed=seed))
+        fitted, scores = annotator.classifier, annotator.reference["test"]
+        test = np.flatnonzero(split_of(types, seed) == "test")
         logits = fitted.logits(fitted.features(adata.X[test]))
-        codes = codes_of(types[test], fitted.types)
-        probabilities = softmax(logits, fitted.temperature)
-        kept.append((softmax(logits), probabilities, codes))
+        probabilities = annotator.calibrate().probabilities(logits, row_sums(adata.X[test]))
+        kept.append((softmax(logits), probabilities, codes_of(types[test], fitted.types)))
         rows.append(
-            {"split": seed, **split_scores(codes, probabilities.argmax(1))}
-            | reliability(probabilities, codes, fitted.threshold)
-            | {"C": fitted.penalty, "temperature": fitted.temperature}
-            | {"threshold": fitted.threshold}
+            {"split": seed, "cells": len(test), "classifier": fitted.name}
+            | {name: scores[name] for name in SCORES}
+            | {"setting": fitted.experts[0].setting, "threshold": fitted.threshold}
+            | {"counts_needed": annotator.reference["evidence"]["counts_needed"]}
         )
         print(rows[-1], flush=True)
     before, after, codes = (np.concatenate(part) for part in zip(*kept, strict=True))
@@ -65,7 +65,7 @@ def splits(adata):
         "calibration_error_before": expected_calibration_error(before, codes),
         "calibration_error_after": expected_calibration_error(after, codes),
     }
-    print(pd.DataFrame(rows).drop(columns="split").agg(["mean", "std"]).T)
+    print(pd.DataFrame(rows).drop(columns=["split", "classifier"]).agg(["mean", "std"]).T)
     print(together)
     return pd.DataFrame([*rows, together])
 

@@ -108,6 +108,16 @@ def truth_logistic() -> list[Column]:
     return _by_dataset("logistic")
 
 
+@table
+def truth_quality() -> list[Column]:
+    """NMI of the best Leiden clusters with the types, on test cells."""
+    rows = records("truth/latents").sort_values("representation", kind="stable")
+    wide = rows.pivot(index="dataset", columns="representation", values="test_nmi_mean")
+    wide = wide.loc[rows.sort_index()["dataset"].drop_duplicates()].reset_index()
+    titles = {name: Heading(input_title(name), 3) for name in rows["representation"].unique()}
+    return shown(wide, headings_of("dataset") | titles)
+
+
 _MEASURES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",
@@ -279,6 +289,55 @@ def few_labels() -> list[Column]:
     )
 
 
+_FEW_LABEL_METHODS = {
+    "hvg-pca-k50 + logistic": "PCA of variable genes, logistic",
+    "gmvae-z10 + logistic": "GMVAE Z = 10, logistic",
+    "gmvae-z50 + logistic": "GMVAE Z = 50, logistic",
+    "five gmvae-z50 + logistic": "five GMVAEs Z = 50, logistic",
+    "vae-z10 + logistic": "VAE Z = 10, logistic",
+    "semi-vae-z10": "semi-VAE Z = 10",
+    "scanvi-z10": "scANVI Z = 10",
+    "dca-z10 + logistic": "DCA Z = 10, logistic",
+}
+
+
+@table
+def few_label_models() -> list[Column]:
+    """Accuracy of each method by data set and share of labels, mean over splits."""
+    rows = records("few_label_models")
+    index = ["dataset", "share"]
+    means = rows.groupby([*index, "method"], sort=False)["accuracy"].mean().reset_index()
+    wide = means.pivot(index=index, columns="method", values="accuracy")
+    wide = wide.loc[rows.set_index(index).index.unique()].reset_index()
+    labels = rows.groupby(index)["labels"].mean().round().rename("labelled_cells")
+    wide = wide.merge(labels, on=index)
+    methods = {name: Heading(title, 3) for name, title in _FEW_LABEL_METHODS.items()}
+    heads = headings_of("dataset") | {"labelled_cells": Heading("Labels", 0, thousands=",")}
+    return shown(wide, heads | methods)
+
+
+@table
+def few_label_contrasts() -> list[Column]:
+    """Differences of pairs of methods by data set and share of labels."""
+    rows = records("few_label_models_contrasts").rename(columns={"labels": "labelled_cells"})
+    rows["labelled_cells"] = rows["labelled_cells"].round()
+    for side in ("first", "second"):
+        rows[side] = rows[side].map(_FEW_LABEL_METHODS)
+    index = ["dataset", "first", "second", "labelled_cells"]
+    parts = ["difference_mean", "difference_low", "difference_high"]
+    wide = pivoted(rows, index, "measure", parts)
+    return shown(
+        wide,
+        headings_of("dataset")
+        | {"first": Heading("Method"), "second": Heading("less")}
+        | {"labelled_cells": Heading("Labels", 0, thousands=",")}
+        | {
+            f"{measure}_difference": Heading(f"Difference, {title}")
+            for measure, title in (("accuracy", "accuracy"), ("macro_f1", "macro-F1"))
+        },
+    )
+
+
 # docs/methods.md, config/winner.yaml
 
 
@@ -300,6 +359,24 @@ def winner_leaderboard() -> list[Column]:
     rows = records("winner/leaderboard")
     names = ("dataset", *PAIR, "accuracy", "macro_f1", "seconds", "probability_best")
     return shown(rows, headings_of(*names))
+
+
+@table
+def further_latents() -> list[Column]:
+    """Validation accuracy, log loss and NMI of further latents by data set, and their seconds."""
+    rows = records("further_latents")
+    order = {"method": list(rows["method"].unique()), "dataset": list(rows["dataset"].unique())}
+    means = rows.groupby(["method", "dataset"])[["accuracy", "log_loss", "nmi"]].mean()
+    wide = means.unstack("dataset").loc[order["method"]]
+    names = [(measure, dataset) for measure in means for dataset in order["dataset"]]
+    wide = wide[names].set_axis([f"{one} {two}" for one, two in names], axis=1)
+    wide["seconds"] = rows.groupby("method")["cpu_seconds"].mean()
+    titles = {"accuracy": "accuracy", "log_loss": "log loss", "nmi": "NMI"}
+    heads = {f"{one} {two}": Heading(f"{two}, {titles[one]}", 3) for one, two in names}
+    return shown(
+        wide.reset_index(),
+        {"method": Heading("Latent")} | heads | {"seconds": Heading("CPU seconds", 0)},
+    )
 
 
 # docs/model.md

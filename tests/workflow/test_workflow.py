@@ -112,7 +112,9 @@ def test_finished_cells_open_as_they_are(finished):
     assert cells.obsm["X_pca-k4"].shape == (250, 4)
     np.testing.assert_array_equal(cells.obsm["X_pca-k2"], cells.obsm["X_pca-k4"][:, :2])
     assert any(name.startswith("X_gmvae-z2-h") for name in cells.obsm)
-    assert any(name.startswith("X_tsne_") for name in cells.obsm)
+    mapped = {name.removeprefix("X_tsne_") for name in cells.obsm if name.startswith("X_tsne_")}
+    assert mapped
+    assert {f"X_umap_{name}" for name in mapped} <= set(cells.obsm)
     assert "predicted_raw_ffnn" in cells.obs
     assert "X_raw" not in cells.obsm
 

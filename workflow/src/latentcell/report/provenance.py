@@ -115,7 +115,7 @@ def _cells(found: Sequence[Results]) -> str:
     how = drawn.get(settings.subset.method, "stratified by cell type")
     if sizes == ["all"]:
         return f"All cells of {_listed(parts)} were used."
-    return f"Subsets of {_listed(sizes)} cells, {how}, were taken of {_listed(parts)}."
+    return f"Subsets of {_listed(sizes)} cells, {how}, were taken from {_listed(parts)}."
 
 
 def _split(settings: Settings) -> str:
@@ -152,8 +152,8 @@ def _models(settings: Settings) -> str:
     others = f" (presets of some models: {_listed(presets)})" if presets else ""
     return (
         f"Models ({_listed(kinds)}; Grønbech et al. 2020) with a {vae.likelihood} likelihood, "
-        f"latent dimension Z = {dimensions} and {hidden} units in {vae.hidden_layers} hidden "
-        f"layer{'s' if vae.hidden_layers > 1 else ''} were trained on training cells by Adam "
+        f"latent dimension Z = {dimensions} and {vae.hidden_layers} hidden "
+        f"layer{'s' if vae.hidden_layers > 1 else ''} of {hidden} units were trained by Adam "
         f"(learning rate {vae.learning_rate:g}, minibatches of {vae.batch_size}) for at most "
         f"{vae.epochs} epochs{others}."
     )
