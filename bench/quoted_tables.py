@@ -681,6 +681,31 @@ def start_up() -> list[Column]:
 
 
 @table
+def scheduler() -> list[Column]:
+    """Seconds of Snakemake by the number of jobs, with and without its limit."""
+    headings = {
+        "jobs": Heading("Jobs", 0),
+        "limited": Heading("With the limit", 1),
+        "unlimited": Heading("Without", 1),
+    }
+    return shown(records("scheduler"), headings)
+
+
+@table
+def scale_memory() -> list[Column]:
+    """Peak memory at 500,000 cells."""
+    return shown(
+        records("scale_memory"),
+        _STEP
+        | _CELLS
+        | {
+            "cpu_seconds": Heading("Seconds of the processor", significant("cpu_seconds", 3)),
+            "peak_mb": Heading("Peak MB", 0, thousands=","),
+        },
+    )
+
+
+@table
 def ffnn_scale() -> list[Column]:
     """Seconds of an epoch of the classifier on raw counts, before and after a change."""
     rows = records("ffnn_scale").pivot(index="cells", columns="state", values="cpu_seconds")

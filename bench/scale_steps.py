@@ -29,6 +29,8 @@ _MANY = 15_000
 _COMPONENTS, _LATENTS = 100, 10
 # Cells of an epoch, and of an evaluation, where memory is measured.
 _PART = 2_000
+# Cells of these measurements.
+_REPEATED = 500_000
 
 
 class Clock:
@@ -80,6 +82,39 @@ def import_(folder: Path) -> dict[str, Any]:
         cells = import_dataset(own)
     write_h5ad(folder / "dataset.h5ad", cells)
     return about(cells) | clock.read()
+
+
+def repeat(folder: Path) -> dict[str, Any]:
+    """Write the deposited 1,300 cells over and over, as 500,000 cells with a split."""
+    import h5py
+    import pandas as pd
+    from anndata.io import write_elem
+    from cells import study_cells
+
+    from latentcell.data.split import split_cells
+
+    clock, real = Clock(), study_cells()
+    counts, times = real.counts.astype(np.float32), -(-_REPEATED // len(real.types))
+    obs = pd.DataFrame({"cell_type": np.tile(real.types, times)[:_REPEATED]}, dtype="category")
+    obs.index = [f"cell{number}" for number in range(_REPEATED)]
+    obs["split"] = pd.Categorical(np.asarray(split_cells(obs["cell_type"], SplitSettings(), 42)))
+    var = pd.DataFrame(index=[f"gene{number}" for number in range(counts.shape[1])])
+    path = folder / "dataset.h5ad"
+    write_h5ad(path, ad.AnnData(counts[:0], obs=obs.iloc[:0], var=var))
+    lengths = np.tile(np.diff(counts.indptr), times)[:_REPEATED]
+    starts = np.append(0, np.cumsum(lengths, dtype=np.int64))
+    with h5py.File(path, "a") as file:
+        group, size = file["X"], int(starts[-1])
+        for name, values in (("data", counts.data), ("indices", counts.indices)):
+            del group[name]
+            written = group.create_dataset(name, (size,), values.dtype)
+            for first in range(0, size, len(values)):
+                written[first : first + len(values)] = values[: size - first]
+        del group["indptr"], file["obs"]
+        group["indptr"] = starts
+        group.attrs["shape"] = (_REPEATED, counts.shape[1])
+        write_elem(file, "obs", obs)
+    return {"cells": _REPEATED, "genes": counts.shape[1], "peak_mb": peak_mb()} | clock.read()
 
 
 def subset(folder: Path) -> dict[str, Any]:
@@ -233,6 +268,7 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
 }
 # Parts of steps, with the memory of the whole.
 PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "repeat": repeat,
     "subset": subset,
     "pca": pca_in_part,
     "gmvae_epoch": gmvae_in_part,
