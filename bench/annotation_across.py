@@ -199,6 +199,8 @@ def main():
             continue
         made = pd.DataFrame(rows(source, target))
         done = pd.concat([done[~there], made, earlier(done[there])], ignore_index=True)
+        place = [PAIRS.index(pair) for pair in zip(done["reference"], done["query"], strict=True)]
+        done = done.iloc[np.argsort(place, kind="stable")]
         write_csv(RESULTS, done)
 
 

@@ -31,9 +31,9 @@ _ABOVE_QUERY, _ABOVE_HELD_OUT = 2.5, 1.0
 _COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
-_FURTHER, _OTHER = 0.6, 0.75
+_FURTHER, _OTHER = 0.55, 0.75
 # Level of the Mann-Whitney test that such a difference has to pass.
-_CHANCE = 0.001
+_CHANCE = 0.01
 
 
 @dataclass(frozen=True)
