@@ -1,4 +1,4 @@
-# The two commands: `make run` and `make test`. Everything lies in .venv and results/.
+# The main commands are `make run` and `make test`. All files go to .venv and results/.
 PYTHON ?= python3
 CORES ?= all
 CONFIG ?= config/config.yaml
@@ -7,16 +7,16 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 
-.PHONY: run study verify setup test test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
+.PHONY: run study verify setup test tests test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
-run: setup  ## run the workflow on CONFIG (default: 700 cells that come with scanpy, minutes)
+run: setup  ## run the workflow on CONFIG (default: scanpy's 700 PBMC, minutes)
 	@$(SNAKEMAKE) --quiet rules
 	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
 
-study: setup  ## run the study: controlled comparison, and Table 5 on the authors' data (a night)
+study: setup  ## run the controlled comparison and Table 5 on the authors' data (one night)
 	@$(BIN)/snakemake --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
 
-verify: setup  ## list the result files of CONFIG's run that have changed since they were written
+verify: setup  ## list the changed result files of CONFIG's run
 	@$(BIN)/latentcell verify $(CONFIG)
 
 setup: $(READY)  ## create .venv with the pinned dependencies
@@ -29,16 +29,18 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
-test: setup lint  ## check style and types, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
+test: lint tests  ## check style and types, and run the tests
 
-test-cluster: setup  ## test the workflow on Slurm; installs and starts it (root, apt-get)
+tests: setup
+	MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
+
+test-cluster: setup  ## test the workflow on Slurm; installs and starts Slurm (root, apt-get)
 	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
 
-test-faults: setup  ## test killed runs, full disks and thousands of generated inputs
+test-faults: setup  ## test with killed runs, full disks and thousands of generated inputs
 	LATENTCELL_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
 
-test-report: setup  ## test answer.html in a browser; installs one if there is none
+test-report: setup  ## test answer.html in a browser; installs one if needed
 	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt
 	command -v chromium chromium-browser google-chrome > /dev/null || $(BIN)/python -m playwright install chromium \
 		|| { apt-get update -qq && apt-get install -qq --yes chromium; }
@@ -56,25 +58,25 @@ format: setup  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/Snakefile workflow/rules
 
-schema: setup  ## write the JSON schema and config/README.md from the settings
+schema: setup  ## update the JSON schema and config/README.md from the settings
 	$(BIN)/python -m latentcell.config.schema
 
-study-checks: setup  ## measure the numbers of docs/study-checks.md (needs the deposit)
+study-checks: setup  ## measure the numbers on docs/study-checks.md (needs the deposited cells)
 	for part in pca gmvae ffnn; do $(BIN)/python bench/study_checks.py $$part || exit 1; done
 
-verdicts: setup  ## evaluate the study's claims again from the records in docs/results
+verdicts: setup  ## re-evaluate the study's claims from the records in docs/results
 	$(BIN)/python bench/verdicts.py
 
-bench: setup  ## time the engine against plain implementations (docs/benchmarks.md)
+bench: setup  ## compare the engine with plain implementations (docs/benchmarks.md)
 	$(BIN)/python bench/engine.py $(BENCH)
 
-bench-scale: setup  ## measure time and memory of each step by number of cells (docs/benchmarks.md)
+bench-scale: setup  ## measure time and memory of each step (docs/benchmarks.md)
 	$(BIN)/python bench/scale.py $(BENCH)
 
-quotes: setup  ## update the numbers and tables that the pages quote from docs/results
+quotes: setup  ## update the numbers and tables on the pages from docs/results
 	$(BIN)/python bench/quotes.py
 
-docs: build/docs/.ready  ## build the site in build/site; fails on a broken link
+docs: build/docs/.ready  ## build the site in build/site; fails on broken links
 	NO_MKDOCS_2_WARNING=1 PYTHONPATH=workflow/src build/docs/bin/mkdocs build --strict --quiet
 
 build/docs/.ready: requirements-docs.txt
@@ -82,11 +84,11 @@ build/docs/.ready: requirements-docs.txt
 	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
 	@touch $@
 
-audit: build/audit/.ready  ## list known vulnerabilities of the pinned dependencies (asks PyPI)
+audit: build/audit/.ready  ## list known vulnerabilities of the dependencies (asks PyPI)
 	build/audit/bin/pip-audit --requirement requirements.txt --no-deps --disable-pip
 	build/audit/bin/pip-audit --requirement requirements-methods.txt --no-deps --disable-pip
 
-licences: setup build/audit/.ready  ## write docs/licences.md
+licences: setup build/audit/.ready  ## update docs/licences.md
 	{ printf '# Licences\n\nOf what `make setup` installs, pinned in `requirements.txt`; `make licences` writes this page.\n\n'; \
 	  build/audit/bin/pip-licenses --python $(BIN)/python --format=markdown --from=mixed --ignore-packages latentcell \
 	  | grep -Ev '^(\| +\|| )' | sed -E 's/ +\|/ |/g; s/-{4,}/---/g'; } > docs/licences.md
@@ -96,7 +98,7 @@ build/audit/.ready: requirements-audit.txt
 	build/audit/bin/python -m pip install --quiet --requirement requirements-audit.txt
 	@touch $@
 
-clean:  ## delete the results of all runs, but no downloads
+clean:  ## delete the results of all runs; keep downloads
 	find results -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets

@@ -1,20 +1,68 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``annotation-depth.svg`` and
-``leaderboard.svg``::
+Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``annotation-depth.svg``,
+``leaderboard.svg`` and ``truth.svg``::
 
     python bench/docs_figures.py
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from latentcell.figures import comparison, leaderboard, reliability
 from latentcell.figures.legends import letter_panels
-from latentcell.figures.style import save
+from latentcell.figures.parts import bar_lengths, representation_series, row_places
+from latentcell.figures.style import DOUBLE_COLUMN, new_figure, save, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DOCS = Path(__file__).parents[1] / "docs"
+# Data sets of config/truth.yaml with a panel each, and the titles of these.
+TRUTH = {
+    "sorted-to-68k": "trained on sorted,\ntested on 68k cells",
+    "68k-to-sorted": "trained on 68k,\ntested on sorted cells",
+    "zheng-sorted": "within sorted cells",
+    "pbmc68k-study": "within 68k cells",
+}
+INPUTS = {
+    "raw": "Raw counts",
+    "pca-k50": "PCA, k = 50",
+    "hvg-pca-k50": "PCA of variable genes, k = 50",
+    "gmvae-z10-h100": "GMVAE, Z = 10",
+    "gmvae-z10-h100-recommended": "GMVAE, Z = 10, recommended",
+    "vae-z10-h100-recommended": "VAE, Z = 10, recommended",
+    "scvi-z10": "scVI, Z = 10",
+}
+
+
+@styled
+def truth_figure(table: pd.DataFrame) -> "Figure":
+    """Draw the accuracy of the study's network on each input, a panel for each data set."""
+    looks = representation_series(INPUTS)
+    figure = new_figure(DOUBLE_COLUMN, 2.5)
+    grid = figure.subplots(1, len(TRUTH), sharey=True)
+    grid[0].set_ylabel("Input")
+    for axes, (dataset, title) in zip(grid, TRUTH.items(), strict=True):
+        rows = table[(table["dataset"] == dataset) & (table["classifier"] == "ffnn")]
+        rows = rows.set_index("representation").loc[list(INPUTS)]
+        means, low, high = (rows[f"accuracy_{end}"] for end in ("mean", "low", "high"))
+        for place, name in enumerate(INPUTS):
+            bars = bar_lengths(*(ends.loc[[name]] for ends in (means, low, high)))
+            axes.errorbar(
+                *(means[name], -place),
+                xerr=bars,
+                **{"color": looks[name].colour, "marker": looks[name].marker},
+                **{"markersize": 4, "capsize": 1.5, "linewidth": 0.9},
+            )
+        axes.set_title(title)
+        axes.set_xlabel("Test accuracy")
+    row_places(grid[0], INPUTS.values())
+    return figure
+
+
 # By image: table and drawing function.
 FIGURES = {
     "comparison-protocols": ("comparison/protocols", comparison.protocol_figure),
@@ -22,6 +70,7 @@ FIGURES = {
     "comparison-ablations": ("comparison/ablations", comparison.ablation_figure),
     "comparison-learning_curve": ("comparison/learning_curve", comparison.learning_curve_figure),
     "comparison-detectable": ("comparison/detectable", comparison.detectable_figure),
+    "truth": ("truth/leaderboard", truth_figure),
     "annotation-depth": ("annotation_depth", reliability.depth_reliability_figure),
     "leaderboard": ("leaderboard", leaderboard.leaderboard_figure),
 }

@@ -108,6 +108,16 @@ def truth_logistic() -> list[Column]:
     return _by_dataset("logistic")
 
 
+@table
+def truth_quality() -> list[Column]:
+    """NMI of the best Leiden clusters with the types, on test cells."""
+    rows = records("truth/latents").sort_values("representation", kind="stable")
+    wide = rows.pivot(index="dataset", columns="representation", values="test_nmi_mean")
+    wide = wide.loc[rows.sort_index()["dataset"].drop_duplicates()].reset_index()
+    titles = {name: Heading(input_title(name), 3) for name in rows["representation"].unique()}
+    return shown(wide, headings_of("dataset") | titles)
+
+
 _MEASURES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced accuracy",

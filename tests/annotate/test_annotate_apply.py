@@ -182,7 +182,7 @@ def test_a_query_that_differs_as_a_whole_is_said_to(learnt, query):
     *_, said, widened = query_lines(found)
     assert said.startswith("WARNING     the query as a whole differs from held-out cells of the re")
     assert f"{bulk['counts']['query']:,.0f} counts a cell against" in said
-    assert widened.startswith("widened     probabilities are widened by the temperature 1.90, the se")
+    assert widened.startswith("widened     probabilities are widened by the temperature 1.90")
 
 
 def test_no_novel_cells_have_no_genes(learnt, query):

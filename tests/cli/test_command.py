@@ -96,7 +96,7 @@ def test_help_names_the_commands(capsys):
     assert (status, err) == (0, "")
     assert out.startswith("usage: latentcell")
     assert all(f"    {name} " in out for name in COMMANDS)
-    assert "exit status: 0 done, 1 a file or value that cannot be used" in out
+    assert "exit status: 0 on success, 1 if a file or value cannot be used" in out
 
 
 @pytest.mark.parametrize(
@@ -463,7 +463,7 @@ def test_where_nothing_can_be_written(capsys, files, tmp_path):
     arguments = ["annotate", files / "query.h5ad", "--bundle", files / "model", "-o", result]
     said = refused(capsys, *arguments)
     assert f"latentcell: {tmp_path / 'file'}" in said
-    assert said.endswith(": check name, permissions and disk space\n")
+    assert said.endswith(": check the name, the permissions and the disk space\n")
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_where_nothing_can_be_written(capsys, files, tmp_path):
             1,
             "latentcell check a.h5ad: its output or a file: expected to read or write it, found",
         ),
-        (KeyboardInterrupt(), 130, "stopped; no unfinished file is left under a final name"),
+        (KeyboardInterrupt(), 130, "stopped; no output file is incomplete"),
     ],
 )
 def test_what_comes_between(capsys, monkeypatch, error, status, said):

@@ -1,10 +1,12 @@
-"""tSNE maps and k-means clusters."""
+"""tSNE and UMAP maps, and k-means clusters."""
 
 import numpy as np
 import pytest
 
 from latentcell.config.settings import TsneSettings
-from latentcell.figures.maps import kmeans, tsne
+from latentcell.figures.maps import kmeans, tsne, umap
+
+METHODS = pytest.mark.parametrize("method", [tsne, umap])
 
 
 def groups(cells: int, dimensions: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -15,11 +17,12 @@ def groups(cells: int, dimensions: int = 5) -> tuple[np.ndarray, np.ndarray]:
     return features.astype(np.float32), group
 
 
-def test_same_seed_gives_the_same_map_and_groups_stay_together() -> None:
+@METHODS
+def test_same_seed_gives_the_same_map_and_groups_stay_together(method) -> None:
     features, group = groups(80)
     settings = TsneSettings(perplexity=10)
-    first = tsne(features, settings)
-    np.testing.assert_array_equal(first, tsne(features, settings))
+    first = method(features, settings)
+    np.testing.assert_array_equal(first, method(features, settings))
     assert first.shape == (80, 2)
     assert first.dtype == np.float64
     centres = np.array([first[group == g].mean(axis=0) for g in range(3)])
@@ -27,27 +30,30 @@ def test_same_seed_gives_the_same_map_and_groups_stay_together() -> None:
     np.testing.assert_array_equal(nearest, group)
 
 
-def test_another_seed_is_used() -> None:
+@METHODS
+def test_another_seed_is_used(method) -> None:
     features, _ = groups(40, dimensions=1)
-    first, second = (tsne(features, TsneSettings(seed=seed)) for seed in (0, 1))
+    first, second = (method(features, TsneSettings(seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
+@METHODS
 @pytest.mark.parametrize("cells", [5, 8, 20])
-def test_few_cells_get_a_smaller_perplexity(cells: int) -> None:
+def test_few_cells_have_fewer_neighbours(method, cells: int) -> None:
     features, _ = groups(cells)
-    points = tsne(features, TsneSettings())
+    points = method(features, TsneSettings())
     assert points.shape == (cells, 2)
     assert np.isfinite(points).all()
 
 
+@METHODS
 @pytest.mark.parametrize("dimensions", [1, 3])
-def test_cells_without_neighbours_lie_on_their_first_features(dimensions: int) -> None:
+def test_cells_without_neighbours_lie_on_their_first_features(method, dimensions: int) -> None:
     features, _ = groups(4, dimensions)
-    points = tsne(features, TsneSettings())
+    points = method(features, TsneSettings())
     assert points.shape == (4, 2)
     np.testing.assert_array_equal(points[:, 0], features[:, 0])
-    alike = tsne(np.ones((50, dimensions)), TsneSettings())
+    alike = method(np.ones((50, dimensions)), TsneSettings())
     assert alike.shape == (50, 2)
     assert np.isfinite(alike).all()
 

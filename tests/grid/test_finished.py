@@ -14,8 +14,9 @@ def parts():
     cells = ad.AnnData(np.eye(3, dtype=np.float32), obs=obs)
     latent = ad.AnnData(np.ones((3, 2), np.float32), obs=obs.assign(cluster=[0, 4, 4]))
     points = pd.DataFrame({"x": [0.0, 1, 2], "y": 0.5}, index=barcodes)
+    maps = {"tsne_gmvae-z2-h3": points, "umap_gmvae-z2-h3": points + 1}
     predicted = pd.DataFrame({"predicted": ["T"] * 3, "probability": 0.5}, index=barcodes)
-    return cells, {"gmvae-z2-h3": latent}, {"gmvae-z2-h3": points}, {"raw": predicted}
+    return cells, {"gmvae-z2-h3": latent}, maps, {"raw": predicted}
 
 
 def test_everything_finds_its_place_and_survives_a_file(parts, tmp_path):
@@ -23,6 +24,7 @@ def test_everything_finds_its_place_and_survives_a_file(parts, tmp_path):
     finished = ad.read_h5ad(tmp_path / "a.h5ad")
     assert finished.obsm["X_gmvae-z2-h3"].shape == (3, 2)
     assert finished.obsm["X_tsne_gmvae-z2-h3"].tolist() == [[0, 0.5], [1, 0.5], [2, 0.5]]
+    assert finished.obsm["X_umap_gmvae-z2-h3"].tolist() == [[1, 1.5], [2, 1.5], [3, 1.5]]
     assert list(finished.obs["cluster_gmvae-z2-h3"]) == ["0", "4", "4"]
     assert list(finished.obs["predicted_raw"]) == ["T", "T", "T"]
     assert list(finished.obs["predicted_raw"].cat.categories) == ["B", "T"]

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,14 @@ def commands(text: str) -> set[str]:
 
 
 FOUND = sorted({command for page in PAGES for command in commands(page.read_text("utf-8"))})
+
+
+@cache
+def snakemake_help() -> str:
+    """What `snakemake --help` prints."""
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def of(program: str) -> list[str]:
@@ -86,12 +95,7 @@ def test_latentcell_understands_its_arguments(
 def test_snakemake_plans_its_jobs(command: str, tmp_path: Path) -> None:
     words = shlex.split(command)
     if any(name in command for name in ELSEWHERE):
-        known = subprocess.run(
-            [sys.executable, "-m", "snakemake", "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        known = snakemake_help()
         options = {word.split("=")[0] for word in words if word.startswith("--")}
         plugged = {one for one in options if one.startswith(("--kubernetes", "--slurm", "--s3"))}
         assert all(one in known for one in options - plugged)

@@ -3,16 +3,17 @@
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from graphlib import TopologicalSorter
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[2]
+from repository import ROOT, TINY, copy_workflow, environment
+
 CONDA_NAMES = {"pytorch": "torch", "python-igraph": "igraph"}
 
 
@@ -200,3 +201,40 @@ def test_groups_of_tests_stay_on_one_worker(request):
     if not getattr(request.config.option, "loadgroup", False):
         pytest.skip("the tests are not distributed by group (--dist loadgroup)")
     assert request.node.nodeid.endswith("@grouped")
+
+
+@pytest.fixture(scope="module")
+def made_once():
+    return ROOT
+
+
+def test_tests_that_share_a_fixture_stay_on_one_worker(request, made_once):
+    assert made_once == ROOT
+    assert request.node.get_closest_marker("xdist_group").args == ("test_project",)
+
+
+def test_other_tests_go_to_any_worker(request, tmp_path_factory):
+    assert request.node.get_closest_marker("xdist_group") is None
+
+
+HITS = """
+import numpy as np
+from latentcell.models import kernels
+
+zeros = np.zeros(3, np.int64)
+kernels.sort_by_gene(zeros, zeros, np.zeros(3, np.float32), 2)
+print(kernels.__file__, sum(kernels.sort_by_gene.stats.cache_hits.values()))
+"""
+
+
+def test_copies_of_the_workflow_need_not_compile(tmp_path):
+    def called(source):
+        place = environment() | {"PYTHONPATH": str(source / "workflow/src")}
+        command = [sys.executable, "-c", HITS]
+        done = subprocess.run(command, env=place, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    called(ROOT)
+    path, hits = called(copy_workflow(tmp_path, TINY))
+    assert path.startswith(str(tmp_path))
+    assert hits == "1"

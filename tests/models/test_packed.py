@@ -2,14 +2,20 @@
 
 import json
 
+import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.models import inputs, training
+from latentcell.data import pieces
+from latentcell.grid import model_files
+from latentcell.grid.model_files import write_model
+from latentcell.grid.training import FILES
+from latentcell.models import training
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.packed import PackedCounts
 from latentcell.models.training import train
@@ -36,8 +42,8 @@ def unpacked(packed):
 def test_every_value_is_exact(place, wide, tmp_path):
     counts = matrix(large=LARGE + [1000] * 300 * wide)
     folder = None if place == "memory" else tmp_path / "counts"
-    pieces = (counts[first : first + 20] for first in (0, 20, 40))
-    packed = PackedCounts.pack(pieces, 300, folder)
+    parts = (counts[first : first + 20] for first in (0, 20, 40))
+    packed = PackedCounts.pack(parts, 300, folder)
     assert (unpacked(packed) != counts).nnz == 0
     assert packed.count.dtype == (np.uint16 if wide else np.uint8)
     assert packed.gene.dtype == np.uint16
@@ -96,10 +102,40 @@ def test_training_from_files_has_the_same_bytes(cells, tmp_path, monkeypatch):
     train(*arguments, folder=folder)
     assert not folder.exists()  # Few counts stay in memory.
     plain = train(*arguments)
-    monkeypatch.setattr(training, "MAPPED", 1)
-    monkeypatch.setattr(inputs, "PIECE", 10)
+    monkeypatch.setattr(training, "MANY", 1)
+    monkeypatch.setattr(pieces, "PIECE", 10)
     mapped = train(*arguments, folder=folder)
     assert (folder / "genes.bin").stat().st_size > 0
     assert mapped.history == plain.history
     for value, other in zip(mapped.model.parameters(), plain.model.parameters(), strict=True):
         assert torch.equal(value, other)
+
+
+@pytest.mark.parametrize("genes", [None, 20])
+def test_a_model_of_cells_that_stay_in_their_file_has_the_same_files(
+    cells, genes, tmp_path, monkeypatch
+):
+    counts, split = cells
+    obs = pd.DataFrame({"split": split, "cell_type": np.resize(["a", "b"], len(split))})
+    obs = obs.astype("category")
+    obs.index = obs.index.astype(str)
+    source = str(tmp_path / "cells.h5ad")
+    ad.AnnData(sp.csr_matrix(counts, dtype=np.float32), obs=obs).write_h5ad(source)
+    settings = VaeSettings(
+        epochs=2, batch_size=20, device="cpu", variable_genes=genes, count_sum_feature=True
+    )
+
+    def written(name):
+        files = [tmp_path / name / file for file in FILES]
+        files[0].parent.mkdir()
+        write_model(files, [source], ModelName("gmvae", 3, 7), settings, 1, name)
+        return [file.read_bytes() for file in files[:-1]], (files[0].parent / "evaluated-counts")
+
+    plain, folder = written("plain")
+    assert not folder.exists()
+    for module in (training, model_files):
+        monkeypatch.setattr(module, "MANY", 1)
+    monkeypatch.setattr(pieces, "PIECE", 10)
+    there, folder = written("there")
+    assert (folder / "genes.bin").stat().st_size > 0
+    assert there == plain

@@ -109,8 +109,11 @@ def _subsets(
             few.obs["split"] = pd.Categorical(split)
             write_h5ad(folder / name / replicate / "cells.h5ad", few)
             if replicate == "r1":
+                finished = anndata.AnnData(obs=few.obs)
                 for representation in map_representations(settings, chosen, name):
                     _map(folder / name / "r1" / representation / "tsne.csv", few.obs, random)
+                    finished.obsm[f"X_umap_{representation}"] = random.normal(size=(few.n_obs, 2))
+                write_h5ad(folder / name / "r1/finished.h5ad", finished)
 
 
 def _folder(folder: Path, point: Point) -> Path:

@@ -67,9 +67,9 @@ def content(page):
 def test_the_page_has_all_its_sections(page, found, learnt):
     text, data = content(page)
     for heading in (
-        "Cells of each type", "What was not assigned, and why", "Reference and query on one map",
+        "Cells of each type", "Unassigned cells and reasons", "Reference and query on one map",
         "How reliable the probabilities are", "How the classifier was chosen",
-        "Genes that the classifier goes by", "Genes in common and missing",
+        "Genes used by the classifier", "Genes in common and missing",
     ):  # fmt: skip
         assert heading in text
     assert set(data["charts"]) == {

@@ -269,6 +269,13 @@ def test_what_is_shown_can_be_chosen(browser, address, run, size):
         page.select_option("#representation", "gmvae-z10-h32")
         assert "GMVAE Z = 10, H = 32" in opened.text("#map-title")
         assert opened.domain() != before
+        before = opened.domain()
+        page.select_option("#method", "umap")
+        assert opened.text("#map-title").startswith("UMAP of GMVAE Z = 10, H = 32")
+        assert opened.number("shown") == 60
+        assert opened.domain() != before
+        page.select_option("#method", "tsne")
+        assert opened.domain() == before
         page.select_option("#show", "test")
         assert opened.number("shown") == (predictions(run)["split"] == "test").sum()
         page.select_option("#show", "all")

@@ -120,7 +120,10 @@ def test_the_map_holds_the_cells_of_the_files(run):
     place = folder / "mine/n60/r1"
     points = pd.read_csv(place / chosen["mine"][0] / "tsne.csv")
     assert shown["barcodes"] == list(points["barcode"])
-    assert shown["representations"][0]["x"] == list(points["x"].round(2))
+    assert shown["representations"][0]["tsne"]["x"] == list(points["x"].round(2))
+    finished = anndata.read_h5ad(place / "finished.h5ad")
+    umap = finished.obsm[f"X_umap_{chosen['mine'][0]}"]
+    assert shown["representations"][0]["umap"]["y"] == list(umap[:, 1].round(2))
     for made in shown["inputs"]:
         table = pd.read_csv(place / made["name"] / "ffnn/predictions.csv")
         types = names_of(shown)
@@ -159,8 +162,8 @@ def test_cells_of_their_own_are_on_the_map_and_missing_elsewhere(tmp_path):
         pd.read_csv(path).iloc[:40].to_csv(path, index=False)
     shown = map_of(tmp_path, settings, chosen, "all")
     of = {part["name"]: part for part in shown["representations"]}
-    assert of[first]["x"].count(None) == 80
-    assert of[second]["x"].count(None) == 0
+    assert of[first]["tsne"]["x"].count(None) == 80
+    assert of[second]["tsne"]["x"].count(None) == 0
     made = next(part for part in shown["inputs"] if part["name"] == first)
     assert made["split"][40:] == made["predicted"][40:] == made["probability"][40:] == [None] * 80
 
@@ -312,7 +315,7 @@ def test_few_replicates_are_dots_without_interval_or_probability(tmp_path):
     chosen = make_run(tmp_path, settings)
     report = collect(tmp_path, settings, chosen)
     head = report.headline
-    assert head.answer == "Not known yet: too few replicates to tell."
+    assert head.answer == "Not known yet: too few replicates."
     assert head.facts[2].remark == "no interval: 2 of 5 replicates"
     assert "intervals and probabilities need 5" in head.sentences[0]
     values = head.charts[0].spec["data"]["values"]
@@ -496,7 +499,7 @@ def test_origin_and_methods_are_told_in_words(run, page):
         assert len(origin.commit) >= 12
     assert origin.command in page.replace("&#39;", "'")
     for said in (
-        "Subsets of 60 and all cells, stratified by cell type, were taken of mine (120 cells, 4 "
+        "Subsets of 60 and all cells, stratified by cell type, were taken from mine (120 cells, 4 "
         "genes, 4 cell types).",
         "into 80 % training, 10 % validation and 10 % test cells",
         "repeated 5 times",

@@ -2,6 +2,7 @@ import gzip
 import os
 from pathlib import Path
 
+import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from latentcell.config.settings import PcaSettings
+from latentcell.data import pieces
 from latentcell.represent.pca import (
     GRAM_LIMIT,
     fit_pca,
@@ -19,8 +21,9 @@ from latentcell.represent.pca import (
     variance_table,
 )
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import read_cells
 
-SOLVERS = ["gram", "lanczos"]
+SOLVERS = ["gram", "lanczos", "genes"]
 
 
 def make_counts(cells=80, genes=60, seed=0):
@@ -256,3 +259,21 @@ def test_held_out_variance_is_that_of_scikit_learn():
     assert found.sum() < own.sum()
     nothing = sp.csr_matrix((1, 30))
     assert held_out_variance(nothing, pca.components, pca.mean * 0, pca.scale).tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_cells_that_stay_in_their_file_are_read_by_pieces(solver, tmp_path, monkeypatch):
+    counts = make_counts().astype(np.float32)
+    whole = fit_pca(counts[10:], split_of(counts[10:]), 5, settings(), solver=solver)
+    scores = whole.transform(counts)
+    ad.AnnData(counts).write_h5ad(tmp_path / "cells.h5ad")
+    there = read_cells(tmp_path / "cells.h5ad", 10).X
+    assert not sp.issparse(there)
+    assert sp.issparse(read_cells(tmp_path / "cells.h5ad", counts.nnz).X)
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    training = pieces.gathered(there, np.arange(10, 80))
+    assert (training != counts[10:]).nnz == 0
+    again = fit_pca(training, split_of(training), 5, settings(), solver=solver)
+    for name, array in again.arrays().items():
+        np.testing.assert_array_equal(array, whole.arrays()[name])
+    np.testing.assert_array_equal(again.transform(there), scores)

@@ -24,6 +24,7 @@ rule finish_cells:
         **needs("finish_cells"),
     params:
         others=settings.latents.model_dump() != type(settings.latents)().model_dump(),
+        tsne=RUNS.section("tsne"),
         code=code_of("finish_cells.py"),
     script:
         "../scripts/finish_cells.py"

@@ -7,9 +7,11 @@ import anndata as ad
 from latentcell.config.fitting import Options
 from latentcell.config.methods import representation
 from latentcell.config.names import replicate_seed
+from latentcell.data.pieces import MANY
 from latentcell.grid.experts import write_consensus
 from latentcell.grid.representing import aligned, first_columns, write_representation
 from latentcell.grid.unlabelled import further_counts
+from latentcell.runtime.io import read_cells
 from latentcell.runtime.job import job
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
@@ -29,7 +31,8 @@ with job(snakemake, threads=1):
     def make():
         """Fit and write the representation, or combine the results of its experts."""
         inputs = snakemake.input
-        cells = ad.read_h5ad(inputs.cells)
+        most = MANY if learnt.streams and not inputs.unlabelled else None
+        cells = read_cells(inputs.cells, most)
         if method.combines:
             write_consensus(files, cells, method, inputs.experts, inputs.costs)
             return

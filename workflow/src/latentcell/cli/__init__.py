@@ -25,17 +25,19 @@ from latentcell.runtime.errors import InputError
 COMMANDS = ("run", "check", "train", "annotate", "report", "verify", "bench")
 
 _EPILOG = """\
-from a file to annotated cells:
-  latentcell check reference.h5ad                      its content and its problems
+annotate cells:
+  latentcell check reference.h5ad                      list its content and its problems
   latentcell annotate reference.h5ad query.h5ad -o typed.h5ad
 
-from a file to tables, figures and a report:
+benchmark representations on your cells:
   latentcell check mine.h5ad --write-config mine.yaml
   latentcell run mine.yaml --estimate                  show the estimated time
-  latentcell run mine.yaml                             in a clone of the repository
+  latentcell run mine.yaml                             make tables, figures and a report
 
-exit status: 0 done, 1 a file or value that cannot be used (the message says which),
-2 a command that cannot be understood.
+`run`, `report` and `bench` need a clone of the repository.
+
+exit status: 0 on success, 1 if a file or value cannot be used (the message names it),
+2 if the command line is wrong.
 """
 
 
@@ -51,8 +53,8 @@ def parser() -> argparse.ArgumentParser:
     formatter = argparse.RawDescriptionHelpFormatter
     whole = _Parser(
         prog="latentcell",
-        description="Does a learnt latent improve the classification of single cells? Run the "
-        "workflow that tests it, inspect files of cells, and annotate cells by a reference.",
+        description="Measure whether a learnt latent improves cell-type classification, inspect\n"
+        "files of cells, and annotate cells from a labelled reference.",
         epilog=_EPILOG,
         formatter_class=formatter,
     )
@@ -94,11 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename or f"{_command(given)}: its output or a file"
         print(
             f"latentcell: {where}: expected to read or write it, found: {error.strerror or error}: "
-            "check name, permissions and disk space",
+            "check the name, the permissions and the disk space",
             file=sys.stderr,
         )
     except KeyboardInterrupt:
-        print("latentcell: stopped; no unfinished file is left under a final name", file=sys.stderr)
+        print("latentcell: stopped; no output file is incomplete", file=sys.stderr)
         return 130
     except Exception:
         _report_bug(given)
@@ -113,7 +115,7 @@ def _accept_any_script() -> None:
 
 
 def _nobody_reads() -> int:
-    """End without a word where the reader of the output, such as ``head``, has ended."""
+    """End silently if the reader of the output, such as ``head``, has ended."""
     with suppress(OSError, ValueError, io.UnsupportedOperation):
         # Python flushes the output once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -121,7 +123,7 @@ def _nobody_reads() -> int:
 
 
 def _refuse_bytes(arguments: Sequence[str]) -> None:
-    """Refuse names that are no text, which no configuration or report can hold."""
+    """Refuse names that are not UTF-8; no configuration or report can hold them."""
     for name in map(str, arguments):
         if any("\udc80" <= character <= "\udcff" for character in name):
             raise InputError(
@@ -134,7 +136,7 @@ def _command(arguments: Sequence[str]) -> str:
 
 
 def _report_bug(arguments: Sequence[str]) -> None:
-    """Store the traceback of an error that nobody foresaw, and say where."""
+    """Store the traceback of an unexpected error, and print its path."""
     error = sys.exc_info()[1]
     command = _command(arguments)
     text = f"{command}\nlatentcell {__version__}, Python {sys.version}\n\n{traceback.format_exc()}"

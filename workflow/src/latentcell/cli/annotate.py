@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from latentcell.annotate.annotator import Annotator
     from latentcell.annotate.files import Query
 
-SUMMARY = "annotate the cells of a file by a labelled reference or a bundle"
+SUMMARY = "annotate the cells of a file from a labelled reference or a bundle"
 DESCRIPTION = """\
-Annotate the cells of a file by a labelled reference, or by a bundle of `latentcell train`.
+Annotate the cells of a file from a labelled reference, or from a bundle of `latentcell train`.
 
-The classifier is chosen on the reference. Each cell gets its likeliest type with a calibrated
-probability and the second likeliest type. Cells below a threshold chosen on validation cells are
-`unassigned`, and cells whose counts a GMVAE of the reference does not explain are flagged as
-`novel`. Genes are matched by identifier or symbol.
+The classifier is chosen on the reference. Each cell gets its most probable type with a calibrated
+probability, and the runner-up. Cells below a threshold chosen on validation cells are `unassigned`.
+Cells unlike those of the reference are flagged as `novel`. Genes are matched by identifier or
+symbol.
 """
 EPILOG = """\
 examples:
@@ -36,11 +36,11 @@ examples:
   latentcell annotate reference.h5ad query.h5ad --labels cell_type --query-layer counts
   latentcell annotate --bundle model/ query.h5ad -o typed.h5ad
   latentcell annotate --bundle model/ query.h5ad --exclude-types "CD34+" Dendritic
-  latentcell annotate reference.h5ad query.h5ad --bundle model/       and save the annotator
+  latentcell annotate reference.h5ad query.h5ad --bundle model/       also saves the annotator
   latentcell annotate reference.h5ad query.h5ad --align               of another batch or study
 
-typed.csv, a row for each cell, typed.json, the report, and typed.html, a page of it, are written
-beside typed.h5ad.
+Files written beside typed.h5ad: typed.csv (one row per cell), typed.json (the report) and
+typed.html (the report as a page).
 """
 
 
@@ -56,27 +56,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files",
         nargs="+",
         metavar="FILE",
-        help="the reference and the query; the query alone with an existing bundle",
+        help="the reference and the query, or the query alone with an existing bundle",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=Path,
         metavar="FILE",
-        help="the result, an .h5ad file (default: the query's name with .typed.h5ad)",
+        help="result, an .h5ad file (default: the query's name with .typed.h5ad)",
     )
     parser.add_argument(
         "--bundle",
         metavar="FOLDER",
-        help="folder of the annotator: read if the query is the only file, otherwise written",
+        help="folder of the annotator: read if only the query is given, otherwise written",
     )
     add_file_options(parser, "query", "query-", labels=False)
     parser.add_argument(
         "--threads",
         type=positive,
         metavar="N",
-        help="pieces of the query that are processed at a time; does not change results (default: "
-        "all cores)",
+        help="number of threads; the results do not depend on it (default: all cores)",
     )
     parser.add_argument(
         "--types",
@@ -84,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="TYPE",
-        help="types of the reference to which the cells are restricted, after the files",
+        help="predict only these types of the reference; give this option after the files",
     )
     parser.add_argument(
         "--exclude-types",
@@ -92,15 +91,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="TYPE",
-        help="types of the reference that no cell gets, after the files",
+        help="never predict these types of the reference; give this option after the files",
     )
     parser.add_argument(
         "--known-types",
         metavar="COLUMN",
-        help="column of the query with types that are kept where it has any",
+        help="column of the query with known types, which are kept",
     )
     parser.add_argument(
-        "--no-page", action="store_true", help="write no .html page, which takes some seconds"
+        "--no-page", action="store_true", help="skip the .html page, which takes some seconds"
     )
     add_force_option(parser)
     add_reference_options(parser)

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 SUMMARY = "inspect a file of cells and write a configuration for it"
 DESCRIPTION = """\
-Inspect a file of cells: place of the counts, candidate columns of cell types and batches, names of
-genes, problems, and estimated time of a run. The output ends with a configuration.
+Inspect a file of cells. Reports the location of the counts, candidate columns of cell types and
+batches, gene names, problems, and an estimated run time. The output ends with a configuration.
 """
 EPILOG = """\
 examples:
   latentcell check mine.h5ad
   latentcell check mine.h5ad --labels leiden --write-config mine.yaml
   latentcell check filtered_feature_bc_matrix/ --labels-file types.csv
-  make run CONFIG=mine.yaml            tables, figures and a report, in a clone of the repository
+  make run CONFIG=mine.yaml            make tables, figures and a report (in a clone)
 
-exit status: 1 where the file cannot be used as it is.
+exit status: 0 if the file can be used, 1 if not.
 """
 # Number of types that are listed with their numbers of cells.
 _SHOWN = 15
@@ -37,14 +37,14 @@ _SHOWN = 15
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the subcommand."""
-    parser.add_argument("file", help="an .h5ad, 10x, Loom or text file, or a 10x folder")
-    parser.add_argument("--labels", metavar="COLUMN", help="the column of the cell types")
+    parser.add_argument("file", help=".h5ad, 10x, Loom or text file, or 10x folder")
+    parser.add_argument("--labels", metavar="COLUMN", help="column of the cell types")
     add_file_options(parser)
     parser.add_argument(
         "--write-config",
         type=Path,
         metavar="FILE",
-        help="write the configuration to this YAML file as well as to the terminal",
+        help="also write the configuration to this YAML file",
     )
     add_force_option(parser)
 

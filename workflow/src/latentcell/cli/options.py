@@ -37,7 +37,7 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--labels",
         metavar="COLUMN",
-        help="column of the reference with the cell types (default: the one plainly meant)",
+        help="column of the reference with the cell types (default: detected)",
     )
     add_file_options(parser, "reference")
     parser.add_argument(
@@ -52,7 +52,7 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-density",
         action="store_true",
-        help="leave out the GMVAE that flags cells of unknown types: seconds instead of minutes",
+        help="skip the GMVAE that flags cells of unknown types: seconds instead of minutes",
     )
     parser.add_argument(
         "--fast",
@@ -77,39 +77,39 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
 def add_file_options(
     parser: argparse.ArgumentParser, what: str = "", prefix: str = "", *, labels: bool = True
 ) -> None:
-    """Add the options that say how a file of cells is read, for a file that is a `what`."""
+    """Add the options for reading a file of cells; `what` names the file in the help."""
     of = f" of the {what}" if what else ""
     parser.add_argument(
         f"--{prefix}layer",
         metavar="NAME",
-        help=f"counts{of}: a layer, raw or X (default: detected)",
+        help=f"matrix of counts{of}: a layer, raw or X (default: detected)",
     )
     parser.add_argument(
         f"--{prefix}format",
         choices=FORMATS,
         metavar="FORMAT",
-        help=f"format{of}: {', '.join(FORMATS)} (default: by its name and content)",
+        help=f"format{of}: {', '.join(FORMATS)} (default: detected)",
     )
     parser.add_argument(
         f"--{prefix}orientation",
         choices=ORIENTATIONS,
         metavar="ROWS-BY-COLUMNS",
-        help=f"rows and columns{of}, a table or matrix.mtx: {' or '.join(ORIENTATIONS)} (default: "
-        "by the names)",
+        help=f"orientation{of}, if a table or matrix.mtx: {' or '.join(ORIENTATIONS)} (default: "
+        "detected)",
     )
     parser.add_argument(
-        f"--{prefix}genome", metavar="NAME", help=f"genome{of}, for a matrix of several"
+        f"--{prefix}genome", metavar="NAME", help=f"genome{of}, if the file has several"
     )
     if labels:
         parser.add_argument(
             "--labels-file",
             metavar="FILE",
-            help=f"CSV or TSV file of barcodes and cell types{of}, for a file without types",
+            help=f"CSV or TSV file of barcodes and cell types{of}, if its file has no types",
         )
 
 
 def file_settings(path: str, options: argparse.Namespace, prefix: str = "") -> "DatasetSettings":
-    """Return the settings with which a file is read; raises `InputError` if there is none."""
+    """Return the settings to read a file with; raises `InputError` if there is no such file."""
     from latentcell.annotate.files import file_settings as named
 
     if "://" in path:
@@ -143,7 +143,7 @@ def require_place(path: Path) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Add the configuration of a run and its number of cores."""
     parser.add_argument(
-        "config", nargs="?", help="a configuration (default: config/config.yaml of the clone)"
+        "config", nargs="?", help="configuration file (default: config/config.yaml of the clone)"
     )
     parser.add_argument(
         "--cores", type=positive, metavar="N", help="number of cores (default: all)"
@@ -164,7 +164,7 @@ def refuse_absent(files: list[str]) -> None:
 
 def add_force_option(parser: argparse.ArgumentParser) -> None:
     """Add the option to overwrite existing files."""
-    parser.add_argument("--force", action="store_true", help="overwrite files that exist already")
+    parser.add_argument("--force", action="store_true", help="overwrite existing files")
 
 
 def refuse_existing_file(

@@ -4,10 +4,10 @@ import argparse
 
 from latentcell.cli.options import add_run_options
 
-SUMMARY = "update the answer and the report of a run"
+SUMMARY = "update answer.html and report.html of a run"
 DESCRIPTION = """\
-Update answer.html, the interactive page, and report.html, tables and figures with captions, of a
-run. Missing results are computed first; see latentcell run --estimate.
+Update the pages of a run: answer.html is interactive, report.html holds tables and figures with
+captions. Computes missing results first; see latentcell run --estimate.
 """
 EPILOG = """\
 examples:

@@ -6,15 +6,15 @@ from latentcell.cli.options import add_run_options
 
 SUMMARY = "run the workflow with a configuration, or estimate its time"
 DESCRIPTION = """\
-Run the workflow with a configuration. Tables, figures, the answer and the report are written to
-results/ of the clone. Results that are up to date are kept; a stopped run continues.
+Run the workflow with a configuration. Writes tables, figures, answer.html and report.html to
+results/ of the clone. Keeps results that are up to date, and resumes a stopped run.
 """
 EPILOG = """\
 examples:
-  latentcell run                                      the default: 700 cells, minutes
-  latentcell run config/study-deposit.yaml --estimate show the estimated time and run nothing
+  latentcell run                                      run the default: 700 cells, minutes
+  latentcell run config/study-deposit.yaml --estimate print the estimated time and run nothing
   latentcell run mine.yaml --cores 4
-  latentcell run mine.yaml --target tables --dry-run  show the jobs and run nothing
+  latentcell run mine.yaml --target tables --dry-run  list the jobs and run nothing
 
 exit status: 1 if a job failed (its log is named) or the configuration cannot be used.
 """
@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="tables, figures, answer, report, annotate, study, or a file; may be repeated",
+        help="tables, figures, answer, report, annotate, study, or a file; repeat it for several",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show the jobs and run nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list the jobs and run nothing")
     parser.add_argument(
         "--estimate",
         action="store_true",
-        help="show the estimated time of each step, an upper bound, and run nothing",
+        help="print an upper bound of the time of each step and run nothing",
     )
 
 

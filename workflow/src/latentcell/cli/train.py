@@ -16,7 +16,7 @@ DESCRIPTION = """\
 Train an annotator on a labelled reference and save it as a bundle: a folder of safetensors, CSV and
 JSON that annotates cells without the reference.
 
-Of the cells of each type, 80 % are for training, 10 % for validation and 10 % for test.
+80 % of the cells of each type are for training, 10 % for validation and 10 % for the test.
 """
 EPILOG = """\
 examples:

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from latentcell.config.datasets import NAME_PATTERN
 
-SUMMARY = "list the files of a run that changed since they were written, and move them aside"
+SUMMARY = "list the changed result files of a run, or move them aside"
 DESCRIPTION = """\
-List every file of a run that differs from its SHA-256 in results/<run>/checksums/. With --repair
-these files are moved to results/<run>/changed/, where earlier ones are not overwritten, and the
-command that computes them again is printed.
+List every file of a run that differs from its SHA-256 in results/<run>/checksums/. With --repair,
+move these files to results/<run>/changed/ without overwriting earlier ones, and print the command
+that computes them again.
 """
 EPILOG = """\
 examples:
-  latentcell verify                          run of the default configuration
+  latentcell verify                          check the default run
   latentcell verify mine.yaml
-  latentcell verify sample --repair          run by its name
+  latentcell verify sample --repair          move the changed files of the run "sample"
 
 exit status: 1 if changed files remain, 0 if there are none or all were moved aside.
 """
@@ -31,11 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_or_config",
         nargs="?",
         metavar="CONFIG_OR_RUN",
-        help="a configuration or the name of a run (default: config/config.yaml of the clone)",
+        help="configuration file or name of a run (default: config/config.yaml of the clone)",
     )
-    parser.add_argument(
-        "--repair", action="store_true", help="move the files aside, to be computed again"
-    )
+    parser.add_argument("--repair", action="store_true", help="move the changed files aside")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -58,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.repair:
         print(f"next        {_remake(root, config, list(moved))}")
     else:
-        print("next        latentcell verify --repair moves them aside, to be computed again")
+        print("next        latentcell verify --repair moves them aside for a new computation")
     return int(bool(moved) and not options.repair)
 
 

@@ -9,6 +9,7 @@
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``UNLABELLED`` (a representation): whether it also learns from cells without types.
+- ``STREAMS`` (a representation): whether its transform takes cells that stay in their file.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
 - ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
@@ -37,7 +38,7 @@ _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
 _CONSTANTS = (
     *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
-    *("COMBINES", "UNLABELLED"),
+    *("COMBINES", "UNLABELLED", "STREAMS"),
 )
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
@@ -73,6 +74,8 @@ class Method:
         The only data sets that a representation serves; empty for all.
     unlabelled
         Whether a representation also learns from cells without types.
+    streams
+        Whether the transform of a representation takes AnnData's CSRDataset.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """
@@ -89,6 +92,7 @@ class Method:
     reference: str | None = None
     datasets: tuple[str, ...] = ()
     unlabelled: bool = False
+    streams: bool = False
     combines: bool = False
 
     def learns_from(self, options: Any) -> str:
@@ -206,6 +210,7 @@ def _find(stage: Stage, name: str) -> Method:
         reference=constants.get("REFERENCE"),
         datasets=tuple(constants.get("DATASETS", ())),
         unlabelled=constants.get("UNLABELLED", False),
+        streams=constants.get("STREAMS", False),
         combines=combines,
     )
 

@@ -1,0 +1,1 @@
+"""Measures of predictions and representations, clusters, choice of models, and statistics."""

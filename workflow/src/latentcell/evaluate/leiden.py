@@ -1,4 +1,4 @@
-"""Leiden clusters of cells (Traag et al. 2019), by scanpy and igraph."""
+"""Nearest-neighbour graphs and Leiden clusters (Traag et al. 2019), by scanpy and igraph."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,40 @@ from numpy.typing import NDArray
 NEIGHBOURS = 15
 # Resolutions of scIB.
 RESOLUTIONS = tuple(round(0.1 * step, 1) for step in range(1, 21))
+
+
+def neighbour_graph(
+    points: NDArray[Any], seed: int, *, neighbours: int = NEIGHBOURS, exact: bool = True
+) -> ad.AnnData:
+    """Build scanpy's graph of nearest neighbours.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, d)
+        Features of 2 or more cells.
+    seed : int
+        Seed of the approximate search.
+    neighbours : int
+        Number of neighbours; fewer for fewer cells.
+    exact : bool
+        Whether neighbours are exact, which takes quadratic time, or those of scanpy's default.
+
+    Returns
+    -------
+    AnnData
+        `points` as X, with ``uns["neighbors"]`` and ``obsp``.
+    """
+    import scanpy as sc
+
+    graph = ad.AnnData(points)
+    sc.pp.neighbors(
+        graph,
+        n_neighbors=min(neighbours, len(points) - 1),
+        use_rep="X",
+        random_state=seed,
+        **({"transformer": "sklearn"} if exact else {}),
+    )
+    return graph
 
 
 def leiden_clusters(
@@ -41,14 +75,7 @@ def leiden_clusters(
     """
     import scanpy as sc
 
-    graph = ad.AnnData(points)
-    sc.pp.neighbors(
-        graph,
-        n_neighbors=min(neighbours, len(points) - 1),
-        use_rep="X",
-        random_state=seed,
-        **({"transformer": "sklearn"} if exact else {}),
-    )
+    graph = neighbour_graph(points, seed, neighbours=neighbours, exact=exact)
     for resolution in resolutions:
         sc.tl.leiden(
             graph,

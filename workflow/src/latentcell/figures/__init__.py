@@ -1,0 +1,1 @@
+"""Figures: the catalogue, drawing functions, maps of cells and one style."""

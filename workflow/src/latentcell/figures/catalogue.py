@@ -344,7 +344,7 @@ FIGURES: dict[str, FigureEntry] = {
         "Differences in accuracy, balanced accuracy and macro-F1 on test cells between each "
         "representation and the baselines, under the same classifier: means with 95 % intervals "
         "over replicates. The grey band is the region of practical equivalence. Classifiers beyond "
-        "40 rows are in the table alone.",
+        "40 rows are only in the table.",
         "comparison.contrast_figure",
         lambda *_: ["tables/contrasts.csv"],
         has_contrasts,
@@ -352,13 +352,13 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "latent_quality": _of_table(
         "latents",
-        "Quality of representations beside accuracy",
+        "Quality of representations and accuracy",
         "leaderboard.latent_quality",
         category="Figures",
         caption="Agreement of Leiden clusters with the types (NMI, ARI) of each dense "
         "representation, on all cells and on test cells alone, and test accuracy of a classifier "
-        "on it, with 95 % intervals over replicates. Representations are in the order of their "
-        "NMI on all cells; their order by accuracy can be another.",
+        "on it, with 95 % intervals over replicates. Representations are sorted by NMI on all "
+        "cells; the order by accuracy can differ.",
     ),
     "protocols": _of_table(
         "protocols",
@@ -376,7 +376,7 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "learning_curve": _of_table(
         "learning_curve",
-        "Accuracy by the number of training cells",
+        "Accuracy by number of training cells",
         "comparison.learning_curve_figure",
     ),
     "ablations": _of_table(
@@ -391,7 +391,7 @@ FIGURES: dict[str, FigureEntry] = {
     ),
     "few_labels": _of_table(
         "few_labels",
-        "Accuracy by the number of labels",
+        "Accuracy by number of labels",
         "few_labels.few_labels_figure",
     ),
     "table5_deposit": FigureEntry(

@@ -1,4 +1,4 @@
-"""Two-dimensional maps (tSNE) and k-means clusters of a representation."""
+"""Two-dimensional maps (tSNE, UMAP) and k-means clusters of a representation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
     """
     dense = np.ascontiguousarray(features, dtype=np.float64)
     cells = len(dense)
-    if cells < 5 or not np.ptp(dense, axis=0).any():
-        return np.pad(dense[:, :2], ((0, 0), (0, max(0, 2 - dense.shape[1]))))
+    if _is_trivial(dense):
+        return _first_two(dense)
     from openTSNE import TSNE
 
     embedding = TSNE(
@@ -36,6 +36,43 @@ def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
         n_jobs=1,
     ).fit(dense)
     return np.asarray(embedding, dtype=np.float64)
+
+
+def umap(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
+    """Compute a reproducible UMAP map of cells (McInnes, Healy and Melville 2018), by scanpy.
+
+    Parameters
+    ----------
+    features : array (n, d)
+        Representation, one row per cell.
+    settings : TsneSettings
+        Seed.
+
+    Returns
+    -------
+    array (n, 2)
+        Coordinates. For fewer than five cells, or identical cells, the first two features.
+    """
+    dense = np.ascontiguousarray(features, dtype=np.float32)
+    if _is_trivial(dense):
+        return _first_two(dense.astype(np.float64))
+    import scanpy as sc
+
+    from latentcell.evaluate.leiden import neighbour_graph
+
+    graph = neighbour_graph(dense, settings.seed)
+    sc.tl.umap(graph, random_state=settings.seed)
+    return np.asarray(graph.obsm["X_umap"], dtype=np.float64)
+
+
+def _is_trivial(dense: Floats) -> bool:
+    """Whether there are fewer than five cells, or identical cells."""
+    return len(dense) < 5 or not np.ptp(dense, axis=0).any()
+
+
+def _first_two(dense: NDArray[np.float64]) -> NDArray[np.float64]:
+    """First two features; zeros for a missing second one."""
+    return np.pad(dense[:, :2], ((0, 0), (0, max(0, 2 - dense.shape[1]))))
 
 
 def kmeans(features: Floats, clusters: int, seed: int) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from latentcell.config.fitting import Codes, Features, Labelled
 from latentcell.config.settings import LabelSettings
+from latentcell.data.pieces import gathered
 from latentcell.models.labels import labelled_cells
 
 Mask = NDArray[np.bool_]
@@ -77,7 +78,7 @@ def labelled(
     rows = np.flatnonzero(wanted if shown is None else wanted & shown)
     types = np.asarray(cells.obs["cell_type"].cat.categories, str)[known]
     numbers = np.searchsorted(known, codes[rows]).astype(np.int64)
-    return Labelled(features[rows], numbers, tuple(map(str, types)))
+    return Labelled(gathered(features, rows), numbers, tuple(map(str, types)))
 
 
 def _codes(cells: ad.AnnData) -> Codes:

@@ -93,7 +93,11 @@ class Demands:
     def _subsample(self, wildcards: Any, threads: int) -> Demand:
         return resources.drawing(self._size_of(wildcards.dataset), self._subset(wildcards))
 
-    _finish_cells = _subsample
+    def _finish_cells(self, wildcards: Any, threads: int) -> Demand:
+        # UMAP maps need no more than tSNE maps.
+        drawn, mapped = self._subsample(wildcards, threads), self._map_cells(wildcards, threads)
+        maps = len(self._main.models()) + 1
+        return Demand(max(drawn.mb, mapped.mb), drawn.seconds + maps * mapped.seconds)
 
     def _train_vae(self, wildcards: Any, threads: int) -> Demand:
         if self.is_pooled(wildcards):

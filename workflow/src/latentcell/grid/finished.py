@@ -28,7 +28,7 @@ def finish_cells(
         Features (n x d). Dense features are stored in ``obsm["X_<name>"]``, clusters in
         ``obs["cluster_<name>"]``.
     maps : mapping of name to DataFrame
-        Columns x and y by barcode, stored in ``obsm["X_tsne_<name>"]``.
+        Columns x and y by barcode, stored in ``obsm["X_<name>"]``, such as ``X_tsne_pca-k50``.
     predictions : mapping of name to DataFrame
         Columns predicted and probability by barcode, stored in ``obs["predicted_<name>"]`` and
         ``obs["probability_<name>"]``.
@@ -59,7 +59,7 @@ def finish_cells(
             finished.obs[f"cluster_{name}"] = pd.Categorical(clusters)
     for name, points in maps.items():
         _require_these_cells(name, points.index, cells, others)
-        finished.obsm[f"X_tsne_{name}"] = points[["x", "y"]].reindex(names).to_numpy(np.float32)
+        finished.obsm[f"X_{name}"] = points[["x", "y"]].reindex(names).to_numpy(np.float32)
     types = cells.obs["cell_type"].cat.categories
     for name, table in predictions.items():
         _require_these_cells(name, table.index, cells, others)

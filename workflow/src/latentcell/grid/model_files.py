@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
+from latentcell.data.pieces import MANY, gathered, pieces
 from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
@@ -20,7 +21,7 @@ from latentcell.models.training import Trained, save_arguments, train
 from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import write_csv, write_h5ad, write_json
+from latentcell.runtime.io import read_cells, write_csv, write_h5ad, write_json
 
 
 def write_model(
@@ -47,8 +48,9 @@ def write_model(
         Digest of everything that the files depend on: a checkpoint of another is left alone.
     """
     model, history, features, metrics, cost = files
-    cells = ad.read_h5ad(sources[0])
-    further = further_counts(cells, sources[1:])
+    alone = len(sources) == 1
+    cells = read_cells(sources[0], MANY) if alone else ad.read_h5ad(sources[0])
+    further = None if alone else further_counts(cells, sources[1:])
     checkpoint = CheckpointStore(model.with_name("checkpoint.safetensors"), identity)
     trained, spent = measured(
         lambda: train_model(
@@ -57,12 +59,14 @@ def write_model(
             folder=model.with_name("counts"),
         )
     )
-    evaluation = trained.evaluate(cells.X, batches(cells))
+    folder = model.with_name("evaluated-counts")
+    evaluation = trained.evaluate(cells.X, batches(cells), folder)
     latents = latent_table(cells, trained, evaluation)
     save(model, *save_arguments(trained))
     write_csv(history, pd.DataFrame(trained.history))
-    count_sums = np.asarray(cells.X.sum(1), np.float64).ravel()
-    write_json(metrics, describe_model(name, trained, evaluation, latents, count_sums))
+    sums = [np.asarray(piece.sum(1), np.float64).ravel() for piece in pieces(cells.X)]
+    measures = describe_model(name, trained, evaluation, latents, np.concatenate(sums))
+    write_json(metrics, measures)
     table = type_table(latents, trained, evaluation) if name.sees_types else latents
     write_h5ad(features, table)
     write_json(cost, asdict(spent))
@@ -158,8 +162,15 @@ def training_arguments(
         "settings": settings,
         "batch": batches(cells),
         "cell_types": types,
-        "genes": chosen_genes(counts[split == "training"], settings.variable_genes),
+        "genes": _variable(counts, np.flatnonzero(split == "training"), settings),
     }
+
+
+def _variable(counts: Any, rows: np.ndarray, settings: VaeSettings) -> Any:
+    """Genes that may have weights, from training cells; None: all."""
+    if settings.variable_genes is None:
+        return None
+    return chosen_genes(gathered(counts, rows), settings.variable_genes)
 
 
 def batches(cells: ad.AnnData) -> Any:

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from latentcell.config.fitting import Counts, Features, Labelled, Learnt, Options, Transform
 from latentcell.config.methods import Method
+from latentcell.data.pieces import gathered
 from latentcell.grid.cells import labelled
 from latentcell.represent.pca import held_out_variance
 from latentcell.runtime.cost import Cost, measured
@@ -91,7 +92,7 @@ def _explained(cells: ad.AnnData, transform: Learnt) -> dict[str, Any]:
     arrays = transform.arrays
     found = {"explained_variance_ratio": arrays["explained_variance_ratio"]}
     if {"components", "mean", "scale"} <= set(arrays):
-        test = cells.X[np.flatnonzero(cells.obs["split"] == "test")]
+        test = gathered(cells.X, np.flatnonzero(cells.obs["split"] == "test"))
         parts = (arrays[name] for name in ("components", "mean", "scale"))
         found["held_out_variance_ratio"] = held_out_variance(test, *parts)
     return found
@@ -123,7 +124,8 @@ def first_columns(path: str | Path, size: int) -> None:
 def _cells_to_learn_from(cells: ad.AnnData, which: str) -> Labelled:
     if which == "training":
         return labelled(cells, cells.X, "training")
-    return Labelled(cells.X, cells.obs["cell_type"].cat.codes.to_numpy(np.int64))
+    features = gathered(cells.X, np.arange(cells.n_obs))
+    return Labelled(features, cells.obs["cell_type"].cat.codes.to_numpy(np.int64))
 
 
 def _joined(training: Labelled, further: Counts | None) -> Labelled:

@@ -9,10 +9,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from latentcell.data.pieces import PIECE
 from latentcell.models.packed import PackedCounts
-
-# Cells that are converted at a time.
-PIECE = 20_000
 
 
 @dataclass(frozen=True)

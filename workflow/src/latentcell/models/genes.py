@@ -38,16 +38,28 @@ class GeneModel:
         rare_below: int = 1,
         chosen: np.ndarray | None = None,
     ) -> "GeneModel":
-        """Learn the means, and the genes to model, from training cells (n, G).
+        """Learn from training cells (n, G); see `of_totals`."""
+        total = np.asarray(training.sum(0), dtype=np.float64).ravel()
+        return cls.of_totals(total, training.shape[0], closed_form, rare_below, chosen)
+
+    @classmethod
+    def of_totals(
+        cls,
+        total: np.ndarray,
+        cells: int,
+        closed_form: bool,
+        rare_below: int = 1,
+        chosen: np.ndarray | None = None,
+    ) -> "GeneModel":
+        """Learn the means, and the genes to model, from the sums of training cells' counts, (G,).
 
         The closed form leaves out genes with fewer than `rare_below` counts in all training
         cells; at 1 these are the genes never seen. Only `chosen` genes, bool of shape (G,), are
         modelled.
         """
-        total = np.asarray(training.sum(0), dtype=np.float64).ravel()
         seen = total > 0
-        mean = np.where(seen, total, 0.0) / training.shape[0]
-        mean[~seen] = unseen_mean(total, training.shape[0])
+        mean = np.where(seen, total, 0.0) / cells
+        mean[~seen] = unseen_mean(total, cells)
         modelled = total >= rare_below if closed_form else np.ones_like(seen)
         if chosen is not None:
             modelled &= chosen

@@ -10,7 +10,8 @@ import scipy.sparse as sp
 import torch
 
 from latentcell.config.settings import VaeSettings
-from latentcell.models.counts import PIECE, CountMatrix, canonical
+from latentcell.data.pieces import pieces
+from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.genes import GeneModel
 from latentcell.models.likelihoods import Likelihood
 from latentcell.models.packed import PackedCounts
@@ -42,24 +43,40 @@ class Inputs:
     @classmethod
     def learn(
         cls,
-        training: sp.csr_matrix,
+        matrix: sp.csr_matrix,
         settings: VaeSettings,
         batch: np.ndarray | None,
         genes: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
     ) -> "Inputs":
-        """Learn from training cells (n, G) and, for batch correction, their batches (n,).
+        """Learn from training cells and, for batch correction, their batches.
 
-        Only the given genes (bool, shape (G,)) may have weights.
+        Parameters
+        ----------
+        matrix : CSR matrix or AnnData's CSRDataset, shape (n, G)
+        settings : VaeSettings
+        batch : ndarray, optional
+            Batch of each training cell.
+        genes : ndarray of bool, shape (G,), optional
+            Genes that may have weights; by default all.
+        rows : ndarray of int64, optional
+            Row numbers of the training cells, ascending; by default all.
         """
         batches: tuple[str, ...] = ()
         if settings.batch_correction:
             if batch is None:
                 raise InputError("vae.batch_correction: expected the cells' batches, found none")
             batches = tuple(np.unique(batch).tolist())
-        largest = float(training.sum(1).max()) if settings.count_sum_feature else None
+        total, cells, largest = np.zeros(matrix.shape[1]), 0, -np.inf
+        for piece in pieces(matrix, rows):
+            total += np.asarray(piece.sum(0), np.float64).ravel()
+            cells += piece.shape[0]
+            if settings.count_sum_feature:
+                largest = max(largest, float(piece.sum(1).max()))
         closed_form = settings.unexpressed_genes == "closed-form"
-        model = GeneModel.learn(training, closed_form, settings.rare_below, genes)
-        return cls(model, settings.encoder_input, batches, largest)
+        model = GeneModel.of_totals(total, cells, closed_form, settings.rare_below, genes)
+        sums = largest if settings.count_sum_feature else None
+        return cls(model, settings.encoder_input, batches, sums)
 
     @property
     def covariates(self) -> int:
@@ -82,14 +99,13 @@ class Inputs:
         """
         constants, sums = [], []
 
-        def pieces() -> Iterator[sp.csr_matrix]:
-            for first in range(0, matrix.shape[0], PIECE):
-                piece = canonical(matrix[first : first + PIECE])
+        def converted() -> Iterator[sp.csr_matrix]:
+            for piece in map(canonical, pieces(matrix)):
                 constants.append(self.genes.constant(piece, likelihood))
                 sums.append(np.asarray(piece.sum(1), dtype=np.float64).ravel())
                 yield piece[:, self.genes.modelled]
 
-        packed = PackedCounts.pack(pieces(), int(self.genes.modelled.sum()), folder)
+        packed = PackedCounts.pack(converted(), int(self.genes.modelled.sum()), folder)
         totals = np.concatenate(sums)
         return CountMatrix(
             packed,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
+from latentcell.data.pieces import MANY, stored
 from latentcell.models.checkpoint import CheckpointStore, select
 from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
@@ -30,8 +31,6 @@ from latentcell.models.types import TypeFit, TypeModel, TypeTraining, fit_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import Progress, say
 
-# Non-zero counts from which they are mapped from a folder, where there is one.
-MAPPED = 10_000_000
 # Last learning rate of a schedule as a share of the first.
 LAST_RATE = 0.01
 # Random streams of the evaluation of a split.
@@ -66,19 +65,25 @@ class Trained:
     labelled: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
     type_fit: TypeFit | None = None
 
-    def counts(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> CountMatrix:
-        """Model input of cells (n, G) with their batches (n,)."""
-        decoder = self.model.decoder
+    def counts(
+        self, matrix: sp.csr_matrix, batch: np.ndarray | None = None, folder: Path | None = None
+    ) -> CountMatrix:
+        """Model input of cells (n, G) with their batches (n,); `folder` as in `train`."""
+        bias = self.model.decoder.bias
         return self.inputs.counts(
-            matrix, batch, decoder.likelihood, decoder.bias.device, decoder.bias.dtype
+            *(matrix, batch, self.model.decoder.likelihood, bias.device, bias.dtype),
+            _mapped(matrix, folder),
         )
 
-    def evaluate(self, matrix: sp.csr_matrix, batch: np.ndarray | None = None) -> Evaluation:
+    def evaluate(
+        self, matrix: sp.csr_matrix, batch: np.ndarray | None = None, folder: Path | None = None
+    ) -> Evaluation:
         """Bound and latents of cells (n, G), with every (cell, cluster) pair decoded.
 
-        With types on top of a VAE, ``q_y`` are their probabilities; the bound is the VAE's.
+        With types on top of a VAE, ``q_y`` are their probabilities; the bound is the VAE's. The
+        counts may lie in an AnnData file; `folder` is as in `train`.
         """
-        counts = self.counts(matrix, batch)
+        counts = self.counts(matrix, batch, folder)
         # The stream of epoch 0, so that the result does not depend on the number of epochs.
         stream = _stream(self.seed, 0, 9, counts.device)
         how = _objective(self.settings, threshold=0.0)
@@ -151,7 +156,7 @@ def train(
     Parameters
     ----------
     matrix : CSR matrix of shape (n, G)
-        Counts of all cells of the subset.
+        Counts of all cells of the subset; also AnnData's CSRDataset, which reads from its file.
     split : ndarray of str, shape (n,)
         "training", "validation" or "test"; test cells are not used.
     name : ModelName
@@ -362,7 +367,7 @@ class _Loop:
         self.inputs: Inputs = (
             like.inputs
             if like is not None
-            else Inputs.learn(matrix[self.training], settings, training_batch, genes)
+            else Inputs.learn(matrix, settings, training_batch, genes, self.training)
         )
         shape = _architecture(name, components, settings, self.inputs)
         self.labels: Labels | None = None
@@ -379,8 +384,7 @@ class _Loop:
             like.counts
             if like is not None
             else self.inputs.counts(
-                *(matrix, batch, likelihood, self.device, torch.float32),
-                folder if matrix.nnz >= MAPPED else None,
+                *(matrix, batch, likelihood, self.device, torch.float32, _mapped(matrix, folder)),
             )
         )
         # Saves the memory of wide models' gradients; on a GPU one kernel for all is faster.
@@ -680,6 +684,11 @@ def _architecture(
         covariates=inputs.covariates,
         dropout=DropoutRates(**settings.dropout.model_dump()),
     )
+
+
+def _mapped(matrix: sp.csr_matrix, folder: Path | None) -> Path | None:
+    """Folder from which the counts of many cells are mapped; None for few."""
+    return folder if stored(matrix) >= MANY else None
 
 
 def _objective(settings: VaeSettings, **parts: float) -> Objective:

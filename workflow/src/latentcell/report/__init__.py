@@ -1,0 +1,1 @@
+"""The pages of a run (answer.html) and of an annotation (typed.html)."""

@@ -78,7 +78,7 @@ def _facts(annotator: Annotator, annotation: Annotation) -> list[Fact]:
         Fact(
             "Mean probability",
             _score(report["mean_probability"]),
-            "of the likeliest type, calibrated",
+            "of the most probable type, calibrated",
         ),
         Fact(
             "Accuracy",
@@ -106,11 +106,11 @@ def _types(annotation: Annotation) -> Section:
         columns["By neighbours"] = [int(voted.get(name, 0)) for name in names]
         sentences.append(
             f"{number(found['clusters'])} clusters of neighbours were typed by majority; the "
-            f"result differs from the likeliest type of {number(found['changed'])} cells."
+            f"result differs from the most probable type of {number(found['changed'])} cells."
         )
     if "restricted_to" in annotation.report:
         kept = ", ".join(annotation.report["restricted_to"])
-        sentences.append(f"Only these types were admitted: {kept}.")
+        sentences.append(f"Only these types were predicted: {kept}.")
     if KNOWN in cells:
         known = annotation.report["known"]
         learnt = number(known["of_types_of_reference"])
@@ -133,7 +133,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
         "few counts": "fewer counts than a type needs",
         "few known genes": "counts in other genes than those of the reference",
         "novel": "unlike the cells of the reference",
-        "low probability": f"likeliest type below a probability of {threshold}",
+        "low probability": f"probability of the best type below {threshold}",
     }
     named = {name: count for name, count in report["reasons"].items() if count}
     table = plain_table(
@@ -157,7 +157,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
     if annotator.density is None:
         sentences.append("No model of novel cells was trained (--no-density).")
     sentences += [line.partition(" ")[2].strip() for line in bulk_lines(annotation.report)]
-    return Section("What was not assigned, and why", sentences, tables=[table])
+    return Section("Unassigned cells and reasons", sentences, tables=[table])
 
 
 def _map(annotator: Annotator, annotation: Annotation) -> Section:
@@ -170,7 +170,7 @@ def _map(annotator: Annotator, annotation: Annotation) -> Section:
         charts.append(Chart(f"map-{name}", title, summary, spec))
     sentence = (
         "tSNE of the principal components of both together. Cells of the reference are validation "
-        "cells with their known types, cells of the query have the types that they were given."
+        "cells with their known types; cells of the query have their annotated types."
     )
     return Section("Reference and query on one map", [sentence], charts)
 
@@ -211,21 +211,21 @@ def _reliability(annotator: Annotator) -> Section:
         f"{_score(test['calibration_error_before'])} before the calibration, "
         f"{_score(test['calibration_error_after'])} after it.",
         f"Of the test cells {_percent(test['assigned'])} are above the threshold, "
-        f"{_percent(test['accuracy_assigned'])} of them rightly. These figures hold for cells like "
-        "those of the reference, and not for another chemistry, tissue or species.",
+        f"{_percent(test['accuracy_assigned'])} of them correctly. These figures hold for cells "
+        "like those of the reference, not for another chemistry, tissue or species.",
     ]
     if frame.empty:
         return Section("How reliable the probabilities are", sentences)
     table = plain_table(
-        "Test cells of the reference by the probability of their likeliest type",
+        "Test cells of the reference by the probability of their best type",
         {
             "Probability from": [number(value, 1) for value in frame["low"]],
             "Cells": [int(value) for value in frame["cells"]],
             "Mean probability": [number(value, 3) for value in frame["probability"]],
-            "Share that is right": [number(value, 3) for value in frame["right"]],
+            "Share correct": [number(value, 3) for value in frame["right"]],
         },
     )
-    summary = "Share of test cells that are right against their mean probability, in ten bins."
+    summary = "Share of correctly annotated test cells against mean probability, in ten bins."
     chart = Chart(
         "reliability", "Probability and accuracy", summary, reliability_points(frame), table
     )
@@ -261,7 +261,7 @@ def _candidates(annotator: Annotator) -> Section:
 def _markers(annotator: Annotator) -> Section:
     markers = annotator.reference["markers"]
     table = plain_table(
-        "Genes that speak most for each type",
+        "Most important genes of each type",
         {
             "Type": list(markers),
             "Genes": [", ".join(one["gene"] for one in genes) for genes in markers.values()],
@@ -271,7 +271,7 @@ def _markers(annotator: Annotator) -> Section:
             "for each standard deviation of the log-normalised gene."
         ],
     )
-    return Section("Genes that the classifier goes by", tables=[table])
+    return Section("Genes used by the classifier", tables=[table])
 
 
 def _genes(annotation: Annotation) -> Section:
@@ -280,7 +280,7 @@ def _genes(annotation: Annotation) -> Section:
         f"{number(genes['matched'])} of the reference's {number(genes['reference'])} genes were "
         f"found, by {genes['matched_by']}. The missing ones have "
         f"{_percent(genes['counts_missing'])} of its counts and "
-        f"{_percent(genes['importance_missing'])} of what tells the types apart."
+        f"{_percent(genes['importance_missing'])} of the importance to the classifier."
     )
     worst = genes["most_important_missing"]
     tables: list[Table] = []

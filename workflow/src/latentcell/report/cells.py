@@ -1,8 +1,10 @@
 """Maps with types and predictions, and confusion matrices, of replicate 1."""
 
 import colorsys
+from collections.abc import Sequence
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -14,7 +16,7 @@ from latentcell.report.best import ranked_inputs, scores_of
 from latentcell.report.genes import marker_genes
 from latentcell.report.parts import Matrix, number
 from latentcell.report.results import Results
-from latentcell.runtime.io import read_cell_table, read_json
+from latentcell.runtime.io import read_cell_table, read_json, read_obs
 
 # Limit of the size of the page. All test cells are kept, for the confusion matrices.
 MOST_CELLS = 20_000
@@ -56,11 +58,13 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
     dict
         name (of the map), title, best (name of the representation to begin with), shown (a sentence
         if some cells are omitted), barcodes, types (with styles), type (index of each cell's type),
-        umi, genes (see `latentcell.report.genes.marker_genes`), representations (name, title, x, y)
-        and inputs (name, title, split, predicted, probability). Missing values are None.
+        umi, genes (see `latentcell.report.genes.marker_genes`), representations (name, title, and
+        x and y of tsne and of umap) and inputs (name, title, split, predicted, probability).
+        Missing values are None.
     """
     names = map_representations(results.settings, results.chosen, cells)
     maps = {name: _cell_table(results, cells, name, "tsne.csv") for name in names}
+    umaps = _umaps(results, cells, names)
     tables = {
         name: _cell_table(results, cells, name, results.classifier, "predictions.csv")
         for name in results.inputs(cells)
@@ -83,8 +87,11 @@ def cell_map(results: Results, cells: str) -> dict[str, Any]:
         "genes": marker_genes(results.first(cells, "cells.h5ad"), barcodes),
         "representations": [
             {"name": name, "title": input_title(name)}
-            | {axis: _rounded(points[axis].reindex(barcodes), 2) for axis in ("x", "y")}
-            for name, points in maps.items()
+            | {
+                method: {axis: _rounded(points[axis].reindex(barcodes), 2) for axis in ("x", "y")}
+                for method, points in (("tsne", maps[name]), ("umap", umaps[name]))
+            }
+            for name in maps
         ],
         "inputs": [
             {"name": name, "title": input_title(name)}
@@ -131,6 +138,17 @@ def map_name(results: Results, cells: str) -> str:
 def _cell_table(results: Results, *path: str) -> pd.DataFrame:
     """Read a table of cells of replicate 1, indexed by barcode."""
     return read_cell_table(results.first(*path)).set_index("barcode")
+
+
+def _umaps(results: Results, cells: str, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Read the UMAP maps of representations in replicate 1: x and y, indexed by barcode."""
+    path = results.first(cells, "finished.h5ad")
+    barcodes = read_obs(path).index.astype(str)
+    with h5py.File(path, "r", locking=False) as file:
+        return {
+            name: pd.DataFrame(file[f"obsm/X_umap_{name}"][()], barcodes, ["x", "y"])
+            for name in names
+        }
 
 
 def on_dark(colour: str) -> str:

@@ -286,14 +286,14 @@ def reliability_points(frame: pd.DataFrame) -> Spec:
     """Specify a reliability diagram with its diagonal: probability, right and cells of each bin."""
     scale = {"domain": [0, 1], "nice": False}
     x = {"type": "quantitative", "title": "Mean probability", "scale": scale}
-    y = {"type": "quantitative", "title": "Share that is right", "scale": scale}
+    y = {"type": "quantitative", "title": "Share correct", "scale": scale}
     ends = {"values": [{"x": 0, "y": 0}, {"x": 1, "y": 1}]}
     diagonal = {
         "data": ends,
         "mark": {"type": "line", "stroke": "currentColor", "strokeDash": [5, 4], "opacity": 0.6},
         "encoding": {"x": x | {"field": "x"}, "y": y | {"field": "y"}},
     }
-    titles = {"probability": "Mean probability", "right": "Share that is right", "cells": "Cells"}
+    titles = {"probability": "Mean probability", "right": "Share correct", "cells": "Cells"}
     tips = [tip | ({"format": ".3f"} if tip["field"] != "cells" else {}) for tip in _tips(titles)]
     points = {
         "mark": {"type": "point", "filled": True, "opacity": 0.9, "color": PALETTE[0]},

@@ -28,8 +28,8 @@ _ANSWERS = {
     "equal in practice": "No: latents and other inputs are equal in practice.",
 }
 _UNDECIDED = "Undecided: the difference is smaller than its uncertainty."
-_ALIKE = "Undecided: the same difference in all replicates, so that its spread is unknown."
-_FEW = "Not known yet: too few replicates to tell."
+_ALIKE = "Undecided: the difference is the same in all replicates, so its spread is unknown."
+_FEW = "Not known yet: too few replicates."
 _NO_PAIR = "This run does not compare learnt latents with other inputs."
 # Order and words of the outcomes of several data sets.
 _TALLY = {"better": "better", "worse": "worse", "equal in practice": "equal in practice"}
@@ -188,7 +188,7 @@ def _sureness(outcome: Outcome) -> str:
     if pd.isna(row["difference_low"]):
         some = f"{replicates} replicate{'s' if replicates > 1 else ''}"
         return (
-            f"With {some} nobody can say how sure that is: intervals and probabilities need "
+            f"The uncertainty is unknown with {some}: intervals and probabilities need "
             f"{MIN_REPLICATES}."
         )
     chances = {
@@ -266,9 +266,9 @@ def _chart(results: Results) -> Chart | None:
     majority = majority_accuracy(results, cells)
     kinds = [kind for kind in KINDS if kind.name in set(frame["kind"])]
     title = f"{results.dataset}, {_where(results.title_of(cells))}"
-    note = "A dot for each replicate, a tick at the mean."
+    note = "Dots are replicates, ticks are means."
     if majority is not None:
-        note += f" Dashed line: the commonest type for every cell ({number(majority, 3)})."
+        note += f" Dashed line: the most frequent type for every cell ({number(majority, 3)})."
     best = frame.iloc[int(frame["mean"].argmax())]
     summary = (
         f"Test accuracy of {results.classifier} by input, {title}. {note} {best['label']} has the "

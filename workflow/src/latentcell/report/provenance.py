@@ -115,7 +115,7 @@ def _cells(found: Sequence[Results]) -> str:
     how = drawn.get(settings.subset.method, "stratified by cell type")
     if sizes == ["all"]:
         return f"All cells of {_listed(parts)} were used."
-    return f"Subsets of {_listed(sizes)} cells, {how}, were taken of {_listed(parts)}."
+    return f"Subsets of {_listed(sizes)} cells, {how}, were taken from {_listed(parts)}."
 
 
 def _split(settings: Settings) -> str:

@@ -1,0 +1,1 @@
+"""Representations of cells: principal components, and a file for each other method."""

@@ -5,6 +5,8 @@ Z = (X - 1 mu') / s. Centring would make it dense, so that only X / s is stored 
 applied to products: with A = X / s and m = mu / s, Z v = A v - 1 (m' v) and
 Z' u = A' u - m (1' u). The left singular vectors u of Z are the eigenvectors of Z Z', computed from
 this n x n matrix if n is small and by Lanczos iteration otherwise; components are Z' u / |Z' u|.
+With far more cells than genes, iteration gives the eigenvectors of Z' Z, the components themselves:
+its vectors are short, and a product with Z' Z reads the counts once and stores nothing for a cell.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from latentcell.config.settings import PcaSettings
+from latentcell.data.pieces import pieces
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
 
@@ -28,6 +31,8 @@ Doubles = NDArray[np.float64]
 _FORMAT = "latentcell-pca-1"
 # Number of cells up to which Z Z' is decomposed; Lanczos iteration is faster for more cells.
 GRAM_LIMIT = 2000
+# Number of cells from which Lanczos iteration is over genes.
+GENES_LIMIT = 100_000
 # Relative precision of the eigenvalues at which Lanczos iteration stops.
 _TOLERANCE = 1e-8
 
@@ -56,7 +61,7 @@ class Pca:
     settings: PcaSettings
 
     def transform(self, counts: Sparse) -> NDArray[np.float32]:
-        """Compute scores of cells, float32 (n x k).
+        """Compute scores of cells, float32 (n x k); counts may lie in an AnnData file.
 
         Raises
         ------
@@ -69,9 +74,15 @@ class Pca:
                 f"found {counts.shape[1]}"
             )
         directions = self.components.T.astype(np.float64)
-        scores = _divide_columns(counts, self.scale) @ directions
-        scores -= (self.mean / self.scale) @ directions
-        return np.asarray(scores, np.float32)
+        centre = (self.mean / self.scale) @ directions
+        scores = np.empty((counts.shape[0], directions.shape[1]), np.float32)
+        place = 0
+        for piece in pieces(counts):
+            scores[place : place + piece.shape[0]] = (
+                _divide_columns(piece, self.scale) @ directions - centre
+            )
+            place += piece.shape[0]
+        return scores
 
     def about(self) -> dict[str, Any]:
         """Describe the fit: format and settings."""
@@ -115,7 +126,7 @@ def fit_pca(
     components: int,
     settings: PcaSettings,
     *,
-    solver: Literal["auto", "gram", "lanczos"] = "auto",
+    solver: Literal["auto", "gram", "lanczos", "genes"] = "auto",
 ) -> Pca:
     """Fit means, scales and principal components.
 
@@ -134,7 +145,7 @@ def fit_pca(
         Cells to fit on, standardisation, and seed of the iterative solver.
     solver
         ``gram`` decomposes Z Z', ``lanczos`` iterates until the eigenvalues are precise to eight
-        digits, ``auto`` chooses by the number of cells.
+        digits, ``genes`` does so with Z' Z, ``auto`` chooses by the number of cells.
 
     Raises
     ------
@@ -142,7 +153,8 @@ def fit_pca(
         If there are too few cells or genes for the components, or a value is not finite.
     """
     if settings.fit_on == "training":
-        counts = counts[np.flatnonzero(np.asarray(split) == "training")]
+        rows = np.flatnonzero(np.asarray(split) == "training")
+        counts = counts if len(rows) == counts.shape[0] else counts[rows]
     cells, genes = counts.shape
     k = components
     if k > min(cells - 1, genes):
@@ -156,13 +168,11 @@ def fit_pca(
     scale = np.sqrt(variance) if settings.standardise else np.ones(genes)
     scale[variance == 0] = 1.0
 
-    scaled = _divide_columns(counts, scale)
-    offset = mean / scale
-    if solver == "gram" or (solver == "auto" and cells <= GRAM_LIMIT):
-        vectors = _leading_vectors(scaled, offset, k)
+    if solver == "genes" or (solver == "auto" and cells >= GENES_LIMIT):
+        projections = _lanczos_over_genes(counts, mean, scale, k, settings.seed)
     else:
-        vectors = _lanczos_vectors(scaled, offset, k, settings.seed)
-    projections = scaled.T @ vectors - np.outer(offset, vectors.sum(0))
+        small = solver == "gram" or (solver == "auto" and cells <= GRAM_LIMIT)
+        projections = _projections(counts, mean, scale, k, None if small else settings.seed)
     total = float(cells * (variance / scale**2).sum())
     directions, ratio = _components(projections, total)
     return Pca(directions, mean, scale, ratio, settings)
@@ -208,21 +218,63 @@ def variance_table(ratio: ArrayLike) -> pd.DataFrame:
 def _moments(counts: Sparse) -> tuple[Doubles, Doubles]:
     """Compute mean and population variance of each column, float64; 0 for a constant column."""
     cells, genes = counts.shape
-    values = counts.data.astype(np.float64)
-    mean = np.bincount(counts.indices, values, minlength=genes) / cells
+    sums, squares, stored = np.zeros(genes), np.zeros(genes), np.zeros(genes, np.int64)
+    for piece in pieces(counts):
+        sums = _added(sums, piece, piece.data.astype(np.float64))
+        stored += np.bincount(piece.indices, minlength=genes)
+    mean = sums / cells
     # Squared deviations of stored values and of zeros are summed separately: no cancellation.
-    deviations = (values - mean[counts.indices]) ** 2
-    stored = np.bincount(counts.indices, minlength=genes)
-    squares = np.bincount(counts.indices, deviations, minlength=genes)
+    for piece in pieces(counts):
+        squares = _added(squares, piece, (piece.data - mean[piece.indices]) ** 2)
     variance = (squares + (cells - stored) * mean**2) / cells
     # The rounding error of the mean gives constant genes a tiny variance.
     constant = variance <= (cells * np.finfo(np.float64).eps * mean) ** 2
     return mean, np.where(constant, 0.0, variance)
 
 
+def _added(sums: Doubles, piece: Sparse, values: Doubles) -> Doubles:
+    """Add values of stored counts to the sums of their genes, one after the other."""
+    genes = np.concatenate([np.arange(len(sums)), piece.indices])
+    return np.bincount(genes, np.concatenate([sums, values]), minlength=len(sums))
+
+
 def _divide_columns(counts: Sparse, scale: Doubles) -> sp.csr_matrix:
     values = counts.data / scale[counts.indices]
     return sp.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _projections(
+    counts: Sparse, mean: Doubles, scale: Doubles, k: int, seed: int | None
+) -> Doubles:
+    """Compute Z' u of the k leading eigenvectors u of Z Z' (G x k); iterates if there is a seed."""
+    scaled, offset = _divide_columns(counts, scale), mean / scale
+    if seed is None:
+        vectors = _leading_vectors(scaled, offset, k)
+    else:
+        vectors = _lanczos_vectors(scaled, offset, k, seed)
+    return np.asarray(scaled.T @ vectors - np.outer(offset, vectors.sum(0)))
+
+
+def _lanczos_over_genes(
+    counts: Sparse, mean: Doubles, scale: Doubles, k: int, seed: int
+) -> Doubles:
+    """Compute the same from the eigenvectors of Z' Z."""
+    from latentcell.represent.products import normal_product
+
+    genes, offset = counts.shape[1], mean / scale
+
+    def multiply(vector: Doubles) -> Doubles:
+        vector = vector.ravel()
+        out = np.zeros(genes)
+        parts = (counts.indptr, counts.indices, counts.data)
+        total = normal_product(*parts, vector / scale, offset @ vector, out)
+        return out / scale - offset * total
+
+    operator = LinearOperator((genes, genes), matvec=multiply, dtype=np.float64)
+    start = np.random.default_rng(seed).standard_normal(genes)
+    values, vectors = eigsh(operator, k, v0=start, ncv=min(genes, 2 * k + 20), tol=_TOLERANCE)
+    order = np.argsort(-values)
+    return np.asarray(vectors[:, order] * np.sqrt(np.maximum(values[order], 0)), np.float64)
 
 
 def _leading_vectors(scaled: sp.csr_matrix, offset: Doubles, k: int) -> Doubles:

@@ -189,6 +189,19 @@ def write_rows(
         mark_h5ad(temporary)
 
 
+def read_cells(path: str | Path, most: int | None) -> "anndata.AnnData":
+    """Read an AnnData file with CSR counts; those of more than `most` non-zeros stay in it.
+
+    ``X`` is then AnnData's CSRDataset, of which slices of rows are read.
+    """
+    import anndata as ad
+    import h5py
+
+    with h5py.File(path) as file:
+        many = most is not None and file["X/indices"].shape[0] > most
+    return ad.read_h5ad(path, backed="r" if many else None)
+
+
 def read_obs(path: Path) -> "pandas.DataFrame":
     """Read the table of cells of an AnnData file, without its counts."""
     import h5py

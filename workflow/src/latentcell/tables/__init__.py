@@ -1,0 +1,1 @@
+"""Tables: the catalogue, a function for each table, and one renderer."""

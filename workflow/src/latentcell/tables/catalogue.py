@@ -154,8 +154,8 @@ _STUDY_TABLES = (
         "replicates, and cost of training.",
         needs=("classifiers", "costs"),
         remarks=(
-            "Sorted by accuracy on test cells: the first rows owe their place to chance as well, "
-            "which P(best) accounts for.",
+            "Sorted by accuracy on test cells. The first ranks are partly due to chance; P(best) "
+            "accounts for this.",
             COUNTED,
         ),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
@@ -221,10 +221,10 @@ _CONTRAST_TABLES = (
         remarks=(
             "Difference: mean over data sets by a random-effects meta-analysis (Paule and Mandel), "
             "with its 95 % interval (Hartung and Knapp, scale at least 1); probabilities from the "
-            "same t distribution. With two or three data sets the interval is wide: it is about "
-            "data sets like these, not about these.",
+            "same t distribution. With two or three data sets the interval is wide, since it is "
+            "about the mean over all similar data sets.",
             "Signed rank: Bayesian signed-rank test on the mean differences (Benavoli et al. "
-            "2014), which takes them for exact; a few data sets that agree give it high "
+            "2014), which treats them as exact; a few data sets that agree already give high "
             "probabilities.",
         ),
         category="Comparison",
@@ -238,7 +238,7 @@ _CONTRAST_TABLES = (
     ),
     TableEntry(
         name="latent_gains",
-        title="Methods with a learnt latent against the best method without",
+        title="Methods with a learnt latent against the best method without one",
         caption="Differences in accuracy, balanced accuracy and macro-F1 on test cells between "
         "each method with a latent of the grid's models and the best method without one, chosen by "
         "accuracy on validation cells, with 95 % intervals and the probabilities of a better, "
@@ -265,7 +265,7 @@ _CONTRAST_TABLES = (
         title="Quality of representations",
         caption="Quality of each dense representation: agreement of Leiden clusters with the types "
         "(NMI, adjusted Rand index) and silhouette of the types, on all cells and on test cells "
-        "alone, beside the test accuracy of a classifier. Means with 95 % intervals over "
+        "alone, and the test accuracy of a classifier. Means with 95 % intervals over "
         "replicates.",
         needs=("quality", "models", "classifiers"),
         remarks=(
@@ -351,7 +351,7 @@ _COMPARISON_TABLES = (
             "Effect: with minus without the confounder, removed from `as-run` or added to "
             "`controlled`. ELBO in nats per cell, on test cells.",
             COUNTED,
-            "Intervals and p are those of each effect alone. p (Holm) is adjusted for all effects "
+            "Intervals and p are those of each single effect. p (Holm) is adjusted for all effects "
             "from the same base on the same measure. Detectable: smallest effect that as many "
             "replicates with this spread show with a power of 80 %, at 5 % over the number of "
             "these effects (Holm's first step).",
@@ -385,8 +385,8 @@ _COMPARISON_TABLES = (
     _compared(
         name="claims",
         title="Claims of the study",
-        caption="Claims of the study, each with its test, our estimate, the verdict and the "
-        "confounders.",
+        caption="Claims of the study, each with its test, the estimate of this run, the verdict "
+        "and the confounders.",
         needs=(
             *("classifiers", "models", "model_curves", "curves", "variance", "class_counts"),
             "table5_deposit",
@@ -404,7 +404,7 @@ _COMPARISON_TABLES = (
     ),
     TableEntry(
         name="few_labels",
-        title="Test accuracy by the share of labels",
+        title="Test accuracy by number of labels",
         caption="Test accuracy, macro-F1 and balanced accuracy by number of labelled training "
         "cells. Means with 95 % intervals over replicates. All methods use the labels of the same "
         "cells.",

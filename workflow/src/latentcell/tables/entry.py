@@ -146,8 +146,7 @@ class TableEntry:
             table = BUILDERS[self.name](own, settings, dataset)
             table.insert(0, "dataset", pd.Series(dataset, index=table.index, dtype=object))
             parts.append(table)
-        # Tables without rows would change the column types of the others.
-        return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        return _stacked([part for part in parts if len(part)] or parts[:1])
 
     def notes(self, table: "pd.DataFrame") -> list[str]:
         """Notes below the table, in Markdown."""
@@ -223,3 +222,15 @@ def _few_replicates(table: "pd.DataFrame") -> list[str]:
         f"Fewer than {MIN_REPLICATES} replicates have a mean, but neither intervals nor "
         "probabilities: their spread is not known well enough."
     ]
+
+
+def _stacked(parts: list["pd.DataFrame"]) -> "pd.DataFrame":
+    """Tables of data sets below one another.
+
+    Neither a table without rows nor a column without values changes the type of a column.
+    """
+    import pandas as pd
+
+    columns = list(dict.fromkeys(name for part in parts for name in part))
+    filled = [part.dropna(axis=1, how="all") for part in parts]
+    return pd.concat(filled, ignore_index=True).reindex(columns=columns)

@@ -18,6 +18,9 @@ from latentcell.tables.entry import shares_splits
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
 
+# Representation and classifier.
+Pair = tuple[str, str]
+
 COLUMNS = [
     *("first", "second", "measure", "own_mean", "opponent_mean"),
     *(*DIFFERENCE, "standard_error", *PROBABILITIES, "replicates", "paired", "note"),
@@ -42,21 +45,23 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
         of a measure are sorted by difference. No rows if one of the two groups is empty.
     """
     scores = pair_scores(classifiers, main_variant(settings))
-    groups = {" + ".join(map(str, pair)): part for pair, part in scores.groupby(PAIR, sort=True)}
-    latents = {name for name in groups if has_latent(settings, name.split(" + ")[0])}
-    opponents = [name for name in groups if name not in latents]
+    groups: dict[Pair, pd.DataFrame] = {
+        (str(one), str(two)): part for (one, two), part in scores.groupby(PAIR, sort=True)
+    }
+    latents = [pair for pair in groups if has_latent(settings, pair[0])]
+    opponents = [pair for pair in groups if pair not in latents]
     if not latents or not opponents:
         return typed_table([], COLUMNS)
     validation = _validation_accuracy(classifiers, settings)
-    second = max(opponents, key=lambda name: validation.get(name, 0.0))
+    second = max(opponents, key=lambda pair: validation.get(pair, 0.0))
     rope, paired = settings.comparison.rope, shares_splits(settings)
     rows: list[dict[str, Any]] = [
-        {"first": first, "second": second, "measure": measure}
+        {"first": " + ".join(first), "second": " + ".join(second), "measure": measure}
         | {"own_mean": groups[first][measure].mean()}
         | {"opponent_mean": groups[second][measure].mean()}
         | compare_pair(groups[first], groups[second], measure, rope, paired)
         for measure in MEASURES
-        for first in sorted(latents)
+        for first in latents
     ]
     order = {measure: number for number, measure in enumerate(MEASURES)}
     rows.sort(key=lambda row: (order[row["measure"]], -row["difference_mean"]))
@@ -69,12 +74,9 @@ def has_latent(settings: Settings, representation: str) -> bool:
     return any(map(is_model, experts or [representation]))
 
 
-def _validation_accuracy(classifiers: pd.DataFrame, settings: Settings) -> dict[str, float]:
+def _validation_accuracy(classifiers: pd.DataFrame, settings: Settings) -> dict[Pair, float]:
     """Mean accuracy of each method on validation cells."""
     own = classifiers[classifiers["variant"] == main_variant(settings)]
     rows = own[own["split"] == "validation"]
     means = rows.groupby(["input", "classifier"])["accuracy"].mean().reset_index()
-    return {
-        f"{name} + {classifier}": float(mean)
-        for name, classifier, mean in means.itertuples(index=False)
-    }
+    return {(one, two): float(mean) for one, two, mean in means.itertuples(index=False)}

@@ -47,6 +47,7 @@
     if (items.some(({ name }) => name === keep)) select.value = keep;
   };
   const representation = () => state.map.representations.find(({ name }) => name === $("representation").value);
+  const points = () => representation()[$("method").value];
   const input = () => state.map.inputs.find(({ name }) => name === $("input").value);
   const gene = () => state.map.genes.find(({ name }) => `gene ${name}` === $("colour").value);
   const continuous = () => $("colour").value === "umi" || Boolean(gene());
@@ -103,7 +104,7 @@
   };
 
   const rows = () => {
-    const { x, y } = representation();
+    const { x, y } = points();
     const show = $("show").value, only = $("only").value;
     const some = picking(), scaled = continuous();
     const found = [];
@@ -135,7 +136,7 @@
     return [width, Math.min(width, 620)];
   };
 
-  const whole = () => { const { x, y } = representation(); state.x = extent(x); state.y = extent(y); };
+  const whole = () => { const { x, y } = points(); state.x = extent(x); state.y = extent(y); };
 
   const tell = () => { $("map").dataset.x = state.x.join(","); $("map").dataset.y = state.y.join(","); };
 
@@ -303,7 +304,7 @@
     $("map").dataset.shown = shown.length;
     $("map").dataset.picked = shown.filter(({ selected }) => selected).length;
     $("map").dataset.colour = $("colour").value;
-    $("map-title").textContent = `Map: ${representation().title}, ${state.map.title}`;
+    $("map-title").textContent = `${$("method").selectedOptions[0].text} of ${representation().title}, ${state.map.title}`;
     $("map-status").textContent = `${shown.length.toLocaleString("en")} cells on the map. ${state.map.shown}`;
     legend();
     list();
@@ -549,6 +550,7 @@
     for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
     $("subset").addEventListener("change", () => { clear(); chooseSubset(); update(); });
     $("representation").addEventListener("change", () => { follow("representation", "input"); whole(); update(); });
+    $("method").addEventListener("change", () => { whole(); update(); });
     $("input").addEventListener("change", () => { follow("input", "representation"); whole(); update(); });
     $("colour").addEventListener("change", () => { state.hidden.clear(); update(); });
     for (const name of ["show", "only", "labels"]) $(name).addEventListener("change", update);
@@ -682,7 +684,7 @@
     $("curve-title").textContent = `${measure}: ${one ? one.title : `${all}, ${here[0].cells}`}`;
     $("curve-summary").textContent =
       (one ? "Training cells solid, validation cells dashed, one line per replicate."
-        : "Validation cells, a line for each model or input: the mean over its replicates.")
+        : "Validation cells; each line is the mean over the replicates of a model or input.")
       + " Diamonds mark the best epoch on validation cells."
       + (limits ? " First epochs far below the others are cut off." : "");
     return draw($("curve-chart"), curveSpec(values, measure, limits, look));
