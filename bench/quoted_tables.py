@@ -766,6 +766,27 @@ def unseen_types() -> list[Column]:
     )
 
 
+@table
+def novel_groups() -> list[Column]:
+    """Cells flagged of a type that the reference lacks, by single cells and by groups."""
+    rows = records("annotation_novel")
+    names = [
+        f"flagged_{of}{version}" for version in ("before", "after") for of in ("", "of_known_")
+    ]
+    return shown(
+        rows.assign(**{name: rows[name].mul(100) for name in names}),
+        {
+            "dataset": Heading("Cells"),
+            "left_out": Heading("Type left out"),
+            "cells": Heading("Its cells", 0),
+            "flagged_before": Heading("Flagged, single cells (%)", 0),
+            "flagged_of_known_before": Heading("Of known types (%)", 0),
+            "flagged_after": Heading("Flagged, with groups (%)", 0),
+            "flagged_of_known_after": Heading("Of known types, with groups (%)", 0),
+        },
+    )
+
+
 def _reliability(name: str, evidence: str, heading: Heading) -> list[Column]:
     """Probability, share right and calibration error before and after, by evidence."""
     measures = {"probability": "probability", "right": "right", "calibration_error": "ECE"}
