@@ -361,22 +361,23 @@ def winner_leaderboard() -> list[Column]:
     return shown(rows, headings_of(*names))
 
 
+_JUDGED = {"accuracy": "accuracy", "log_loss": "log loss", "nmi": "NMI"}
+
+
 @table
 def further_latents() -> list[Column]:
     """Validation accuracy, log loss and NMI of further latents by data set, and their seconds."""
     rows = records("further_latents")
-    order = {"method": list(rows["method"].unique()), "dataset": list(rows["dataset"].unique())}
-    means = rows.groupby(["method", "dataset"])[["accuracy", "log_loss", "nmi"]].mean()
-    wide = means.unstack("dataset").loc[order["method"]]
-    names = [(measure, dataset) for measure in means for dataset in order["dataset"]]
-    wide = wide[names].set_axis([f"{one} {two}" for one, two in names], axis=1)
-    wide["seconds"] = rows.groupby("method")["cpu_seconds"].mean()
-    titles = {"accuracy": "accuracy", "log_loss": "log loss", "nmi": "NMI"}
-    heads = {f"{one} {two}": Heading(f"{two}, {titles[one]}", 3) for one, two in names}
-    return shown(
-        wide.reset_index(),
-        {"method": Heading("Latent")} | heads | {"seconds": Heading("CPU seconds", 0)},
-    )
+    means = rows.groupby(["method", "dataset"], sort=False)[list(_JUDGED)].mean().reset_index()
+    wide = pivoted(means, ["method"], "dataset", list(_JUDGED))
+    wide["cpu_seconds"] = wide["method"].map(rows.groupby("method")["cpu_seconds"].mean())
+    heads = {
+        f"{dataset}_{measure}": Heading(f"{dataset}, {title}", 3)
+        for measure, title in _JUDGED.items()
+        for dataset in rows["dataset"].unique()
+    }
+    last = {"cpu_seconds": Heading("CPU seconds", 0)}
+    return shown(wide, {"method": Heading("Latent")} | heads | last)
 
 
 # docs/model.md
