@@ -5,14 +5,18 @@ LATENTCELL_DATA=... python bench/annotation_across.py --only FROM TO   one pair
 
 Each row of docs/results/annotation_across.csv is a method on a pair of reference and query.
 ``components`` is logistic regression on components (`--fast`), ``chosen`` the classifier that is
-chosen on the reference; ``consensus`` follows the neighbours. CellTypist stands beside them if it
-is installed. Pairs are of `study`, `sorted` and `half`, such as ``--only study sorted``.
+chosen on the reference; ``consensus`` follows the neighbours, ``aligned`` is `--align`. ``widened``
+has the temperature that the same data sets need the other way round, and that of the settings for
+halves. CellTypist stands beside them; if it is not installed, its earlier rows are kept. Pairs are
+of `study`, `sorted` and `half`, such as ``--only study sorted``.
 """
 
 import argparse
 import importlib.util
 import time
 import warnings
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import anndata as ad
@@ -22,7 +26,8 @@ import scipy.sparse as sp
 
 from latentcell.annotate.annotator import learn
 from latentcell.annotate.apply import annotate_cells
-from latentcell.annotate.calibration import BINS
+from latentcell.annotate.calibration import BINS, fit_temperature
+from latentcell.annotate.classifier import codes_of
 from latentcell.annotate.neighbours import with_consensus
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.importing import import_dataset
@@ -35,6 +40,7 @@ NAMES = {"study": "pbmc68k-study", "sorted": "zheng-sorted"}
 PAIRS = (("sorted", "study"), ("study", "sorted"), ("study", "half"), ("sorted", "half"))
 CELLS = 1300
 T_CELLS = "T cells"
+CELLTYPIST = importlib.util.find_spec("celltypist") is not None
 MERGED = set(DatasetSettings(name="zheng-sorted").type_groups()[T_CELLS])
 
 
@@ -87,24 +93,53 @@ def scores(truth, first, probabilities, types, assigned):
     return row
 
 
-def ours(reference, query, truth):
-    """Rows of the classifier on components, the chosen one, and the consensus of each."""
-    for method, given in (("components", {"candidates": ["hvg-pca"]}), ("chosen", {})):
-        start = time.process_time()
-        annotator = learn(reference, AnnotateSettings(density=False, **given))
-        found = annotate_cells(annotator, sp.csr_matrix(query.X), query.var)
-        seconds = time.process_time() - start
-        found = with_consensus(found, 1)
-        cells = found.cells
-        first = cells["cell_type_first"].to_numpy(str)
-        assigned = cells["unassigned_reason"].isna().to_numpy()
-        row = scores(truth, first, found.probabilities, list(found.types), assigned)
-        about = {"method": method, "classifier": annotator.classifier.name, "seconds": seconds}
-        yield about | row
-        consensus = cells["cell_type_consensus"].astype(object)
-        consensus = consensus.fillna(cells["cell_type_first"].astype(object)).to_numpy(str)
-        row = scores(truth, consensus, None, list(found.types), None)
-        yield about | {"method": f"{method}, consensus"} | row
+CLASSIFIERS = {"components": {"candidates": ["hvg-pca"]}, "chosen": {}}
+
+
+@cache
+def learnt(source, target, classifier):
+    """Annotator of a reference, which does not widen, and seconds of its training."""
+    start = time.process_time()
+    settings = AnnotateSettings(density=False, widening=1.0, **CLASSIFIERS[classifier])
+    return learn(pair(source, target)[0], settings), time.process_time() - start
+
+
+@cache
+def temperature(source, target):
+    """Temperature that the cells of a query need, whose types are known; that of components."""
+    annotator, query = learnt(source, target, "components")[0], pair(source, target)[1]
+    found = annotate_cells(annotator, sp.csr_matrix(query.X), query.var)
+    codes = codes_of(query.obs["cell_type"].to_numpy(str), found.types)
+    return fit_temperature(np.log(np.maximum(found.probabilities, 1e-30)), codes)
+
+
+def ours(source, target, query, truth):
+    """Rows of the classifier on components, and of the chosen one, with what can be added."""
+    other_way = 1.9 if target == "half" else temperature(target, source)
+    for classifier in CLASSIFIERS:
+        annotator, training = learnt(source, target, classifier)
+        needs = annotator.reference | {"widening": {"temperature": other_way}}
+        wide = replace(annotator, reference=needs)
+        versions = {"": (annotator, False), ", widened": (wide, False)}
+        if classifier == "components":
+            versions |= {", aligned": (annotator, True), ", aligned, widened": (wide, True)}
+        for name, (version, align) in versions.items():
+            start = time.process_time()
+            found = annotate_cells(version, sp.csr_matrix(query.X), query.var, align=align)
+            seconds = training + time.process_time() - start
+            about = {"method": f"{classifier}{name}", "classifier": annotator.classifier.name}
+            about |= {"seconds": seconds, "temperature": found.report["widening"]["temperature"]}
+            cells = found.cells
+            first = cells["cell_type_first"].to_numpy(str)
+            assigned = cells["unassigned_reason"].isna().to_numpy()
+            yield about | scores(truth, first, found.probabilities, list(found.types), assigned)
+            if name:
+                continue
+            cells = with_consensus(found, 1).cells
+            consensus = cells["cell_type_consensus"].astype(object)
+            consensus = consensus.fillna(cells["cell_type_first"].astype(object)).to_numpy(str)
+            row = scores(truth, consensus, None, list(found.types), None)
+            yield about | {"method": f"{classifier}, consensus"} | row
 
 
 def celltypists(reference, query, truth):
@@ -138,14 +173,17 @@ def rows(source, target):
     """All rows of a pair."""
     reference, query = pair(source, target)
     truth = query.obs["cell_type"].to_numpy(str)
-    found = list(ours(reference, query, truth))
-    if importlib.util.find_spec("celltypist") is None:
-        print("celltypist is not installed: its rows are left out")
-    else:
+    found = list(ours(source, target, query, truth))
+    if CELLTYPIST:
         found += celltypists(reference, query, truth)
     for row in found:
         print(source, target, row, flush=True)
     return [{"reference": source, "query": target} | row for row in found]
+
+
+def earlier(done):
+    """Earlier rows of a pair that cannot be made anew: CellTypist's, if it is not installed."""
+    return done[:0] if CELLTYPIST or done.empty else done[done["classifier"] == "celltypist"]
 
 
 def main():
@@ -153,13 +191,16 @@ def main():
     parser.add_argument("--only", nargs=2, metavar=("FROM", "TO"))
     only = parser.parse_args().only
     limit_threads(1)
-    done = pd.read_csv(RESULTS) if RESULTS.exists() else pd.DataFrame()
+    empty = pd.DataFrame({"reference": [], "query": []})
+    done = pd.read_csv(RESULTS) if RESULTS.exists() else empty
     for source, target in [tuple(only)] if only else PAIRS:
-        there = len(done) and ((done["reference"] == source) & (done["query"] == target))
-        if only is None and np.any(there):
+        there = (done["reference"] == source) & (done["query"] == target)
+        if only is None and there.any():
             continue
-        kept = done[~there] if np.any(there) else done
-        done = pd.concat([kept, pd.DataFrame(rows(source, target))], ignore_index=True)
+        made = pd.DataFrame(rows(source, target))
+        done = pd.concat([done[~there], made, earlier(done[there])], ignore_index=True)
+        place = [PAIRS.index(pair) for pair in zip(done["reference"], done["query"], strict=True)]
+        done = done.iloc[np.argsort(place, kind="stable")]
         write_csv(RESULTS, done)
 
 

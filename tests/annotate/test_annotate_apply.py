@@ -179,9 +179,10 @@ def test_a_query_that_differs_as_a_whole_is_said_to(learnt, query):
     assert {"counts", "nats", "distance"} <= set(bulk["differs"])
     assert bulk["counts"]["query"] == pytest.approx(np.median(np.asarray(other.X.sum(1))))
     assert bulk["nats"]["exceeds"] > 0.9
-    last = query_lines(found)[-1]
-    assert last.startswith("WARNING     the query as a whole differs from held-out cells of the re")
-    assert f"{bulk['counts']['query']:,.0f} counts a cell against" in last
+    *_, said, widened = query_lines(found)
+    assert said.startswith("WARNING     the query as a whole differs from held-out cells of the re")
+    assert f"{bulk['counts']['query']:,.0f} counts a cell against" in said
+    assert widened.startswith("widened     probabilities are widened by the temperature 1.90")
 
 
 def test_no_novel_cells_have_no_genes(learnt, query):

@@ -79,7 +79,8 @@ def test_depth_alone_is_named_where_it_differs():
     features = rng.normal(size=(200, 3)).astype(np.float32)
     held_out = Seen(rng.uniform(900, 1100, 200), rng.uniform(90, 110, 200), features, features)
     again = rng.normal(size=(200, 3)).astype(np.float32)
-    report = compare(Seen(held_out.counts * 3, held_out.genes, again, again), held_out)
+    query = Seen(held_out.counts * 3, held_out.genes, again, again)
+    report = compare(query, held_out, held_out)
     assert report["differs"] == ["counts"]
     assert report["counts"]["query"] == pytest.approx(3 * report["counts"]["reference"])
     assert "nats" not in report  # Nothing is known of them.

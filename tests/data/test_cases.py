@@ -10,17 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import anndata as ad
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from case_helpers import annotated, assert_counts, says, trained
 from scipy import sparse
 
-from latentcell.annotate import train
 from latentcell.annotate.files import load_query, read_query, read_reference
-from latentcell.cli import main
-from latentcell.config.settings import AnnotateSettings, DatasetSettings
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.finding import find
 from latentcell.data.importing import import_dataset
 from latentcell.runtime.errors import InputError
@@ -89,18 +87,7 @@ def few(common):
 def model(cells, tmp_path_factory):
     """A bundle trained on the reference."""
     folder = tmp_path_factory.mktemp("model")
-    cells["ref"].write_h5ad(folder / "ref.h5ad")
-    settings = AnnotateSettings(density=False, variable_genes=300, components=10, penalties=[1.0])
-    train(folder / "ref.h5ad", settings, bundle=folder / "bundle")
-    return folder / "bundle"
-
-
-def says(capsys, *arguments):
-    """Return exit status, output and error output of the command."""
-    capsys.readouterr()
-    status = main(list(map(str, arguments)))
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    return trained(cells["ref"], folder, variable_genes=300, components=10)
 
 
 def refusal(read, *arguments):
@@ -111,8 +98,7 @@ def refusal(read, *arguments):
 
 def assert_same(read, expected, *, symbols=None):
     """Assert that all counts were read, gene by gene and cell by cell."""
-    assert read.shape == expected.shape
-    assert (sparse.csr_matrix(read.X) != sparse.csr_matrix(expected.X)).nnz == 0
+    assert_counts(read, expected)
     assert read.obs_names.tolist() == expected.obs_names.tolist()
     found = read.var["symbol"].tolist()
     assert found == (expected.var_names.tolist() if symbols is None else symbols)
@@ -122,14 +108,6 @@ def assert_typed(path, reference):
     read = read_reference(path)
     assert_same(read, reference)
     assert read.obs["cell_type"].tolist() == reference.obs["cell_type"].tolist()
-
-
-def annotated(capsys, model, path, tmp_path, *options):
-    """Annotate a file by the command, and return what it wrote."""
-    output = tmp_path / "typed.h5ad"
-    status, _, error = says(capsys, "annotate", "--bundle", model, path, "-o", output, *options)
-    assert status == 0, error
-    return ad.read_h5ad(output)
 
 
 @pytest.mark.parametrize(

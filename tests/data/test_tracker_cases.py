@@ -6,18 +6,15 @@ The files are made by `tracker_cases`; docs/cases.md lists the reports and outco
 import re
 from pathlib import Path
 
-import anndata as ad
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import sparse
+from case_helpers import annotated, assert_counts, says, trained
 from tracker_cases import IDS, MAKERS, QUERY, REFERENCE, REPORTS, TYPES
 
-from latentcell.annotate import train
 from latentcell.annotate.files import load_query, read_query, read_reference
-from latentcell.cli import main
-from latentcell.config.settings import AnnotateSettings, DatasetSettings
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.finding import find
 from latentcell.data.importing import import_dataset
 from latentcell.runtime.errors import InputError
@@ -117,31 +114,7 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory):
     """A bundle trained on the cells that all cases start from."""
-    folder = tmp_path_factory.mktemp("bundle")
-    REFERENCE.write_h5ad(folder / "reference.h5ad")
-    settings = AnnotateSettings(density=False, variable_genes=40, components=5, penalties=[1.0])
-    train(folder / "reference.h5ad", settings, bundle=folder / "model")
-    return folder / "model"
-
-
-def says(capsys, *arguments):
-    """Return exit status, output and error output of the command."""
-    capsys.readouterr()
-    status = main(list(map(str, arguments)))
-    said = capsys.readouterr()
-    return status, said.out, said.err
-
-
-def annotated(capsys, bundle, path, folder):
-    output = folder / "typed.h5ad"
-    status, _, error = says(capsys, "annotate", "--bundle", bundle, path, "-o", output)
-    assert status == 0, error
-    return ad.read_h5ad(output)
-
-
-def assert_counts(read, expected):
-    assert read.shape == expected.shape
-    assert (sparse.csr_matrix(read.X) != sparse.csr_matrix(expected.X)).nnz == 0
+    return trained(REFERENCE, tmp_path_factory.mktemp("bundle"), variable_genes=40, components=5)
 
 
 def test_every_case_has_an_outcome_and_a_report():

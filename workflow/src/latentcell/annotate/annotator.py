@@ -9,6 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from latentcell.annotate.alignment import measure_widening, require_harmony
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     reliability,
@@ -19,6 +20,7 @@ from latentcell.annotate.calibration import (
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
 from latentcell.annotate.evidence import Calibration, calibrate
+from latentcell.annotate.experts import HVG_PCA
 from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
@@ -70,17 +72,23 @@ def learn(
     ----------
     reference
         Counts (CSR), genes by identifier with ``var["symbol"]``, and ``obs["cell_type"]``, as
-        returned by `latentcell.data.importing.import_dataset`.
+        returned by `latentcell.data.importing.import_dataset`; ``obs["batch"]``, if it is there,
+        says how sure types are in another batch.
     settings
-        Section ``annotate``: genes, components, shares and the density model.
+        Section ``annotate``: genes, components, shares and the density model. With ``align`` the
+        classifier is that on components.
     split
         Split of the reference; by default 80, 10 and 10 % of each type.
 
     Raises
     ------
     InputError
-        If there are too few cells, types or genes.
+        If there are too few cells, types or genes, or the settings ask for an alignment and
+        Harmony is not installed.
     """
+    if settings.align:
+        require_harmony()
+        settings = settings.model_copy(update={"candidates": [HVG_PCA]})
     split = split or SplitSettings()
     types = reference.obs["cell_type"].to_numpy(str)
     parts = np.asarray(split_cells(types, split, split.seed)).astype(str)
@@ -98,6 +106,7 @@ def learn(
         "cells": {name: int((parts == name).sum()) for name in ("training", "validation", "test")},
         "cells_of_types": _sizes(types[parts == "training"]),
         "evidence": _needed_evidence(classifier, calibration, held_out, settings),
+        "widening": measure_widening(counts, types, _batches(reference), settings),
     }
     for name in ("validation", "test"):
         about[name] = _measure(classifier, calibration, density, counts, types, parts == name)
@@ -109,6 +118,10 @@ def learn(
         about["simulated"] = str(reference.uns["simulated"])
     genes = reference.var[["symbol"]].copy()
     return Annotator(genes, classifier, density, held_out, settings, about)
+
+
+def _batches(reference: ad.AnnData) -> NDArray[Any] | None:
+    return reference.obs["batch"].to_numpy(str) if "batch" in reference.obs else None
 
 
 def _markers(classifier: TypeClassifier, symbols: NDArray[Any]) -> dict[str, list[dict[str, Any]]]:

@@ -10,9 +10,17 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from latentcell.annotate.alignment import (
+    aligned,
+    require_components,
+    require_harmony,
+    widened,
+)
 from latentcell.annotate.annotator import Annotator
-from latentcell.annotate.calibration import Doubles
+from latentcell.annotate.calibration import Doubles, unassigned_threshold
+from latentcell.annotate.classifier import codes_of
 from latentcell.annotate.density import row_sums
+from latentcell.annotate.held_out import thin
 from latentcell.annotate.novelty import Seen, compare, flag_novel
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
@@ -44,7 +52,7 @@ class Annotation:
     types
         Names of the types, in the order of the probabilities.
     representations
-        ``X_hvg_pca`` and, with a density, ``X_gmvae``.
+        ``X_hvg_pca``, with alignment ``X_hvg_pca_aligned`` and, with a density, ``X_gmvae``.
     report
         Numbers of genes, types and flagged cells.
     """
@@ -64,6 +72,7 @@ def annotate_cells(
     source: str = "query",
     threads: int = 1,
     types: Sequence[str] | None = None,
+    align: bool | None = None,
 ) -> Annotation:
     """Annotate cells with a type, its probability and a flag for unknown types.
 
@@ -84,12 +93,19 @@ def annotate_cells(
     types
         Types to which the cells are restricted, see `restricted_types`; None: all. Probabilities
         are those given that the type is one of them.
+    align
+        Whether cells with enough counts are aligned to the reference (`alignment.aligned`); None:
+        as in the settings of the annotator. Cells are flagged as novel as they are without it.
 
     Raises
     ------
     InputError
-        If the query has too few genes of the reference.
+        If the query has too few genes of the reference, or the classifier cannot be aligned.
     """
+    align = annotator.settings.align if align is None else align
+    if align:
+        require_harmony()
+        require_components(annotator.classifier)
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
     calibration = annotator.calibrate(match.present)
@@ -100,11 +116,11 @@ def annotate_cells(
     types = classifier.types if types is None else tuple(types)
     kept = [classifier.types.index(name) for name in types]
 
-    def typed(seen: Seen) -> Doubles:
+    def typed(seen: Seen, temperature: float = 1.0) -> Doubles:
         logits = classifier.logits(seen.features)
-        return _restrict(calibration.probabilities(logits, seen.counts), kept)
+        probabilities = widened(calibration.probabilities(logits, seen.counts), temperature)
+        return _restrict(probabilities, kept)
 
-    probabilities = typed(query)
     needs = annotator.reference["evidence"]
     evidence = Evidence(
         query.counts,
@@ -120,22 +136,40 @@ def annotate_cells(
         "empty_cells": int((query.counts == 0).sum()),
         "genes": gene_report,
     }
-    held_out = Seen.together(_in_pieces(work, annotator.held_out.within(match.present), threads))
+    known = annotator.held_out.within(match.present)
+    held_out = Seen.together(_in_pieces(work, known, threads))
     enough = np.flatnonzero(~evidence.lacking())
-    report["bulk"] = compare(query.of(enough), held_out)
+    depth = np.median(query.counts[enough]) if len(enough) else np.inf
+    known = thin(known, depth, np.random.default_rng([annotator.settings.seed, 16]))
+    thinned = Seen.together(_in_pieces(work, known, threads))
+    report["bulk"] = compare(query.of(enough), held_out, thinned)
+    report["widening"] = _widening(annotator, report["bulk"])
+    placed = query
+    if align:
+        placed, moved = _aligned(query, enough, held_out, annotator)
+        report["aligned"] = {"cells": moved}
+        representations["X_hvg_pca_aligned"] = placed.components
+    probabilities = typed(placed, report["widening"]["temperature"])
+    threshold = classifier.threshold
+    if report["widening"]["temperature"] > 1:
+        # Of validation cells with such probabilities, too, so many may be unassigned.
+        wide = typed(held_out, report["widening"]["temperature"])
+        codes = codes_of(annotator.held_out.types, types)
+        share = annotator.settings.unassigned_share
+        threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
         novel[enough], limit = flag_novel(
             counts[enough],
             query.of(enough),
-            probabilities[enough].argmax(1),
+            typed(query)[enough].argmax(1),
             held_out,
             typed(held_out).argmax(1),
             density.limit,
             annotator.settings.seed,
         )
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
-    reasons = reasons_of(evidence, novel, probabilities.max(1) < classifier.threshold)
+    reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
     if query.nats is not None:
         cells["novelty_score"], cells["novel"] = query.nats, novel
@@ -143,10 +177,34 @@ def annotate_cells(
         str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
     }
     report["mean_probability"] = float(cells["cell_type_probability"].mean())
-    report["unassigned"] = _report_unassigned(annotator, evidence, reasons)
+    report["unassigned"] = _report_unassigned(annotator, evidence, reasons, threshold)
     if len(types) < len(classifier.types):
         report["restricted_to"] = list(types)
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def _widening(annotator: Annotator, bulk: dict[str, Any]) -> dict[str, Any]:
+    """Return the temperature of a query: above 1 if it is farther than the reference's own cells.
+
+    A lower depth alone does not count, as the calibration knows it.
+    """
+    if {"nats", "distance"} & set(bulk["differs"]):
+        return dict(annotator.reference["widening"])
+    return {"temperature": 1.0}
+
+
+def _aligned(
+    query: Seen, rows: NDArray[np.int64], held_out: Seen, annotator: Annotator
+) -> tuple[Seen, int]:
+    """Return the query with some cells aligned to held-out ones, and the number of these cells."""
+    seed = annotator.settings.seed
+    moved = aligned(query.components[rows], held_out.components, seed)
+    if moved is None:
+        return query, 0
+    components, features = query.components.copy(), query.features.copy()
+    components[rows] = moved
+    features[rows, : moved.shape[1]] = moved
+    return replace(query, components=components, features=features), len(rows)
 
 
 def restricted_types(
@@ -287,17 +345,16 @@ def _report_genes(
 
 
 def _report_unassigned(
-    annotator: Annotator, evidence: Evidence, reasons: pd.Categorical
+    annotator: Annotator, evidence: Evidence, reasons: pd.Categorical, threshold: float
 ) -> dict[str, Any]:
     """Report how many cells have no type, and why."""
-    classifier = annotator.classifier
     report: dict[str, Any] = {
         "cells": int((reasons.codes >= 0).sum()),
         "reasons": {name: int((reasons.codes == code).sum()) for code, name in enumerate(REASONS)},
-        "threshold": classifier.threshold,
+        "threshold": threshold,
         "counts_needed": evidence.needed if np.isfinite(evidence.needed) else None,
     }
-    if (name := unassigned_name(classifier.types)) != UNASSIGNED:
+    if (name := unassigned_name(annotator.classifier.types)) != UNASSIGNED:
         report["name"] = name
     return report
 

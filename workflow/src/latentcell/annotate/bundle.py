@@ -18,7 +18,7 @@ from latentcell import __version__
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
-from latentcell.annotate.experts import HVG_PCA
+from latentcell.annotate.experts import GMVAE, HVG_PCA
 from latentcell.annotate.held_out import HeldOut
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
@@ -26,7 +26,7 @@ from latentcell.runtime.io import atomic, read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
 
-FORMAT, VERSION = "latentcell-annotator", 2
+FORMAT, VERSION = "latentcell-annotator", 3
 ABOUT, GENES = "bundle.json", "genes.csv"
 CLASSIFIER, HELD_OUT, DENSITY = (
     *("classifier.safetensors", "held_out.safetensors", "density.safetensors"),
@@ -202,6 +202,8 @@ def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
     }
     for expert in classifier.experts:
         columns = components if expert.name == HVG_PCA else genes
+        if expert.name == GMVAE:
+            columns = _latent_dimensions(classifier, genes)
         expected[f"coefficients of {expert.name}"] = expert.coefficients, (types, columns)
         expected[f"intercepts of {expert.name}"] = expert.intercepts, (types,)
     for name, (array, shape) in expected.items():
@@ -212,3 +214,12 @@ def _check_shapes(classifier: TypeClassifier, genes: int) -> None:
     for places in (representation.genes, classifier.marker_genes):
         if places.size and not 0 <= places.min() <= places.max() < genes:
             raise ValueError("other genes")
+
+
+def _latent_dimensions(classifier: TypeClassifier, genes: int) -> int:
+    if classifier.latents is None:
+        raise ValueError("there is no GMVAE")
+    [model] = classifier.latents.models
+    if len(model.inputs.genes.modelled) != genes:
+        raise ValueError("the GMVAE has other genes")
+    return int(model.model.shape.latent_dim)

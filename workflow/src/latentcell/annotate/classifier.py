@@ -1,12 +1,14 @@
 """Classifier of cell types: experts chosen on the reference, with calibrated probabilities.
 
 Candidates are logistic regression on components of variable genes, ridge logistic regression on all
-genes, naive Bayes on counts, and averages of their probabilities (`latentcell.annotate.experts`).
+genes, naive Bayes on counts, logistic regression on the latent of a GMVAE if it is asked for, and
+averages of their probabilities (`latentcell.annotate.experts`).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from time import process_time
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from latentcell.annotate.calibration import Doubles, fit_temperature, softmax, unassigned_threshold
 from latentcell.annotate.choosing import AND, Choice, choose
 from latentcell.annotate.experts import (
+    GMVAE,
     HVG_PCA,
     LOG_RIDGE,
     NAIVE_BAYES,
@@ -22,6 +25,7 @@ from latentcell.annotate.experts import (
     Expert,
     Inputs,
     candidates,
+    train_latents,
 )
 from latentcell.config.settings import AnnotateSettings
 from latentcell.represent.hvg_pca import HvgPca
@@ -29,11 +33,14 @@ from latentcell.represent.methods.consensus import combine
 from latentcell.represent.normalise import log_normalise
 from latentcell.runtime.errors import InputError
 
+if TYPE_CHECKING:
+    from latentcell.represent.ensemble import LatentEnsemble
+
 # Number of marker genes of each type.
 MARKERS = 10
 _SMALLEST = 1e-300
-# Prefix of the arrays of the components, and the names of other arrays.
-_COMPONENTS = "components."
+# Prefixes of the arrays of the components and of the GMVAE, and the names of other arrays.
+_COMPONENTS, _LATENTS = "components.", "latents."
 _ARRAYS = (*("mean_counts", "mean_logs", "spread", "importance", "marker_genes", "marker_weights"),)
 
 
@@ -63,6 +70,8 @@ class TypeClassifier:
     temperature, threshold
         Temperature of the probabilities, and probability below which no type is assigned; chosen
         on validation cells.
+    latents
+        GMVAE of the expert ``gmvae``; None without it.
     candidates, chosen_by
         Scores of the candidates, and the cells on which the experts were chosen.
     seconds
@@ -81,6 +90,7 @@ class TypeClassifier:
     marker_weights: Doubles
     temperature: float
     threshold: float
+    latents: "LatentEnsemble | None" = None
     candidates: tuple[dict[str, Any], ...] = ()
     chosen_by: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
@@ -127,11 +137,13 @@ class TypeClassifier:
             genes=settings.variable_genes,
             seed=settings.seed,
         )
-        choice, inputs = _choose(counts, types, split, representation, known, settings)
+        choice, inputs, latents = _choose(counts, types, split, representation, known, settings)
         spread = inputs.scores[: learnt.shape[0]].var(0)
         logs = inputs.logs[: learnt.shape[0]]
         variances = _variances(logs)
-        weights = _weights(choice.experts, representation, np.sqrt(variances), len(known))
+        weights = _weights(
+            choice.experts, representation, np.sqrt(variances), inputs, logs.shape[0]
+        )
         order = np.argsort(-weights, axis=1, kind="stable")[:, :MARKERS]
         importance = weights.std(0)
         made = cls(
@@ -147,6 +159,7 @@ class TypeClassifier:
             marker_weights=np.take_along_axis(weights, order, 1),
             temperature=1.0,
             threshold=0.0,
+            latents=latents,
             candidates=tuple(choice.candidates),
             chosen_by=choice.by,
             seconds=choice.seconds,
@@ -193,17 +206,22 @@ class TypeClassifier:
             and Bishop 1999).
         """
         missing = None if present is None or present.all() else ~present
-        experts = self.experts
+        experts: tuple[Expert, ...] = self.experts
         if missing is None:
             logs, scores = log_normalise(counts), self.representation.transform(counts)
         else:
             logs = self._normalise(counts, ~missing)
             scores = self._impute(logs, ~missing)
             experts = tuple(
-                one if one.name == HVG_PCA else one.without(missing, self.mean_logs)
+                one if one.name in (HVG_PCA, GMVAE) else one.without(missing, self.mean_logs)
                 for one in experts
             )
         inputs = {LOG_RIDGE: logs, NAIVE_BAYES: counts}
+        if self.latents is not None:
+            [latent] = self.latents.transform(
+                counts, None if missing is None else ~missing, self.mean_logs
+            )
+            inputs[GMVAE] = latent.astype(np.float64)
         blocks = [one.logits(inputs[one.name]) for one in experts if one.name != HVG_PCA]
         return np.concatenate([scores, *(block.astype(np.float32) for block in blocks)], axis=1)
 
@@ -257,6 +275,8 @@ class TypeClassifier:
         for expert in self.experts:
             own[f"{expert.name}.coefficients"] = np.ascontiguousarray(expert.coefficients)
             own[f"{expert.name}.intercepts"] = expert.intercepts
+        if self.latents is not None:
+            own |= {f"{_LATENTS}{key}": t.numpy() for key, t in self.latents.stored()[0].items()}
         return own | {
             f"{_COMPONENTS}{key}": value for key, value in self.representation.tensors().items()
         }
@@ -275,6 +295,7 @@ class TypeClassifier:
             ],
             "temperature": self.temperature,
             "threshold": self.threshold,
+            "latents": None if self.latents is None else self.latents.stored()[1],
         }
 
     @classmethod
@@ -305,10 +326,28 @@ class TypeClassifier:
             noise=float(description["noise"]),
             temperature=float(description["temperature"]),
             threshold=float(description["threshold"]),
+            latents=_restored_latents(tensors, description["latents"]),
             candidates=tuple(description["candidates"]),
             chosen_by=str(description["chosen_by"]),
             **arrays,
         )
+
+
+def _restored_latents(
+    tensors: Mapping[str, NDArray[Any]], description: Mapping[str, Any] | None
+) -> "LatentEnsemble | None":
+    if description is None:
+        return None
+    import torch
+
+    from latentcell.represent.ensemble import LatentEnsemble
+
+    own = {
+        name.removeprefix(_LATENTS): torch.as_tensor(values)
+        for name, values in tensors.items()
+        if name.startswith(_LATENTS)
+    }
+    return LatentEnsemble.restore(own, dict(description))
 
 
 def codes_of(types: NDArray[Any], known: tuple[str, ...]) -> Codes:
@@ -330,23 +369,32 @@ def _choose(
     representation: HvgPca,
     known: tuple[str, ...],
     settings: AnnotateSettings,
-) -> tuple[Choice, Inputs]:
-    """Choose experts; returns the cells that they saw as well, training cells first.
+) -> "tuple[Choice, Inputs, LatentEnsemble | None]":
+    """Choose experts; returns the cells that they saw as well, training cells first, and the GMVAE.
 
-    Components are learnt once, from all training cells without their types.
+    Components and latents are learnt once, from training cells without their types.
     """
     training, validation = (np.flatnonzero(split == name) for name in ("training", "validation"))
     rows = np.concatenate([training, validation])
     cells = counts[rows]
+    start, latents = process_time(), None
+    if GMVAE in settings.candidates:
+        latents = train_latents(counts, split, len(known), settings)
+    seconds = process_time() - start
     inputs = Inputs(
         counts=cells,
         logs=log_normalise(cells),
         scores=representation.transform(cells).astype(np.float64),
         codes=codes_of(types[rows], known),
         classes=len(known),
+        latents=None if latents is None else latents.transform(cells)[0].astype(np.float64),
     )
     held = np.arange(len(training), len(rows))
-    return choose(candidates(inputs, settings), inputs.codes, held, settings), inputs
+    choice = choose(candidates(inputs, settings), inputs.codes, held, settings)
+    for name in choice.seconds:
+        choice.seconds[name] += seconds * (GMVAE in name.split(AND))
+    taken = GMVAE in [expert.name for expert in choice.experts]
+    return choice, inputs, latents if taken else None
 
 
 def _variances(logs: sp.csr_matrix) -> Doubles:
@@ -364,18 +412,29 @@ def _noise(variances: Doubles, spread: Doubles) -> float:
 
 
 def _weights(
-    experts: tuple[Expert, ...], representation: HvgPca, deviations: Doubles, types: int
+    experts: tuple[Expert, ...],
+    representation: HvgPca,
+    deviations: Doubles,
+    inputs: Inputs,
+    training: int,
 ) -> Doubles:
     """Return the effect of a standard deviation of each gene on the scores (types x genes).
 
     Effects are relative to the mean of all types and, for several experts, averaged after division
-    by their sum.
+    by their sum. Scores on a latent, which is not linear in the genes, are approximated by a linear
+    regression on components of the training cells, the first ones.
     """
-    total = np.zeros((types, len(deviations)))
+    total = np.zeros((inputs.classes, len(deviations)))
     for expert in experts:
         weights = np.zeros_like(total)
-        if expert.name == HVG_PCA:
-            weights[:, representation.genes] = expert.coefficients @ representation.pca.components
+        if expert.name in (HVG_PCA, GMVAE):
+            slopes = expert.coefficients
+            if expert.name == GMVAE:
+                assert inputs.latents is not None  # The expert has learnt from them.
+                scores = inputs.scores[:training] - inputs.scores[:training].mean(0)
+                logits = expert.logits(inputs.latents[:training])
+                slopes = np.linalg.lstsq(scores, logits - logits.mean(0), rcond=None)[0].T
+            weights[:, representation.genes] = slopes @ representation.pca.components
         else:
             # A gene of which naive Bayes has seen nothing differs by the pseudocount alone.
             weights[:] = expert.coefficients

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Number of cells above a quantile for it to be reliable.
 _ENOUGH = 10
 # Largest number of components; more do not help and cost time.
-_MOST_COMPONENTS = 20
+MOST_COMPONENTS = 20
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Density:
         # PyTorch is imported only here and would use all cores, but results must not depend on
         # the number of cores.
         limit_threads(1)
-        used = _subsample(split, settings)
+        used = subsample(split, settings)
         # Members of an ensemble are evaluated on validation cells alone, which saves a third.
         [trained] = train_members(
             counts[used],
             split[used],
             ModelName("gmvae", settings.latent_dim, settings.hidden_units),
-            min(len(set(types[used])), _MOST_COMPONENTS),
+            min(len(set(types[used])), MOST_COMPONENTS),
             density_settings(settings, int((split[used] == "training").sum())),
             [settings.seed],
         )
@@ -137,7 +137,7 @@ def upper_limit(values: NDArray[np.float64], share: float) -> float:
     return float(np.expm1(median + reach * (tenth - median)))
 
 
-def _subsample(split: NDArray[Any], settings: AnnotateSettings) -> NDArray[np.int64]:
+def subsample(split: NDArray[Any], settings: AnnotateSettings) -> NDArray[np.int64]:
     """Subsample training and validation cells up to `density_cells`; returns row numbers."""
     rng = np.random.default_rng([settings.seed, 11])
     training = rng.permutation(np.flatnonzero(split == "training"))[: settings.density_cells]

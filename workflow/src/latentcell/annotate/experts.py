@@ -2,25 +2,33 @@
 
 ``hvg-pca`` is a logistic regression on principal components of variable genes, ``log-ridge`` one on
 all log-normalised genes with a strong penalty, and ``naive-bayes`` multinomial naive Bayes on
-counts. Each has one hyperparameter.
+counts. ``gmvae`` is a logistic regression on the latent of a GMVAE. Each has one hyperparameter.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles
-from latentcell.config.settings import AnnotateSettings
+from latentcell.annotate.density import MOST_COMPONENTS, subsample
+from latentcell.config.names import ModelName
+from latentcell.config.settings import AnnotateSettings, VaeSettings
 from latentcell.models.regression import type_weights
+from latentcell.runtime.job import limit_threads
+
+if TYPE_CHECKING:
+    from latentcell.represent.ensemble import LatentEnsemble
 
 Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
 
-HVG_PCA, LOG_RIDGE, NAIVE_BAYES = "hvg-pca", "log-ridge", "naive-bayes"
+HVG_PCA, LOG_RIDGE, NAIVE_BAYES, GMVAE = "hvg-pca", "log-ridge", "naive-bayes", "gmvae"
+# The GMVAE, the one of config/winner.yaml.
+MODEL = ModelName("gmvae", latent_dim=50, hidden_units=100, preset="recommended")
 # C of the regression on all genes, and pseudocounts of naive Bayes.
 _RIDGE_PENALTIES = (0.01, 0.03, 0.1)
 _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
@@ -40,9 +48,9 @@ class Expert:
     Attributes
     ----------
     name
-        ``hvg-pca``, ``log-ridge`` or ``naive-bayes``.
+        ``hvg-pca``, ``log-ridge``, ``naive-bayes`` or ``gmvae``.
     coefficients, intercepts
-        Weights of components or genes, (types, columns), and (types,).
+        Weights of components, genes or latent dimensions, (types, columns), and (types,).
     setting
         C of the logistic regression, or the pseudocount.
     temperature
@@ -89,6 +97,8 @@ class Inputs:
         Type of each cell; -1: a type that is not learnt.
     classes
         Number of types.
+    latents
+        Latents of a GMVAE (cells x dimensions); None without the candidate ``gmvae``.
     """
 
     counts: sp.csr_matrix
@@ -96,6 +106,7 @@ class Inputs:
     scores: Doubles
     codes: Codes
     classes: int
+    latents: Doubles | None = None
 
 
 # Fits on some rows and returns the expert.
@@ -117,24 +128,61 @@ class Candidate:
 def candidates(inputs: Inputs, settings: AnnotateSettings) -> list[Candidate]:
     """Return the candidates that the settings name, in their order."""
     makers: Mapping[str, Callable[[], Candidate]] = {
-        HVG_PCA: lambda: _on_components(inputs, settings),
+        HVG_PCA: lambda: _logistic(HVG_PCA, inputs.scores, inputs, settings),
         LOG_RIDGE: lambda: _on_genes(inputs, settings),
         NAIVE_BAYES: lambda: _naive_bayes(inputs),
+        GMVAE: lambda: _on_latents(inputs, settings),
     }
     return [makers[name]() for name in settings.candidates]
 
 
-def _on_components(inputs: Inputs, settings: AnnotateSettings) -> Candidate:
-    scores, codes = inputs.scores, inputs.codes
+def _logistic(
+    name: str, features: Doubles, inputs: Inputs, settings: AnnotateSettings
+) -> Candidate:
+    """Logistic regression on components or latents, which were learnt without types."""
+    codes = inputs.codes
 
     def predict(learn: Rows, others: Rows, penalty: float) -> Doubles:
-        return _logistic_logits(scores[learn], codes[learn], scores[others], penalty, inputs)
+        return _logistic_logits(features[learn], codes[learn], features[others], penalty, inputs)
 
     def fit(learn: Rows, penalty: float) -> Expert:
-        coefficients, intercepts, _ = fit_logistic(scores[learn], codes[learn], penalty)
-        return Expert(HVG_PCA, coefficients, intercepts, penalty)
+        coefficients, intercepts, _ = fit_logistic(features[learn], codes[learn], penalty)
+        return Expert(name, coefficients, intercepts, penalty)
 
-    return Candidate(HVG_PCA, settings.penalties, predict, fit)
+    return Candidate(name, settings.penalties, predict, fit)
+
+
+def _on_latents(inputs: Inputs, settings: AnnotateSettings) -> Candidate:
+    if inputs.latents is None:
+        raise ValueError("the candidate gmvae needs latents")
+    return _logistic(GMVAE, inputs.latents, inputs, settings)
+
+
+def train_latents(
+    counts: sp.csr_matrix, split: NDArray[Any], types: int, settings: AnnotateSettings
+) -> "LatentEnsemble":
+    """Train the GMVAE of the candidate ``gmvae``; types of cells are not used.
+
+    Parameters
+    ----------
+    counts
+        Counts (cells x genes).
+    split
+        ``training``, ``validation`` or ``test`` for each cell; validation cells stop the training.
+        Of the others at most `density_cells` are used.
+    types
+        Number of types, that of mixture components.
+    settings
+        Section ``annotate``.
+    """
+    from latentcell.represent.ensemble import LatentEnsemble
+
+    # PyTorch would use all cores, but results must not depend on their number.
+    limit_threads(1)
+    used = subsample(split, settings)
+    preset = VaeSettings.model_validate({"preset": MODEL.preset, "device": "cpu"})
+    number = min(types, MOST_COMPONENTS)
+    return LatentEnsemble.fit(counts[used], split[used], MODEL, number, preset, settings.seed)
 
 
 def _on_genes(inputs: Inputs, settings: AnnotateSettings) -> Candidate:

@@ -74,10 +74,13 @@ def read_reference(
     if chosen is None:
         raise InputError(question)
     named = layer or settings.layer
+    # The first column of batches that is complete: they tell how types hold in another batch.
+    batches = [column.name for column in found.batches if not column.missing]
     taken = {
         "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,
         "unlabelled": "leave-out",
+        "batch_column": settings.batch_column or next(iter(batches), None),
     }
     cells = import_dataset(settings.model_copy(update=taken))
     if ontology is not None:
@@ -160,6 +163,7 @@ def annotate(
     types: Sequence[str] = (),
     exclude_types: Sequence[str] = (),
     known: str | None = None,
+    align: bool | None = None,
 ) -> tuple[ad.AnnData, Annotation]:
     """Annotate the cells of a file.
 
@@ -177,6 +181,8 @@ def annotate(
         Types of the reference to which cells are restricted, and those that are left out.
     known
         Column of the query with types that are kept where it has any; see `with_known`.
+    align
+        Whether cells are aligned to the reference; see `annotate_cells`.
 
     Returns
     -------
@@ -193,7 +199,13 @@ def annotate(
     labels = None if known is None else known_labels(query, known)
     kept = restricted_types(annotator.classifier.types, types, exclude_types)
     annotation = annotate_cells(
-        annotator, counts.X, counts.var, source=query.source, threads=threads, types=kept
+        annotator,
+        counts.X,
+        counts.var,
+        source=query.source,
+        threads=threads,
+        types=kept,
+        align=align,
     )
     annotation = complete(annotation, annotator, labels)
     return add_to(query.whole, annotation, annotator), annotation
@@ -290,7 +302,7 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
     adata.uns["latentcell"] = {
         "types": list(annotation.types),
         "reference": annotator.reference["dataset"],
-        "threshold": annotator.classifier.threshold,
+        "threshold": annotation.report["unassigned"]["threshold"],
     }
     if "name" in (unassigned := annotation.report["unassigned"]):
         adata.uns["latentcell"]["unassigned"] = unassigned["name"]

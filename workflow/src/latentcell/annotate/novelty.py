@@ -31,9 +31,9 @@ _ABOVE_QUERY, _ABOVE_HELD_OUT = 2.5, 1.0
 _COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
-_FURTHER, _OTHER = 0.6, 0.75
+_FURTHER, _OTHER = 0.55, 0.75
 # Level of the Mann-Whitney test that such a difference has to pass.
-_CHANCE = 0.001
+_CHANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,18 @@ def distances(components: NDArray[Any], reference: NDArray[Any], *, same: bool =
     components, reference
         Components of the cells (n x k) and of the reference (m x k).
     same
-        Whether the cells are the reference: a cell is then no neighbour of its own.
+        Whether the cells are the reference, perhaps thinned: a cell is then no neighbour of its
+        own.
     """
     from sklearn.neighbors import NearestNeighbors
 
     count = min(_HELD_OUT + same, len(reference))
     nearest = NearestNeighbors(n_neighbors=count).fit(reference)
-    found = nearest.kneighbors(components)[0][:, int(same) :]
+    found, places = nearest.kneighbors(components)
+    if same:
+        own = places == np.arange(len(places))[:, None]
+        own[~own.any(1), -1] = True  # It is not among them: the farthest is one too many.
+        found = found[~own].reshape(len(found), -1)
     return np.asarray(found.mean(1) if found.shape[1] else np.zeros(len(found)), np.float64)
 
 
@@ -206,8 +211,16 @@ def _relative(
     return np.asarray((logs - mean[types]) / max(deviation, 1e-9))
 
 
-def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
+def compare(query: Seen, held_out: Seen, thinned: Seen) -> dict[str, Any]:
     """Compare a query as a whole with held-out cells of the reference.
+
+    Parameters
+    ----------
+    query, held_out
+        What is known of the cells of the query and of held-out cells.
+    thinned
+        The held-out cells at the depth of the query, if that is lower: unexplained nats and
+        distances depend on the depth.
 
     Returns
     -------
@@ -221,12 +234,12 @@ def compare(query: Seen, held_out: Seen) -> dict[str, Any]:
         return report
     distance = (
         distances(query.components, held_out.components),
-        distances(held_out.components, held_out.components, same=True),
+        distances(thinned.components, held_out.components, same=True),
     )
     measures: dict[str, tuple[Doubles | None, Doubles | None]] = {
         "counts": (query.counts, held_out.counts),
         "genes": (query.genes, held_out.genes),
-        "nats": (query.nats, held_out.nats),
+        "nats": (query.nats, thinned.nats),
         "distance": distance,
     }
     for name, (mine, theirs) in measures.items():

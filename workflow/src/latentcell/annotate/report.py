@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from latentcell.annotate.alignment import FEWEST
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import UNASSIGNED, Annotation
 from latentcell.annotate.reasons import FEW_COUNTS, FEW_KNOWN_GENES, LOW_PROBABILITY, NOVEL
@@ -28,6 +29,7 @@ def reference_lines(annotator: Annotator) -> list[str]:
         f"are below; {_share(test['assigned'])} of the test cells are assigned, "
         f"{_share(test['accuracy_assigned'])} of them correctly",
     ]
+    lines += _widening_lines(about["widening"])
     if annotator.density is not None:
         lines.append(
             f"novel       more than {annotator.density.limit:.1f} nats unexplained, as in about "
@@ -42,6 +44,17 @@ def reference_lines(annotator: Annotator) -> list[str]:
             f"note        fewer than 5 training cells, so rarely predicted: {', '.join(rare)}"
         )
     return lines
+
+
+def _widening_lines(widening: dict[str, Any]) -> list[str]:
+    """Report how sure types are in batches that were left out."""
+    if not widening["batches"]:
+        return []
+    return [
+        f"batches     {widening['batches']} left out in turn: accuracy "
+        f"{_number(widening['accuracy'])}, with --align {_number(widening['accuracy_aligned'])}; "
+        f"their probabilities need the temperature {widening['temperature']:.2f}"
+    ]
 
 
 def _classifier_line(annotator: Annotator) -> str:
@@ -100,7 +113,7 @@ def query_lines(found: Annotation) -> list[str]:
     lines += _consensus_lines(report)
     if "novel" in report:
         lines += _novel_lines(report["novel"], report["cells"])
-    return lines + bulk_lines(report["bulk"])
+    return lines + _aligned_lines(report) + bulk_lines(report)
 
 
 def _gene_lines(genes: dict[str, Any]) -> list[str]:
@@ -197,16 +210,40 @@ _MEASURES = {
 }
 
 
-def bulk_lines(bulk: dict[str, Any]) -> list[str]:
-    """Say in one sentence how the query as a whole differs from the reference."""
+def bulk_lines(report: dict[str, Any]) -> list[str]:
+    """Say in one sentence how the query as a whole differs, and that probabilities are widened."""
+    bulk, widening = report["bulk"], report["widening"]
     if not bulk["differs"]:
         return []
     found = ", ".join(_MEASURES[name].format(**bulk[name]) for name in _MEASURES if name in bulk)
-    return [
+    lines = [
         "WARNING     the query as a whole differs from held-out cells of the reference (medians: "
         f"{found}): types may be less sure than their probabilities, and novel means relative to "
         "the bulk of the query"
     ]
+    if widening["temperature"] > 1:
+        by = (
+            f"measured on {widening['batches']} left-out batches of the reference"
+            if widening["batches"]
+            else "the setting annotate.widening, as the reference has no batches to measure it"
+        )
+        lines.append(
+            f"widened     probabilities are widened by the temperature "
+            f"{widening['temperature']:.2f}, {by}"
+        )
+    return lines
+
+
+def _aligned_lines(report: dict[str, Any]) -> list[str]:
+    """Report the alignment to the reference."""
+    if "aligned" not in report:
+        return []
+    number = report["aligned"]["cells"]
+    if not number:
+        return [
+            f"aligned     no cells: query and held-out cells of the reference need {FEWEST} each"
+        ]
+    return [f"aligned     {number:,} cells to held-out cells of the reference, by Harmony"]
 
 
 def _number(value: float | None) -> str:

@@ -37,6 +37,7 @@ examples:
   latentcell annotate --bundle model/ query.h5ad -o typed.h5ad
   latentcell annotate --bundle model/ query.h5ad --exclude-types "CD34+" Dendritic
   latentcell annotate reference.h5ad query.h5ad --bundle model/       also saves the annotator
+  latentcell annotate reference.h5ad query.h5ad --align               of another batch or study
 
 Files written beside typed.h5ad: typed.csv (one row per cell), typed.json (the report) and
 typed.html (the report as a page).
@@ -144,6 +145,7 @@ def run(options: argparse.Namespace) -> int:
         types=options.types,
         exclude_types=options.exclude_types,
         known=options.known_types,
+        align=options.align or None,
     )
     page = None
     if not options.no_page:

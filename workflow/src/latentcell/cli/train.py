@@ -70,5 +70,11 @@ def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator"
     given: dict[str, Any] = {} if options.seed is None else {"seed": options.seed}
     if options.fast:
         given["candidates"] = ["hvg-pca"]
+    if options.thorough:
+        if options.fast or options.align:
+            options.command.error("--thorough compares classifiers, --fast and --align do not")
+        given["candidates"] = [*AnnotateSettings().candidates, "gmvae"]
+    if options.align:
+        given["align"] = True
     settings = AnnotateSettings(density=not options.no_density, **given)
     return train(reference, settings)

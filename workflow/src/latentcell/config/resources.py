@@ -182,6 +182,10 @@ def learning_types(dataset: Size, settings: AnnotateSettings) -> Demand:
         name = f"gmvae-z{settings.latent_dim}-h{settings.hidden_units}"
         seen = dataset.of(settings.density_cells)
         parts.append(training([name], seen, density_settings(settings, seen.cells), 1, False))
+    if "gmvae" in settings.candidates:
+        seen = dataset.of(settings.density_cells)
+        preset = VaeSettings(preset="recommended", device="cpu")
+        parts.append(training(["gmvae-z50-h100-recommended"], seen, preset, 1, False))
     if "log-ridge" in settings.candidates:
         cells = min(dataset.cells, _MOST_GRAM_CELLS)
         dense = _GRAM_COPIES * 4 * cells * dataset.genes / _MEGA

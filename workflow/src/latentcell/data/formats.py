@@ -29,6 +29,7 @@ _ADVICE = {
     (".h5mu",): f"take its genes: {_TO_H5AD}",
     (".zarr",): "convert it: anndata.read_zarr(...).write_h5ad('cells.h5ad') in Python",
     (".xls", ".xlsx", ".ods"): "save the sheet as CSV",
+    (".gct", ".gct.gz"): "delete its first two lines and the column Description, and name it .tsv",
     (".parquet", ".feather", ".npz", ".npy", ".pkl", ".pickle", ".mat"): "convert it to .h5ad",
 }
 _ZARR_MARKS = (".zgroup", ".zattrs", ".zmetadata", "zarr.json")

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,11 @@ _READS = re.compile(
 )
 # Antibodies by name, where no column tells: HTO_A-ACCCACCAGTAAGAC, ADT_CD3, TotalSeqB-CD4.
 _TAG = re.compile(r"(HTO|ADT|hash(tag)?|TotalSeq[A-D]?)[-_ ]?.*|.+[-_][ACGT]{10,15}", re.IGNORECASE)
+# Identifier and symbol in one name: ENSG00000141510_TP53, ENSG00000141510.12|TP53, TP53_ENSG....
+_ENSEMBL = r"ENS[A-Z]{0,4}G\d{6,}(?:\.\d+)?"
+_JOINED = re.compile(rf"({_ENSEMBL})(?:[_|;:-]+)(.+)|(.+?)(?:[_|;:-]+)({_ENSEMBL})")
+# Share of the names that have to be such.
+_MOST_JOINED = 0.9
 # What spreadsheets make of MARCH1 or SEPT2.
 _DATE = re.compile(r"\d{1,2}-(Mar|Sep|Dec|Oct)|(Mar|Sep|Dec|Oct)-\d{2}")
 
@@ -128,6 +133,7 @@ def genes_of(features: Features, source: str, genome: str | None = None) -> Gene
     InputError
         If no feature is a gene, an identifier occurs twice, or the genome is not plain.
     """
+    features = _parted(features)
     kept = _kept(features, source, genome)
     index = _texts(features.index, kept)
     symbols = None if features.symbols is None else _texts(features.symbols, kept)
@@ -157,6 +163,25 @@ def genes_of(features: Features, source: str, genome: str | None = None) -> Gene
     notes += _dates(symbols, source)
     names = pd.Index(symbols if ids is None else ids)
     return Genes(table, kept, int(names.duplicated().sum()), tuple(notes))
+
+
+def _parted(features: Features) -> Features:
+    """Part names that join identifier and symbol, if most do, and there is nothing else."""
+    if features.symbols is not None or features.ids:
+        return features
+    names = [str(name) for name in features.index]
+    found = [_JOINED.fullmatch(name) for name in names]
+    if sum(map(bool, found)) < max(1.0, _MOST_JOINED * len(names)):
+        return features
+    pairs = [
+        (one[1] or one[4], one[2] or one[3]) if one else (name, name)
+        for one, name in zip(found, names, strict=True)
+    ]
+    ids, symbols = (list(part) for part in zip(*pairs, strict=True))
+    # A genome before each identifier is no symbol.
+    if len(set(ids)) < len(ids) or 2 * len(set(symbols)) < len(symbols):
+        return features
+    return replace(features, ids={"gene_id": ids}, symbols=symbols)
 
 
 def _dates(names: list[str], source: str) -> list[str]:

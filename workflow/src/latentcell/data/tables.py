@@ -46,6 +46,9 @@ _SYMBOLS = re.compile(
     r"(external_)?gene_?(name|symbol)s?|gene_short_name|(hgnc_)?symbol", re.IGNORECASE
 )
 _GENE_CORNER = re.compile(r"(ensembl_?)?gene(s|_?ids?)?|ensembl(_?id)?", re.IGNORECASE)
+# Sums that spreadsheets add, and the fewest names, itself among them, of which one can be a sum.
+_TOTAL = re.compile(r"(grand[ _]?)?(totals?|sums?)", re.IGNORECASE)
+_FEWEST_SUMMED = 3
 _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"}
 _ZERO, _POINT = b"0."
 # The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
@@ -92,7 +95,7 @@ def read_table(
         table.add(number, line)
     if not table.rows:
         raise InputError(f"{path}: expected lines of counts, found none")
-    matrix = _stack(table.rows, table.width)
+    matrix = table.without_totals()
     names, columns = table.names, table.columns
     if table.var:
         orientation = "genes-by-cells"
@@ -102,7 +105,7 @@ def read_table(
             warnings.warn(f"{path}: rows are taken for genes, by their names", stacklevel=2)
         orientation = "genes-by-cells" if turned else "cells-by-genes"
     if orientation == "genes-by-cells":
-        barcodes = columns or [str(index) for index in range(table.width)]
+        barcodes = columns or [str(index) for index in range(matrix.shape[1])]
         features = _features_of_rows(names, table.var)
         return _assemble(matrix.T.tocsr(), barcodes, features, path, genome)
     features = Features(columns or positional_genes(table.width), {})
@@ -177,6 +180,26 @@ class _Table:
         self.names.append(name)
         self.rows.append(_parse_row(rest, self.separator, where, self.columns))
 
+    def without_totals(self) -> sparse.csr_matrix:
+        """Return the counts without sums of the other rows or columns, which are no counts."""
+        matrix = _stack(self.rows, self.width)
+        row, column = _total(matrix, self.names), _total(matrix.T.tocsr(), self.columns or [])
+        if row is not None:
+            self._note_total("row", self.names.pop(row))
+            for values in (*self.obs.values(), *self.var.values()):
+                values.pop(row)
+            matrix = matrix[np.arange(matrix.shape[0]) != row]
+        if column is not None and self.columns is not None:
+            self._note_total("column", self.columns.pop(column))
+            matrix = matrix[:, np.arange(matrix.shape[1]) != column]
+        return matrix
+
+    def _note_total(self, what: str, name: str) -> None:
+        warnings.warn(
+            f"{self._path}: the {what} {name!r} is left out, as it is the sum of the others",
+            stacklevel=4,
+        )
+
     def _begin(self, rest: bytes | None, fields: int) -> None:
         """Tell the columns of counts from those about cells, by the header."""
         self._fields = self.width = fields
@@ -214,6 +237,17 @@ class _Table:
         for place, values in self._about.items():
             values.append(fields[place].decode(errors="replace").strip())
         return self.separator.join(f for place, f in enumerate(fields) if place not in self._about)
+
+
+def _total(matrix: sparse.csr_matrix, names: list[str]) -> int | None:
+    """Return the place of a row that is called a total and is the sum of the others."""
+    for place, name in enumerate(names):
+        if not _TOTAL.fullmatch(name.strip()) or len(names) < _FEWEST_SUMMED:
+            continue
+        sums = np.asarray(matrix.sum(0)).ravel()
+        if np.allclose(2 * matrix[place].toarray().ravel(), sums):
+            return place
+    return None
 
 
 def _is_about_cells(column: str) -> bool:

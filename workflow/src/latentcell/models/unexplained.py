@@ -87,7 +87,7 @@ def _shares(
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Expected share of each modelled gene in their counts (n, modelled), and the latent."""
     model = trained.model.eval()
-    filled = _filled(trained, counts, present, usual)
+    filled = filled_counts(trained, counts, present, usual)
     minibatch = trained.counts(filled).rows(torch.arange(counts.shape[0]))
     probability = model.cluster_log_probability(minibatch).exp()
     means = model.q_z(minibatch).mean
@@ -101,7 +101,7 @@ def _shares(
     return torch.softmax(logits, -1).cpu().numpy(), latent.cpu().numpy()
 
 
-def _filled(
+def filled_counts(
     trained: Trained,
     counts: sp.csr_matrix,
     present: NDArray[np.bool_],

@@ -156,7 +156,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
         )
     if annotator.density is None:
         sentences.append("No model of novel cells was trained (--no-density).")
-    sentences += [line.partition(" ")[2].strip() for line in bulk_lines(annotation.report["bulk"])]
+    sentences += [line.partition(" ")[2].strip() for line in bulk_lines(annotation.report)]
     return Section("Unassigned cells and reasons", sentences, tables=[table])
 
 

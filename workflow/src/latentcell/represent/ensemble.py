@@ -14,6 +14,7 @@ from latentcell.config.names import ModelName, member_seeds
 from latentcell.config.settings import VaeSettings
 from latentcell.models.checkpoint import CheckpointStore
 from latentcell.models.training import Trained, members_arguments, restore_members, train_members
+from latentcell.models.unexplained import filled_counts
 from latentcell.represent.variable import chosen_genes
 
 
@@ -72,11 +73,26 @@ class LatentEnsemble:
         )
         return cls(tuple(models))
 
-    def transform(self, counts: sp.csr_matrix) -> list[NDArray[np.float32]]:
+    def transform(
+        self,
+        counts: sp.csr_matrix,
+        present: NDArray[np.bool_] | None = None,
+        usual: NDArray[np.float32] | None = None,
+    ) -> list[NDArray[np.float32]]:
         """Compute the latents of cells by each model, (n x Z) each.
 
         The encoders alone are computed; nothing is decoded.
+
+        Parameters
+        ----------
+        counts : CSR matrix of shape (n, G)
+        present : ndarray of bool, shape (G,), optional
+            Measured genes; None: all.
+        usual : ndarray of float32, shape (G,), optional
+            Mean log-normalised count of each gene, the input for genes that were not measured.
         """
+        if present is not None:
+            counts = filled_counts(self.models[0], counts, present, usual)
         return [_latents(model, counts) for model in self.models]
 
     def stored(self) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -26,12 +26,13 @@ class AnnotateSettings(Section):
         50, description="Number of principal components, at most as many as possible."
     )
     candidates: Annotated[
-        list[Literal["hvg-pca", "log-ridge", "naive-bayes"]], Field(min_length=1)
+        list[Literal["hvg-pca", "log-ridge", "naive-bayes", "gmvae"]], Field(min_length=1)
     ] = Field(
         ["hvg-pca", "log-ridge", "naive-bayes"],
         description="Candidates for the classifier: logistic regression on principal components "
-        "of variable genes, ridge logistic regression on all genes, naive Bayes on counts. The "
-        "most accurate one is chosen on the reference.",
+        "of variable genes, ridge logistic regression on all genes, naive Bayes on counts, and "
+        "`gmvae`, logistic regression on the latent of a GMVAE. The most accurate one is chosen "
+        "on the reference.",
     )
     averages: bool = Field(
         True, description="Whether averages of the probabilities of candidates are candidates too."
@@ -77,6 +78,16 @@ class AnnotateSettings(Section):
     )
     early_stopping: PositiveInt = Field(
         4, description="Number of epochs without a better validation ELBO before training stops."
+    )
+    align: bool = Field(
+        False,
+        description="Whether cells of a query are aligned to the reference by Harmony, in "
+        "components; the classifier is then `hvg-pca`.",
+    )
+    widening: Annotated[float, Field(ge=1)] = Field(
+        1.9,
+        description="Temperature of the probabilities of a query that differs as a whole from the "
+        "reference; measured on left-out batches instead if the reference has some. 1: none.",
     )
     seed: Seed = Field(1, description="Seed of all random numbers of this section.")
 
