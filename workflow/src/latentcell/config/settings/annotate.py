@@ -53,7 +53,7 @@ class AnnotateSettings(Section):
     )
     evidence_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
-        description="Share of the classifier's gain in accuracy over the commonest type that "
+        description="Share of the classifier's gain in accuracy over the most frequent type that "
         "thinned validation cells must keep; with fewer counts than that takes, a cell is "
         "`unassigned`.",
     )

@@ -81,7 +81,7 @@ class DatasetSettings(Section):
     )
     coarse_types: dict[str, Annotated[list[str], Field(min_length=2)]] | None = Field(
         None,
-        description="Groups of types for measures with merged types beside those of all types, "
+        description="Groups of types for measures with merged types, in addition to all types, "
         "such as `T cells: [CD4 T, CD8 T]`; null: T cells of the built-in PBMC data sets, else "
         "none; `{}`: none. Changes train nothing again.",
     )
@@ -113,12 +113,13 @@ class DatasetSettings(Section):
     test_on: str | None = Field(
         None,
         description="With `derived_from`: the data set of the run whose cells are test cells, a "
-        "random half in each replicate. Types and genes are those that both have.",
+        "random half in each replicate. Only shared types and genes are used.",
     )
     with_unlabelled: list[str] = Field(
         [],
-        description="With `derived_from`: data sets of the run with `unlabelled: only`, from whose "
-        "cells representations learn that need no types. Genes are those that all have.",
+        description="With `derived_from`: data sets of the run with `unlabelled: only`. "
+        "Representations that need no types are also fitted on their cells. Only shared genes are "
+        "used.",
     )
     seed: Seed = Field(1, description="Seed of the draw with `shares`.")
 
