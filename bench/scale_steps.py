@@ -221,7 +221,8 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
 
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on 100 principal components, with evaluation."""
-    return classified(read(folder), np.load(folder / "scores.npy"))
+    # The features of a job are the components alone.
+    return classified(read(folder, backed="r"), np.load(folder / "scores.npy"))
 
 
 def classified(cells: ad.AnnData, features: Any) -> dict[str, Any]:

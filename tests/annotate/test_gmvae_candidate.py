@@ -14,6 +14,7 @@ from latentcell.annotate.bundle import _digest
 from latentcell.annotate.calibration import softmax
 from latentcell.annotate.experts import MODEL, Inputs, candidates
 from latentcell.annotate.report import candidate_lines
+from latentcell.cli import main
 from latentcell.config.names import ModelName
 from latentcell.config.settings import AnnotateSettings, load_settings
 from latentcell.runtime.errors import InputError
@@ -122,3 +123,30 @@ def test_a_latent_without_decoding_is_that_of_an_evaluation(alone, query):
     everything = np.ones(120, bool)
     [filled] = alone.classifier.latents.transform(query.X, everything, alone.classifier.mean_logs)
     np.testing.assert_array_equal(filled, latent)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["train", "r.h5ad", "--bundle", "b", "--thorough", "--fast"], "--thorough compares"),
+        (["annotate", "r.h5ad", "q.h5ad", "--thorough", "--align"], "--thorough compares"),
+        (["annotate", "q.h5ad", "--bundle", "b", "--thorough"], "only a bundle is given"),
+    ],
+)
+def test_options_that_contradict_one_another_are_refused(options, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--thorough"], []])
+def test_the_option_adds_the_candidate(cells, options, tmp_path, monkeypatch):
+    cells.write_h5ad(tmp_path / "reference.h5ad")
+    monkeypatch.setattr(experts, "MODEL", SMALL)
+    arguments = ["--no-density", *options]
+    given = [str(tmp_path / "reference.h5ad"), "--bundle", str(tmp_path / "model"), *arguments]
+    assert main(["train", *given]) == 0
+    rows = load_bundle(tmp_path / "model").classifier.candidates
+    assert any("gmvae" in row["name"] for row in rows) == bool(options)
+    assert len(rows) == (15 if options else 7)

@@ -216,7 +216,7 @@ class TypeClassifier:
                 one if one.name in (HVG_PCA, GMVAE) else one.without(missing, self.mean_logs)
                 for one in experts
             )
-        inputs = {LOG_RIDGE: logs, NAIVE_BAYES: counts}
+        inputs: dict[str, Any] = {LOG_RIDGE: logs, NAIVE_BAYES: counts}
         if self.latents is not None:
             [latent] = self.latents.transform(
                 counts, None if missing is None else ~missing, self.mean_logs

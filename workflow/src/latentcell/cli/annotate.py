@@ -166,7 +166,12 @@ def _beside(query: str) -> Path:
 
 
 def _check_arguments(options: argparse.Namespace) -> None:
+    from latentcell.cli.train import refuse_contradictions
+
     files, parser = options.files, options.command
+    refuse_contradictions(options)
+    if len(files) == 1 and options.thorough:
+        parser.error("--thorough is for a reference, but only a bundle is given")
     if len(files) > 2:
         parser.error(f"expected a reference and a query, found {len(files)} files")
     if len(files) == 1 and options.bundle is None:

@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from latentcell.annotate.bundle import refuse_other, save_bundle
     from latentcell.annotate.report import candidate_lines, reference_lines
 
+    refuse_contradictions(options)
     refuse_other(options.bundle)
     require_place(Path(options.bundle) / "bundle.json")
     annotator = learn_from(read_cells(options.reference, options), options)
@@ -59,6 +60,12 @@ def read_cells(reference: str, options: argparse.Namespace) -> "AnnData":
     )
 
 
+def refuse_contradictions(options: argparse.Namespace) -> None:
+    """End the command if its options for the classifier contradict each other."""
+    if options.thorough and (options.fast or options.align):
+        options.command.error("--thorough compares classifiers, but --fast and --align do not")
+
+
 def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator":
     """Train an annotator with the options of a command."""
     from latentcell.annotate.files import train
@@ -71,8 +78,6 @@ def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator"
     if options.fast:
         given["candidates"] = ["hvg-pca"]
     if options.thorough:
-        if options.fast or options.align:
-            options.command.error("--thorough compares classifiers, --fast and --align do not")
         given["candidates"] = [*AnnotateSettings().candidates, "gmvae"]
     if options.align:
         given["align"] = True
