@@ -54,7 +54,9 @@ def write_ensemble(
             **training_arguments(cells, name, settings, further), seeds=seeds, stores=stores
         )
     )
-    evaluations = [member.evaluate(cells.X, batches(cells)) for member in members]
+    # The members have the same inputs.
+    counts = members[0].counts(cells.X, batches(cells))
+    evaluations = [member.evaluate_counts(counts) for member in members]
     count_sums = np.asarray(cells.X.sum(1), np.float64).ravel()
     described = [
         describe_model(name, member, one, latent_table(cells, member, one), count_sums)

@@ -83,11 +83,14 @@ class Trained:
         With types on top of a VAE, ``q_y`` are their probabilities; the bound is the VAE's. The
         counts may lie in an AnnData file; `folder` is as in `train`.
         """
-        counts = self.counts(matrix, batch, folder)
+        return self.evaluate_counts(self.counts(matrix, batch, folder))
+
+    def evaluate_counts(self, counts: CountMatrix) -> Evaluation:
+        """Evaluate cells as `evaluate` does, from the model input that `counts` gives."""
         # The stream of epoch 0, so that the result does not depend on the number of epochs.
         stream = _stream(self.seed, 0, 9, counts.device)
         how = _objective(self.settings, threshold=0.0)
-        index = np.arange(matrix.shape[0])
+        index = np.arange(counts.shape[0])
         found = evaluate(self.model, counts, index, self.settings.batch_size, stream, how)
         if self.type_fit is None:
             return found
