@@ -33,6 +33,18 @@ def study_cells() -> Cells:
     return Cells(sp.csr_matrix(study.X), study.obs["cell_type"].to_numpy(str))
 
 
+def dataset_cells(name: str, number: int, seed: int) -> Cells:
+    """Cells of a data set, all or a stratified subset of a number."""
+    from latentcell.config.settings import DatasetSettings
+    from latentcell.data.importing import import_dataset
+    from latentcell.data.subset import draw_subset
+
+    cells = import_dataset(DatasetSettings(name=name))
+    types = cells.obs["cell_type"].to_numpy(str)
+    chosen = draw_subset(types, min(number, len(types)), "stratified", seed)
+    return Cells(sp.csr_matrix(cells.X)[chosen], types[chosen])
+
+
 def simulated_cells(number: int, seed: int = 0) -> Cells:
     """Simulate cells by Poisson draws around mixtures of two real cells.
 

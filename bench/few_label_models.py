@@ -2,11 +2,14 @@
 
     LATENTCELL_DATA=<folder of the deposit> python bench/few_label_models.py --seeds 101 102
 
-Every method sees the same labelled training and validation cells of stratified splits of the first
-1,300 cells. A row of the file that is there is not measured again, so that a stopped run goes on.
+Every method sees the same labelled training and validation cells of stratified splits of 1,300
+cells: the first of the deposit, a stratified subset of another data set, or all of a smaller one. A
+row of the file that is there is not measured again, so that a stopped run goes on. Differences of
+the pairs in CONTRASTS are written beside it, as ..._contrasts.csv.
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cells import study_cells
+from cells import Cells, dataset_cells, study_cells
 from sklearn.metrics import f1_score
 
 from latentcell.classify.methods import logistic
@@ -23,13 +26,24 @@ from latentcell.config.fitting import Features, Labelled, Options
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
+from latentcell.evaluate.statistics import paired_difference
 from latentcell.models.labels import Labels
-from latentcell.models.training import Trained, learn_types, train
+from latentcell.models.training import Trained, learn_types, train, train_members
 from latentcell.represent.methods import hvg_pca
 from latentcell.represent.variable import chosen_genes
 
+STUDY, CELLS = "pbmc68k-study", 1300
 SHARES = (0.01, 0.05, 0.1, 1.0)
-HIDDEN = 100
+HIDDEN, MEMBERS = 100, 5
+# First and second method: accuracy and macro-F1 of the first less those of the second.
+CONTRASTS = (
+    ("semi-vae-z10", "vae-z10 + logistic"),
+    ("semi-vae-z10", "scanvi-z10"),
+    ("semi-vae-z10", "hvg-pca-k50 + logistic"),
+    ("gmvae-z10 + logistic", "hvg-pca-k50 + logistic"),
+    ("gmvae-z50 + logistic", "hvg-pca-k50 + logistic"),
+    ("five gmvae-z50 + logistic", "hvg-pca-k50 + logistic"),
+)
 # scvi-tools' rule for the epochs after scVI, of 100.
 SCANVI_EPOCHS = 10
 
@@ -37,8 +51,11 @@ SCANVI_EPOCHS = 10
 class Split:
     """Cells with a split, whose models are learnt once for all shares of labels."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.cells = seed, study_cells()
+    def __init__(self, seed: int, dataset: str = STUDY) -> None:
+        self.seed = seed
+        self.cells: Cells = (
+            study_cells() if dataset == STUDY else dataset_cells(dataset, CELLS, seed)
+        )
         self.codes, self.names = pd.factorize(self.cells.types, sort=True)
         self.split = np.asarray(split_cells(self.cells.types, SplitSettings(), seed), str)
         self.training = np.flatnonzero(self.split == "training")
@@ -71,6 +88,21 @@ class Split:
         """Model of a kind, size and likelihood that sees no labels."""
         return self.once(what, lambda: self.train(*what, 0.0))  # type: ignore[no-any-return]
 
+    def members(self, latent_dim: int, number: int) -> list[Features]:
+        """Latents of several GMVAEs that differ by their seed; the first has the split's."""
+
+        def learn() -> list[Features]:
+            settings = VaeSettings(preset="recommended", device="cpu")
+            name = ModelName("gmvae", latent_dim, HIDDEN)
+            seeds = [self.seed + 1000 * one for one in range(number)]
+            members = train_members(
+                *(self.cells.counts, self.split, name, len(self.names), settings, seeds),
+                genes=self.genes,
+            )
+            return [member.evaluate(self.cells.counts).latent for member in members]
+
+        return self.once(("members", latent_dim), learn)  # type: ignore[no-any-return]
+
     def components(self) -> Features:
         """Components of variable genes."""
         training = Labelled(self.cells.counts[self.training], self.codes[self.training], ())
@@ -91,20 +123,23 @@ class Split:
         return fitted
 
 
-def by_logistic(split: Split, features: Features, labels: Labels) -> np.ndarray:
-    """Types by logistic regression with the penalty that validation cells choose."""
+def by_logistic(split: Split, several: list[Features], labels: Labels) -> np.ndarray:
+    """Types by logistic regression with the penalty that validation cells choose.
+
+    Probabilities are averaged over the representations.
+    """
     known = np.unique(labels.shown[labels.cells])
     choosing = labels.choosing[np.isin(labels.judged[labels.choosing], known)]
-    training, validation = (
-        Labelled(
-            features[rows],
-            np.searchsorted(known, split.codes[rows]),
-            tuple(map(str, split.names[known])),
+    names = tuple(map(str, split.names[known]))
+
+    def probabilities(features: Features) -> np.ndarray:
+        training, validation = (
+            Labelled(features[rows], np.searchsorted(known, split.codes[rows]), names)
+            for rows in (labels.cells, choosing)
         )
-        for rows in (labels.cells, choosing)
-    )
-    fitted = logistic.fit(training, validation, Options(seed=split.seed))
-    return known[fitted.predict(features).argmax(1)]
+        return logistic.fit(training, validation, Options(seed=split.seed)).predict(features)
+
+    return known[np.mean([probabilities(features) for features in several], axis=0).argmax(1)]
 
 
 def by_types(split: Split, latent_dim: int, share: float) -> np.ndarray:
@@ -156,17 +191,20 @@ def methods(share: float) -> dict[str, Callable[[Split], np.ndarray]]:
         def predict(split: Split) -> np.ndarray:
             trained = split.latents(kind, size, likelihood)
             features = trained.evaluate(split.cells.counts).latent
-            return by_logistic(split, features, split.labels(share))
+            return by_logistic(split, [features], split.labels(share))
 
         return predict
+
+    def several(choose: Callable[[Split], list[Features]]) -> Callable[[Split], np.ndarray]:
+        return lambda split: by_logistic(split, choose(split), split.labels(share))
 
     plain, inflated = "negative-binomial", "zero-inflated-negative-binomial"
     return {
         "vae-z10 + logistic": latents("vae", 10, plain),
         "semi-vae-z10": lambda split: by_types(split, 10, share),
-        "hvg-pca-k50 + logistic": lambda split: by_logistic(
-            split, split.components(), split.labels(share)
-        ),
+        "hvg-pca-k50 + logistic": several(lambda split: [split.components()]),
+        "gmvae-z50 + logistic": several(lambda split: split.members(50, MEMBERS)[:1]),
+        "five gmvae-z50 + logistic": several(lambda split: split.members(50, MEMBERS)),
         "scanvi-z10": lambda split: by_scanvi(split, split.labels(share)),
         "dca-z10 + logistic": latents("dca", 10, plain),
         "dca-z10-zinb + logistic": latents("dca", 10, inflated),
@@ -202,22 +240,53 @@ def measure(
             }
 
 
+def contrasts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean difference of each pair by data set and share, with its corrected 95 % interval."""
+    settings, found = SplitSettings(), []
+    share_of_test = (1 - settings.train - settings.validation) / settings.train
+    for (dataset, share), part in rows.groupby(["dataset", "share"], sort=False):
+        by_method = {name: group.set_index("seed") for name, group in part.groupby("method")}
+        for first, second in CONTRASTS:
+            if first not in by_method or second not in by_method:
+                continue
+            one, other = by_method[first].align(by_method[second], join="inner", axis=0)
+            for measure in ("accuracy", "macro_f1"):
+                values = (one[measure], other[measure], share_of_test)
+                difference = paired_difference(*values, bounds=(-1, 1))
+                found.append(
+                    {"dataset": dataset, "share": share, "labels": one["labels"].mean()}
+                    | {"first": first, "second": second, "measure": measure}
+                    | {"difference_mean": difference.mean, "difference_low": difference.low}
+                    | {"difference_high": difference.high, "replicates": len(one)}
+                )
+    return pd.DataFrame(found)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--methods", nargs="+", choices=list(methods(1.0)), default=["semi-vae-z10"]
     )
+    parser.add_argument("--datasets", nargs="+", default=[STUDY])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3, 4, 5])
     parser.add_argument("--out", type=Path, default=Path("results/bench/few_label_models.csv"))
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = pd.read_csv(options.out).to_dict("records") if options.out.exists() else []
-    for seed in options.seeds:
-        done = {(row["method"], row["share"]) for row in rows if row["seed"] == seed}
-        for row in measure(Split(seed), options.methods, done):
-            rows.append(row)
-            print(row, flush=True)
+    for dataset, seed in itertools.product(options.datasets, options.seeds):
+        done = {
+            (row["method"], row["share"])
+            for row in rows
+            if (row["dataset"], row["seed"]) == (dataset, seed)
+        }
+        if {(one, share) for one in options.methods for share in SHARES} <= done:
+            continue
+        for row in measure(Split(seed, dataset), options.methods, done):
+            rows.append({"dataset": dataset} | row)
+            print(rows[-1], flush=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.6g")
+    beside = options.out.with_name(f"{options.out.stem}_contrasts.csv")
+    contrasts(pd.DataFrame(rows)).to_csv(beside, index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":

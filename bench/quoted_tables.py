@@ -289,6 +289,55 @@ def few_labels() -> list[Column]:
     )
 
 
+_FEW_LABEL_METHODS = {
+    "hvg-pca-k50 + logistic": "PCA of variable genes, logistic",
+    "gmvae-z10 + logistic": "GMVAE Z = 10, logistic",
+    "gmvae-z50 + logistic": "GMVAE Z = 50, logistic",
+    "five gmvae-z50 + logistic": "five GMVAEs Z = 50, logistic",
+    "vae-z10 + logistic": "VAE Z = 10, logistic",
+    "semi-vae-z10": "semi-VAE Z = 10",
+    "scanvi-z10": "scANVI Z = 10",
+    "dca-z10 + logistic": "DCA Z = 10, logistic",
+}
+
+
+@table
+def few_label_models() -> list[Column]:
+    """Accuracy of each method by data set and share of labels, mean over splits."""
+    rows = records("few_label_models")
+    index = ["dataset", "share"]
+    means = rows.groupby([*index, "method"], sort=False)["accuracy"].mean().reset_index()
+    wide = means.pivot(index=index, columns="method", values="accuracy")
+    wide = wide.loc[rows.set_index(index).index.unique()].reset_index()
+    labels = rows.groupby(index)["labels"].mean().round().rename("labelled_cells")
+    wide = wide.merge(labels, on=index)
+    methods = {name: Heading(title, 3) for name, title in _FEW_LABEL_METHODS.items()}
+    heads = headings_of("dataset") | {"labelled_cells": Heading("Labels", 0, thousands=",")}
+    return shown(wide, heads | methods)
+
+
+@table
+def few_label_contrasts() -> list[Column]:
+    """Differences of pairs of methods by data set and share of labels."""
+    rows = records("few_label_models_contrasts").rename(columns={"labels": "labelled_cells"})
+    rows["labelled_cells"] = rows["labelled_cells"].round()
+    for side in ("first", "second"):
+        rows[side] = rows[side].map(_FEW_LABEL_METHODS)
+    index = ["dataset", "first", "second", "labelled_cells"]
+    parts = ["difference_mean", "difference_low", "difference_high"]
+    wide = pivoted(rows, index, "measure", parts)
+    return shown(
+        wide,
+        headings_of("dataset")
+        | {"first": Heading("Method"), "second": Heading("less")}
+        | {"labelled_cells": Heading("Labels", 0, thousands=",")}
+        | {
+            f"{measure}_difference": Heading(f"Difference, {title}")
+            for measure, title in (("accuracy", "accuracy"), ("macro_f1", "macro-F1"))
+        },
+    )
+
+
 # docs/methods.md, config/winner.yaml
 
 
@@ -310,6 +359,25 @@ def winner_leaderboard() -> list[Column]:
     rows = records("winner/leaderboard")
     names = ("dataset", *PAIR, "accuracy", "macro_f1", "seconds", "probability_best")
     return shown(rows, headings_of(*names))
+
+
+_JUDGED = {"accuracy": "accuracy", "log_loss": "log loss", "nmi": "NMI"}
+
+
+@table
+def further_latents() -> list[Column]:
+    """Validation accuracy, log loss and NMI of further latents by data set, and their seconds."""
+    rows = records("further_latents")
+    means = rows.groupby(["method", "dataset"], sort=False)[list(_JUDGED)].mean().reset_index()
+    wide = pivoted(means, ["method"], "dataset", list(_JUDGED))
+    wide["cpu_seconds"] = wide["method"].map(rows.groupby("method")["cpu_seconds"].mean())
+    heads = {
+        f"{dataset}_{measure}": Heading(f"{dataset}, {title}", 3)
+        for measure, title in _JUDGED.items()
+        for dataset in rows["dataset"].unique()
+    }
+    last = {"cpu_seconds": Heading("CPU seconds", 0)}
+    return shown(wide, {"method": Heading("Latent")} | heads | last)
 
 
 # docs/model.md
@@ -611,6 +679,31 @@ def start_up() -> list[Column]:
         "after": Heading("Measures from the matrix", 2),
     }
     return shown(records("start_up"), headings_of("classifier") | headings)
+
+
+@table
+def scheduler() -> list[Column]:
+    """Seconds of Snakemake by the number of jobs, with and without its limit."""
+    headings = {
+        "jobs": Heading("Jobs", 0),
+        "limited": Heading("With the limit", 1),
+        "unlimited": Heading("Without", 1),
+    }
+    return shown(records("scheduler"), headings)
+
+
+@table
+def scale_memory() -> list[Column]:
+    """Peak memory at 500,000 cells."""
+    return shown(
+        records("scale_memory"),
+        _STEP
+        | _CELLS
+        | {
+            "cpu_seconds": Heading("Seconds of the processor", significant("cpu_seconds", 3)),
+            "peak_mb": Heading("Peak MB", 0, thousands=","),
+        },
+    )
 
 
 @table

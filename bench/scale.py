@@ -2,11 +2,13 @@
 
     [LATENTCELL_DATA=<folder of the deposit>] python bench/scale.py [--cells 1300 15000] [...]
     python bench/scale.py --cost
+    python bench/scale.py --memory
 
 Cells are simulated from the deposited ones (`latentcell.data.rehearsal`). Each step runs in a
 separate process with one thread. Rows are written to results/bench/scale.csv one by one; existing
 rows are kept, so that an interrupted benchmark can be resumed. `--cost` only prints the estimated
-cost of a full run, computed from docs/results/.
+cost of a full run, computed from docs/results/. `--memory` measures the peaks at 500,000 cells, the
+deposited 1,300 over and over, with parts of the epochs, and writes scale_memory.csv.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale_steps import MADE, NEEDS, STEPS
+from scale_steps import MADE, NEEDS, PARTS, STEPS
 
 from latentcell.runtime.io import write_text
 
@@ -64,6 +66,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--cost", action="store_true", help="only print the estimated cost of a full run"
     )
+    parser.add_argument("--memory", action="store_true", help="only measure peaks of memory")
     return parser.parse_args(arguments)
 
 
@@ -81,6 +84,19 @@ def main(options: argparse.Namespace) -> None:
     draw(rows, path.with_suffix(".svg"))
     write_text(path.with_suffix(".md"), report(rows))
     print(report(rows), end="")
+
+
+def peaks(options: argparse.Namespace) -> None:
+    """Measure the parts of steps, each after what it reads."""
+    path, folder = options.out / "scale_memory.csv", options.out / "scale-repeated"
+    folder.mkdir(parents=True, exist_ok=True)
+    for step in PARTS:
+        row = {"step": step} | {
+            key: _rounded(value) for key, value in run(step, folder, "part").items()
+        }
+        print(row, flush=True)
+        if step != "repeat":
+            put(path, row)
 
 
 def steps_of(cells: int) -> list[str]:
@@ -114,10 +130,16 @@ def simulate(cells: int, folder: Path, source: str | None) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def run(step: str, folder: Path) -> Row:
+def run(step: str, folder: Path, *part: str) -> Row:
     """Run a step in a separate process with one thread."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    command = [sys.executable, str(Path(__file__).with_name("scale_steps.py")), step, str(folder)]
+    command = [
+        sys.executable,
+        str(Path(__file__).with_name("scale_steps.py")),
+        step,
+        str(folder),
+        *part,
+    ]
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, env=os.environ | one, check=False
     )
@@ -234,5 +256,7 @@ if __name__ == "__main__":
         from latentcell.tables.render import markdown_rows
 
         print(markdown_rows(cost_columns(ROOT / "docs/results")))
+    elif chosen.memory:
+        peaks(chosen)
     else:
         main(chosen)

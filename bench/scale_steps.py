@@ -1,6 +1,6 @@
 """Run one step of the workflow on simulated cells (see scale.py).
 
-    python bench/scale_steps.py STEP FOLDER
+    python bench/scale_steps.py STEP FOLDER [part]
 
 FOLDER has the results of earlier steps. The last line of the output is a JSON object: cells, genes,
 seconds, cpu_seconds, peak_mb.
@@ -20,12 +20,17 @@ import numpy as np
 
 from latentcell.config.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
 from latentcell.data.importing import import_dataset
-from latentcell.runtime.io import read_obs, write_h5ad, write_rows
+from latentcell.data.pieces import MANY, gathered
+from latentcell.runtime.io import read_cells, read_obs, write_h5ad, write_rows
 from latentcell.runtime.job import limit_threads
 
 # Number of cells from which two epochs of a classifier are enough for timing.
 _MANY = 15_000
 _COMPONENTS, _LATENTS = 100, 10
+# Cells of an epoch, and of an evaluation, where memory is measured.
+_PART = 2_000
+# Cells of these measurements.
+_REPEATED = 500_000
 
 
 class Clock:
@@ -79,6 +84,39 @@ def import_(folder: Path) -> dict[str, Any]:
     return about(cells) | clock.read()
 
 
+def repeat(folder: Path) -> dict[str, Any]:
+    """Write the deposited 1,300 cells over and over, as 500,000 cells with a split."""
+    import h5py
+    import pandas as pd
+    from anndata.io import write_elem
+    from cells import study_cells
+
+    from latentcell.data.split import split_cells
+
+    clock, real = Clock(), study_cells()
+    counts, times = real.counts.astype(np.float32), -(-_REPEATED // len(real.types))
+    obs = pd.DataFrame({"cell_type": np.tile(real.types, times)[:_REPEATED]}, dtype="category")
+    obs.index = [f"cell{number}" for number in range(_REPEATED)]
+    obs["split"] = pd.Categorical(np.asarray(split_cells(obs["cell_type"], SplitSettings(), 42)))
+    var = pd.DataFrame(index=[f"gene{number}" for number in range(counts.shape[1])])
+    path = folder / "dataset.h5ad"
+    write_h5ad(path, ad.AnnData(counts[:0], obs=obs.iloc[:0], var=var))
+    lengths = np.tile(np.diff(counts.indptr), times)[:_REPEATED]
+    starts = np.append(0, np.cumsum(lengths, dtype=np.int64))
+    with h5py.File(path, "a") as file:
+        group, size = file["X"], int(starts[-1])
+        for name, values in (("data", counts.data), ("indices", counts.indices)):
+            del group[name]
+            written = group.create_dataset(name, (size,), values.dtype)
+            for first in range(0, size, len(values)):
+                written[first : first + len(values)] = values[: size - first]
+        del group["indptr"], file["obs"]
+        group["indptr"] = starts
+        group.attrs["shape"] = (_REPEATED, counts.shape[1])
+        write_elem(file, "obs", obs)
+    return {"cells": _REPEATED, "genes": counts.shape[1], "peak_mb": peak_mb()} | clock.read()
+
+
 def subset(folder: Path) -> dict[str, Any]:
     """Read, draw, split and write all cells."""
     from latentcell.data.split import split_cells
@@ -95,17 +133,26 @@ def subset(folder: Path) -> dict[str, Any]:
 
 
 def pca(folder: Path) -> dict[str, Any]:
-    """Fit 100 principal components to training cells and transform all cells."""
+    """Fit 100 principal components to training cells and transform all cells, as a job does."""
     from latentcell.represent.pca import fit_pca
 
     clock = Clock()
-    cells = read(folder)
+    cells = read_cells(folder / "cells.h5ad", MANY)
     limit_threads(1)
-    fitted = fit_pca(cells.X, cells.obs["split"], _COMPONENTS, PcaSettings())
+    training = gathered(cells.X, np.flatnonzero(cells.obs["split"] == "training"))
+    fitted = fit_pca(training, ["training"] * training.shape[0], _COMPONENTS, PcaSettings())
     scores = fitted.transform(cells.X)
     found = about(cells) | clock.read()
     np.save(folder / "scores.npy", scores)
     return found
+
+
+def pca_in_part(folder: Path) -> dict[str, Any]:
+    """The same, with eigenvalues precise to one digit."""
+    from latentcell.represent import pca as components
+
+    components._TOLERANCE = 0.1
+    return pca(folder)
 
 
 def gmvae_epoch(folder: Path) -> dict[str, Any]:
@@ -136,6 +183,36 @@ def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
     return about(cells) | epochs.times[1], trained
 
 
+def gmvae_in_part(folder: Path) -> dict[str, Any]:
+    """GMVAE (10, 100) of all cells, as a job does; of an epoch and of the evaluation 2,000."""
+    import torch
+
+    from latentcell.config.names import ModelName
+    from latentcell.config.settings import VaeSettings
+    from latentcell.models.evaluation import evaluate
+    from latentcell.models.objective import Objective
+    from latentcell.models.training import _Loop
+
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    limit_threads(1)
+    name, split = ModelName("gmvae", _LATENTS, 100), cells.obs["split"].to_numpy(str)
+    types = len(cells.obs["cell_type"].cat.categories)
+    loop = _Loop(
+        *(cells.X, split, name, types, VaeSettings(epochs=1, device="cpu"), 1),
+        folder=folder / "counts",
+    )
+    few = np.random.default_rng(1).permutation(cells.n_obs)[:_PART]
+    loop.training = loop.validation = np.sort(few)
+    loop.model.update_by(loop.adam)
+    loop.run_epoch(1)
+    trained = loop.finish()
+    del loop
+    counts = trained.counts(cells.X, folder=folder / "evaluated-counts")
+    evaluate(trained.model, counts, few, 100, torch.Generator().manual_seed(1), Objective())
+    return about(cells) | clock.read()
+
+
 def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on raw counts, with evaluation."""
     cells = read(folder)
@@ -144,7 +221,8 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
 
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on 100 principal components, with evaluation."""
-    return classified(read(folder), np.load(folder / "scores.npy"))
+    # The features of a job are the components alone.
+    return classified(read(folder, backed="r"), np.load(folder / "scores.npy"))
 
 
 def classified(cells: ad.AnnData, features: Any) -> dict[str, Any]:
@@ -189,6 +267,14 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "ffnn_pca_epoch": ffnn_pca_epoch,
     "tsne": tsne,
 }
+# Parts of steps, with the memory of the whole.
+PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "repeat": repeat,
+    "subset": subset,
+    "pca": pca_in_part,
+    "gmvae_epoch": gmvae_in_part,
+    "ffnn_pca_epoch": ffnn_pca_epoch,
+}
 # Steps whose results a step reads.
 NEEDS = {
     "subset": ("import",),
@@ -222,5 +308,5 @@ def peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    step, place = sys.argv[1:]
-    print(json.dumps(STEPS[step](Path(place))))
+    step, place, *part = sys.argv[1:]
+    print(json.dumps((PARTS if part else STEPS)[step](Path(place))))

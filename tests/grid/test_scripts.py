@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from latentcell.config.settings import parse_settings
+from latentcell.config.settings import TsneSettings, parse_settings
+from latentcell.figures.maps import umap
 from latentcell.grid.lookup import Runs
 from latentcell.grid.training import FILES as MODEL_FILES
 from latentcell.runtime.io import write_h5ad
@@ -184,6 +185,20 @@ def quality(name, run="x"):
     return output.read_bytes(), said
 
 
+def finish(output):
+    """Map PCA and collect it with the predictions of kNN; gives the bytes of the file."""
+    folder, name = folder_of("x"), "pca-k5"
+    tsne = RUNS.section("tsne")(SimpleNamespace(run="x"))
+    features, map_ = folder / name / "features.h5ad", folder / name / "tsne.csv"
+    do("map_cells.py", Files([features]), Files([map_]), {"settings": tsne, "code": "c"})
+    predictions = [folder / name / "knn/predictions.csv"]
+    inputs = Files(
+        cells=folder / "cells.h5ad", features=[features], predictions=predictions, maps=[map_]
+    )
+    do("finish_cells.py", inputs, [output], {"others": False, "tsne": tsne, "code": "c"})
+    return Path(output).read_bytes()
+
+
 def reused():
     return [path for path in Path("results/.reuse").glob("*") if not path.name.startswith(".")]
 
@@ -200,6 +215,18 @@ def test_components_are_learnt_once_and_fewer_are_their_first(place, request):
         assert len(reused()) == 1
     # The kept file is not the one that was cut.
     assert ad.read_h5ad(folder_of("x") / "pca-k10/features.h5ad").n_vars == 10
+
+
+def test_finished_cells_have_both_maps_and_the_same_bytes_again(place):
+    features, _ = represent("pca-k5")
+    classify("pca-k5", "knn")
+    assert finish("once.h5ad") == finish("again.h5ad")
+    finished = ad.read_h5ad("once.h5ad")
+    assert {"X_pca-k5", "X_tsne_pca-k5", "X_umap_pca-k5"} == set(finished.obsm)
+    settings = TsneSettings.model_validate(RUNS.section("tsne")(SimpleNamespace(run="x")))
+    expected = umap(features.X, settings).astype(np.float32)
+    np.testing.assert_array_equal(finished.obsm["X_umap_pca-k5"], expected)
+    assert "predicted_pca-k5_knn" in finished.obs
 
 
 def test_cutting_the_first_columns_leaves_what_is_kept_as_it_was(place):

@@ -504,7 +504,7 @@ def test_origin_and_methods_are_told_in_words(run, page):
         "into 80 % training, 10 % validation and 10 % test cells",
         "repeated 5 times",
         "raw counts, principal components (k = 10 and 25) and latents of generative models",
-        "negative-binomial likelihood, latent dimension Z = 5 and 10 and 32 units",
+        "negative-binomial likelihood, latent dimension Z = 5 and 10 and 1 hidden layer of 32",
         "one hidden layer of 516 units",
         "Nadeau and Bengio 2003",
         "±0.01",

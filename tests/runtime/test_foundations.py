@@ -158,6 +158,8 @@ def test_rows_are_written_in_blocks_as_if_read_whole(tmp_path, block):
     np.testing.assert_array_equal(found.X.toarray(), counts[rows].toarray())
     backed = ad.read_h5ad(tmp_path / "some.h5ad", backed="r")
     assert backed.shape == (7, 6)
+    write_rows(tmp_path / "again.h5ad", tmp_path / "all.h5ad", rows, drawn)
+    assert (tmp_path / "again.h5ad").read_bytes() == (tmp_path / "some.h5ad").read_bytes()
 
 
 def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monkeypatch):

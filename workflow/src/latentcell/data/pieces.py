@@ -15,7 +15,8 @@ MANY = 10_000_000
 
 def stored(matrix: Any) -> int:
     """Number of stored counts of a CSR matrix or of AnnData's CSRDataset."""
-    return int(matrix.nnz if sp.issparse(matrix) else matrix.group["indices"].shape[0])
+    group = getattr(matrix, "group", None)  # of an open file
+    return int(matrix.nnz if group is None else group["indices"].shape[0])
 
 
 def pieces(matrix: Any, rows: NDArray[np.int64] | None = None) -> Iterator[sp.csr_matrix]:
@@ -37,11 +38,12 @@ def pieces(matrix: Any, rows: NDArray[np.int64] | None = None) -> Iterator[sp.cs
             yield piece[rows[begin:end] - first]
 
 
-def gathered(matrix: Any, rows: NDArray[np.int64]) -> sp.csr_matrix:
+def gathered(matrix: Any, rows: NDArray[np.int64]) -> Any:
     """Cells of the given rows, ascending, without a second copy of their counts in between."""
-    if sp.issparse(matrix) or isinstance(matrix, np.ndarray):
+    group = getattr(matrix, "group", None)
+    if group is None:
         return matrix[rows]
-    lengths = np.diff(matrix.group["indptr"][:].astype(np.int64))[rows]
+    lengths = np.diff(group["indptr"][:].astype(np.int64))[rows]
     starts = np.append(0, np.cumsum(lengths))
     small = max(starts[-1], matrix.shape[1]) <= np.iinfo(np.int32).max
     indices = np.empty(starts[-1], np.int32 if small else np.int64)

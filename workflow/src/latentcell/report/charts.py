@@ -139,7 +139,7 @@ def _measure_axis(title: str, nats: bool) -> Spec:
         "title": title.replace(" (", "\n(").split("\n"),
         "scale": scale,
         "type": "quantitative",
-        "axis": {"tickCount": 6, "labelOverlap": True},
+        "axis": {"tickCount": 6, "labelOverlap": True, "labelSeparation": 6},
     }
 
 

@@ -152,8 +152,8 @@ def _models(settings: Settings) -> str:
     others = f" (presets of some models: {_listed(presets)})" if presets else ""
     return (
         f"Models ({_listed(kinds)}; Grønbech et al. 2020) with a {vae.likelihood} likelihood, "
-        f"latent dimension Z = {dimensions} and {hidden} units in {vae.hidden_layers} hidden "
-        f"layer{'s' if vae.hidden_layers > 1 else ''} were trained on training cells by Adam "
+        f"latent dimension Z = {dimensions} and {vae.hidden_layers} hidden "
+        f"layer{'s' if vae.hidden_layers > 1 else ''} of {hidden} units were trained by Adam "
         f"(learning rate {vae.learning_rate:g}, minibatches of {vae.batch_size}) for at most "
         f"{vae.epochs} epochs{others}."
     )

@@ -235,7 +235,8 @@ def _moments(counts: Sparse) -> tuple[Doubles, Doubles]:
 def _added(sums: Doubles, piece: Sparse, values: Doubles) -> Doubles:
     """Add values of stored counts to the sums of their genes, one after the other."""
     genes = np.concatenate([np.arange(len(sums)), piece.indices])
-    return np.bincount(genes, np.concatenate([sums, values]), minlength=len(sums))
+    added = np.bincount(genes, np.concatenate([sums, values]), minlength=len(sums))
+    return np.asarray(added, np.float64)
 
 
 def _divide_columns(counts: Sparse, scale: Doubles) -> sp.csr_matrix:
@@ -267,7 +268,7 @@ def _lanczos_over_genes(
         vector = vector.ravel()
         out = np.zeros(genes)
         parts = (counts.indptr, counts.indices, counts.data)
-        total = normal_product(*parts, vector / scale, offset @ vector, out)
+        total = normal_product(*parts, vector / scale, float(offset @ vector), out)
         return out / scale - offset * total
 
     operator = LinearOperator((genes, genes), matvec=multiply, dtype=np.float64)

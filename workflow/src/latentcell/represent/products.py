@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Doubles = NDArray[np.float64]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def normal_product(
     indptr: NDArray[Any],
     indices: NDArray[Any],

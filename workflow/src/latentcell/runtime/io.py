@@ -176,17 +176,32 @@ def write_rows(
             table.X.indptr = table.X.indptr.astype(np.int64)
         table.write_h5ad(temporary, compression="gzip", compression_opts=1)
         with h5py.File(temporary, "a") as made:
-            written = sparse_dataset(made["X"])
+            # Kept open: HDF5 keeps memory for each array that is opened and written.
+            arrays = {name: made["X"][name] for name in ("data", "indptr", "indices")}
             for start in range(0, counts.shape[0], block):
                 first, last = np.searchsorted(rows, (start, start + block))
                 if first < last:
-                    written.append(counts[start : start + block][rows[first:last] - start])
+                    piece = counts[start : start + block][rows[first:last] - start]
+                    _append(made["X"], arrays, last, piece)
             del made["obs"]
             compressed = {"compression": "gzip", "compression_opts": 1}
             write_elem(made, "obs", obs, dataset_kwargs=compressed)
             for name, values in read_elem(file["obsm"]).items():
                 write_elem(made["obsm"], name, values[rows], dataset_kwargs=compressed)
         mark_h5ad(temporary)
+
+
+def _append(group: Any, arrays: dict[str, Any], cells: int, piece: Any) -> None:
+    """Append CSR counts to the arrays of a group, as AnnData does; `cells` are then there."""
+    import numpy as np
+
+    group.attrs["shape"] = (cells, piece.shape[1])
+    starts = piece.indptr[1:].astype(np.int64) + arrays["data"].shape[0]
+    parts = {"data": piece.data, "indptr": starts, "indices": piece.indices}
+    for name, array in arrays.items():
+        size = array.shape[0]
+        array.resize((size + len(parts[name]),))
+        array[size:] = parts[name]
 
 
 def read_cells(path: str | Path, most: int | None) -> "anndata.AnnData":

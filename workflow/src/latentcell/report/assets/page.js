@@ -643,7 +643,7 @@
   const nameLook = (names) => {
     const at = (list, turn) => names.map((_, index) => list[turn(index) % list.length]);
     const domain = { domain: names };
-    const legend = { orient: "bottom", columns: 2, labelLimit: 260, symbolOpacity: 1 };
+    const legend = { orient: "bottom", columns: innerWidth < 480 ? 1 : 2, labelLimit: 260, symbolOpacity: 1 };
     return {
       color: { field: "name", title: null, legend, scale: { ...domain, range: at(COLOURS, (index) => index) } },
       strokeDash: {
