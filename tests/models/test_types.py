@@ -8,6 +8,7 @@ from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
+from latentcell.models import types
 from latentcell.models.checkpoint import load, save
 from latentcell.models.labels import UNKNOWN, Labels
 from latentcell.models.normal import DiagonalNormal
@@ -161,7 +162,9 @@ def test_epoch_zero_is_logistic_regression_and_later_ones_use_cells_without_labe
     np.testing.assert_allclose(found, candidates[int(np.argmax(right))], atol=2e-3)
 
     later = fit(4)
-    losses = [row["log_loss"] for row in later.history]
+    losses = np.array([row["log_loss"] for row in later.history])
+    accurate = np.array([row["accuracy"] for row in later.history])
+    losses[accurate < accurate[0]] = np.inf
     assert later.epoch == int(np.argmin(losses))
     assert losses[0] == start.history[0]["log_loss"]
     last = fit(4, choosing=choosing[:0])
@@ -173,6 +176,19 @@ def test_epoch_zero_is_logistic_regression_and_later_ones_use_cells_without_labe
     other = fit(4, moved)
     assert other.history[0] == later.history[0]
     assert other.history[-1] != later.history[-1]
+
+
+def test_an_epoch_less_accurate_than_the_start_is_not_chosen(monkeypatch):
+    rows = [(1.0, 1.602), (0.4, 1.598), (1.0, 1.600), (0.8, 1.590)]
+    judged = iter([{"accuracy": right, "log_loss": loss} for right, loss in rows])
+    monkeypatch.setattr(types, "_judge", lambda *_: next(judged))
+    codes = np.tile([0, 1], 10)
+    mean = torch.tensor(np.where(codes, 1.0, -1.0)[:, None], dtype=torch.float32)
+    z1 = DiagonalNormal(mean, torch.full_like(mean, 0.1))
+    labels = Labels(("a", "b"), np.where(np.arange(20) < 4, codes, UNKNOWN), codes, np.arange(4, 8))
+    how = TypeTraining(3, 10, 100, 5.0, 4)
+    stream = torch.Generator().manual_seed(1)
+    assert fit_types(z1, np.arange(16), labels, np.full(2, 0.5), how, stream).epoch == 2
 
 
 def test_latents_are_those_of_the_vae(population, trained):

@@ -177,7 +177,8 @@ def fit_types(
     The linear classifier starts as logistic regression on the labelled cells, with the ridge
     penalty that is best on the labelled validation cells, and keeps this penalty. The epoch is
     chosen by the log loss of the same validation cells, which tells more than their accuracy where
-    they are few; without any, it is the last.
+    they are few, among the epochs that are as accurate on them as the start: under a strong penalty
+    all log losses are close to that of equal probabilities. Without such cells it is the last.
 
     Parameters
     ----------
@@ -195,7 +196,7 @@ def fit_types(
     shape = (z1.mean.shape[1], how.hidden_units)
     model = TypeModel(*shape, torch.as_tensor(prior, dtype=z1.mean.dtype), stream)
     ridge = _start(model, z1.mean, labels)
-    fit, best = TypeFit(model), np.inf
+    fit, best, least = TypeFit(model), np.inf, 0.0
     state: dict[str, Tensor] = {}
     adam = Adam(model.parameters(), _LEARNING_RATE, maximise=True)
     shown = torch.as_tensor(labels.shown)
@@ -213,7 +214,9 @@ def fit_types(
                 adam.step()
         row = _judge(model, z1.mean, labels)
         fit.history.append({"epoch": epoch, **row})
-        if row["log_loss"] < best or not len(labels.choosing):
+        least = row["accuracy"] if epoch == 0 else least
+        better = row["log_loss"] < best and row["accuracy"] >= least
+        if better or not len(labels.choosing):
             fit.epoch, best = epoch, row["log_loss"]
             state = {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(state)
