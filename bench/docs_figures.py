@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import reliability
 
-from latentcell.figures import comparison, leaderboard, reliability
+from latentcell.figures import comparison, leaderboard
 from latentcell.figures.legends import letter_panels
 from latentcell.figures.parts import bar_lengths, representation_series, row_places
 from latentcell.figures.style import DOUBLE_COLUMN, new_figure, save, styled

@@ -1,13 +1,16 @@
 """Reliability of annotations by depth."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from latentcell.figures.reliability import depth_reliability_figure
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "bench"))
+from reliability import depth_reliability_figure  # noqa: E402
 
-RECORD = Path(__file__).parents[2] / "docs/results/annotation_depth.csv"
+RECORD = ROOT / "docs/results/annotation_depth.csv"
 
 
 def test_points_are_those_of_the_record_and_each_data_set_has_a_panel() -> None:
