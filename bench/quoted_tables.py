@@ -700,7 +700,7 @@ def scale_memory() -> list[Column]:
         _STEP
         | _CELLS
         | {
-            "cpu_seconds": Heading("Seconds of the processor", significant("cpu_seconds", 3)),
+            "cpu_seconds": Heading("CPU seconds", significant("cpu_seconds", 3)),
             "peak_mb": Heading("Peak MB", 0, thousands=","),
         },
     )

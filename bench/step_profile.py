@@ -46,7 +46,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
 
 
 class Profile:
-    """Seconds of the processor by part, each without those of parts within it."""
+    """CPU seconds by part, each without those of parts within it."""
 
     def __init__(self) -> None:
         self.seconds: collections.Counter[str] = collections.Counter()
@@ -78,7 +78,7 @@ class Profile:
 
 
 def products_alone(task: dict[str, Any]) -> float:
-    """Seconds of the processor for a step's products at the rate of `measure.machine`."""
+    """CPU seconds for a step's products at the rate of `measure.machine`."""
     real, time.perf_counter = time.perf_counter, time.thread_time
     try:
         rate = machine(task)["gflops"]

@@ -34,7 +34,7 @@ NUMBERS = (1, 2)
 
 
 class Clock:
-    """Seconds of the processor inside `in_order`, of all threads."""
+    """CPU seconds inside `in_order`, of all threads."""
 
     def __init__(self) -> None:
         self.inside, self._lock = 0.0, threading.Lock()
