@@ -90,7 +90,11 @@ def widened(probabilities: Doubles, temperature: float) -> Doubles:
     """Return probabilities (n x types) at another temperature; 1 leaves them as they are."""
     if temperature == 1:
         return probabilities
-    return softmax(np.log(np.maximum(probabilities, _SMALLEST)), temperature)
+    return softmax(_logarithms(probabilities), temperature)
+
+
+def _logarithms(probabilities: Doubles) -> Doubles:
+    return np.log(np.maximum(probabilities, _SMALLEST))
 
 
 def measure_widening(
@@ -168,10 +172,10 @@ def _left_out(
     codes = codes_of(types[left_out], classifier.types)
     features = classifier.features(query)
     probabilities = calibration.probabilities(classifier.logits(features), row_sums(query))
-    logits = np.log(np.maximum(probabilities, _SMALLEST))
+    temperature = fit_temperature(_logarithms(probabilities), codes)
     right = probabilities.argmax(1) == codes
     if _has_harmony():
         moved = aligned(features, classifier.features(held_out.counts), settings.seed)
         logits_aligned = classifier.logits(features if moved is None else moved)
         probabilities = calibration.probabilities(logits_aligned, row_sums(query))
-    return fit_temperature(logits, codes), right, probabilities.argmax(1) == codes
+    return temperature, right, probabilities.argmax(1) == codes

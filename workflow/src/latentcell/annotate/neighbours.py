@@ -24,8 +24,6 @@ COLUMNS = (CLUSTER, CONSENSUS, SHARE)
 # Numbers of cells from which a resolution is used; those of CellTypist.
 _RESOLUTIONS = ((0, 5), (5_000, 10), (20_000, 15), (40_000, 20), (100_000, 25), (200_000, 30))
 _NEIGHBOURS = 10
-# Exact neighbours take quadratic time.
-_MOST_EXACT = 10_000
 # Fewer cells are not clustered.
 _FEWEST = 20
 
@@ -51,7 +49,6 @@ def fine_clusters(features: NDArray[Any], seed: int) -> NDArray[np.str_]:
         seed,
         [resolution],
         neighbours=_NEIGHBOURS,
-        exact=len(features) <= _MOST_EXACT,
     )
     return clusters[resolution]
 

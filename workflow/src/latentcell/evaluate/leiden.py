@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEIGHBOURS = 15
+# Exact neighbours take quadratic time: more cells have those of scanpy's default, approximate ones.
+MOST_EXACT = 10_000
 # Resolutions of scIB.
 RESOLUTIONS = tuple(round(0.1 * step, 1) for step in range(1, 21))
 
 
-def neighbour_graph(
-    points: NDArray[Any], seed: int, *, neighbours: int = NEIGHBOURS, exact: bool = True
-) -> ad.AnnData:
-    """Build scanpy's graph of nearest neighbours.
+def neighbour_graph(points: NDArray[Any], seed: int, *, neighbours: int = NEIGHBOURS) -> ad.AnnData:
+    """Build scanpy's graph of nearest neighbours, exact up to `MOST_EXACT` cells.
 
     Parameters
     ----------
@@ -25,8 +25,6 @@ def neighbour_graph(
         Seed of the approximate search.
     neighbours : int
         Number of neighbours; fewer for fewer cells.
-    exact : bool
-        Whether neighbours are exact, which takes quadratic time, or those of scanpy's default.
 
     Returns
     -------
@@ -41,7 +39,7 @@ def neighbour_graph(
         n_neighbors=min(neighbours, len(points) - 1),
         use_rep="X",
         random_state=seed,
-        **({"transformer": "sklearn"} if exact else {}),
+        **({"transformer": "sklearn"} if len(points) <= MOST_EXACT else {}),
     )
     return graph
 
@@ -52,21 +50,14 @@ def leiden_clusters(
     resolutions: Sequence[float] = RESOLUTIONS,
     *,
     neighbours: int = NEIGHBOURS,
-    exact: bool = True,
 ) -> dict[float, NDArray[np.str_]]:
     """Cluster cells at each resolution, on the graph of their nearest neighbours.
 
     Parameters
     ----------
-    points : ndarray of shape (n, d)
-        Features of 2 or more cells.
-    seed : int
-        Seed of graph and clustering.
+    points, seed, neighbours
+        See `neighbour_graph`; the seed is that of the clustering, too.
     resolutions : sequence of float
-    neighbours : int
-        Number of neighbours; fewer for fewer cells.
-    exact : bool
-        Whether neighbours are exact, which takes quadratic time, or those of scanpy's default.
 
     Returns
     -------
@@ -75,7 +66,7 @@ def leiden_clusters(
     """
     import scanpy as sc
 
-    graph = neighbour_graph(points, seed, neighbours=neighbours, exact=exact)
+    graph = neighbour_graph(points, seed, neighbours=neighbours)
     for resolution in resolutions:
         sc.tl.leiden(
             graph,
