@@ -51,16 +51,17 @@ SCANVI_EPOCHS = 10
 class Split:
     """Cells with a split, whose models are learnt once for all shares of labels."""
 
-    def __init__(self, seed: int, dataset: str = STUDY) -> None:
-        self.seed = seed
-        self.cells: Cells = (
-            study_cells() if dataset == STUDY else dataset_cells(dataset, CELLS, seed)
-        )
+    def __init__(self, seed: int, cells: Cells) -> None:
+        self.seed, self.cells = seed, cells
         self.codes, self.names = pd.factorize(self.cells.types, sort=True)
         self.split = np.asarray(split_cells(self.cells.types, SplitSettings(), seed), str)
-        self.training = np.flatnonzero(self.split == "training")
+        self.training = self.rows("training")
         self.genes = chosen_genes(self.cells.counts[self.training], 2000)
         self.learnt: dict[Any, Any] = {}
+
+    def rows(self, part: str) -> np.ndarray:
+        """Row numbers of the cells of a part of the split."""
+        return np.flatnonzero(self.split == part)
 
     def once(self, key: Any, learn: Callable[[], Any]) -> Any:
         """Result of a function that is called once for each key."""
@@ -123,23 +124,30 @@ class Split:
         return fitted
 
 
+def type_probabilities(
+    split: Split, features: Features, learning: np.ndarray, choosing: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Types of the learning cells, and their probabilities in all cells by logistic regression.
+
+    Cells to choose the penalty on count if their type is among those of the learning cells.
+    """
+    known = np.unique(split.codes[learning])
+    names = tuple(map(str, split.names[known]))
+    training, validation = (
+        Labelled(features[rows], np.searchsorted(known, split.codes[rows]), names)
+        for rows in (learning, choosing[np.isin(split.codes[choosing], known)])
+    )
+    fitted = logistic.fit(training, validation, Options(seed=split.seed))
+    return known, fitted.predict(features)
+
+
 def by_logistic(split: Split, several: list[Features], labels: Labels) -> np.ndarray:
     """Types by logistic regression with the penalty that validation cells choose.
 
     Probabilities are averaged over the representations.
     """
-    known = np.unique(labels.shown[labels.cells])
-    choosing = labels.choosing[np.isin(labels.judged[labels.choosing], known)]
-    names = tuple(map(str, split.names[known]))
-
-    def probabilities(features: Features) -> np.ndarray:
-        training, validation = (
-            Labelled(features[rows], np.searchsorted(known, split.codes[rows]), names)
-            for rows in (labels.cells, choosing)
-        )
-        return logistic.fit(training, validation, Options(seed=split.seed)).predict(features)
-
-    return known[np.mean([probabilities(features) for features in several], axis=0).argmax(1)]
+    found = [type_probabilities(split, one, labels.cells, labels.choosing) for one in several]
+    return found[0][0][np.mean([probabilities for _, probabilities in found], axis=0).argmax(1)]
 
 
 def by_types(split: Split, latent_dim: int, share: float) -> np.ndarray:
@@ -281,7 +289,8 @@ def main() -> None:
         }
         if {(one, share) for one in options.methods for share in SHARES} <= done:
             continue
-        for row in measure(Split(seed, dataset), options.methods, done):
+        cells = study_cells() if dataset == STUDY else dataset_cells(dataset, CELLS, seed)
+        for row in measure(Split(seed, cells), options.methods, done):
             rows.append({"dataset": dataset} | row)
             print(rows[-1], flush=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.6g")

@@ -12,76 +12,42 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 import torch
 from cells import dataset_cells
+from few_label_models import CELLS, HIDDEN, Split, type_probabilities
 from sklearn.metrics import f1_score, log_loss, normalized_mutual_info_score
 
-from latentcell.classify.methods import logistic
-from latentcell.config.fitting import Features, Labelled, Options
+from latentcell.config.fitting import Features
 from latentcell.config.names import ModelKind, ModelName
-from latentcell.config.settings import SplitSettings, VaeSettings
-from latentcell.data.split import split_cells
+from latentcell.config.settings import VaeSettings
 from latentcell.evaluate.leiden import leiden_clusters
 from latentcell.models.training import train
-from latentcell.represent.methods import hvg_pca
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.scvi_models import as_cells, quietly, training_arguments
 from latentcell.represent.variable import chosen_genes
 
 DATASETS = ("pbmc68k-study", "zheng-sorted", "sc-mixology-5cl-p1")
-CELLS, GENES, HIDDEN, EPOCHS = 1300, 2000, 100, 100
+GENES, EPOCHS = 2000, 100
 
 
-class Case(NamedTuple):
-    """Cells of a data set with a split, and the variable genes of its training cells."""
-
-    counts: sp.csr_matrix
-    codes: np.ndarray
-    names: tuple[str, ...]
-    split: np.ndarray
-    genes: np.ndarray
-    seed: int
-
-    def rows(self, part: str) -> np.ndarray:
-        """Indices of the cells of a part of the split."""
-        return np.flatnonzero(self.split == part)
-
-
-Method = Callable[[Case], Features]
-
-
-def case_of(dataset: str, seed: int) -> Case:
-    """Draw the cells of a data set and split them."""
-    counts, types = dataset_cells(dataset, CELLS, seed)
-    split = np.asarray(split_cells(types, SplitSettings(), seed), str)
-    codes, names = pd.factorize(types, sort=True)
-    genes = chosen_genes(counts[split == "training"], GENES)
-    return Case(counts, codes, tuple(map(str, names)), split, genes, seed)
-
-
-def components(case: Case) -> Features:
-    """Components of variable genes."""
-    rows = case.rows("training")
-    training = Labelled(case.counts[rows], case.codes[rows], ())
-    return hvg_pca.fit(training, 50, Options(seed=case.seed))(case.counts)
+Method = Callable[[Split], Features]
 
 
 def own(kind: ModelKind, latent_dim: int, **changes: Any) -> Method:
     """Latent means of a model of latentcell with the preset `recommended` and changes."""
 
-    def latents(case: Case) -> Features:
+    def latents(case: Split) -> Features:
         settings = VaeSettings(preset="recommended", device="cpu", epochs=EPOCHS, **changes)
         name, genes = ModelName(kind, latent_dim, HIDDEN), case.genes
         if changes.get("variable_genes", GENES) != GENES:
-            genes = chosen_genes(case.counts[case.rows("training")], changes["variable_genes"])
+            genes = chosen_genes(case.cells.counts[case.training], changes["variable_genes"])
         types = len(case.names)
-        arguments = (case.counts, case.split, name, types, settings, case.seed)
-        return train(*arguments, genes=genes).evaluate(case.counts).latent
+        arguments = (case.cells.counts, case.split, name, types, settings, case.seed)
+        return train(*arguments, genes=genes).evaluate(case.cells.counts).latent
 
     return latents
 
@@ -89,12 +55,12 @@ def own(kind: ModelKind, latent_dim: int, **changes: Any) -> Method:
 def by_scvi(which: str, latent_dim: int, **arguments: Any) -> Method:
     """Latent means of a model of scvi-tools on the variable genes, with its defaults but for NB."""
 
-    def latents(case: Case) -> Features:
+    def latents(case: Split) -> Features:
         import scvi
 
         scvi.settings.seed = case.seed
         model_class = getattr(scvi.model, which, None) or getattr(scvi.external, which)
-        rows, some = case.rows("training"), case.counts[:, case.genes]
+        rows, some = case.training, case.cells.counts[:, case.genes]
         known, everyone = (
             as_cells(counts, np.full(counts.shape[0], "")) for counts in (some[rows], some)
         )
@@ -113,11 +79,11 @@ def by_sysvi(prior: str, latent_dim: int) -> Method:
     SysVI needs two systems: cells alternate between them, and no loss draws systems together.
     """
 
-    def latents(case: Case) -> Features:
+    def latents(case: Split) -> Features:
         import scvi
 
         scvi.settings.seed = case.seed
-        rows, some = case.rows("training"), log_normalise(case.counts)[:, case.genes]
+        rows, some = case.training, log_normalise(case.cells.counts)[:, case.genes]
         known, everyone = (
             as_cells(part, np.full(part.shape[0], "")) for part in (some[rows], some)
         )
@@ -138,7 +104,7 @@ def by_sysvi(prior: str, latent_dim: int) -> Method:
 
 
 METHODS: dict[str, Method] = {
-    "hvg-pca-k50": components,
+    "hvg-pca-k50": Split.components,
     "gmvae-z10": own("gmvae", 10),
     "gmvae-z50": own("gmvae", 50),
     "gmvae-z50, KL x 0.5": own("gmvae", 50, kl_weight=0.5),
@@ -158,23 +124,16 @@ METHODS: dict[str, Method] = {
 }
 
 
-def judge(case: Case, features: Features) -> dict[str, float]:
+def judge(case: Split, features: Features) -> dict[str, float]:
     """Measure features on validation cells; the penalty is chosen among training cells."""
-    rows = np.random.default_rng(case.seed).permutation(case.rows("training"))
+    rows = np.random.default_rng(case.seed).permutation(case.training)
     fifth = len(rows) // 5
-    known, learn = np.unique(case.codes[rows[fifth:]], return_inverse=True)
-    choose = rows[:fifth][np.isin(case.codes[rows[:fifth]], known)]
-    names = tuple(case.names[code] for code in known)
-    fitted = logistic.fit(
-        Labelled(features[rows[fifth:]], learn, names),
-        Labelled(features[choose], np.searchsorted(known, case.codes[choose]), names),
-        Options(seed=case.seed),
-    )
+    known, found = type_probabilities(case, features, rows[fifth:], rows[:fifth])
     seen = case.rows("validation")
     true, labels = case.codes[seen], np.arange(len(case.names))
     # A type without a training cell has the probability of an error of rounding.
     probabilities = np.full((len(seen), len(labels)), 1e-6)
-    probabilities[:, known] = np.clip(fitted.predict(features[seen]), 1e-6, 1)
+    probabilities[:, known] = np.clip(found[seen], 1e-6, 1)
     probabilities /= probabilities.sum(1, keepdims=True)
     predicted = probabilities.argmax(1)
     clusterings = leiden_clusters(np.asarray(features)[seen], case.seed)
@@ -210,7 +169,7 @@ def main() -> None:
     for seed in options.seeds:
         for dataset in options.datasets:
             wanted = [one for one in options.methods if (dataset, seed, one) not in done]
-            case = case_of(dataset, seed) if wanted else None
+            case = Split(seed, dataset_cells(dataset, CELLS, seed)) if wanted else None
             for method in filter(available, wanted):
                 assert case is not None
                 start = time.process_time()
