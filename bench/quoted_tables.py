@@ -230,6 +230,20 @@ def learning_curve() -> list[Column]:
 
 
 @table
+def hidden_units() -> list[Column]:
+    """ELBO and clusters by number of hidden units, less those of the fewest."""
+    return shown(
+        records("hidden-units/hidden_units"),
+        {
+            "hidden_units": Heading("H", 0),
+            "elbo": Heading("ELBO less that of H = 100", 1),
+            "ari_clusters": Heading("Adjusted Rand index"),
+            "accuracy": Heading("Accuracy of clusters"),
+        },
+    )
+
+
+@table
 def claims() -> list[Column]:
     """Verdict on each claim, and the contrast that decides."""
     rows = records("comparison/claims")
