@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.calibration import Doubles, unassigned_threshold
 from latentcell.annotate.classifier import codes_of
 from latentcell.annotate.density import row_sums
-from latentcell.annotate.held_out import thin
-from latentcell.annotate.novelty import Seen, compare, flag_novel
+from latentcell.annotate.kept import thin
+from latentcell.annotate.novelty import Seen, compare, flag_groups, flag_novel
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
@@ -159,14 +160,14 @@ def annotate_cells(
         threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
+        predicted = typed(query)[enough].argmax(1)
         novel[enough], limit = flag_novel(
-            counts[enough],
             query.of(enough),
-            typed(query)[enough].argmax(1),
+            predicted,
             held_out,
             typed(held_out).argmax(1),
             density.limit,
-            annotator.settings.seed,
+            partial(_lacking_groups, annotator, types, match, counts[enough], predicted),
         )
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
@@ -181,6 +182,22 @@ def annotate_cells(
     if len(types) < len(classifier.types):
         report["restricted_to"] = list(types)
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def _lacking_groups(
+    annotator: Annotator,
+    types: tuple[str, ...],
+    match: GeneMatch,
+    counts: sp.csr_matrix,
+    predicted: NDArray[np.int64],
+    far: Doubles,
+) -> NDArray[np.bool_]:
+    """Flag cells in groups that the reference lacks, beside all cells that the annotator keeps."""
+    kept = annotator.sample, annotator.held_out
+    reference = sp.vstack([cells.within(match.present) for cells in kept], format="csr")
+    codes = codes_of(np.concatenate([cells.types for cells in kept]), types)
+    seed = annotator.settings.seed
+    return flag_groups(match.arrange(counts), predicted, far, reference, codes, seed)
 
 
 def _widening(annotator: Annotator, bulk: dict[str, Any]) -> dict[str, Any]:
