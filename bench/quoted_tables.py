@@ -705,7 +705,6 @@ def test_seconds() -> list[Column]:
         "tests": Heading("Tests", 0, thousands=","),
         "before": Heading("Before", 0, thousands=","),
         "cpu_seconds": Heading("After", 0),
-        "process_seconds": Heading("Of it in processes", 0),
     }
     return shown(pd.concat([rows, total]), headings)
 
