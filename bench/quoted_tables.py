@@ -696,6 +696,32 @@ def start_up() -> list[Column]:
 
 
 @table
+def test_seconds() -> list[Column]:
+    """Seconds of the tests by folder, before and after changes to what they start."""
+    rows = records("test_seconds").sort_values("before", ascending=False)
+    total = rows[["tests", "before"]].sum().to_frame().T.assign(folder="all")
+    headings = {
+        "folder": Heading("Folder"),
+        "tests": Heading("Tests", 0, thousands=","),
+        "before": Heading("Before", 0, thousands=","),
+        "cpu_seconds": Heading("After", 0),
+        "process_seconds": Heading("Of it in processes", 0),
+    }
+    return shown(pd.concat([rows, total]), headings)
+
+
+@table
+def test_changes() -> list[Column]:
+    """Seconds of what tests and jobs repeat, before and after changes."""
+    headings = {
+        "what": Heading("Part"),
+        "before": Heading("Before", 2),
+        "after": Heading("After", 2),
+    }
+    return shown(records("test_changes"), headings)
+
+
+@table
 def scheduler() -> list[Column]:
     """Seconds of Snakemake by the number of jobs, with and without its limit."""
     headings = {
