@@ -12,8 +12,9 @@
 - ``STREAMS`` (a representation): whether its transform takes cells that stay in their file.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
-- ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
-  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side.
+- ``TAKES`` (a classifier): those of the four that it accepts, ``members``: the latents of the
+  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side, or ``experts``: the
+  probabilities of the types by the experts of a consensus, side by side.
 
 Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting`. Models such as
 ``gmvae-z10-h100`` are representations too; they come from section ``grid.models``, not from a file.
@@ -59,7 +60,7 @@ class Method:
         Number in its name; 0 if there is none.
     kinds
         Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``,
-        ``types`` and ``members``.
+        ``types``, ``members`` and ``experts``.
     uses
         Modules that it imports when it runs.
     nested
@@ -155,6 +156,8 @@ def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list
     kinds = {gives(representation)}
     if is_model(representation) and ModelName.parse(representation).seeds > 1:
         kinds.add("members")
+    if not is_model(representation) and _find("represent", representation).combines:
+        kinds.add("experts")
     return [name for name in classifiers if kinds & set(classifier(name).kinds)]
 
 
