@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,16 +21,28 @@ from latentcell.annotate.calibration import Doubles, unassigned_threshold
 from latentcell.annotate.classifier import codes_of
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.kept import thin
-from latentcell.annotate.novelty import Seen, compare, flag_groups, flag_novel
+from latentcell.annotate.novelty import (
+    Seen,
+    compare,
+    fit_components,
+    flag_cells,
+    flag_groups,
+    has_groups,
+    relative_distances,
+)
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
+
+Result = TypeVar("Result")
 
 UNASSIGNED = "unassigned"
 # What follows where a type of the reference has that name.
 _OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
+# Cells of a query to which components of query and reference are fitted.
+_FITTED = 5000
 # Smallest probability, so that probabilities can be divided by their sum.
 _SMALLEST = 1e-300
 # Number of genes in lists of reports.
@@ -160,15 +171,17 @@ def annotate_cells(
         threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
-        predicted = typed(query)[enough].argmax(1)
-        novel[enough], limit = flag_novel(
-            query.of(enough),
-            predicted,
-            held_out,
-            typed(held_out).argmax(1),
-            density.limit,
-            partial(_lacking_groups, annotator, types, match, counts[enough], predicted),
-        )
+        some = query.of(enough)
+        novel[enough], limit = flag_cells(some, held_out, density.limit)
+        if has_groups(some, held_out):
+            predicted = typed(query)[enough].argmax(1)
+            far = relative_distances(some, predicted, held_out, typed(held_out).argmax(1))
+            # All cells: no second copy of their counts.
+            chosen = counts if len(enough) == len(query.counts) else counts[enough]
+            mine, theirs = _shared_components(annotator, match, chosen, threads)
+            kept = codes_of(annotator.kept_types(), types)
+            seed = annotator.settings.seed
+            novel[enough] |= flag_groups(mine, predicted, far, theirs, kept, seed)
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
@@ -184,20 +197,17 @@ def annotate_cells(
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
 
 
-def _lacking_groups(
-    annotator: Annotator,
-    types: tuple[str, ...],
-    match: GeneMatch,
-    counts: sp.csr_matrix,
-    predicted: NDArray[np.int64],
-    far: Doubles,
-) -> NDArray[np.bool_]:
-    """Flag cells in groups that the reference lacks, beside all cells that the annotator keeps."""
-    kept = annotator.sample, annotator.held_out
+def _shared_components(
+    annotator: Annotator, match: GeneMatch, counts: sp.csr_matrix, threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Place cells of a query and all cells that the annotator keeps in components of both."""
+    kept = (annotator.sample, annotator.held_out)
     reference = sp.vstack([cells.within(match.present) for cells in kept], format="csr")
-    codes = codes_of(np.concatenate([cells.types for cells in kept]), types)
     seed = annotator.settings.seed
-    return flag_groups(match.arrange(counts), predicted, far, reference, codes, seed)
+    some = np.random.default_rng([seed, 18]).permutation(counts.shape[0])[:_FITTED]
+    fitted = fit_components(match.arrange(counts[np.sort(some)]), reference, seed)
+    placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads)
+    return np.concatenate(placed), fitted.transform(reference)
 
 
 def _widening(annotator: Annotator, bulk: dict[str, Any]) -> dict[str, Any]:
@@ -291,8 +301,8 @@ def _piece_function(
 
 
 def _in_pieces(
-    work: Callable[[sp.csr_matrix], Seen], counts: sp.csr_matrix, threads: int
-) -> list[Seen]:
+    work: Callable[[sp.csr_matrix], Result], counts: sp.csr_matrix, threads: int
+) -> list[Result]:
     """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
     from threadpoolctl import threadpool_limits
 
