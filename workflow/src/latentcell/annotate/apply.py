@@ -171,17 +171,11 @@ def annotate_cells(
         threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
-        some = query.of(enough)
-        novel[enough], limit = flag_cells(some, held_out, density.limit)
-        if has_groups(some, held_out):
-            predicted = typed(query)[enough].argmax(1)
-            far = relative_distances(some, predicted, held_out, typed(held_out).argmax(1))
-            # All cells: no second copy of their counts.
-            chosen = counts if len(enough) == len(query.counts) else counts[enough]
-            mine, theirs = _shared_components(annotator, match, chosen, threads)
-            kept = codes_of(annotator.kept_types(), types)
-            seed = annotator.settings.seed
-            novel[enough] |= flag_groups(mine, predicted, far, theirs, kept, seed)
+        # All cells: no second copy of their counts.
+        chosen = counts if len(enough) == len(query.counts) else counts[enough]
+        parts = query.of(enough), held_out
+        codes = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
+        novel[enough], limit = _flag_novel(annotator, match, chosen, parts, codes, types, threads)
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
@@ -195,6 +189,27 @@ def annotate_cells(
     if len(types) < len(classifier.types):
         report["restricted_to"] = list(types)
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def _flag_novel(
+    annotator: Annotator,
+    match: GeneMatch,
+    counts: sp.csr_matrix,
+    parts: tuple[Seen, Seen],
+    predicted: tuple[NDArray[np.int64], NDArray[np.int64]],
+    types: tuple[str, ...],
+    threads: int,
+) -> tuple[NDArray[np.bool_], float]:
+    """Flag novel cells of a query, given what is known of them and of held-out cells."""
+    assert annotator.density is not None
+    query, held_out = parts
+    novel, limit = flag_cells(query, held_out, annotator.density.limit)
+    if has_groups(query, held_out):
+        far = relative_distances(query, predicted[0], held_out, predicted[1])
+        mine, theirs = _shared_components(annotator, match, counts, threads)
+        codes, seed = codes_of(annotator.kept_types(), types), annotator.settings.seed
+        novel = novel | flag_groups(mine, predicted[0], far, theirs, codes, seed)
+    return novel, limit
 
 
 def _shared_components(
