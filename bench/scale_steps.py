@@ -20,9 +20,9 @@ import numpy as np
 
 from latentcell.config.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
 from latentcell.data.importing import import_dataset
-from latentcell.data.pieces import MANY, gathered
 from latentcell.runtime.io import read_cells, read_obs, write_h5ad, write_rows
 from latentcell.runtime.job import limit_threads
+from latentcell.runtime.pieces import MANY, gathered
 
 # Number of cells from which two epochs of a classifier are enough for timing.
 _MANY = 15_000
@@ -219,6 +219,21 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
     return classified(cells, cells.X)
 
 
+def ffnn_raw_in_part(folder: Path) -> dict[str, Any]:
+    """Classifier on raw counts of all cells, as a job does; of the epoch's minibatches 200."""
+    from latentcell.classify import ffnn
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import classifier
+    from latentcell.grid.classifying import classify
+
+    whole = ffnn._order
+    ffnn._order = lambda *asked: whole(*asked)[:_PART]
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    classify(cells, classifier("ffnn"), Options(42, ffnn=FfnnSettings(epochs=1)))
+    return about(cells) | clock.read()
+
+
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on 100 principal components, with evaluation."""
     # The features of a job are the components alone.
@@ -273,6 +288,7 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "subset": subset,
     "pca": pca_in_part,
     "gmvae_epoch": gmvae_in_part,
+    "ffnn_raw_epoch": ffnn_raw_in_part,
     "ffnn_pca_epoch": ffnn_pca_epoch,
 }
 # Steps whose results a step reads.
