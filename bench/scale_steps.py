@@ -219,6 +219,39 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
     return classified(cells, cells.X)
 
 
+def raw_features(folder: Path) -> dict[str, Any]:
+    """Write the counts as features, as a job does."""
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import representation
+    from latentcell.grid.representing import write_representation
+
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    files = [folder / f"raw-{name}" for name in ("features.h5ad", "model.safetensors", "cost.json")]
+    write_representation(files, cells, representation("raw"), Options(42))
+    return about(cells) | clock.read()
+
+
+def evaluation(folder: Path) -> dict[str, Any]:
+    """Measure features as the job of their quality does, and predictions as that of the FFNN.
+
+    Features are random and predictions are the types: the memory does not depend on the values.
+    """
+    from latentcell.evaluate.metrics import prediction_measures
+    from latentcell.evaluate.quality import measure_quality
+
+    clock = Clock()
+    obs = read_obs(folder / "cells.h5ad")
+    limit_threads(1)
+    values = np.random.default_rng(1).standard_normal((len(obs), _COMPONENTS), np.float32)
+    measure_quality(ad.AnnData(values, obs=obs), 42)
+    types = obs["cell_type"].cat
+    split = obs["split"].to_numpy(str)
+    prediction_measures(types.codes, types.codes, split, list(types.categories))
+    genes = about(read(folder, backed="r"))["genes"]
+    return {"cells": len(obs), "genes": genes, "peak_mb": peak_mb()} | clock.read()
+
+
 def ffnn_raw_in_part(folder: Path) -> dict[str, Any]:
     """Classifier on raw counts of all cells, as a job does; of the epoch's minibatches 200."""
     from latentcell.classify import ffnn
@@ -290,6 +323,13 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "gmvae_epoch": gmvae_in_part,
     "ffnn_raw_epoch": ffnn_raw_in_part,
     "ffnn_pca_epoch": ffnn_pca_epoch,
+    "raw_features": raw_features,
+    "evaluation": evaluation,
+}
+PARTS_NEED = {
+    **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "raw_features"), ("subset",)),
+    "ffnn_pca_epoch": ("subset", "pca"),
+    "evaluation": ("subset",),
 }
 # Steps whose results a step reads.
 NEEDS = {

@@ -5,9 +5,10 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 
-from latentcell.annotate import annotate_cells, learn
-from latentcell.annotate.novelty import Seen, _exceeds, _relative, compare, distances
+from latentcell.annotate import annotate_cells, learn, novelty
+from latentcell.annotate.novelty import Seen, _exceeds, _nearest, _relative, compare, distances
 from latentcell.config.settings import AnnotateSettings
+from latentcell.evaluate import leiden
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 200, "components": 10, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -84,3 +85,16 @@ def test_depth_alone_is_named_where_it_differs():
     assert report["differs"] == ["counts"]
     assert report["counts"]["query"] == pytest.approx(3 * report["counts"]["reference"])
     assert "nats" not in report  # Nothing is known of them.
+
+
+def test_neighbours_of_many_cells_are_found_without_all_pairs(monkeypatch):
+    centres = 20 * np.random.default_rng(1).normal(size=(30, 5))
+    scores = np.random.default_rng(2).normal(size=(600, 5)) + np.repeat(centres, 20, axis=0)
+    exact = _nearest(scores.astype(np.float32), 0)
+    for module in (novelty, leiden):
+        monkeypatch.setattr(module, "MOST_EXACT", 100)
+    found = _nearest(scores.astype(np.float32), 0)
+    assert found.shape == exact.shape
+    np.testing.assert_array_equal(found[:, 0], np.arange(600))
+    shared = [len(set(one) & set(other)) for one, other in zip(found, exact, strict=True)]
+    assert np.mean(shared) > 14

@@ -160,7 +160,8 @@ def annotate_cells(
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
         novel[enough], limit = flag_novel(
-            counts[enough],
+            # All cells: no second copy of their counts.
+            counts if len(enough) == len(query.counts) else counts[enough],
             query.of(enough),
             typed(query)[enough].argmax(1),
             held_out,

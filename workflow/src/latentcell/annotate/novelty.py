@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
+from latentcell.evaluate.leiden import MOST_EXACT, neighbour_graph
 
 # Held-out cells, and cells of the query, that are a cell's neighbours.
 _HELD_OUT, _NEIGHBOURS = 3, 15
@@ -121,8 +122,6 @@ def neighbours_of(counts: sp.csr_matrix, seed: int) -> NDArray[np.int64]:
     They are nearest in principal components of the query's own variable genes, which may not be
     variable in the reference.
     """
-    from sklearn.neighbors import NearestNeighbors
-
     from latentcell.represent.hvg_pca import HvgPca
 
     cells = counts.shape[0]
@@ -131,9 +130,25 @@ def neighbours_of(counts: sp.csr_matrix, seed: int) -> NDArray[np.int64]:
     detected = int((counts[fitted].getnnz(0) > 1).sum())
     components = max(1, min(_COMPONENTS, detected // 2, int(fitted.sum()) // 3))
     own = HvgPca.fit(counts, fitted, components=components, genes=_GENES, seed=seed)
-    scores = own.transform(counts)
-    nearest = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, cells)).fit(scores)
-    return np.asarray(nearest.kneighbors(scores)[1], np.int64)
+    return _nearest(own.transform(counts), seed)
+
+
+def _nearest(scores: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
+    """Find each cell's 15 nearest cells, itself among them; approximately for many cells."""
+    from sklearn.neighbors import NearestNeighbors
+
+    cells = len(scores)
+    if cells <= MOST_EXACT:
+        nearest = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, cells)).fit(scores)
+        return np.asarray(nearest.kneighbors(scores)[1], np.int64)
+    graph = neighbour_graph(scores, seed, neighbours=_NEIGHBOURS).obsp["distances"].tocsr()
+    lengths = np.diff(graph.indptr)
+    row = np.repeat(np.arange(cells), lengths)
+    place = np.arange(len(row)) - np.repeat(graph.indptr[:-1], lengths)
+    # The graph has other cells only. A row that lacks some of them has the cell itself there.
+    found = np.tile(np.arange(cells, dtype=np.int64)[:, None], (1, 1 + lengths.max()))
+    found[row, 1 + place] = graph.indices
+    return found
 
 
 def flag_novel(
