@@ -174,8 +174,8 @@ def annotate_cells(
         # All cells: no second copy of their counts.
         chosen = counts if len(enough) == len(query.counts) else counts[enough]
         parts = query.of(enough), held_out
-        codes = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
-        novel[enough], limit = _flag_novel(annotator, match, chosen, parts, codes, types, threads)
+        first = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
+        novel[enough], limit = _flag_novel(annotator, match, chosen, parts, first, types, threads)
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
