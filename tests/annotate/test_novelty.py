@@ -13,6 +13,7 @@ from latentcell.annotate.novelty import (
     _relative,
     compare,
     distances,
+    fit_components,
     flag_groups,
 )
 from latentcell.config.settings import AnnotateSettings
@@ -33,6 +34,12 @@ def known(simulate):
 @pytest.fixture(scope="module")
 def query(simulate):
     return simulate([150, 150, 150, 60], genes=200, depth=600, seed=2)
+
+
+def flagged(query, types, far, reference, kinds):
+    fitted = fit_components(query, reference, seed=0)
+    placed = fitted.transform(query), fitted.transform(reference)
+    return flag_groups(placed[0], types, far, placed[1], kinds, seed=0)
 
 
 def test_a_type_that_the_reference_lacks_is_novel(known, query):
@@ -74,13 +81,13 @@ def test_cells_of_the_reference_among_a_group_speak_against_its_novelty():
     query, types = sp.vstack([counts(200, 0), counts(60, 20)]), np.repeat([0, 1], [200, 60])
     with_group, kinds = sp.vstack([counts(400, 0), counts(10, 20)]), np.repeat([0, 1], [400, 10])
     near = np.zeros(260)
-    assert not flag_groups(query, types, near, with_group, kinds, seed=0).any()
-    lacking = flag_groups(query, types, near, with_group[:400], kinds[:400], seed=0)
+    assert not flagged(query, types, near, with_group, kinds).any()
+    lacking = flagged(query, types, near, with_group[:400], kinds[:400])
     np.testing.assert_array_equal(lacking, types == 1)
     # Cells of the reference of another type are no reason.
-    assert flag_groups(query, 1 - types, near, with_group, kinds, seed=0)[200:].all()
+    assert flagged(query, 1 - types, near, with_group, kinds)[200:].all()
     # A group far from held-out cells is novel all the same.
-    assert flag_groups(query, types, near + 9.0 * types, with_group, kinds, seed=0)[200:].all()
+    assert flagged(query, types, near + 9.0 * types, with_group, kinds)[200:].all()
 
 
 def test_a_group_is_novel_whose_genes_do_not_vary_in_the_reference(simulate):
@@ -102,7 +109,7 @@ def test_crowding_is_the_ratio_of_shares_among_the_neighbours():
     reference = rng.normal(size=(400, 3)).astype(np.float32)
     mixed = rng.normal(size=(200, 3)).astype(np.float32)
     apart = rng.normal(loc=20, size=(40, 3)).astype(np.float32)
-    query, own = _crowding(np.concatenate([mixed, apart]), reference, seed=0)
+    query, own = _crowding(np.concatenate([mixed, apart]), reference, np.arange(240))
     # 30 of 30 neighbours are among 240 cells of the query, 0 of 400; half a cell is added.
     np.testing.assert_allclose(query[200:], np.log(30.5 / 240) - np.log(0.5 / 400))
     assert np.abs(np.median(query[:200]) - np.log(200 / 240)) < 0.15
@@ -115,7 +122,7 @@ def test_a_query_of_many_more_cells_than_the_reference_is_compared_by_some_of_th
     names = {"type 000": 0, "type 001": 1, "type 002": 1}
     types, kinds = (cells.obs["cell_type"].map(names).to_numpy() for cells in (query, reference))
     mine, theirs = (sp.csr_matrix(cells.X) for cells in (query, reference))
-    novel = flag_groups(mine, types, np.zeros(3300), theirs, kinds, seed=0)
+    novel = flagged(mine, types, np.zeros(3300), theirs, kinds)
     lacking = (query.obs["cell_type"] == "type 002").to_numpy()
     assert novel[lacking].mean() > 0.9
     assert novel[~lacking].mean() < 0.02

@@ -12,7 +12,6 @@ from sklearn.preprocessing import StandardScaler
 
 from deposited import read_study_counts
 from latentcell.config.settings import PcaSettings
-from latentcell.data import pieces
 from latentcell.represent.pca import (
     GRAM_LIMIT,
     fit_pca,
@@ -20,6 +19,7 @@ from latentcell.represent.pca import (
     load_pca,
     variance_table,
 )
+from latentcell.runtime import pieces
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_cells
 

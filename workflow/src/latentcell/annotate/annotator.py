@@ -58,6 +58,10 @@ class Annotator:
     settings: AnnotateSettings
     reference: dict[str, Any]
 
+    def kept_types(self) -> NDArray[Any]:
+        """Return the types of the sample and of the held-out cells, in this order."""
+        return np.concatenate([self.sample.types, self.held_out.types])
+
     def calibrate(self, present: NDArray[np.bool_] | None = None) -> Calibration:
         """Calibrate the classifier for the genes of a query; see `evidence.calibrate`."""
         return calibrate(self.classifier, self.held_out, present, seed=self.settings.seed)

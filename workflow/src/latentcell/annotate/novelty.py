@@ -7,7 +7,7 @@ frequent in the query: the reference's own cells of the predicted type are in th
 the group is no farther from held-out cells than these are from each other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
+from latentcell.represent.hvg_pca import HvgPca
 
 # Held-out cells whose distance counts, and cells of the query over which scores are averaged.
 _HELD_OUT, _GROUP = 3, 15
@@ -32,8 +33,8 @@ _PRIOR = 5
 _ABOVE_QUERY, _CROWDED, _FAR = 2.5, 1.6, 1.0
 # Share of the reference's cells of a type among crowded cells from which the type is more frequent.
 _SHARED = 0.5
-# Principal components of query and reference, their genes, and cells of the query in the fit.
-_COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
+# Principal components of query and reference, and their genes.
+_COMPONENTS, _GENES = 20, 2000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
 _FURTHER, _OTHER = 0.55, 0.75
@@ -120,11 +121,28 @@ def distances(components: NDArray[Any], reference: NDArray[Any], *, same: bool =
     return np.asarray(found.mean(1) if found.shape[1] else np.zeros(len(found)), np.float64)
 
 
+def fit_components(query: sp.csr_matrix, reference: sp.csr_matrix, seed: int) -> HvgPca:
+    """Fit principal components of cells of a query and of the reference.
+
+    Parameters
+    ----------
+    query, reference
+        Counts of the genes of the reference, absent ones 0 (n x G and m x G).
+    seed
+        Seed of the components.
+    """
+    both = sp.vstack([reference, query], format="csr")
+    detected = int((both.getnnz(0) > 1).sum())
+    components = max(1, min(_COMPONENTS, detected // 2, both.shape[0] // 3))
+    everything = np.ones(both.shape[0], bool)
+    return HvgPca.fit(both, everything, components=components, genes=_GENES, seed=seed)
+
+
 def flag_groups(
-    counts: sp.csr_matrix,
+    query: NDArray[np.float32],
     types: NDArray[np.int64],
     far: Doubles,
-    reference: sp.csr_matrix,
+    reference: NDArray[np.float32],
     reference_types: NDArray[np.int64],
     seed: int,
 ) -> NDArray[np.bool_]:
@@ -132,22 +150,21 @@ def flag_groups(
 
     Parameters
     ----------
-    counts, reference
-        Counts of the genes of the reference, absent ones 0, of the query (n x G) and of cells of
-        the reference (m x G).
+    query, reference
+        Components of `fit_components` of the query (n x k) and of cells of the reference (m x k).
     types, reference_types
         Position of each cell's predicted type, and of the type of each cell of the reference.
     far
-        Distance of each cell to held-out cells, relative to that of held-out cells (n,).
+        Result of `relative_distances`, (n,).
     seed
-        Seed of the choice of cells for components and neighbours.
+        Seed of the choice of neighbours in a query of more than twice the reference's cells.
     """
     from sklearn.neighbors import NearestNeighbors
 
-    mine, theirs = _shared_components(counts, reference, seed)
-    crowding, of_reference = _crowding(mine, theirs, seed)
-    near = NearestNeighbors(n_neighbors=min(_GROUP, len(mine))).fit(mine)
-    groups = near.kneighbors(mine, return_distance=False)
+    drawn = np.random.default_rng([seed, 14]).permutation(len(query))[: _TIMES * len(reference)]
+    crowding, of_reference = _crowding(query, reference, np.sort(drawn))
+    near = NearestNeighbors(n_neighbors=min(_GROUP, len(drawn))).fit(query[np.sort(drawn)])
+    groups = np.sort(drawn)[near.kneighbors(query, return_distance=False)]
     crowding, far = crowding[groups].mean(1), far[groups].mean(1)
     limit = max(_bulk_limit(crowding), np.log(_CROWDED))
     crowded = crowding > limit
@@ -158,26 +175,10 @@ def flag_groups(
     return np.asarray(crowded)
 
 
-def _shared_components(
-    counts: sp.csr_matrix, reference: sp.csr_matrix, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Place cells of a query and of the reference in principal components of both."""
-    from latentcell.represent.hvg_pca import HvgPca
-
-    rows = np.random.default_rng([seed, 14]).permutation(counts.shape[0])[:_FITTED]
-    both = sp.vstack([reference, counts[np.sort(rows)]], format="csr")
-    detected = int((both.getnnz(0) > 1).sum())
-    components = max(1, min(_COMPONENTS, detected // 2, both.shape[0] // 3))
-    fitted = HvgPca.fit(
-        both, np.ones(both.shape[0], bool), components=components, genes=_GENES, seed=seed
-    )
-    return fitted.transform(counts), fitted.transform(reference)
-
-
 def _crowding(
-    query: NDArray[np.float32], reference: NDArray[np.float32], seed: int
+    query: NDArray[np.float32], reference: NDArray[np.float32], drawn: NDArray[np.int64]
 ) -> tuple[Doubles, Doubles]:
-    """Count the cells of query and reference among each cell's nearest ones.
+    """Count cells of the query, of those drawn, and of the reference among each cell's nearest.
 
     Returns
     -------
@@ -188,8 +189,7 @@ def _crowding(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    size, most = len(reference), _TIMES * len(reference)
-    drawn = np.sort(np.random.default_rng([seed, 18]).permutation(len(query))[:most])
+    size = len(reference)
     near = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, size + len(drawn) - 1) + 1)
     near.fit(np.concatenate([reference, query[drawn]]))
 
@@ -206,26 +206,15 @@ def _crowding(
     return ratio(query, places), ratio(reference, np.arange(size))
 
 
-def flag_novel(
-    query: Seen,
-    types: NDArray[np.int64],
-    held_out: Seen,
-    held_out_types: NDArray[np.int64],
-    limit: float,
-    groups: Callable[[Doubles], NDArray[np.bool_]],
-) -> tuple[NDArray[np.bool_], float]:
-    """Flag cells of groups that the reference lacks, and cells that its density does not explain.
+def flag_cells(query: Seen, held_out: Seen, limit: float) -> tuple[NDArray[np.bool_], float]:
+    """Flag cells that the density of the reference does not explain.
 
     Parameters
     ----------
     query, held_out
-        What is known of the cells of the query and of held-out cells.
-    types, held_out_types
-        Position of each cell's predicted type.
+        What is known of the cells of the query and of held-out cells, with a density.
     limit
         Unexplained counts (nats) above which a cell of the reference's bulk is novel.
-    groups
-        `flag_groups`, given the relative distances to held-out cells.
 
     Returns
     -------
@@ -233,22 +222,18 @@ def flag_novel(
     limit : float
         Limit for the query, raised by as much as its bulk leaves more unexplained.
     """
-    novel = np.zeros(len(query.counts), bool)
-    if _comparable(query, held_out) and len(novel) >= _FEWEST:
-        far = _relative(
-            distances(query.components, held_out.components),
-            types,
-            distances(held_out.components, held_out.components, same=True),
-            held_out_types,
-        )
-        novel = groups(far)
     nats, theirs = query.nats, held_out.nats
-    if nats is None or theirs is None:
-        return novel, limit
+    assert nats is not None  # There is a density.
+    assert theirs is not None
     if _comparable(query, held_out):
         shift = np.median(np.log1p(nats)) - np.median(np.log1p(theirs))
         limit = float(np.expm1(np.log1p(limit) + max(0.0, shift)))
-    return novel | (nats > limit), limit
+    return nats > limit, limit
+
+
+def has_groups(query: Seen, held_out: Seen) -> bool:
+    """Whether a query has enough cells for groups."""
+    return _comparable(query, held_out) and len(query.counts) >= _FEWEST
 
 
 def _comparable(query: Seen, held_out: Seen) -> bool:
@@ -260,6 +245,25 @@ def _bulk_limit(scores: Doubles) -> float:
     middle = np.median(scores)
     spread = 1.4826 * np.median(np.abs(scores - middle))
     return float(middle + _ABOVE_QUERY * spread)
+
+
+def relative_distances(
+    query: Seen,
+    types: NDArray[np.int64],
+    held_out: Seen,
+    held_out_types: NDArray[np.int64],
+) -> Doubles:
+    """Compute how far cells are from held-out ones, relative to held-out cells of their type, (n,).
+
+    The logarithm of the distance, less its mean among held-out cells of the predicted type, in
+    standard deviations of held-out cells.
+    """
+    return _relative(
+        distances(query.components, held_out.components),
+        types,
+        distances(held_out.components, held_out.components, same=True),
+        held_out_types,
+    )
 
 
 def _relative(

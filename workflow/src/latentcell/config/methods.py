@@ -9,11 +9,13 @@
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``UNLABELLED`` (a representation): whether it also learns from cells without types.
-- ``STREAMS`` (a representation): whether its transform takes cells that stay in their file.
+- ``STREAMS``: whether it takes counts that stay in their file: the transform of a representation,
+  or a classifier, whose training and validation cells are then `latentcell.runtime.pieces.Stored`.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
-- ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
-  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side.
+- ``TAKES`` (a classifier): those of the four that it accepts, ``members``: the latents of the
+  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side, or ``experts``: the
+  probabilities of the types by the experts of a consensus, side by side.
 
 Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting`. Models such as
 ``gmvae-z10-h100`` are representations too; they come from section ``grid.models``, not from a file.
@@ -59,7 +61,7 @@ class Method:
         Number in its name; 0 if there is none.
     kinds
         Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``,
-        ``types`` and ``members``.
+        ``types``, ``members`` and ``experts``.
     uses
         Modules that it imports when it runs.
     nested
@@ -75,7 +77,7 @@ class Method:
     unlabelled
         Whether a representation also learns from cells without types.
     streams
-        Whether the transform of a representation takes AnnData's CSRDataset.
+        Whether the transform of a representation, or a classifier, takes AnnData's CSRDataset.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """
@@ -155,6 +157,8 @@ def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list
     kinds = {gives(representation)}
     if is_model(representation) and ModelName.parse(representation).seeds > 1:
         kinds.add("members")
+    if not is_model(representation) and _find("represent", representation).combines:
+        kinds.add("experts")
     return [name for name in classifiers if kinds & set(classifier(name).kinds)]
 
 

@@ -17,11 +17,12 @@ from latentcell.config.settings import LabelSettings, LatentsSettings, SplitSett
 from latentcell.data.split import keep_training, split_cells
 from latentcell.evaluate.metrics import prediction_measures
 from latentcell.grid.cells import Mask, known_types, labelled
-from latentcell.grid.experts import write_probabilities
+from latentcell.grid.experts import side_by_side, write_probabilities
 from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv, write_json
 from latentcell.runtime.job import limit_threads
+from latentcell.runtime.pieces import in_file
 from latentcell.runtime.progress import say
 from latentcell.runtime.tensors import write_arrays
 
@@ -100,7 +101,8 @@ def classify(
     Parameters
     ----------
     cells : AnnData
-        Features with ``obs["cell_type"]`` and ``obs["split"]``.
+        Features with ``obs["cell_type"]`` and ``obs["split"]``. Counts may stay in their file if
+        the method streams.
     method : Method
         Method of the stage ``classify``.
     options : Options
@@ -119,8 +121,15 @@ def classify(
     features = _type_columns(cells) if "types" in method.kinds else cells.X
     if "member" in cells.var:
         options = replace(options, members=cells.var["member"].to_numpy())
+    if "experts" in method.kinds:
+        features, experts = side_by_side(cells)
+        options = replace(options, members=experts)
     known = np.arange(types) if method.all_types else known_types(cells, shown)
-    parts = [labelled(cells, features, split, known, shown) for split in ("training", "validation")]
+    streams = in_file(features)
+    parts = [
+        labelled(cells, features, split, known, shown, streams=streams)
+        for split in ("training", "validation")
+    ]
     fitted, cost = measured(lambda: fit(*parts, options))
     probabilities = np.zeros((cells.n_obs, types), np.float64)
     predicted = fitted.predict(features)
