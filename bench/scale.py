@@ -8,7 +8,8 @@ Cells are simulated from the deposited ones (`latentcell.data.rehearsal`). Each 
 separate process with one thread. Rows are written to results/bench/scale.csv one by one; existing
 rows are kept, so that an interrupted benchmark can be resumed. `--cost` only prints the estimated
 cost of a full run, computed from docs/results/. `--memory` measures the peaks at 500,000 cells, the
-deposited 1,300 over and over, with parts of the epochs, and writes scale_memory.csv.
+deposited 1,300 over and over, with parts of the epochs, and writes scale_memory.csv; existing rows
+are kept there, too.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale_steps import MADE, NEEDS, PARTS, STEPS
+from scale_steps import MADE, NEEDS, PARTS, PARTS_NEED, STEPS
 
 from latentcell.runtime.io import write_text
 
@@ -41,6 +42,8 @@ TITLES = {
     "ffnn_raw_epoch": "FFNN on raw counts, an epoch",
     "ffnn_pca_epoch": "FFNN on 100 components, an epoch",
     "tsne": "tSNE of 10 latents",
+    "raw_features": "file of raw counts as features",
+    "evaluation": "evaluation of 100 features and of predictions",
 }
 # Targets at the full size: step, seconds, MB (None: no target).
 TARGETS: tuple[tuple[str, float | None, float | None], ...] = (
@@ -90,13 +93,19 @@ def peaks(options: argparse.Namespace) -> None:
     """Measure the parts of steps, each after what it reads."""
     path, folder = options.out / "scale_memory.csv", options.out / "scale-repeated"
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "dataset.h5ad").exists():
+        run("repeat", folder, "part")
     for step in PARTS:
+        if step == "repeat" or any(row["step"] == step for row in read_rows(path)):
+            continue
+        for need in PARTS_NEED.get(step, ()):
+            if not (folder / MADE[need]).exists():
+                run(need, folder, "part")
         row = {"step": step} | {
             key: _rounded(value) for key, value in run(step, folder, "part").items()
         }
         print(row, flush=True)
-        if step != "repeat":
-            put(path, row)
+        put(path, row)
 
 
 def steps_of(cells: int) -> list[str]:
@@ -171,7 +180,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def put(path: Path, row: Row) -> None:
     """Add a row; rows are sorted by step and number of cells."""
-    order = list(STEPS)
+    order = list(dict.fromkeys([*STEPS, *PARTS]))
     rows = sorted([*read_rows(path), row], key=lambda r: (order.index(r["step"]), r["cells"]))
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

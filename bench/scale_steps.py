@@ -20,9 +20,9 @@ import numpy as np
 
 from latentcell.config.settings import DatasetSettings, FfnnSettings, PcaSettings, SplitSettings
 from latentcell.data.importing import import_dataset
-from latentcell.data.pieces import MANY, gathered
 from latentcell.runtime.io import read_cells, read_obs, write_h5ad, write_rows
 from latentcell.runtime.job import limit_threads
+from latentcell.runtime.pieces import MANY, gathered
 
 # Number of cells from which two epochs of a classifier are enough for timing.
 _MANY = 15_000
@@ -219,6 +219,54 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
     return classified(cells, cells.X)
 
 
+def raw_features(folder: Path) -> dict[str, Any]:
+    """Write the counts as features, as a job does."""
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import representation
+    from latentcell.grid.representing import write_representation
+
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    files = [folder / f"raw-{name}" for name in ("features.h5ad", "model.safetensors", "cost.json")]
+    write_representation(files, cells, representation("raw"), Options(42))
+    return about(cells) | clock.read()
+
+
+def evaluation(folder: Path) -> dict[str, Any]:
+    """Measure features as the job of their quality does, and predictions as that of the FFNN.
+
+    Features are random and predictions are the types: the memory does not depend on the values.
+    """
+    from latentcell.evaluate.metrics import prediction_measures
+    from latentcell.evaluate.quality import measure_quality
+
+    clock = Clock()
+    obs = read_obs(folder / "cells.h5ad")
+    limit_threads(1)
+    values = np.random.default_rng(1).standard_normal((len(obs), _COMPONENTS), np.float32)
+    measure_quality(ad.AnnData(values, obs=obs), 42)
+    types = obs["cell_type"].cat
+    split = obs["split"].to_numpy(str)
+    prediction_measures(types.codes, types.codes, split, list(types.categories))
+    genes = about(read(folder, backed="r"))["genes"]
+    return {"cells": len(obs), "genes": genes, "peak_mb": peak_mb()} | clock.read()
+
+
+def ffnn_raw_in_part(folder: Path) -> dict[str, Any]:
+    """Classifier on raw counts of all cells, as a job does; of the epoch's minibatches 200."""
+    from latentcell.classify import ffnn
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import classifier
+    from latentcell.grid.classifying import classify
+
+    whole = ffnn._order
+    ffnn._order = lambda *asked: whole(*asked)[:_PART]
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    classify(cells, classifier("ffnn"), Options(42, ffnn=FfnnSettings(epochs=1)))
+    return about(cells) | clock.read()
+
+
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on 100 principal components, with evaluation."""
     # The features of a job are the components alone.
@@ -273,7 +321,15 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "subset": subset,
     "pca": pca_in_part,
     "gmvae_epoch": gmvae_in_part,
+    "ffnn_raw_epoch": ffnn_raw_in_part,
     "ffnn_pca_epoch": ffnn_pca_epoch,
+    "raw_features": raw_features,
+    "evaluation": evaluation,
+}
+PARTS_NEED = {
+    **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "raw_features"), ("subset",)),
+    "ffnn_pca_epoch": ("subset", "pca"),
+    "evaluation": ("subset",),
 }
 # Steps whose results a step reads.
 NEEDS = {

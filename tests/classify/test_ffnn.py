@@ -15,6 +15,7 @@ from latentcell.classify import network as network_module
 from latentcell.classify.ffnn import Task, train_ffnn, train_ffnn_many
 from latentcell.classify.network import Network, as_csr, load_ffnn
 from latentcell.config.settings import FfnnSettings
+from latentcell.models.packed import PackedCounts
 from latentcell.runtime.errors import InputError
 
 CLASSES = ["B", "NK", "T"]
@@ -496,3 +497,24 @@ def test_many_refuse_features_of_different_widths():
     ]
     with pytest.raises(InputError, match="same number of features, found 9 and 45"):
         train_ffnn_many(tasks, settings(), stacked=True)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_packed_counts_give_the_same_bits(optimiser):
+    counts, codes, split = make_cells()
+    counts[2, 7] = 300  # Escaped.
+    packed = PackedCounts.pack([counts[:30], counts[30:]], counts.shape[1])
+    plain, other = (
+        train((features, codes, split), optimiser=optimiser) for features in (counts, packed)
+    )
+    assert plain.history == other.history
+    np.testing.assert_array_equal(plain.probabilities, other.probabilities)
+    np.testing.assert_array_equal(other.ffnn.predict(packed), plain.ffnn.predict(counts))
+    for name, array in plain.ffnn.arrays().items():
+        np.testing.assert_array_equal(array, other.ffnn.arrays()[name])
+
+
+def test_packed_values_that_are_not_finite_are_refused():
+    counts = sp.csr_matrix(np.array([[1.0, np.nan]]))
+    with pytest.raises(InputError, match="finite"):
+        train((PackedCounts.pack([counts], 2), np.zeros(1, int), np.array(["training"])))

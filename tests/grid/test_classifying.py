@@ -1,6 +1,7 @@
 """A classifier on a representation: which cells it sees, and which files it gives."""
 
 import json
+import tracemalloc
 from importlib import import_module
 
 import anndata as ad
@@ -22,8 +23,10 @@ from latentcell.grid.classifying import (
     write_classified,
 )
 from latentcell.models.labels import labelled_cells
+from latentcell.runtime import pieces
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import read_cells, write_h5ad
 from latentcell.runtime.tensors import read_tensors
 
 TYPES = ["A", "B", "C", "D"]
@@ -332,3 +335,46 @@ def test_seconds_are_those_of_the_processor():
     result, busy = measured(lambda: sum(i * i for i in range(2_000_000)))
     assert result > 0
     assert idle.seconds < 0.1 < busy.seconds + 0.1
+
+
+def test_the_network_has_the_same_files_from_counts_that_stay_in_their_file(
+    cells, tmp_path, monkeypatch
+):
+    cells.X[3, 1] = 70_000  # Escaped among packed counts.
+    write_h5ad(tmp_path / "cells.h5ad", cells)
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    written = []
+    for most in (None, 10):
+        features = read_cells(tmp_path / "cells.h5ad", most)
+        assert pieces.in_file(features.X) == (most is not None)
+        folder = tmp_path / str(most)
+        folder.mkdir()
+        files = [folder / name for name in FILES]
+        classified = classify(features, classifier("ffnn"), OPTIONS)
+        write_classified(files, ("raw", "ffnn"), features, classified)
+        written.append([file.read_bytes() for file in files if file.name != "cost.json"])
+    assert written[0] == written[1]
+
+
+def test_the_network_never_holds_all_counts_dense(tmp_path, monkeypatch):
+    number, genes = 300, 30_000
+    counts = sp.random(number, genes, 0.001, format="csr", random_state=1)
+    counts.data = np.ceil(9 * counts.data).astype(np.float32)
+    obs = pd.DataFrame(
+        {
+            "cell_type": pd.Categorical(np.resize(["A", "B", "C"], number)),
+            "split": pd.Categorical(np.resize(["training", "training", "validation"], number)),
+        },
+        index=[f"cell{i}" for i in range(number)],
+    )
+    write_h5ad(tmp_path / "cells.h5ad", ad.AnnData(counts, obs=obs))
+    features = read_cells(tmp_path / "cells.h5ad", 10)
+    options = Options(3, ffnn=FfnnSettings(epochs=1, hidden_units=4))
+    monkeypatch.setattr(pieces, "PIECE", 50)
+    tracemalloc.start()
+    try:
+        classify(features, classifier("ffnn"), options)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert 4 * 4 * genes < peak < number * genes * 4 / 3

@@ -13,7 +13,9 @@ from latentcell.config.methods import Method, known_methods, representation
 from latentcell.config.settings import PcaSettings
 from latentcell.grid.representing import first_columns, represent, write_representation
 from latentcell.represent.pca import fit_pca
+from latentcell.runtime import pieces
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import read_cells, write_h5ad
 from latentcell.runtime.tensors import read_tensors
 
 CELLS, GENES, LEARNT = 96, 30, 64
@@ -183,3 +185,19 @@ def test_every_representation_has_the_same_files_and_equal_bytes(cells, tmp_path
     tensors, about = read_tensors(first[1], "a representation")
     assert (about["representation"], about["seed"]) == (name, 2)
     assert bool(tensors) == ("pca" in name)
+
+
+def test_raw_counts_that_stay_in_their_file_are_copied_by_pieces(cells, tmp_path, monkeypatch):
+    write_h5ad(tmp_path / "cells.h5ad", cells)
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    found = []
+    for most in (None, 10):
+        files = [tmp_path / f"{most}-{name}" for name in FILES]
+        there = read_cells(tmp_path / "cells.h5ad", most)
+        write_representation(files, there, representation("raw"), OPTIONS)
+        found.append(ad.read_h5ad(files[0]))
+    plain, copied = found
+    assert (plain.X != copied.X).nnz == 0
+    assert plain.X.dtype == copied.X.dtype
+    pd.testing.assert_frame_equal(plain.obs, copied.obs)
+    pd.testing.assert_frame_equal(plain.var, copied.var)

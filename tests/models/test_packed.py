@@ -11,7 +11,6 @@ import torch
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.data import pieces
 from latentcell.grid import model_files
 from latentcell.grid.model_files import write_model
 from latentcell.grid.training import FILES
@@ -19,6 +18,7 @@ from latentcell.models import training
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.packed import PackedCounts
 from latentcell.models.training import train
+from latentcell.runtime import pieces
 
 LARGE = [254, 255, 256, 65_534, 65_535, 65_536, 2**31, 0.5, -3.0]
 

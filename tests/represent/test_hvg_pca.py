@@ -9,6 +9,7 @@ from sklearn.decomposition import PCA
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
+from latentcell.runtime import pieces
 from latentcell.runtime.errors import InputError
 
 CELLS, GENES = 120, 90
@@ -102,3 +103,11 @@ def test_where_few_genes_vary_all_seen_are_taken(counts):
 def test_faults_are_one_sentence(counts, action, sentence):
     with pytest.raises(InputError, match=sentence):
         action(counts)
+
+
+def test_scores_do_not_depend_on_the_size_of_pieces(counts, monkeypatch):
+    fitted = HvgPca.fit(counts, TRAINING, components=4, genes=30)
+    whole = fitted.transform(counts)
+    monkeypatch.setattr(pieces, "PIECE", 7)
+    np.testing.assert_array_equal(fitted.transform(counts), whole)
+    assert fitted.transform(counts[:0]).shape == (0, 4)

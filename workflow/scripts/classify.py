@@ -1,21 +1,24 @@
 """Train a classifier on a representation; write predictions, metrics and cost."""
 
-import anndata as ad
-
 from latentcell.config.fitting import Options
-from latentcell.config.methods import classifier
+from latentcell.config.methods import classifier, gives
 from latentcell.config.names import is_model, replicate_seed
 from latentcell.config.settings import LabelSettings, LatentsSettings, SplitSettings
 from latentcell.grid.cells import shown_cells
 from latentcell.grid.classifying import Protocol, classify, write_classified
+from latentcell.runtime.io import read_cells
 from latentcell.runtime.job import job
+from latentcell.runtime.pieces import MANY
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
 
 
 def make():
     """Train the classifier and write its files."""
-    cells = protocol.cells(ad.read_h5ad(snakemake.input[0]), names[0], seeds["split"])
+    # Counts alone are packed, and a part of the cells or a split of its own needs them in memory.
+    streams = method.streams and gives(names[0]) == "counts" and not protocol.own_split
+    features = read_cells(snakemake.input[0], MANY if streams else None)
+    cells = protocol.cells(features, names[0], seeds["split"])
     shown = shown_cells(cells, protocol.labels, seeds["labels"])
     write_classified(files, names, cells, classify(cells, method, options, shown))
 

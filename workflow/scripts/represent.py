@@ -7,12 +7,12 @@ import anndata as ad
 from latentcell.config.fitting import Options
 from latentcell.config.methods import representation
 from latentcell.config.names import replicate_seed
-from latentcell.data.pieces import MANY
 from latentcell.grid.experts import write_consensus
 from latentcell.grid.representing import aligned, first_columns, write_representation
 from latentcell.grid.unlabelled import further_counts
 from latentcell.runtime.io import read_cells
 from latentcell.runtime.job import job
+from latentcell.runtime.pieces import MANY
 from latentcell.runtime.provenance import file_digest, text_digest
 from latentcell.runtime.reuse import made_once, shared_store
 

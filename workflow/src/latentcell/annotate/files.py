@@ -275,10 +275,17 @@ def read_query(path: str | Path | DatasetSettings, layer: str | None = None) -> 
 
 
 def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> ad.AnnData:
-    """Add an annotation to a copy of the cells; see `fill`."""
-    adata = adata.copy()
-    fill(adata, annotation, annotator)
-    return adata
+    """Add an annotation to cells that share the matrices of the given ones; see `fill`."""
+    members = ("obsm", "varm", "layers", "obsp", "varp", "uns")
+    made = ad.AnnData(
+        adata.X,
+        obs=adata.obs.copy(),
+        var=adata.var.copy(),
+        raw=adata.raw,
+        **{name: dict(getattr(adata, name)) for name in members},
+    )
+    fill(made, annotation, annotator)
+    return made
 
 
 def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> None:

@@ -7,8 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from latentcell.classify.network import Csr, Floats, Network
-from latentcell.classify.optimisers import Cells
+from latentcell.classify.network import Cells, Floats, Matrix, Network
 from latentcell.config.settings import FfnnSettings
 
 _LAYERS = ("first", "first_bias", "second", "second_bias")
@@ -27,7 +26,7 @@ class Stack:
     Parameters
     ----------
     features
-        Features of each network, CSR (cells x features).
+        Features of each network (cells x features).
     codes
         Class of each cell of each network.
     networks
@@ -36,7 +35,7 @@ class Stack:
 
     def __init__(
         self,
-        features: Sequence[Csr],
+        features: Sequence[Matrix],
         codes: Sequence[NDArray[np.int64]],
         networks: Sequence[Network],
         settings: FfnnSettings,
@@ -45,18 +44,20 @@ class Stack:
         self._settings = settings
         self._device = device
         self._columns = features[0].columns
+        # The device holds all cells, unpacked.
+        unpacked = [matrix.take(np.arange(matrix.rows)) for matrix in features]
         # All cells one below the other, and an empty one that pads minibatches.
         self._first_row = np.cumsum([0, *(matrix.rows for matrix in features)])
         self._empty = int(self._first_row[-1])
-        counts = [np.diff(matrix.indptr) for matrix in features]
+        counts = [np.diff(matrix.indptr) for matrix in unpacked]
         self._counts = np.concatenate([*counts, [0]])
         starts = np.concatenate([[0], np.cumsum(self._counts)])
         self._starts, self._indices, self._data, self._codes = (
             torch.as_tensor(array, device=device)
             for array in (
                 starts,
-                np.concatenate([matrix.indices for matrix in features]).astype(np.int64),
-                np.concatenate([matrix.data for matrix in features]),
+                np.concatenate([matrix.indices for matrix in unpacked]).astype(np.int64),
+                np.concatenate([matrix.data for matrix in unpacked]),
                 np.concatenate([*codes, [0]]),
             )
         )
@@ -193,7 +194,7 @@ class DenseAdam:
 
     def __init__(
         self,
-        features: Csr,
+        features: Matrix,
         codes: NDArray[np.int64],
         network: Network,
         settings: FfnnSettings,

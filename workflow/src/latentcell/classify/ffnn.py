@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latentcell.classify import kernels
-from latentcell.classify.network import Csr, Features, Ffnn, Floats, Network, as_csr
+from latentcell.classify.network import (
+    Features,
+    Ffnn,
+    Floats,
+    Matrix,
+    Network,
+    as_matrix,
+    in_chunks,
+    weighted,
+)
 from latentcell.classify.optimisers import LazyAdam, Optimiser
 from latentcell.config.settings import FfnnSettings
 from latentcell.runtime.errors import InputError
@@ -72,7 +81,7 @@ def train_ffnn(
     Parameters
     ----------
     features
-        Cells x features, CSR counts or a dense array; not scaled.
+        Cells x features, CSR or packed counts or a dense array; not scaled.
     codes
         Class of each cell, a position in `classes`.
     split
@@ -221,7 +230,7 @@ class _Training:
 
     def __init__(self, task: Task, settings: FfnnSettings) -> None:
         codes, split = np.asarray(task.codes), np.asarray(task.split)
-        self.matrix = as_csr(task.features)
+        self.matrix = as_matrix(task.features)
         self.classes, self.settings, self.seed = list(task.classes), settings, task.seed
         self.cells = _cells_by_split(self.matrix, codes, split, len(self.classes), settings)
         self.targets = codes.astype(np.int64)
@@ -233,7 +242,7 @@ class _Training:
         self.kept = self.initial
         self._best_accuracy, self._best_epoch = -1.0, 0
 
-    def narrow(self, active: NDArray[np.intp]) -> tuple[Csr, Network]:
+    def narrow(self, active: NDArray[np.intp]) -> tuple[Matrix, Network]:
         """Return features and initial weights of active columns; fixes the part of the others."""
         self.active = active
         self._frozen = _frozen_part(self.matrix, self.cells["validation"], self.initial, active)
@@ -278,7 +287,7 @@ class _Training:
 
 
 def _cells_by_split(
-    matrix: Csr,
+    matrix: Matrix,
     codes: NDArray[np.generic],
     split: NDArray[np.generic],
     classes: int,
@@ -313,18 +322,17 @@ def _cells_by_split(
     return cells
 
 
-def _columns_of(matrix: Csr, cells: NDArray[np.int64]) -> NDArray[np.intp]:
+def _columns_of(matrix: Matrix, cells: NDArray[np.int64]) -> NDArray[np.intp]:
     """Return the columns with a non-zero value in any of the cells."""
-    inside = np.zeros(matrix.rows, bool)
-    inside[cells] = True
-    of_cells = np.repeat(inside, np.diff(matrix.indptr))
     used = np.zeros(matrix.columns, bool)
-    used[matrix.indices[of_cells & (matrix.data != 0)]] = True
+    for _, some in in_chunks(cells):
+        part = matrix.take(some)
+        used[part.indices[part.data != 0]] = True
     return np.flatnonzero(used)
 
 
 def _frozen_part(
-    matrix: Csr, cells: NDArray[np.int64], initial: Network, active: NDArray[np.intp]
+    matrix: Matrix, cells: NDArray[np.int64], initial: Network, active: NDArray[np.intp]
 ) -> Floats | None:
     """Compute the contribution of inactive columns to the hidden units (cells x H)."""
     rest = np.setdiff1d(np.arange(matrix.columns), active)
@@ -332,10 +340,9 @@ def _frozen_part(
         return None
     part = matrix.select_columns(rest)
     weights = initial.first.T[rest][:, None, :]
-    base = np.zeros((len(cells), initial.first.shape[0]), np.float32)
-    added: Floats = kernels.weighted_rows(
-        part.indptr, part.indices, part.data, cells, base, weights
-    )
+    added = np.zeros((len(cells), initial.first.shape[0]), np.float32)
+    for chunk, some in in_chunks(cells):
+        added[chunk] = weighted(part, some, added[chunk], weights)
     return added
 
 

@@ -1,8 +1,9 @@
 """Weights of the classifier: initialisation, prediction and storage."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,15 +11,37 @@ from numpy.typing import NDArray
 
 from latentcell.classify import kernels
 from latentcell.config.settings import FfnnSettings
+from latentcell.models.packed import PackedCounts
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import in_file, pieces
 from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
 
 Floats = NDArray[np.float32]
-Features = sp.csr_matrix | sp.csr_array | NDArray[Any]
+Unpacked = sp.csr_matrix | sp.csr_array | NDArray[Any]
+Features = Unpacked | PackedCounts
+Cells = NDArray[np.int64]
 
 _FORMAT = "latentcell-ffnn-1"
 # Number of cells whose hidden activities are in memory at the same time.
 _CHUNK = 4096
+
+
+class Matrix(Protocol):
+    """Features of cells, of which the kernels get some rows at a time."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def columns(self) -> int:
+        """Number of columns."""
+
+    def take(self, cells: Cells) -> "Csr":
+        """Take rows in the given order."""
+
+    def select_columns(self, columns: NDArray[np.intp]) -> "Matrix":
+        """Select columns and renumber them in the given order."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +58,13 @@ class Csr:
         """Number of rows."""
         return len(self.indptr) - 1
 
+    def take(self, cells: Cells) -> "Csr":
+        """Take rows in the given order."""
+        lengths = np.diff(self.indptr)[cells]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        entries = np.arange(starts[-1]) + np.repeat(self.indptr[cells] - starts[:-1], lengths)
+        return Csr(starts, self.indices[entries], self.data[entries], self.columns)
+
     def select_columns(self, columns: NDArray[np.intp]) -> "Csr":
         """Select columns and renumber them in the given order."""
         position = np.full(self.columns, -1, np.int32)
@@ -49,7 +79,78 @@ class Csr:
         )
 
 
-def as_csr(features: Features) -> Csr:
+@dataclass(frozen=True)
+class Packed:
+    """Columns of packed counts; each row is unpacked when it is taken.
+
+    Attributes
+    ----------
+    counts
+        Counts of all genes.
+    position
+        Column of each gene, int32; -1 for genes that are left out.
+    columns
+        Number of columns.
+    """
+
+    counts: PackedCounts
+    position: NDArray[np.int32]
+    columns: int
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return len(self.counts.starts) - 1
+
+    def take(self, cells: Cells) -> Csr:
+        """Take rows in the given order."""
+        from latentcell.models.kernels import gather
+
+        packed = self.counts
+        _, cell, gene, count = gather(
+            *(packed.starts, packed.gene, packed.count, packed.place, packed.value),
+            *(packed.escape, np.asarray(cells, np.int64), np.float32(0)),
+        )
+        position = self.position[gene]
+        kept = position >= 0
+        lengths = np.bincount(cell[kept], minlength=len(cells))
+        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Csr(starts, position[kept], count[kept], self.columns)
+
+    def select_columns(self, columns: NDArray[np.intp]) -> "Packed":
+        """Select columns and renumber them in the given order."""
+        place = np.full(self.columns + 1, -1, np.int32)  # The last one: genes left out.
+        place[columns] = np.arange(len(columns), dtype=np.int32)
+        return replace(self, position=place[self.position], columns=len(columns))
+
+
+def as_matrix(features: Features) -> Matrix:
+    """Return features in a form of which the kernels get rows.
+
+    Raises
+    ------
+    InputError
+        If they are not a matrix or contain a value that is not finite.
+    """
+    if not isinstance(features, PackedCounts):
+        return as_csr(features)
+    _require_finite(features.value)
+    return Packed(features, np.arange(features.genes, dtype=np.int32), features.genes)
+
+
+def _require_finite(values: NDArray[Any]) -> None:
+    if not np.isfinite(values).all():
+        raise InputError("features: expected finite numbers, found NaN or infinity")
+
+
+def in_chunks(cells: Cells) -> Iterable[tuple[slice, Cells]]:
+    """Give cells by chunks, with their places among all of them."""
+    for start in range(0, len(cells), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        yield chunk, cells[chunk]
+
+
+def as_csr(features: Unpacked) -> Csr:
     """Convert sparse or dense features to the form of the kernels.
 
     Raises
@@ -63,8 +164,7 @@ def as_csr(features: Features) -> Csr:
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
-    if not np.isfinite(matrix.data).all():
-        raise InputError("features: expected finite numbers, found NaN or infinity")
+    _require_finite(matrix.data)
     return Csr(
         matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int32),
@@ -107,7 +207,7 @@ class Network:
             np.zeros(classes, np.float32),
         )
 
-    def logits(self, features: Csr) -> Floats:
+    def logits(self, features: Matrix) -> Floats:
         """Compute the logits of all rows, float32 (cells x classes)."""
         return forward(
             features,
@@ -120,8 +220,8 @@ class Network:
 
 
 def forward(
-    features: Csr,
-    cells: NDArray[np.int64],
+    features: Matrix,
+    cells: Cells,
     first: Floats,
     first_bias: Floats,
     second: Floats,
@@ -142,17 +242,23 @@ def forward(
         Contribution of features outside the matrix to the hidden units (cells x H).
     """
     logits = np.empty((len(cells), len(second_bias)), np.float32)
-    for start in range(0, len(cells), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        base = np.tile(first_bias, (len(cells[chunk]), 1))
+    for chunk, some in in_chunks(cells):
+        base = np.tile(first_bias, (len(some), 1))
         if frozen is not None:
             base += frozen[chunk]
-        hidden = kernels.weighted_rows(
-            features.indptr, features.indices, features.data, cells[chunk], base, first
-        )
+        hidden = weighted(features, some, base, first)
         np.maximum(hidden, 0, out=hidden)
         logits[chunk] = kernels.second_layer_logits(hidden, second, second_bias)
     return logits
+
+
+def weighted(features: Matrix, cells: Cells, base: Floats, weights: Floats) -> Floats:
+    """Multiply rows by weights in the layout of the kernels and add a base (cells x H)."""
+    part = features.take(cells)
+    added: Floats = kernels.weighted_rows(
+        part.indptr, part.indices, part.data, np.arange(len(cells)), base, weights
+    )
+    return added
 
 
 @dataclass(frozen=True)
@@ -180,12 +286,16 @@ class Ffnn:
     def predict(self, features: Features) -> Floats:
         """Compute class probabilities by a softmax, float32 (cells x classes).
 
+        Features may stay in their file (AnnData's CSRDataset).
+
         Raises
         ------
         InputError
             If the number of features differs from the training, or a value is not finite.
         """
-        matrix = as_csr(features)
+        if in_file(features):
+            return np.concatenate([self.predict(piece) for piece in pieces(features)])
+        matrix = as_matrix(features)
         expected = self.network.first.shape[1]
         if matrix.columns != expected:
             raise InputError(

@@ -6,10 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentcell.classify import kernels
-from latentcell.classify.network import Csr, Floats, Network, forward
+from latentcell.classify.network import Cells, Floats, Matrix, Network, forward
 from latentcell.config.settings import FfnnSettings
-
-Cells = NDArray[np.int64]
 
 
 class Optimiser(Protocol):
@@ -33,7 +31,7 @@ class LazyAdam:
     """
 
     def __init__(
-        self, features: Csr, codes: NDArray[np.int64], network: Network, settings: FfnnSettings
+        self, features: Matrix, codes: NDArray[np.int64], network: Network, settings: FfnnSettings
     ) -> None:
         self._features = features
         self._codes = codes
@@ -49,12 +47,13 @@ class LazyAdam:
         size = self._settings.batch_size
         for start in range(0, len(order), kernels.WINDOW * size):
             window = order[start : start + kernels.WINDOW * size]
+            part = self._features.take(window)
             failed: int = kernels.train_window(
-                self._features.indptr,
-                self._features.indices,
-                self._features.data,
-                self._codes,
-                window,
+                part.indptr,
+                part.indices,
+                part.data,
+                self._codes[window],
+                np.arange(len(window)),
                 size,
                 self._steps,
                 self._settings.learning_rate,

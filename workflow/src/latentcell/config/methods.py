@@ -9,7 +9,8 @@
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``UNLABELLED`` (a representation): whether it also learns from cells without types.
-- ``STREAMS`` (a representation): whether its transform takes cells that stay in their file.
+- ``STREAMS``: whether it takes counts that stay in their file: the transform of a representation,
+  or a classifier, whose training and validation cells are then `latentcell.runtime.pieces.Stored`.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
 - ``TAKES`` (a classifier): those of the four that it accepts, ``members``: the latents of the
@@ -76,7 +77,7 @@ class Method:
     unlabelled
         Whether a representation also learns from cells without types.
     streams
-        Whether the transform of a representation takes AnnData's CSRDataset.
+        Whether the transform of a representation, or a classifier, takes AnnData's CSRDataset.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """

@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from latentcell.config.fitting import Codes, Features, Labelled
 from latentcell.config.settings import LabelSettings
-from latentcell.data.pieces import gathered
 from latentcell.models.labels import labelled_cells
+from latentcell.runtime.pieces import Stored, gathered
 
 Mask = NDArray[np.bool_]
 
@@ -53,6 +53,8 @@ def labelled(
     split: str,
     known: Codes | None = None,
     shown: Mask | None = None,
+    *,
+    streams: bool = False,
 ) -> Labelled:
     """Select the labelled cells of a split, with types numbered by their position in `known`.
 
@@ -71,6 +73,8 @@ def labelled(
         Codes of types; by default those of training cells.
     shown : ndarray of bool, optional
         Labelled cells; by default all.
+    streams : bool
+        Whether features stay in their file, as `Stored`.
     """
     known = known_types(cells, shown) if known is None else known
     codes = _codes(cells)
@@ -78,7 +82,8 @@ def labelled(
     rows = np.flatnonzero(wanted if shown is None else wanted & shown)
     types = np.asarray(cells.obs["cell_type"].cat.categories, str)[known]
     numbers = np.searchsorted(known, codes[rows]).astype(np.int64)
-    return Labelled(gathered(features, rows), numbers, tuple(map(str, types)))
+    selected = Stored(features, rows) if streams else gathered(features, rows)
+    return Labelled(selected, numbers, tuple(map(str, types)))
 
 
 def _codes(cells: ad.AnnData) -> Codes:

@@ -22,6 +22,7 @@ from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv, write_json
 from latentcell.runtime.job import limit_threads
+from latentcell.runtime.pieces import in_file
 from latentcell.runtime.progress import say
 from latentcell.runtime.tensors import write_arrays
 
@@ -100,7 +101,8 @@ def classify(
     Parameters
     ----------
     cells : AnnData
-        Features with ``obs["cell_type"]`` and ``obs["split"]``.
+        Features with ``obs["cell_type"]`` and ``obs["split"]``. Counts may stay in their file if
+        the method streams.
     method : Method
         Method of the stage ``classify``.
     options : Options
@@ -123,7 +125,11 @@ def classify(
         features, experts = side_by_side(cells)
         options = replace(options, members=experts)
     known = np.arange(types) if method.all_types else known_types(cells, shown)
-    parts = [labelled(cells, features, split, known, shown) for split in ("training", "validation")]
+    streams = in_file(features)
+    parts = [
+        labelled(cells, features, split, known, shown, streams=streams)
+        for split in ("training", "validation")
+    ]
     fitted, cost = measured(lambda: fit(*parts, options))
     probabilities = np.zeros((cells.n_obs, types), np.float64)
     predicted = fitted.predict(features)

@@ -12,7 +12,6 @@ import scipy.sparse as sp
 
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.data.pieces import MANY, gathered, pieces
 from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
@@ -22,6 +21,7 @@ from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_cells, write_csv, write_h5ad, write_json
+from latentcell.runtime.pieces import MANY, gathered, pieces
 
 
 def write_model(

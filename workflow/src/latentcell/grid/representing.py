@@ -12,13 +12,13 @@ import scipy.sparse as sp
 
 from latentcell.config.fitting import Counts, Features, Labelled, Learnt, Options, Transform
 from latentcell.config.methods import Method
-from latentcell.data.pieces import gathered
 from latentcell.grid.cells import labelled
 from latentcell.represent.pca import held_out_variance
 from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import write_h5ad, write_json
+from latentcell.runtime.io import write_h5ad, write_json, write_rows
 from latentcell.runtime.job import limit_threads
+from latentcell.runtime.pieces import gathered, in_file, pieces
 from latentcell.runtime.tensors import write_arrays
 
 _FORMAT = "latentcell-representation-1"
@@ -82,7 +82,10 @@ def write_representation(
     about: dict[str, Any] = {"format": _FORMAT, "representation": method.name, "seed": options.seed}
     if isinstance(transform, Learnt):
         about |= transform.about
-    write_h5ad(files[0], features)
+    if in_file(features.X):  # Counts as they are: nothing is read but a piece at a time.
+        write_rows(files[0], Path(cells.filename), np.arange(cells.n_obs), features.obs)
+    else:
+        write_h5ad(files[0], features)
     write_arrays(files[1], arrays, about)
     write_json(files[2], asdict(cost))
 
@@ -144,7 +147,8 @@ def _columns(cells: ad.AnnData, features: Features, method: Method) -> Any:
 
 
 def _check(features: Features, cells: int, name: str) -> None:
-    values = features if isinstance(features, np.ndarray) else features.data
-    if features.shape[0] != cells or not np.isfinite(values).all():
+    parts = pieces(features) if in_file(features) else [features]
+    finite = (np.isfinite(part if isinstance(part, np.ndarray) else part.data) for part in parts)
+    if features.shape[0] != cells or not all(part.all() for part in finite):
         found = "values that are not finite" if features.shape[0] == cells else features.shape[0]
         raise InputError(f"{name}: expected finite features of {cells} cells, found {found}")

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from latentcell.data.pieces import PIECE
 from latentcell.models.packed import PackedCounts
+from latentcell.runtime.pieces import PIECE
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import scipy.sparse as sp
 import torch
 
 from latentcell.config.settings import VaeSettings
-from latentcell.data.pieces import pieces
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.genes import GeneModel
 from latentcell.models.likelihoods import Likelihood
 from latentcell.models.packed import PackedCounts
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import pieces
 
 # log-normalised input has this count sum before the logarithm.
 TARGET_SUM = 1e4

@@ -151,10 +151,11 @@ class _Parts:
         types = {"count": "<u1"} | self.types
         if self.folder is None:
             empty = {name: np.empty(0, types.get(name, "<i8")) for name in _FILES}
-            joined = {
-                name: np.concatenate(parts) if parts else empty[name]
-                for name, parts in self.arrays.items()
-            }
+            # Parts go as soon as they are joined, so that one array at most is held twice.
+            joined = {}
+            for name in _FILES:
+                parts = self.arrays.pop(name)
+                joined[name] = np.concatenate(parts) if parts else empty[name]
             return PackedCounts(self.genes, **joined)
         write_json(self.folder / "header.json", {"genes": self.genes, "types": types})
         return PackedCounts.open(self.folder)

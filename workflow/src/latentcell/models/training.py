@@ -14,7 +14,6 @@ from torch import Tensor
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.data.pieces import MANY, stored
 from latentcell.models.checkpoint import CheckpointStore, select
 from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
@@ -29,6 +28,7 @@ from latentcell.models.optimiser import Adam
 from latentcell.models.threads import ahead, shared_threads
 from latentcell.models.types import TypeFit, TypeModel, TypeTraining, fit_types
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import MANY, stored
 from latentcell.runtime.progress import Progress, say
 
 # Last learning rate of a schedule as a share of the first.

@@ -17,6 +17,7 @@ from latentcell.represent.normalise import log_normalise
 from latentcell.represent.pca import Pca, fit_pca
 from latentcell.represent.variable import variable_genes
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import pieces
 
 Sparse = sp.csr_matrix | sp.csr_array
 
@@ -100,7 +101,13 @@ class HvgPca:
                 f"{counts.shape[1]}"
             )
         # Normalised by the sum over all genes, before genes are selected.
-        return self.pca.transform(log_normalise(counts)[:, self.genes])
+        scores = np.empty((counts.shape[0], len(self.pca.components)), np.float32)
+        place = 0
+        for piece in pieces(counts):
+            there = slice(place, place + piece.shape[0])
+            scores[there] = self.pca.transform(log_normalise(piece)[:, self.genes])
+            place = there.stop
+        return scores
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return all arrays that `from_tensors` needs, for a safetensors file."""

@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from latentcell.config.settings import PcaSettings
-from latentcell.data.pieces import pieces
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import pieces
 from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
 
 Sparse = sp.csr_matrix | sp.csr_array

@@ -166,6 +166,8 @@ def write_rows(
     import numpy as np
     from anndata.io import read_elem, sparse_dataset, write_elem
 
+    from latentcell.runtime.pieces import pieces
+
     with h5py.File(source) as file, atomic(path) as temporary:
         counts = sparse_dataset(file["X"])
         entries = int(np.diff(file["X/indptr"][:].astype(np.int64))[rows].sum())
@@ -178,11 +180,8 @@ def write_rows(
         with h5py.File(temporary, "a") as made:
             # Kept open: HDF5 keeps memory for each array that is opened and written.
             arrays = {name: made["X"][name] for name in ("data", "indptr", "indices")}
-            for start in range(0, counts.shape[0], block):
-                first, last = np.searchsorted(rows, (start, start + block))
-                if first < last:
-                    piece = counts[start : start + block][rows[first:last] - start]
-                    _append(made["X"], arrays, last, piece)
+            for piece in pieces(counts, rows, block):
+                _append(made["X"], arrays, piece)
             del made["obs"]
             compressed = {"compression": "gzip", "compression_opts": 1}
             write_elem(made, "obs", obs, dataset_kwargs=compressed)
@@ -191,11 +190,11 @@ def write_rows(
         mark_h5ad(temporary)
 
 
-def _append(group: Any, arrays: dict[str, Any], cells: int, piece: Any) -> None:
-    """Append CSR counts to the arrays of a group, as AnnData does; `cells` are then there."""
+def _append(group: Any, arrays: dict[str, Any], piece: Any) -> None:
+    """Append CSR counts to the arrays of a group, as AnnData does."""
     import numpy as np
 
-    group.attrs["shape"] = (cells, piece.shape[1])
+    group.attrs["shape"] = (len(arrays["indptr"]) - 1 + piece.shape[0], piece.shape[1])
     starts = piece.indptr[1:].astype(np.int64) + arrays["data"].shape[0]
     parts = {"data": piece.data, "indptr": starts, "indices": piece.indices}
     for name, array in arrays.items():
@@ -205,7 +204,7 @@ def _append(group: Any, arrays: dict[str, Any], cells: int, piece: Any) -> None:
 
 
 def read_cells(path: str | Path, most: int | None) -> "anndata.AnnData":
-    """Read an AnnData file with CSR counts; those of more than `most` non-zeros stay in it.
+    """Read an AnnData file; CSR counts of more than `most` non-zeros stay in it.
 
     ``X`` is then AnnData's CSRDataset, of which slices of rows are read.
     """
@@ -213,7 +212,8 @@ def read_cells(path: str | Path, most: int | None) -> "anndata.AnnData":
     import h5py
 
     with h5py.File(path) as file:
-        many = most is not None and file["X/indices"].shape[0] > most
+        sparse = isinstance(file["X"], h5py.Group)
+        many = most is not None and sparse and file["X/indices"].shape[0] > most
     return ad.read_h5ad(path, backed="r" if many else None)
 
 

@@ -1,9 +1,13 @@
 """The study's feed-forward network (section `ffnn` of the configuration)."""
 
+from itertools import chain
+
 import numpy as np
 import scipy.sparse as sp
 
 from latentcell.config.fitting import Features, Fitted, Labelled, Options
+from latentcell.models.packed import PackedCounts
+from latentcell.runtime.pieces import Stored, pieces
 from latentcell.runtime.progress import Progress
 
 TAKES = ("counts", "log", "scores")
@@ -11,6 +15,7 @@ USES = ("latentcell.classify.ffnn",)
 SECTION = "ffnn"
 # The network has an output for each type of the data, with or without training cells.
 ALL_TYPES = True
+STREAMS = True
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
@@ -39,4 +44,10 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
 
 
 def _stacked(parts: list[Features]) -> Features:
+    """Features of all parts in one matrix; counts that stay in a file are packed in memory."""
+    if isinstance(parts[0], Stored):
+        genes = parts[0].matrix.shape[1]
+        return PackedCounts.pack(
+            chain.from_iterable(pieces(part.matrix, part.rows) for part in parts), genes
+        )
     return sp.vstack(parts, format="csr") if sp.issparse(parts[0]) else np.vstack(parts)

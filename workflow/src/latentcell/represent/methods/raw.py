@@ -3,6 +3,7 @@
 from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 
 GIVES = "counts"
+STREAMS = True
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:

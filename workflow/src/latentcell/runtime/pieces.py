@@ -1,6 +1,7 @@
 """Counts of many cells, in memory or in an AnnData file, some cells at a time."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,35 @@ PIECE = 20_000
 MANY = 10_000_000
 
 
+@dataclass(frozen=True)
+class Stored:
+    """Some cells of counts that stay in their file.
+
+    Attributes
+    ----------
+    matrix : CSRDataset, shape (n, G)
+    rows : ndarray of int64, shape (m,)
+        Row numbers of the cells, ascending.
+    """
+
+    matrix: Any
+    rows: NDArray[np.int64]
+
+
+def in_file(matrix: Any) -> bool:
+    """Tell whether a matrix is AnnData's CSRDataset, of which slices of rows are read."""
+    return getattr(matrix, "group", None) is not None
+
+
 def stored(matrix: Any) -> int:
     """Number of stored counts of a CSR matrix or of AnnData's CSRDataset."""
-    group = getattr(matrix, "group", None)  # of an open file
-    return int(matrix.nnz if group is None else group["indices"].shape[0])
+    return int(matrix.group["indices"].shape[0] if in_file(matrix) else matrix.nnz)
 
 
-def pieces(matrix: Any, rows: NDArray[np.int64] | None = None) -> Iterator[sp.csr_matrix]:
-    """Give cells by pieces of `PIECE` cells.
+def pieces(
+    matrix: Any, rows: NDArray[np.int64] | None = None, size: int | None = None
+) -> Iterator[sp.csr_matrix]:
+    """Give cells by pieces of `size` cells of the matrix, by default `PIECE`.
 
     Parameters
     ----------
@@ -28,22 +50,21 @@ def pieces(matrix: Any, rows: NDArray[np.int64] | None = None) -> Iterator[sp.cs
     rows : ndarray of int64, optional
         Row numbers, ascending, of the cells that are given; by default all.
     """
-    for first in range(0, matrix.shape[0], PIECE):
-        piece = matrix[first : first + PIECE]
+    size = PIECE if size is None else size
+    for first in range(0, matrix.shape[0], size):
         if rows is None:
-            yield piece
+            yield matrix[first : first + size]
             continue
-        begin, end = np.searchsorted(rows, [first, first + PIECE])
+        begin, end = np.searchsorted(rows, [first, first + size])
         if begin < end:
-            yield piece[rows[begin:end] - first]
+            yield matrix[first : first + size][rows[begin:end] - first]
 
 
 def gathered(matrix: Any, rows: NDArray[np.int64]) -> Any:
     """Cells of the given rows, ascending, without a second copy of their counts in between."""
-    group = getattr(matrix, "group", None)
-    if group is None:
+    if not in_file(matrix):
         return matrix[rows]
-    lengths = np.diff(group["indptr"][:].astype(np.int64))[rows]
+    lengths = np.diff(matrix.group["indptr"][:].astype(np.int64))[rows]
     starts = np.append(0, np.cumsum(lengths))
     small = max(starts[-1], matrix.shape[1]) <= np.iinfo(np.int32).max
     indices = np.empty(starts[-1], np.int32 if small else np.int64)
