@@ -375,6 +375,21 @@ def winner_leaderboard() -> list[Column]:
     return shown(rows, headings_of(*names))
 
 
+@table
+def stacking_choice() -> list[Column]:
+    """Accuracy and log likelihood of held-out validation cells by prior, with and without T."""
+    rows = records("stacking_choice")
+    rows["tempered"] = rows["tempered"].map({True: "yes", False: "no"})
+    heads = {
+        "dataset": HEADINGS["dataset"],
+        "tempered": Heading("Temperatures"),
+        "prior": Heading("Prior", 1),
+        "accuracy": Heading("Accuracy", 3),
+        "log_likelihood": Heading("Log likelihood", 3),
+    }
+    return shown(rows, heads)
+
+
 _JUDGED = {"accuracy": "accuracy", "log_loss": "log loss", "nmi": "NMI"}
 
 
