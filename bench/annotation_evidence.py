@@ -18,7 +18,7 @@ from latentcell.annotate.calibration import expected_calibration_error, fit_temp
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.evidence import calibrate
-from latentcell.annotate.held_out import HeldOut, thin
+from latentcell.annotate.kept import KeptCells, thin
 from latentcell.config.settings import AnnotateSettings, DatasetSettings, SplitSettings
 from latentcell.data.importing import import_dataset
 from latentcell.data.split import split_cells
@@ -30,8 +30,12 @@ DATASETS = ("pbmc68k-study", "zheng-sorted")
 SPLITS = {"depth": range(1, 6), "genes": range(1, 4)}
 DEPTHS = (2, 10, 30, 100, 300, 1000, np.inf)
 GENES = (1, 3, 10, 100, 1000)
-# Major types that a reference lacks. The limits of novelty were chosen on the first two.
+# Major types that a reference lacks, and seeds of the halves of a data set. The limits of novelty
+# were chosen on the halves 1 to 3.
 LEFT_OUT = ("CD19+ B", "CD56+ NK", "CD14+ Monocyte")
+HALVES = (4, 5, 6)
+# Shares of the type that the reference keeps.
+KEPT = (0.0, 0.1)
 # Random choices of the genes of a query on each split.
 CHOICES = 3
 SETTINGS = AnnotateSettings()
@@ -53,7 +57,7 @@ class Split:
         self.classifier = TypeClassifier.fit(counts, types, parts, SETTINGS)
         codes = codes_of(types, self.classifier.types)
         validation, test = (np.flatnonzero(parts == name) for name in ("validation", "test"))
-        self.held_out = HeldOut.draw(
+        self.held_out = KeptCells.draw(
             counts[validation], types[validation], self.classifier.types, SETTINGS.seed
         )
         self.test, self.codes = counts[test], codes[test]
@@ -120,34 +124,43 @@ def genes(dataset):
 
 
 def novel(dataset):
-    """Cells flagged in a half of the data set by a reference, the other half, without a type.
+    """Cells flagged in a half of the data set by a reference, the other half, with few of a type.
 
-    Before: those whose unexplained counts are above the limit of single cells. The classifier is
-    that of `--fast`: it matters to novelty by its predicted types alone.
+    Before: those whose unexplained counts are above the limit of single cells. Recognised: cells of
+    the type that get it with the whole reference, and with this one. The classifier is that of
+    `--fast`.
     """
+    return [row for half in HALVES for row in _novel_of_half(cells_of(dataset), half)]
+
+
+def _novel_of_half(cells, half):
     simple = SETTINGS.model_copy(update={"candidates": ["hvg-pca"]})
-    cells, rows = cells_of(dataset), []
     types = cells.obs["cell_type"].to_numpy(str)
-    order = np.random.default_rng(1).permutation(len(types))
+    order = np.random.default_rng(half).permutation(len(types))
     first, second = np.sort(order[: len(types) // 2]), np.sort(order[len(types) // 2 :])
-    for left in LEFT_OUT:
-        print(dataset, "without", left, flush=True)
-        annotator = learn(cells[first[types[first] != left]].copy(), simple)
-        found = annotate_cells(annotator, sp.csr_matrix(cells.X[second]), cells.var)
-        lacking = types[second] == left
+    query = sp.csr_matrix(cells.X[second])
+    whole = None
+    for name, share in [("none", 1.0), *((name, share) for share in KEPT for name in LEFT_OUT)]:
+        print("half", half, name, share, flush=True)
+        kept = (types[first] != name) | (np.random.default_rng(9).random(len(first)) < share)
+        annotator = learn(cells[first[kept]].copy(), simple)
+        found = annotate_cells(annotator, query, cells.var).cells
+        whole = found if whole is None else whole
+        lacking = types[second] == name
+        row = {"half": half, "left_out": name, "kept": int((types[first[kept]] == name).sum())}
+        row |= {"cells": int(lacking.sum()), "known_cells": int((~lacking).sum()), "share": share}
+        for version, typed in (("whole", whole), ("here", found)):
+            assigned = typed["cell_type_first"].to_numpy(str)[lacking]
+            row[f"recognised_{version}"] = (assigned == name).mean() if len(assigned) else np.nan
         flags = {
-            "before": found.cells["novelty_score"].to_numpy() > annotator.density.limit,
-            "after": found.cells["novel"].to_numpy(bool),
+            "before": found["novelty_score"].to_numpy() > annotator.density.limit,
+            "after": found["novel"].to_numpy(bool),
         }
-        row = {"left_out": left, "cells": int(lacking.sum()), "known_cells": int((~lacking).sum())}
-        for name, flagged in flags.items():
-            row |= {
-                f"flagged_{name}": flagged[lacking].mean(),
-                f"flagged_of_known_{name}": flagged[~lacking].mean(),
-            }
+        for version, flagged in flags.items():
+            row[f"flagged_{version}"] = flagged[lacking].mean() if lacking.any() else np.nan
+            row[f"flagged_of_known_{version}"] = flagged[~lacking].mean()
         print(row, flush=True)
-        rows.append(row)
-    return rows
+        yield row
 
 
 def splits_of(dataset, part):

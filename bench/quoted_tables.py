@@ -230,6 +230,20 @@ def learning_curve() -> list[Column]:
 
 
 @table
+def hidden_units() -> list[Column]:
+    """ELBO and clusters by number of hidden units, less those of the fewest."""
+    return shown(
+        records("hidden-units/hidden_units"),
+        {
+            "hidden_units": Heading("H", 0),
+            "elbo": Heading("ELBO less that of H = 100", 1),
+            "ari_clusters": Heading("Adjusted Rand index"),
+            "accuracy": Heading("Accuracy of clusters"),
+        },
+    )
+
+
+@table
 def claims() -> list[Column]:
     """Verdict on each claim, and the contrast that decides."""
     rows = records("comparison/claims")
@@ -682,6 +696,32 @@ def start_up() -> list[Column]:
 
 
 @table
+def test_seconds() -> list[Column]:
+    """Seconds of the tests by folder, before and after changes to what they start."""
+    rows = records("test_seconds").sort_values("before", ascending=False)
+    total = rows[["tests", "before"]].sum().to_frame().T.assign(folder="all")
+    headings = {
+        "folder": Heading("Folder"),
+        "tests": Heading("Tests", 0, thousands=","),
+        "before": Heading("Before", 0, thousands=","),
+        "cpu_seconds": Heading("After", 0),
+        "process_seconds": Heading("Of it in processes", 0),
+    }
+    return shown(pd.concat([rows, total]), headings)
+
+
+@table
+def test_changes() -> list[Column]:
+    """Seconds of what tests and jobs repeat, before and after changes."""
+    headings = {
+        "what": Heading("Part"),
+        "before": Heading("Before", 2),
+        "after": Heading("After", 2),
+    }
+    return shown(records("test_changes"), headings)
+
+
+@table
 def scheduler() -> list[Column]:
     """Seconds of Snakemake by the number of jobs, with and without its limit."""
     headings = {
@@ -769,23 +809,45 @@ def unseen_types() -> list[Column]:
 
 @table
 def novel_groups() -> list[Column]:
-    """Cells flagged of a type that the reference lacks, by single cells and by groups."""
+    """Cells flagged of a type that the reference lacks, over three halves of each data set."""
+    flagged = {
+        "flagged_before": Heading("Flagged, single cells (%)", 0),
+        "flagged_of_known_before": Heading("Of known types (%)", 0),
+        "flagged_after": Heading("Flagged, with groups (%)", 0),
+        "flagged_of_known_after": Heading("Of known types, with groups (%)", 0),
+    }
     rows = records("annotation_novel")
-    names = [
-        f"flagged_{of}{version}" for version in ("before", "after") for of in ("", "of_known_")
-    ]
-    return shown(
-        rows.assign(**{name: rows[name].mul(100) for name in names}),
+    return _of_halves(
+        rows[rows["share"] != 0.1],
+        {"cells": Heading("Its cells", 0)},
+        {"recognised_whole": Heading("Recognised by a whole reference (%)", 0), **flagged},
+    )
+
+
+@table
+def novel_tenth() -> list[Column]:
+    """Cells flagged of a type of which the reference has a tenth of the cells."""
+    rows = records("annotation_novel")
+    return _of_halves(
+        rows[rows["share"] == 0.1],
+        {"kept": Heading("Cells in the reference", 0), "cells": Heading("In the query", 0)},
         {
-            "dataset": Heading("Cells"),
-            "left_out": Heading("Type left out"),
-            "cells": Heading("Its cells", 0),
-            "flagged_before": Heading("Flagged, single cells (%)", 0),
-            "flagged_of_known_before": Heading("Of known types (%)", 0),
-            "flagged_after": Heading("Flagged, with groups (%)", 0),
-            "flagged_of_known_after": Heading("Of known types, with groups (%)", 0),
+            "recognised_here": Heading("Recognised (%)", 0),
+            "flagged_after": Heading("Flagged (%)", 0),
+            "flagged_of_known_after": Heading("Of other types (%)", 0),
         },
     )
+
+
+def _of_halves(
+    rows: pd.DataFrame, numbers: dict[str, Heading], shares: dict[str, Heading]
+) -> list[Column]:
+    """Means over halves of a data set, shares in percent."""
+    groups = rows.groupby(["dataset", "left_out"], sort=False)
+    means = groups[[*numbers, *shares]].mean().reset_index()
+    keys = {"dataset": Heading("Cells"), "left_out": Heading("Type")}
+    percent = means.assign(**{name: means[name].mul(100) for name in shares})
+    return shown(percent, keys | numbers | shares)
 
 
 def _reliability(name: str, evidence: str, heading: Heading) -> list[Column]:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 # Tables that decide: those of a run that has them are built again from its kept records.
 DECIDING = (
     *("leaderboard", "contrasts", "class_contrasts", "over_datasets", "latent_gains", "latents"),
-    *("few_labels", "claims"),
+    *("few_labels", "hidden_units", "claims"),
 )
 # Columns of each record that these tables read.
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -43,7 +43,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "classes": (*KEYS, "input", "classifier", "cell_type", "type_cells", "support", "f1"),
     "models": (
         *(*KEYS, "model", "split", "split_cells", "elbo", "elbo_scvae", "ari_clusters"),
-        *("given_count_sum", "perplexity", "mutual_information", "components_above_half"),
+        *(
+            "accuracy",
+            "given_count_sum",
+            "perplexity",
+            "mutual_information",
+            "components_above_half",
+        ),
     ),
     "model_curves": (*KEYS, "model", "epoch", "split", "elbo"),
     "curves": (*KEYS, "input", "classifier", "epoch", "split", "accuracy"),

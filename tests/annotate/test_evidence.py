@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from latentcell.annotate import annotate_cells, learn
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.evidence import _fit, calibrate
-from latentcell.annotate.held_out import HeldOut, thin
+from latentcell.annotate.kept import KeptCells, thin
 from latentcell.annotate.reasons import Evidence, reasons_of
 from latentcell.annotate.report import query_lines
 from latentcell.config.settings import AnnotateSettings
@@ -162,21 +162,21 @@ def test_held_out_cells_are_stored_and_checked(learnt):
     held_out, types = learnt.held_out, learnt.classifier.types
     assert held_out.counts.shape == (180, 200)
     tensors = held_out.tensors(types)
-    again = HeldOut.restore(tensors, types)
+    again = KeptCells.restore(tensors, types)
     assert (again.counts != held_out.counts).nnz == 0
     np.testing.assert_array_equal(again.types, held_out.types)
     for name, wrong in (("codes", tensors["codes"] + 1), ("data", -held_out.counts.data)):
         with pytest.raises(ValueError, match="negative counts or unknown types"):
-            HeldOut.restore(tensors | {name: wrong}, types)
+            KeptCells.restore(tensors | {name: wrong}, types)
 
 
 def test_held_out_cells_are_at_most_two_thousand_of_known_types():
     counts = sp.csr_matrix(np.arange(2500.0)[:, None])
     types = np.tile(["a", "none", "b", "c", "a"], 500)
-    drawn = HeldOut.draw(counts, types, "abc", 1)
+    drawn = KeptCells.draw(counts, types, "abc", 1)
     assert len(drawn.types) == 2000
     assert set(drawn.types) == set("abc")
-    few = HeldOut.draw(counts[:50], types[:50], "abc", 1)
+    few = KeptCells.draw(counts[:50], types[:50], "abc", 1)
     np.testing.assert_array_equal(
         few.counts.toarray().ravel(), np.flatnonzero(types[:50] != "none")
     )

@@ -5,10 +5,18 @@ import pytest
 import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
 
-from latentcell.annotate import annotate_cells, learn, novelty
-from latentcell.annotate.novelty import Seen, _exceeds, _nearest, _relative, compare, distances
+from latentcell.annotate import annotate_cells, learn
+from latentcell.annotate.novelty import (
+    Seen,
+    _crowding,
+    _exceeds,
+    _relative,
+    compare,
+    distances,
+    fit_components,
+    flag_groups,
+)
 from latentcell.config.settings import AnnotateSettings
-from latentcell.evaluate import leiden
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 200, "components": 10, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -28,6 +36,12 @@ def query(simulate):
     return simulate([150, 150, 150, 60], genes=200, depth=600, seed=2)
 
 
+def flagged(query, types, far, reference, kinds):
+    fitted = fit_components(query, reference, seed=0)
+    placed = fitted.transform(query), fitted.transform(reference)
+    return flag_groups(placed[0], types, far, placed[1], kinds, seed=0)
+
+
 def test_a_type_that_the_reference_lacks_is_novel(known, query):
     found = annotate_cells(known, sp.csr_matrix(query.X), query.var)
     lacking = (query.obs["cell_type"] == "type 003").to_numpy()
@@ -44,6 +58,74 @@ def test_an_offset_of_all_cells_is_said_and_not_taken_for_novelty(known, simulat
     found = annotate_cells(known, sp.csr_matrix(shifted), cells.var)
     assert "distance" in found.report["bulk"]["differs"]
     assert found.cells["novel"].mean() < 0.15
+
+
+def test_a_type_that_is_only_more_frequent_is_not_novel(simulate):
+    """A tenth of the cells of the reference have the type, and half of those of the query."""
+    known = learn(simulate([300, 300, 300, 100], genes=200, depth=600, seed=1), SETTINGS)
+    query = simulate([50, 50, 50, 150], genes=200, depth=600, seed=2)
+    found = annotate_cells(known, sp.csr_matrix(query.X), query.var).cells
+    assert (found["cell_type_first"] == query.obs["cell_type"].to_numpy()).mean() > 0.9
+    assert found["novel"].mean() < 0.1
+
+
+def test_cells_of_the_reference_among_a_group_speak_against_its_novelty():
+    """The same group, with and without cells of the reference in it."""
+    rng = np.random.default_rng(0)
+
+    def counts(cells, marker):
+        means = np.full((cells, 60), 4.0)
+        means[:, marker : marker + 10] = 30
+        return sp.csr_matrix(rng.poisson(means).astype(np.float32))
+
+    query, types = sp.vstack([counts(200, 0), counts(60, 20)]), np.repeat([0, 1], [200, 60])
+    with_group, kinds = sp.vstack([counts(400, 0), counts(10, 20)]), np.repeat([0, 1], [400, 10])
+    near = np.zeros(260)
+    assert not flagged(query, types, near, with_group, kinds).any()
+    lacking = flagged(query, types, near, with_group[:400], kinds[:400])
+    np.testing.assert_array_equal(lacking, types == 1)
+    # Cells of the reference of another type are no reason.
+    assert flagged(query, 1 - types, near, with_group, kinds)[200:].all()
+    # A group far from held-out cells is novel all the same.
+    assert flagged(query, types, near + 9.0 * types, with_group, kinds)[200:].all()
+
+
+def test_a_group_is_novel_whose_genes_do_not_vary_in_the_reference(simulate):
+    """No component of the reference shows it."""
+    cells = simulate([300, 300], genes=200, depth=600, seed=1)
+    known = learn(cells, SETTINGS)
+    query = simulate([150, 150], genes=200, depth=600, seed=2)
+    counts, rng = query.X.toarray(), np.random.default_rng(3)
+    silent = np.argsort(cells.X.toarray().mean(0))[:10]  # They do not vary there.
+    group = rng.permutation(300)[:40]
+    counts[np.ix_(group, silent)] += rng.poisson(2, (40, 10))
+    novel = annotate_cells(known, sp.csr_matrix(counts), query.var).cells["novel"].to_numpy(bool)
+    assert novel[group].mean() > 0.9
+    assert np.delete(novel, group).mean() < 0.1
+
+
+def test_crowding_is_the_ratio_of_shares_among_the_neighbours():
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=(400, 3)).astype(np.float32)
+    mixed = rng.normal(size=(200, 3)).astype(np.float32)
+    apart = rng.normal(loc=20, size=(40, 3)).astype(np.float32)
+    query, own = _crowding(np.concatenate([mixed, apart]), reference, np.arange(240))
+    # 30 of 30 neighbours are among 240 cells of the query, 0 of 400; half a cell is added.
+    np.testing.assert_allclose(query[200:], np.log(30.5 / 240) - np.log(0.5 / 400))
+    assert np.abs(np.median(query[:200]) - np.log(200 / 240)) < 0.15
+    assert np.abs(np.median(own) - np.log(200 / 240)) < 0.15
+
+
+def test_a_query_of_many_more_cells_than_the_reference_is_compared_by_some_of_them(simulate):
+    reference = simulate([50, 50], genes=100, depth=600, seed=1)
+    query = simulate([1500, 1500, 300], genes=100, depth=600, seed=2)
+    names = {"type 000": 0, "type 001": 1, "type 002": 1}
+    types, kinds = (cells.obs["cell_type"].map(names).to_numpy() for cells in (query, reference))
+    mine, theirs = (sp.csr_matrix(cells.X) for cells in (query, reference))
+    novel = flagged(mine, types, np.zeros(3300), theirs, kinds)
+    lacking = (query.obs["cell_type"] == "type 002").to_numpy()
+    assert novel[lacking].mean() > 0.9
+    assert novel[~lacking].mean() < 0.02
 
 
 def test_few_cells_are_not_compared(known, query):
@@ -85,16 +167,3 @@ def test_depth_alone_is_named_where_it_differs():
     assert report["differs"] == ["counts"]
     assert report["counts"]["query"] == pytest.approx(3 * report["counts"]["reference"])
     assert "nats" not in report  # Nothing is known of them.
-
-
-def test_neighbours_of_many_cells_are_found_without_all_pairs(monkeypatch):
-    centres = 20 * np.random.default_rng(1).normal(size=(30, 5))
-    scores = np.random.default_rng(2).normal(size=(600, 5)) + np.repeat(centres, 20, axis=0)
-    exact = _nearest(scores.astype(np.float32), 0)
-    for module in (novelty, leiden):
-        monkeypatch.setattr(module, "MOST_EXACT", 100)
-    found = _nearest(scores.astype(np.float32), 0)
-    assert found.shape == exact.shape
-    np.testing.assert_array_equal(found[:, 0], np.arange(600))
-    shared = [len(set(one) & set(other)) for one, other in zip(found, exact, strict=True)]
-    assert np.mean(shared) > 14

@@ -71,6 +71,9 @@ def test_a_consensus_ends_in_a_free_name():
     assert (found.path.name, found.size, found.combines) == ("consensus.py", 0, True)
     assert not m.representation("hvg-pca-k50").combines
     assert m.fitting_classifiers("consensus-x", ["ffnn", "argmax", "knn"]) == ["argmax"]
+    both = ["stacked", "argmax"]
+    assert m.fitting_classifiers("consensus-x", both) == both
+    assert m.fitting_classifiers("semi-gmvae-z2-h3", both) == ["argmax"]
 
 
 def test_features_are_of_a_kind():
@@ -102,7 +105,7 @@ def test_every_method_says_what_it_is_and_has_the_signature():
     for stage, find in (("represent", m.representation), ("classify", m.classifier)):
         for name in m.known_methods(stage):
             method = find(name.replace("<number>", "3").replace("<name>", "two"))
-            assert set(method.kinds) <= {"counts", "log", "scores", "types", "members"}
+            assert set(method.kinds) <= {"counts", "log", "scores", "types", "members", "experts"}
             signature = COMBINES if method.combines else SIGNATURES[stage]
             assert signature in method.path.read_text(), method.path
 

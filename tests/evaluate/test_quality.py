@@ -1,6 +1,7 @@
 """Quality of a representation: clusters of a neighbour graph, against scanpy and scikit-learn."""
 
 import json
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -11,9 +12,10 @@ from sklearn.metrics import (
     normalized_mutual_info_score,
     silhouette_score,
 )
+from umap.umap_ import smooth_knn_dist
 
 from latentcell.evaluate import clusters
-from latentcell.evaluate.leiden import RESOLUTIONS, leiden_clusters
+from latentcell.evaluate.leiden import RESOLUTIONS, leiden_clusters, neighbour_graph
 from latentcell.evaluate.quality import measure_quality
 
 
@@ -39,6 +41,12 @@ def test_types_that_lie_apart_are_clusters():
         assert found[part]["measured"] == number
         assert (found[part]["nmi"], found[part]["ari"], found[part]["clusters"]) == (1, 1, 3)
         assert found[part]["silhouette"] > 0.8
+
+
+def test_what_umap_compiles_is_kept_on_disk():
+    neighbour_graph(cells().X, 1)
+    assert smooth_knn_dist.stats.cache_path
+    assert len(list(Path(smooth_knn_dist.stats.cache_path).glob("umap_.smooth_knn_dist-*.nbc"))) > 0
 
 
 def test_types_without_distance_are_none():

@@ -93,7 +93,11 @@ def test_a_pickle_in_place_of_cells_is_not_run(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    "name", ["bundle.json", "genes.csv", "classifier.safetensors", "held_out.safetensors"]
+    "name",
+    [
+        *("bundle.json", "genes.csv"),
+        *("classifier.safetensors", "held_out.safetensors", "sample.safetensors"),
+    ],
 )
 def test_a_pickle_in_a_bundle_is_not_run(tmp_path, name):
     mark = tmp_path / "executed"

@@ -45,7 +45,7 @@ def test_the_best_are_named_and_the_floor_is_a_line(table):
     ranks = {text.get_text(): text.xy for text in axes.texts if text.get_weight() == "bold"}
     assert ranks == {"1": (0.4, 0.71), "2": (25.0, 0.65), "3": (0.2, 0.64)}
     assert max(axes.get_yticks()) == pytest.approx(1)
-    assert "commonest type for every cell" in texts
+    assert "most frequent type for every cell" in texts
     floors = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
     assert [float(line.get_ydata()[0]) for line in floors] == [0.29]
     # Above all points and their intervals.

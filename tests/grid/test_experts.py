@@ -7,8 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentcell.config.methods import representation
-from latentcell.grid.experts import read_probabilities, write_consensus, write_probabilities
+from latentcell.config.fitting import Options
+from latentcell.config.methods import classifier, representation
+from latentcell.grid.classifying import classify
+from latentcell.grid.experts import (
+    read_probabilities,
+    side_by_side,
+    write_consensus,
+    write_probabilities,
+)
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.tensors import read_tensors
 
@@ -93,6 +100,30 @@ def test_types_of_test_cells_have_no_part_in_it(cells, experts, tmp_path):
         for table, place in ((cells, "a"), (others, "b"))
     )
     np.testing.assert_array_equal(first, second)
+
+
+def test_a_consensus_keeps_the_probabilities_of_each_expert(cells, experts, tmp_path):
+    table = ad.read_h5ad(written(cells, experts, tmp_path)[0])
+    columns, expert = side_by_side(table)
+    for number, (_, probabilities) in enumerate(experts):
+        found = columns[:, expert == number]
+        np.testing.assert_array_equal(found, probabilities.astype(np.float32))
+
+
+def test_learnt_weights_depend_on_validation_cells_alone(cells, experts, tmp_path):
+    table = ad.read_h5ad(written(cells, experts, tmp_path)[0])
+    method, split = classifier("stacked"), cells.obs["split"].to_numpy(str)
+    first = classify(table, method, Options(1)).fitted.chosen
+    for part in ("training", "test", "validation"):
+        others = table.copy()
+        types = others.obs["cell_type"].to_numpy(str)
+        exchanged = np.where(types == "A", "B", "A")
+        types = np.where(split == part, exchanged, types)
+        others.obs["cell_type"] = pd.Categorical(types, TYPES)
+        for layer in others.layers.values():
+            layer[split == part] = np.roll(layer[split == part], 1, axis=0)
+        second = classify(others, method, Options(1)).fitted.chosen
+        assert (first == second) == (part != "validation")
 
 
 @pytest.mark.parametrize("fault", ["cells", "types"])

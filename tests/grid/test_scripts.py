@@ -38,7 +38,7 @@ RUNS = Runs(
             "grid": {
                 "representations": ["raw", "pca-k10", "pca-k5"],
                 "models": [{"latent_dim": 2, "hidden_units": [4, 6]}, SEMI],
-                "classifiers": ["ffnn", "knn", "argmax"],
+                "classifiers": ["ffnn", "knn", "argmax", "stacked"],
                 "consensus": {"both": ["raw/ffnn", "pca-k5/knn", "pca-k5/ffnn"]},
             },
             "vae": {"epochs": 2, "labelled_share": 0.2},
@@ -291,6 +291,9 @@ def test_a_consensus_is_the_mean_of_its_experts_and_costs_as_much_as_all(place):
     predictions = pd.read_csv(folder / name / "argmax/predictions.csv")
     assert predictions["predicted"].tolist() == list(features.var_names[mean.argmax(1)])
     assert metrics["representation"] == name
+    chosen = classify(name, "stacked")[0]["chosen"]
+    assert sum(chosen["weights"]) == pytest.approx(1)
+    assert len(chosen["temperatures"]) == 3
 
     def spent(path):
         return json.loads((folder / path / "cost.json").read_text())

@@ -152,6 +152,15 @@ def test_models_have_threads_of_their_own_number():
     assert torch.get_num_threads() == 2
 
 
+def test_a_number_that_another_library_sets_does_not_reach_the_training():
+    before = torch.get_num_threads()
+    with threads.model_threads(1):
+        torch.set_num_threads(2)  # as Numba does when it starts its threads
+        with threads.shared_threads(CPU):
+            assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("size", [3, 10, 64, 1003])
 def test_adam_is_pytorchs_to_the_last_bit(size):
     generator = torch.Generator().manual_seed(size)

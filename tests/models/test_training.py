@@ -9,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from scipy.stats import entropy
 
+from deposited import read_study_counts
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.models import training
@@ -288,11 +289,11 @@ def study_cells():
     if not folder:
         pytest.skip("LATENTCELL_DATA does not name the folder of the deposited cells")
     path = Path(folder) / "pbmc68k_study/subset1300_counts.tsv.gz"
-    frame = pd.read_csv(path, sep="\t", header=None, index_col=0, dtype=np.int32, nrows=1300)
+    counts = read_study_counts(path, 1300).astype(np.int32)
     order = np.random.RandomState(42).permutation(1300)
     split = np.full(1300, "test", dtype=object)
     split[order[:832]], split[order[832:1040]] = "training", "validation"
-    return sp.csr_matrix(frame.to_numpy()), split.astype(str)
+    return counts, split.astype(str)
 
 
 @pytest.mark.study

@@ -1,4 +1,3 @@
-import gzip
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.numpy import save_file
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
+from deposited import read_study_counts
 from latentcell.config.settings import PcaSettings
 from latentcell.represent.pca import (
     GRAM_LIMIT,
@@ -211,13 +211,6 @@ def test_refuses_other_genes_and_values():
     counts.data[0] = np.nan
     with pytest.raises(InputError, match="finite"):
         fit_pca(counts, split_of(counts), 2, settings())
-
-
-def read_study_counts(path, cells):
-    """Read the deposited table by rows: pandas takes half a minute for its 32,739 columns."""
-    with gzip.open(path, "rt") as file:
-        rows = [sp.csr_matrix(np.fromstring(next(file), sep="\t")[1:]) for _ in range(cells)]
-    return sp.vstack(rows).tocsr()
 
 
 @pytest.mark.study

@@ -310,6 +310,8 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     assert table_names(parse_settings({"grid": grid})) == ["table3", "table4", "leaderboard"]
     own = {"protocol": "controlled", "comparison": {"protocols": ["controlled"]}}
     assert "protocols" not in table_names(parse_settings(own))
+    widths = {"models": [{"latent_dim": 5, "hidden_units": [16, 32]}]}
+    assert "hidden_units" in table_names(parse_settings({"grid": widths}))
     measured = parse_settings({"grid": {"quality": 2}})
     assert table_names(measured)[-1] == "latents"
     assert "latent_gains" not in table_names(measured)

@@ -19,7 +19,7 @@ from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.evidence import calibrate
 from latentcell.annotate.experts import HVG_PCA
-from latentcell.annotate.held_out import HeldOut
+from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
 from latentcell.runtime.errors import InputError
@@ -166,7 +166,9 @@ def _left_out(
     simple = settings.model_copy(update={"candidates": [HVG_PCA]})
     classifier = TypeClassifier.fit(counts[rest], types[rest], split, simple)
     validation = rest[split == "validation"]
-    held_out = HeldOut.draw(counts[validation], types[validation], classifier.types, settings.seed)
+    held_out = KeptCells.draw(
+        counts[validation], types[validation], classifier.types, settings.seed
+    )
     calibration = calibrate(classifier, held_out, seed=settings.seed)
     query = counts[np.flatnonzero(left_out)]
     codes = codes_of(types[left_out], classifier.types)

@@ -21,7 +21,7 @@ from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
 from latentcell.annotate.evidence import Calibration, calibrate
 from latentcell.annotate.experts import HVG_PCA
-from latentcell.annotate.held_out import HeldOut
+from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
 from latentcell.evaluate.metrics import split_scores
@@ -42,6 +42,8 @@ class Annotator:
         Flags cells of unknown types; None if it was left out.
     held_out
         Validation cells, which calibrate the classifier for the genes of each query.
+    sample
+        Training cells, beside which a query shows groups that the reference lacks.
     settings
         Settings of the training.
     reference
@@ -51,9 +53,14 @@ class Annotator:
     genes: pd.DataFrame
     classifier: TypeClassifier
     density: Density | None
-    held_out: HeldOut
+    held_out: KeptCells
+    sample: KeptCells
     settings: AnnotateSettings
     reference: dict[str, Any]
+
+    def kept_types(self) -> NDArray[Any]:
+        """Return the types of the sample and of the held-out cells, in this order."""
+        return np.concatenate([self.sample.types, self.held_out.types])
 
     def calibrate(self, present: NDArray[np.bool_] | None = None) -> Calibration:
         """Calibrate the classifier for the genes of a query; see `evidence.calibrate`."""
@@ -94,8 +101,10 @@ def learn(
     parts = np.asarray(split_cells(types, split, split.seed)).astype(str)
     counts = sp.csr_matrix(reference.X)
     classifier = TypeClassifier.fit(counts, types, parts, settings)
-    validation = np.flatnonzero(parts == "validation")
-    held_out = HeldOut.draw(counts[validation], types[validation], classifier.types, settings.seed)
+    held_out, sample = (
+        KeptCells.draw(counts[rows], types[rows], classifier.types, settings.seed)
+        for rows in (np.flatnonzero(parts == name) for name in ("validation", "training"))
+    )
     calibration = calibrate(classifier, held_out, seed=settings.seed)
     classifier = replace(
         classifier, threshold=_threshold(classifier, calibration, held_out, settings)
@@ -117,7 +126,7 @@ def learn(
     if "simulated" in reference.uns:
         about["simulated"] = str(reference.uns["simulated"])
     genes = reference.var[["symbol"]].copy()
-    return Annotator(genes, classifier, density, held_out, settings, about)
+    return Annotator(genes, classifier, density, held_out, sample, settings, about)
 
 
 def _batches(reference: ad.AnnData) -> NDArray[Any] | None:
@@ -147,7 +156,7 @@ def _probabilities(
 def _threshold(
     classifier: TypeClassifier,
     calibration: Calibration,
-    held_out: HeldOut,
+    held_out: KeptCells,
     settings: AnnotateSettings,
 ) -> float:
     """Choose the probability below which no type is assigned, on whole held-out cells."""
@@ -159,7 +168,7 @@ def _threshold(
 def _needed_evidence(
     classifier: TypeClassifier,
     calibration: Calibration,
-    held_out: HeldOut,
+    held_out: KeptCells,
     settings: AnnotateSettings,
 ) -> dict[str, Any]:
     """Measure the counts with which held-out cells keep a share of what the classifier gains.

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,17 +20,29 @@ from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.calibration import Doubles, unassigned_threshold
 from latentcell.annotate.classifier import codes_of
 from latentcell.annotate.density import row_sums
-from latentcell.annotate.held_out import thin
-from latentcell.annotate.novelty import Seen, compare, flag_novel
+from latentcell.annotate.kept import thin
+from latentcell.annotate.novelty import (
+    Seen,
+    compare,
+    fit_components,
+    flag_cells,
+    flag_groups,
+    has_groups,
+    relative_distances,
+)
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
+
+Result = TypeVar("Result")
 
 UNASSIGNED = "unassigned"
 # What follows where a type of the reference has that name.
 _OWN = " (latentcell)"
 # Cells that are annotated together: a few hundred megabytes of expected counts.
 _TOGETHER = 500
+# Cells of a query to which components of query and reference are fitted.
+_FITTED = 5000
 # Smallest probability, so that probabilities can be divided by their sum.
 _SMALLEST = 1e-300
 # Number of genes in lists of reports.
@@ -159,16 +171,11 @@ def annotate_cells(
         threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
-        novel[enough], limit = flag_novel(
-            # All cells: no second copy of their counts.
-            counts if len(enough) == len(query.counts) else counts[enough],
-            query.of(enough),
-            typed(query)[enough].argmax(1),
-            held_out,
-            typed(held_out).argmax(1),
-            density.limit,
-            annotator.settings.seed,
-        )
+        # All cells: no second copy of their counts.
+        chosen = counts if len(enough) == len(query.counts) else counts[enough]
+        parts = query.of(enough), held_out
+        first = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
+        novel[enough], limit = _flag_novel(annotator, match, chosen, parts, first, types, threads)
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
@@ -182,6 +189,40 @@ def annotate_cells(
     if len(types) < len(classifier.types):
         report["restricted_to"] = list(types)
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
+
+
+def _flag_novel(
+    annotator: Annotator,
+    match: GeneMatch,
+    counts: sp.csr_matrix,
+    parts: tuple[Seen, Seen],
+    predicted: tuple[NDArray[np.int64], NDArray[np.int64]],
+    types: tuple[str, ...],
+    threads: int,
+) -> tuple[NDArray[np.bool_], float]:
+    """Flag novel cells of a query, given what is known of them and of held-out cells."""
+    assert annotator.density is not None
+    query, held_out = parts
+    novel, limit = flag_cells(query, held_out, annotator.density.limit)
+    if has_groups(query, held_out):
+        far = relative_distances(query, predicted[0], held_out, predicted[1])
+        mine, theirs = _shared_components(annotator, match, counts, threads)
+        codes, seed = codes_of(annotator.kept_types(), types), annotator.settings.seed
+        novel = novel | flag_groups(mine, predicted[0], far, theirs, codes, seed)
+    return novel, limit
+
+
+def _shared_components(
+    annotator: Annotator, match: GeneMatch, counts: sp.csr_matrix, threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Place cells of a query and all cells that the annotator keeps in components of both."""
+    kept = (annotator.sample, annotator.held_out)
+    reference = sp.vstack([cells.within(match.present) for cells in kept], format="csr")
+    seed = annotator.settings.seed
+    some = np.random.default_rng([seed, 18]).permutation(counts.shape[0])[:_FITTED]
+    fitted = fit_components(match.arrange(counts[np.sort(some)]), reference, seed)
+    placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads)
+    return np.concatenate(placed), fitted.transform(reference)
 
 
 def _widening(annotator: Annotator, bulk: dict[str, Any]) -> dict[str, Any]:
@@ -275,8 +316,8 @@ def _piece_function(
 
 
 def _in_pieces(
-    work: Callable[[sp.csr_matrix], Seen], counts: sp.csr_matrix, threads: int
-) -> list[Seen]:
+    work: Callable[[sp.csr_matrix], Result], counts: sp.csr_matrix, threads: int
+) -> list[Result]:
     """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
     from threadpoolctl import threadpool_limits
 

@@ -19,17 +19,18 @@ from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.classifier import TypeClassifier
 from latentcell.annotate.density import Density
 from latentcell.annotate.experts import GMVAE, HVG_PCA
-from latentcell.annotate.held_out import HeldOut
+from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import atomic, read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
 
-FORMAT, VERSION = "latentcell-annotator", 3
+FORMAT, VERSION = "latentcell-annotator", 4
 ABOUT, GENES = "bundle.json", "genes.csv"
-CLASSIFIER, HELD_OUT, DENSITY = (
-    *("classifier.safetensors", "held_out.safetensors", "density.safetensors"),
+CLASSIFIER, HELD_OUT, SAMPLE, DENSITY = (
+    *("classifier.safetensors", "held_out.safetensors", "sample.safetensors"),
+    "density.safetensors",
 )
 
 
@@ -71,12 +72,15 @@ def _write(annotator: Annotator, folder: Path) -> None:
     genes = annotator.genes
     write_csv(folder / GENES, pd.DataFrame({"gene": genes.index, "symbol": genes["symbol"]}))
     classifier = annotator.classifier
-    held_out = annotator.held_out.tensors(classifier.types)
-    for name, arrays in ((CLASSIFIER, classifier.tensors()), (HELD_OUT, held_out)):
+    held_out, sample = (
+        cells.tensors(classifier.types) for cells in (annotator.held_out, annotator.sample)
+    )
+    stored = ((CLASSIFIER, classifier.tensors()), (HELD_OUT, held_out), (SAMPLE, sample))
+    for name, arrays in stored:
         tensors = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
         with atomic(folder / name) as unfinished:
             save_file(tensors, unfinished)
-    files = [GENES, CLASSIFIER, HELD_OUT]
+    files = [GENES, CLASSIFIER, HELD_OUT, SAMPLE]
     if annotator.density is not None:
         from latentcell.models.checkpoint import save
 
@@ -108,7 +112,10 @@ def load_bundle(folder: str | Path) -> Annotator:
     about = _read_about(folder)
     for name, digest in about["sha256"].items():
         # Names come from the file: only names of bundle files are ever opened.
-        if name not in (GENES, CLASSIFIER, HELD_OUT, DENSITY) or not (folder / name).is_file():
+        if (
+            name not in (GENES, CLASSIFIER, HELD_OUT, SAMPLE, DENSITY)
+            or not (folder / name).is_file()
+        ):
             raise _damaged(folder, f"found no bundle file {name}")
         if file_digest(folder / name) != digest:
             raise _damaged(folder, f"found {name} changed")
@@ -165,9 +172,11 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
     genes = pd.read_csv(folder / GENES, dtype=str, na_filter=False)
     classifier = TypeClassifier.restore(load_file(folder / CLASSIFIER), about["classifier"])
     _check_shapes(classifier, len(genes))
-    held_out = HeldOut.restore(load_file(folder / HELD_OUT), classifier.types)
-    if held_out.counts.shape[1] != len(genes):
-        raise ValueError("the held-out cells have other genes")
+    held_out, sample = (
+        KeptCells.restore(load_file(folder / name), classifier.types) for name in (HELD_OUT, SAMPLE)
+    )
+    if not held_out.counts.shape[1] == sample.counts.shape[1] == len(genes):
+        raise ValueError("the kept cells have other genes")
     density = None
     if DENSITY in about["sha256"]:
         from latentcell.models.checkpoint import load
@@ -180,6 +189,7 @@ def _restore(folder: Path, about: dict[str, Any]) -> Annotator:
         classifier=classifier,
         density=density,
         held_out=held_out,
+        sample=sample,
         settings=AnnotateSettings.model_validate(about["settings"]),
         reference=about["reference"],
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles, softmax
 from latentcell.annotate.density import row_sums
-from latentcell.annotate.held_out import HeldOut, thin
+from latentcell.annotate.kept import KeptCells, thin
 
 if TYPE_CHECKING:
     from latentcell.annotate.classifier import TypeClassifier
@@ -68,7 +68,7 @@ class Calibration:
 
 def calibrate(
     classifier: "TypeClassifier",
-    held_out: HeldOut,
+    held_out: KeptCells,
     present: NDArray[np.bool_] | None = None,
     *,
     seed: int,

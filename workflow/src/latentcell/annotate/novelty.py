@@ -1,10 +1,10 @@
-"""Novelty: groups of cells far from the reference, and queries that differ as a whole.
+"""Novelty: groups of cells that the reference lacks, and queries that differ as a whole.
 
-The distance of a cell is that to the nearest held-out cells of the reference, in components. It is
-relative to that of held-out cells of the same predicted type, and its mean over the cell's nearest
-cells of the query, in components of the query's own genes, is compared with the bulk of the query:
-noise of single cells averages out, and an offset that all cells share, such as a batch's, does not
-count.
+Query and reference are placed in principal components of both, so that genes count which vary in
+the query alone. A group is novel if its neighbours there are cells of the query more often than
+their numbers and the bulk of the query let expect. Two exceptions keep groups that are merely more
+frequent in the query: the reference's own cells of the predicted type are in the same place, and
+the group is no farther from held-out cells than these are from each other.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,24 @@ from numpy.typing import NDArray
 
 from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.density import row_sums
-from latentcell.evaluate.leiden import MOST_EXACT, neighbour_graph
+from latentcell.represent.hvg_pca import HvgPca
 
-# Held-out cells, and cells of the query, that are a cell's neighbours.
-_HELD_OUT, _NEIGHBOURS = 3, 15
+# Held-out cells whose distance counts, and cells of the query over which scores are averaged.
+_HELD_OUT, _GROUP = 3, 15
+# Neighbours among cells of query and reference, and cells of the query for each of the reference.
+_NEIGHBOURS, _TIMES = 30, 2
 # Cells of a query, and of held-out ones, below which nothing is compared.
 _FEWEST, _FEWEST_HELD_OUT = 50, 10
 # Weight, in cells, of the mean of all held-out cells in that of a type.
 _PRIOR = 5
-# A neighbourhood is novel if its distance is this many robust standard deviations above the median
-# of the query, and this many standard deviations of held-out cells above their mean.
-_ABOVE_QUERY, _ABOVE_HELD_OUT = 2.5, 1.0
-# Components of the query's own genes, and cells that they are fitted to.
-_COMPONENTS, _GENES, _FITTED = 20, 2000, 5000
+# A group is beyond the bulk if its score is this many robust standard deviations above the median
+# of the query. It must have this many times as many cells of the query around it as of the
+# reference, and is far if its distance is so many standard deviations above that of held-out cells.
+_ABOVE_QUERY, _CROWDED, _FAR = 2.5, 1.6, 1.0
+# Share of the reference's cells of a type among crowded cells from which the type is more frequent.
+_SHARED = 0.5
+# Principal components of query and reference, and their genes.
+_COMPONENTS, _GENES = 20, 2000
 # Chance of a query's cell to exceed a held-out one above which the query differs (0.5: alike), and
 # the same for measures that may be higher or lower without harm.
 _FURTHER, _OTHER = 0.55, 0.75
@@ -116,64 +121,100 @@ def distances(components: NDArray[Any], reference: NDArray[Any], *, same: bool =
     return np.asarray(found.mean(1) if found.shape[1] else np.zeros(len(found)), np.float64)
 
 
-def neighbours_of(counts: sp.csr_matrix, seed: int) -> NDArray[np.int64]:
-    """Find each cell's nearest cells of a query, itself among them (n x 15).
-
-    They are nearest in principal components of the query's own variable genes, which may not be
-    variable in the reference.
-    """
-    from latentcell.represent.hvg_pca import HvgPca
-
-    cells = counts.shape[0]
-    fitted = np.zeros(cells, bool)
-    fitted[np.random.default_rng([seed, 14]).permutation(cells)[:_FITTED]] = True
-    detected = int((counts[fitted].getnnz(0) > 1).sum())
-    components = max(1, min(_COMPONENTS, detected // 2, int(fitted.sum()) // 3))
-    own = HvgPca.fit(counts, fitted, components=components, genes=_GENES, seed=seed)
-    return _nearest(own.transform(counts), seed)
-
-
-def _nearest(scores: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
-    """Find each cell's 15 nearest cells, itself among them; approximately for many cells."""
-    from sklearn.neighbors import NearestNeighbors
-
-    cells = len(scores)
-    if cells <= MOST_EXACT:
-        nearest = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, cells)).fit(scores)
-        return np.asarray(nearest.kneighbors(scores)[1], np.int64)
-    graph = neighbour_graph(scores, seed, neighbours=_NEIGHBOURS).obsp["distances"].tocsr()
-    lengths = np.diff(graph.indptr)
-    row = np.repeat(np.arange(cells), lengths)
-    place = np.arange(len(row)) - np.repeat(graph.indptr[:-1], lengths)
-    # The graph has other cells only. A row that lacks some of them has the cell itself there.
-    found = np.tile(np.arange(cells, dtype=np.int64)[:, None], (1, 1 + lengths.max()))
-    found[row, 1 + place] = graph.indices
-    return found
-
-
-def flag_novel(
-    counts: sp.csr_matrix,
-    query: Seen,
-    types: NDArray[np.int64],
-    held_out: Seen,
-    held_out_types: NDArray[np.int64],
-    limit: float,
-    seed: int,
-) -> tuple[NDArray[np.bool_], float]:
-    """Flag cells of groups far from the reference, and cells that its density does not explain.
+def fit_components(query: sp.csr_matrix, reference: sp.csr_matrix, seed: int) -> HvgPca:
+    """Fit principal components of cells of a query and of the reference.
 
     Parameters
     ----------
-    counts
-        Counts of all genes of the query (n x genes).
+    query, reference
+        Counts of the genes of the reference, absent ones 0 (n x G and m x G).
+    seed
+        Seed of the components.
+    """
+    both = sp.vstack([reference, query], format="csr")
+    detected = int((both.getnnz(0) > 1).sum())
+    components = max(1, min(_COMPONENTS, detected // 2, both.shape[0] // 3))
+    everything = np.ones(both.shape[0], bool)
+    return HvgPca.fit(both, everything, components=components, genes=_GENES, seed=seed)
+
+
+def flag_groups(
+    query: NDArray[np.float32],
+    types: NDArray[np.int64],
+    far: Doubles,
+    reference: NDArray[np.float32],
+    reference_types: NDArray[np.int64],
+    seed: int,
+) -> NDArray[np.bool_]:
+    """Flag the cells of a query that are in groups which the reference lacks, (n,).
+
+    Parameters
+    ----------
+    query, reference
+        Components of `fit_components` of the query (n x k) and of cells of the reference (m x k).
+    types, reference_types
+        Position of each cell's predicted type, and of the type of each cell of the reference.
+    far
+        Result of `relative_distances`, (n,).
+    seed
+        Seed of the choice of neighbours in a query of more than twice the reference's cells.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    drawn = np.random.default_rng([seed, 14]).permutation(len(query))[: _TIMES * len(reference)]
+    crowding, of_reference = _crowding(query, reference, np.sort(drawn))
+    near = NearestNeighbors(n_neighbors=min(_GROUP, len(drawn))).fit(query[np.sort(drawn)])
+    groups = np.sort(drawn)[near.kneighbors(query, return_distance=False)]
+    crowding, far = crowding[groups].mean(1), far[groups].mean(1)
+    limit = max(_bulk_limit(crowding), np.log(_CROWDED))
+    crowded = crowding > limit
+    for kind in np.unique(types[crowded]):
+        own = of_reference[reference_types == kind]
+        if len(own) and np.mean(own > limit) > _SHARED:
+            crowded &= (types != kind) | (far > max(_bulk_limit(far), _FAR))
+    return np.asarray(crowded)
+
+
+def _crowding(
+    query: NDArray[np.float32], reference: NDArray[np.float32], drawn: NDArray[np.int64]
+) -> tuple[Doubles, Doubles]:
+    """Count cells of the query, of those drawn, and of the reference among each cell's nearest.
+
+    Returns
+    -------
+    query : ndarray, shape (n,)
+    reference : ndarray, shape (m,)
+        Logarithm of the ratio of the shares of the query's and the reference's cells that are
+        among the 30 nearest; 0 where both are mixed. Half a cell is added to each count.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    size = len(reference)
+    near = NearestNeighbors(n_neighbors=min(_NEIGHBOURS, size + len(drawn) - 1) + 1)
+    near.fit(np.concatenate([reference, query[drawn]]))
+
+    def ratio(cells: NDArray[np.float32], places: NDArray[np.int64]) -> Doubles:
+        found = near.kneighbors(cells, return_distance=False)
+        own = found == places[:, None]
+        own[~own.any(1), -1] = True  # It is not among them: the farthest is one too many.
+        mine = (found[~own].reshape(len(cells), -1) >= size).sum(1)
+        theirs = found.shape[1] - 1 - mine
+        return np.asarray(np.log((mine + 0.5) / len(drawn)) - np.log((theirs + 0.5) / size))
+
+    places = np.full(len(query), -1)
+    places[drawn] = size + np.arange(len(drawn))
+    return ratio(query, places), ratio(reference, np.arange(size))
+
+
+def flag_cells(query: Seen, held_out: Seen, limit: float) -> tuple[NDArray[np.bool_], float]:
+    """Flag cells that the density of the reference does not explain.
+
+    Parameters
+    ----------
     query, held_out
-        What is known of the cells of the query and of held-out cells.
-    types, held_out_types
-        Position of each cell's predicted type.
+        What is known of the cells of the query and of held-out cells, with a density.
     limit
         Unexplained counts (nats) above which a cell of the reference's bulk is novel.
-    seed
-        Seed of the choice of cells for the components of a large query.
 
     Returns
     -------
@@ -181,33 +222,48 @@ def flag_novel(
     limit : float
         Limit for the query, raised by as much as its bulk leaves more unexplained.
     """
-    novel = np.zeros(len(query.counts), bool)
-    if _comparable(query, held_out) and len(novel) >= _FEWEST:
-        single = _relative(
-            distances(query.components, held_out.components),
-            types,
-            distances(held_out.components, held_out.components, same=True),
-            held_out_types,
-        )
-        novel = _above_bulk(single[neighbours_of(counts, seed)].mean(1))
     nats, theirs = query.nats, held_out.nats
-    if nats is None or theirs is None:
-        return novel, limit
+    assert nats is not None  # There is a density.
+    assert theirs is not None
     if _comparable(query, held_out):
         shift = np.median(np.log1p(nats)) - np.median(np.log1p(theirs))
         limit = float(np.expm1(np.log1p(limit) + max(0.0, shift)))
-    return novel | (nats > limit), limit
+    return nats > limit, limit
+
+
+def has_groups(query: Seen, held_out: Seen) -> bool:
+    """Whether a query has enough cells for groups."""
+    return _comparable(query, held_out) and len(query.counts) >= _FEWEST
 
 
 def _comparable(query: Seen, held_out: Seen) -> bool:
     return min(len(query.counts), len(held_out.counts)) >= _FEWEST_HELD_OUT
 
 
-def _above_bulk(scores: Doubles) -> NDArray[np.bool_]:
-    """Tell which scores are far above the median of the query and the mean of held-out cells."""
+def _bulk_limit(scores: Doubles) -> float:
+    """Return the score above which a cell is beyond the bulk of the query."""
     middle = np.median(scores)
     spread = 1.4826 * np.median(np.abs(scores - middle))
-    return np.asarray(scores > max(middle + _ABOVE_QUERY * spread, _ABOVE_HELD_OUT))
+    return float(middle + _ABOVE_QUERY * spread)
+
+
+def relative_distances(
+    query: Seen,
+    types: NDArray[np.int64],
+    held_out: Seen,
+    held_out_types: NDArray[np.int64],
+) -> Doubles:
+    """Compute how far cells are from held-out ones, relative to held-out cells of their type, (n,).
+
+    The logarithm of the distance, less its mean among held-out cells of the predicted type, in
+    standard deviations of held-out cells.
+    """
+    return _relative(
+        distances(query.components, held_out.components),
+        types,
+        distances(held_out.components, held_out.components, same=True),
+        held_out_types,
+    )
 
 
 def _relative(

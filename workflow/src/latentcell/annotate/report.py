@@ -140,7 +140,7 @@ def _evidence_line(needs: dict[str, Any]) -> str:
     enough = "more than they have" if counts is None else f"{counts:,.0f} counts of a cell"
     return (
         f"evidence    accuracy {_number(needs['accuracy_whole'])} of whole validation cells, "
-        f"{_number(needs['commonest_type'])} by naming the commonest type; "
+        f"{_number(needs['commonest_type'])} by naming the most frequent type; "
         f"{_number(needs['accuracy_needed'])} needs {enough}"
     )
 
@@ -175,8 +175,8 @@ def _consensus_lines(report: dict[str, Any]) -> list[str]:
     if "consensus" in report:
         found = report["consensus"]
         lines.append(
-            f"consensus   {found['clusters']:,} clusters of neighbours; their commonest type "
-            f"differs from the likeliest type of {found['changed']:,} cells"
+            f"consensus   {found['clusters']:,} clusters of neighbours; their most frequent "
+            f"type differs from the most probable type of {found['changed']:,} cells"
         )
     if "known" in report:
         known = report["known"]

@@ -80,7 +80,8 @@ class Options:
         Cells of the data set that a representation names as its ``REFERENCE``: counts of the same
         genes as the training cells.
     members
-        Model of an ensemble that each column comes from; None for other features.
+        Model of an ensemble, or expert of a consensus, that each column comes from; None for other
+        features.
     """
 
     seed: int

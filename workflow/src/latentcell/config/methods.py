@@ -13,8 +13,9 @@
   or a classifier, whose training and validation cells are then `latentcell.runtime.pieces.Stored`.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
   ``grid.<stem>`` lists by name: ``consensus-<name>``.
-- ``TAKES`` (a classifier): those of the four that it accepts, or ``members``: the latents of the
-  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side.
+- ``TAKES`` (a classifier): those of the four that it accepts, ``members``: the latents of the
+  models of an ensemble, such as ``gmvae-z10-h100-s5``, side by side, or ``experts``: the
+  probabilities of the types by the experts of a consensus, side by side.
 
 Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting`. Models such as
 ``gmvae-z10-h100`` are representations too; they come from section ``grid.models``, not from a file.
@@ -60,7 +61,7 @@ class Method:
         Number in its name; 0 if there is none.
     kinds
         Kind of features that it gives, or kinds that it takes, of ``counts``, ``log``, ``scores``,
-        ``types`` and ``members``.
+        ``types``, ``members`` and ``experts``.
     uses
         Modules that it imports when it runs.
     nested
@@ -97,7 +98,7 @@ class Method:
     combines: bool = False
 
     def learns_from(self, options: Any) -> str:
-        """Return the cells that a representation is fitted on: ``training`` or ``all``."""
+        """Return the cells that a representation is fitted on: ``training``, ``all``, ``none``."""
         rule = getattr(self._module(), "learns_from", None)
         return rule(options) if rule else "training"
 
@@ -156,6 +157,8 @@ def fitting_classifiers(representation: str, classifiers: Iterable[str]) -> list
     kinds = {gives(representation)}
     if is_model(representation) and ModelName.parse(representation).seeds > 1:
         kinds.add("members")
+    if not is_model(representation) and _find("represent", representation).combines:
+        kinds.add("experts")
     return [name for name in classifiers if kinds & set(classifier(name).kinds)]
 
 

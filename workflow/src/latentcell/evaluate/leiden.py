@@ -1,6 +1,8 @@
 """Nearest-neighbour graphs and Leiden clusters (Traag et al. 2019), by scanpy and igraph."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import anndata as ad
@@ -33,6 +35,7 @@ def neighbour_graph(points: NDArray[Any], seed: int, *, neighbours: int = NEIGHB
     """
     import scanpy as sc
 
+    _keep_compiled()
     graph = ad.AnnData(points)
     sc.pp.neighbors(
         graph,
@@ -42,6 +45,23 @@ def neighbour_graph(points: NDArray[Any], seed: int, *, neighbours: int = NEIGHB
         **({"transformer": "sklearn"} if len(points) <= MOST_EXACT else {}),
     )
     return graph
+
+
+@cache
+def _keep_compiled() -> None:
+    """Let Numba keep on disk what umap-learn compiles: 3 s of a process that makes a graph or map.
+
+    umap-learn has the option `cache` for few of its functions.
+    """
+    from numba.core.dispatcher import Dispatcher
+    from umap import layouts, umap_
+
+    functions = (*vars(umap_).values(), *vars(layouts).values())
+    # Without a folder that it can write to, Numba compiles in each process.
+    with suppress(RuntimeError):
+        for function in functions:
+            if isinstance(function, Dispatcher):
+                function.enable_caching()
 
 
 def leiden_clusters(

@@ -151,7 +151,7 @@ def _draw_floor(axes: "Axes", table: pd.DataFrame) -> None:
         axes.axhline(float(floor.max()), color=NEUTRAL, linestyle=":", linewidth=0.8)
         axes.text(
             *(0.01, float(floor.max())),
-            "commonest type for every cell",
+            "most frequent type for every cell",
             transform=axes.get_yaxis_transform(),
             fontsize=SMALLEST,
             va="bottom",

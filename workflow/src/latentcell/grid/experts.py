@@ -7,6 +7,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from latentcell.config.fitting import Probabilities
 from latentcell.config.methods import Method
@@ -17,6 +18,8 @@ from latentcell.runtime.tensors import read_tensors, write_arrays
 
 _FORMAT = "latentcell-probabilities-1"
 _CONSENSUS = "latentcell-consensus-1"
+# Layers of a consensus begin so; a number follows.
+_EXPERT = "expert"
 
 
 def write_probabilities(
@@ -72,6 +75,8 @@ def write_consensus(
 ) -> None:
     """Combine the probabilities of experts; write features, description and cost, in this order.
 
+    The features have a layer for the probabilities of each expert: ``expert01``, ``expert02``, ...
+
     Parameters
     ----------
     files : sequence of path
@@ -90,11 +95,20 @@ def write_consensus(
     parts = [read_probabilities(path, cells) for path in experts]
     combined, own = measured(lambda: combine(parts))
     columns = pd.DataFrame(index=cells.obs["cell_type"].cat.categories.astype(str))
-    write_h5ad(files[0], ad.AnnData(np.asarray(combined, np.float32), obs=cells.obs, var=columns))
     names = ["/".join(Path(path).parts[-3:-1]) for path in experts]
+    layers = {f"{_EXPERT}{number:02d}": part for number, part in enumerate(parts, 1)}
+    mean = np.asarray(combined, np.float32)
+    write_h5ad(files[0], ad.AnnData(mean, obs=cells.obs, var=columns, layers=layers))
     about = {"format": _CONSENSUS, "representation": method.name, "experts": names}
     write_arrays(files[1], {}, about)
     write_json(files[2], asdict(_total([own, *(Cost(**read_json(path)) for path in costs)])))
+
+
+def side_by_side(consensus: ad.AnnData) -> tuple[Probabilities, NDArray[np.int64]]:
+    """Return the probabilities of all experts (n x experts * types), and each column's expert."""
+    names = sorted(name for name in consensus.layers if name.startswith(_EXPERT))
+    parts = [np.asarray(consensus.layers[name]) for name in names]
+    return np.hstack(parts), np.repeat(np.arange(len(parts)), consensus.n_vars)
 
 
 def _total(costs: Sequence[Cost]) -> Cost:

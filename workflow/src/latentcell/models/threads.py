@@ -40,18 +40,27 @@ def shared_threads(device: torch.device) -> Iterator[None]:
     """
     before = torch.get_num_threads()
     number = getattr(_local, "wanted", None) or before
-    if number == 1 or device.type != "cpu" or getattr(_local, "helpers", None):
+    if device.type != "cpu" or getattr(_local, "helpers", None):
         yield
         return
+    # Also for a wanted number of 1: Numba, when it starts its threads (scanpy's choice of genes),
+    # sets OpenMP's number to that of the cores.
     torch.set_num_threads(1)
-    # OpenMP has a number of threads for each thread that calls it.
-    with ThreadPoolExecutor(number - 1, initializer=lambda: torch.set_num_threads(1)) as helpers:
-        _local.helpers, _local.number = helpers, number
-        try:
+    try:
+        if number == 1:
             yield
-        finally:
-            _local.helpers = None
-            torch.set_num_threads(before)
+            return
+        # OpenMP has a number of threads for each thread that calls it.
+        with ThreadPoolExecutor(
+            number - 1, initializer=lambda: torch.set_num_threads(1)
+        ) as helpers:
+            _local.helpers, _local.number = helpers, number
+            try:
+                yield
+            finally:
+                _local.helpers = None
+    finally:
+        torch.set_num_threads(before)
 
 
 def ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

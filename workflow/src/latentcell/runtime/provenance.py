@@ -2,10 +2,13 @@
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
+# Fields of a node that hold statements.
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
 def file_digest(path: str | Path) -> str:
@@ -45,24 +48,35 @@ def _source(path: Path) -> bytes:
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
     modules: set[str] = set()
-    for node in ast.walk(ast.parse(_source(path))):
+    for node in _statements(ast.parse(_source(path))):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             modules.add(node.module)
             modules.update(f"{node.module}.{alias.name}" for alias in node.names)
-    paths = (_module_files(name) for name in modules if name.split(".")[0] == "latentcell")
-    return tuple(path for files in paths for path in files)
+    ours = [name for name in modules if name.split(".")[0] == "latentcell"]
+    return tuple(path for name in ours for path in _module_files(PACKAGE, name))
 
 
-def _module_files(name: str) -> list[Path]:
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield all statements. `ast.walk` also yields expressions, which are most of the nodes."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in _BLOCKS:
+            waiting.extend(getattr(node, block, ()))
+
+
+@cache
+def _module_files(package: Path, name: str) -> tuple[Path, ...]:
     """Return the files that importing a module runs, with those of its parent packages."""
-    parts = name.split(".")[1:]
-    candidates = [PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts))]
-    if parts:
-        candidates.append(PACKAGE.joinpath(*parts).with_suffix(".py"))
-        candidates.append(PACKAGE.joinpath(*parts, "__init__.py"))
-    return [path.resolve() for path in candidates if path.is_file()]
+    parent, _, last = name.rpartition(".")
+    if not parent:
+        return (package / "__init__.py",)
+    place = package.joinpath(*parent.split(".")[1:])
+    candidates = (place / f"{last}.py", place / last / "__init__.py")
+    return (*_module_files(package, parent), *(path for path in candidates if path.is_file()))
 
 
 def text_digest(*parts: object) -> str:

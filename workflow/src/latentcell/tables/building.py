@@ -141,6 +141,12 @@ def _latent_gains(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     return latent_gains_table(_on_first(records["classifiers"], settings), settings)
 
 
+def _hidden_units(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+    from latentcell.tables.hidden_units import hidden_units_table
+
+    return hidden_units_table(records["models"], settings, main_variant(settings))
+
+
 def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.latents import latents_table
 
@@ -254,6 +260,7 @@ BUILDERS: dict[str, Build] = {
     "class_contrasts": _class_contrasts,
     "over_datasets": _over_datasets,
     "latent_gains": _latent_gains,
+    "hidden_units": _hidden_units,
     "latents": _latents,
     "protocols": _protocols,
     "controlled": _controlled,

@@ -18,6 +18,7 @@ from latentcell.tables.entry import (
     has_class_contrasts,
     has_contrasts,
     has_deposit,
+    hidden_unit_pairs,
 )
 from latentcell.tables.headings import Heading, method_title
 
@@ -259,6 +260,26 @@ _CONTRAST_TABLES = (
         | {"own": Heading("Mean"), "opponent": Heading("Mean of the other")},
         not_in_latex=("standard_error", "paired", "note"),
         empty="The grid lacks methods with a latent, or methods without.",
+    ),
+    TableEntry(
+        name="hidden_units",
+        title="Differences between numbers of hidden units",
+        caption="Differences between generative models that differ in their number of hidden "
+        "units alone: ELBO (nats per cell), adjusted Rand index and accuracy of the clusters on "
+        "test cells, each less that of the fewest hidden units. Means with 95 % intervals over "
+        "replicates.",
+        needs=("models",),
+        remarks=(
+            "Paired over replicates, each with its own subset, split and initialisation; corrected "
+            "resampled t intervals. Rand index and accuracy compare the clusters of the models "
+            "with the types.",
+        ),
+        is_wanted=lambda settings: bool(hidden_unit_pairs(settings)),
+        headings={
+            "against": Heading("Less that of H", 0),
+            "elbo": Heading("ELBO", 1),
+            "ari_clusters": Heading("Adjusted Rand index"),
+        },
     ),
     TableEntry(
         name="latents",

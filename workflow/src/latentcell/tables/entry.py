@@ -1,11 +1,11 @@
 """Entries of the catalogue of tables."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from latentcell.config.names import pca_name
+from latentcell.config.names import ModelName, pca_name
 from latentcell.config.settings import LatentsSettings, Settings
 from latentcell.grid.variants import classifiers_of
 from latentcell.study.published import STUDY
@@ -62,6 +62,15 @@ def has_class_contrasts(settings: Settings) -> bool:
             for second in baselines_of(settings)
         )
     )
+
+
+def hidden_unit_pairs(settings: Settings) -> list[tuple[ModelName, ModelName]]:
+    """Models with the fewest hidden units, each with those that differ in them alone."""
+    groups: dict[ModelName, list[ModelName]] = {}
+    for name in settings.models():
+        groups.setdefault(replace(name, hidden_units=0), []).append(name)
+    ordered = (sorted(group, key=lambda name: name.hidden_units) for group in groups.values())
+    return [(few, many) for few, *more in ordered for many in more]
 
 
 def always(_: Settings) -> bool:

@@ -76,7 +76,8 @@ class GridSettings(Section):
         {},
         description="Consensus classifiers by name: pairs `representation/classifier` of the grid "
         "whose class probabilities are averaged. `consensus-<name>` is a representation, and "
-        "`argmax`, which is added to the classifiers, its prediction.",
+        "`argmax`, which is added to the classifiers, its prediction. The classifier `stacked` "
+        "learns the weights of the experts from validation cells.",
     )
     replicates: dict[str, PositiveInt] = Field(
         {}, description="Fewer replicates for some representations: number by name."

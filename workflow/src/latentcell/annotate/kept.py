@@ -1,4 +1,8 @@
-"""Held-out cells of a reference, kept with an annotator to calibrate it for each query."""
+"""Cells of a reference that an annotator keeps.
+
+Validation cells calibrate it for each query, and a sample of training cells shows where a query has
+cells that the reference lacks.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +17,8 @@ _MOST = 2000
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """Validation cells of the reference.
+class KeptCells:
+    """Cells of the reference.
 
     Attributes
     ----------
@@ -30,7 +34,7 @@ class HeldOut:
     @classmethod
     def draw(
         cls, counts: sp.csr_matrix, types: NDArray[Any], known: Sequence[str], seed: int
-    ) -> "HeldOut":
+    ) -> "KeptCells":
         """Draw at most 2,000 cells of known types."""
         chosen = np.flatnonzero(np.isin(types, list(known)))
         rows = np.sort(np.random.default_rng([seed, 12]).permutation(chosen)[:_MOST])
@@ -59,14 +63,14 @@ class HeldOut:
         }
 
     @classmethod
-    def restore(cls, tensors: Mapping[str, NDArray[Any]], known: Sequence[str]) -> "HeldOut":
+    def restore(cls, tensors: Mapping[str, NDArray[Any]], known: Sequence[str]) -> "KeptCells":
         """Restore cells from `tensors`; raises `ValueError` where the arrays do not fit."""
         codes = tensors["codes"]
         parts = tensors["data"].astype(np.float32), tensors["indices"], tensors["indptr"]
         counts = sp.csr_matrix(parts, shape=(len(codes), int(tensors["genes"][0])))
         counts.check_format(full_check=True)
         if (counts.data < 0).any() or not ((codes >= 0) & (codes < len(known))).all():
-            raise ValueError("held-out cells have negative counts or unknown types")
+            raise ValueError("kept cells have negative counts or unknown types")
         return cls(counts, np.array(known, dtype=str)[codes])
 
 
