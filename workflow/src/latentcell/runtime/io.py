@@ -168,13 +168,16 @@ def write_rows(
     import numpy as np
     from anndata.io import read_elem, sparse_dataset, write_elem
 
-    from latentcell.runtime.pieces import MANY, pieces
+    from latentcell.runtime.pieces import MANY, pieces, read_slice
 
     with h5py.File(source) as file, atomic(path) as temporary:
         counts = sparse_dataset(file["X"])
         entries = int(np.diff(file["X/indptr"][:].astype(np.int64))[rows].sum())
         table = ad.AnnData(
-            counts[:0], obs=obs.iloc[:0], var=read_elem(file["var"]), uns=read_elem(file["uns"])
+            read_slice(counts, 0, 0),
+            obs=obs.iloc[:0],
+            var=read_elem(file["var"]),
+            uns=read_elem(file["uns"]),
         )
         if entries > np.iinfo(np.int32).max:
             table.X.indptr = table.X.indptr.astype(np.int64)

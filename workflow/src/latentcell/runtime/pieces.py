@@ -53,14 +53,14 @@ def pieces(
     size = PIECE if size is None else size
     for first in range(0, matrix.shape[0], size):
         if rows is None:
-            yield _rows(matrix, first, first + size)
+            yield read_slice(matrix, first, first + size)
             continue
         begin, end = np.searchsorted(rows, [first, first + size])
         if begin < end:
-            yield _rows(matrix, first, first + size)[rows[begin:end] - first]
+            yield read_slice(matrix, first, first + size)[rows[begin:end] - first]
 
 
-def _rows(matrix: Any, first: int, last: int) -> sp.csr_matrix:
+def read_slice(matrix: Any, first: int, last: int) -> sp.csr_matrix:
     """Read successive rows; slices of a CSRDataset may read the indices of all rows."""
     if not in_file(matrix):
         rows: sp.csr_matrix = matrix[first:last]
