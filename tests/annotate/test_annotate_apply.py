@@ -288,6 +288,7 @@ def test_what_was_there_is_kept_however_often_cells_are_typed(simple, query):
     once = add_to(query, typed(simple, query), simple)
     twice = add_to(once, typed(simple, once), simple)
     assert list(query.obs) == ["cell_type", "donor"]  # The query itself is left alone.
+    assert once.X is query.X  # Matrices are not copied.
     assert (twice.obs["cell_type_before"] == query.obs["cell_type"]).all()
     former = twice.obs["cell_type_before_before"].astype(str)
     assert (former == once.obs["cell_type"].astype(str)).all()

@@ -11,6 +11,7 @@ import termios
 from types import SimpleNamespace
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +28,7 @@ from latentcell.config.names import (
     replicate_seed,
 )
 from latentcell.runtime import io as files
-from latentcell.runtime import progress, provenance
+from latentcell.runtime import pieces, progress, provenance
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_h5ad, write_rows
 from latentcell.runtime.job import export_source, job
@@ -160,6 +161,20 @@ def test_rows_are_written_in_blocks_as_if_read_whole(tmp_path, block):
     assert backed.shape == (7, 6)
     write_rows(tmp_path / "again.h5ad", tmp_path / "all.h5ad", rows, drawn)
     assert (tmp_path / "again.h5ad").read_bytes() == (tmp_path / "some.h5ad").read_bytes()
+
+
+def test_many_counts_are_written_in_large_chunks(tmp_path, monkeypatch):
+    counts = sp.random(40, 6, 0.5, format="csr", dtype=np.float32, random_state=1)
+    obs = pd.DataFrame({"cell_type": pd.Categorical(["a", "b"] * 20)}, index=map(str, range(40)))
+    write_h5ad(tmp_path / "all.h5ad", ad.AnnData(counts, obs=obs))
+    monkeypatch.setattr(pieces, "MANY", 10)
+    write_rows(tmp_path / "some.h5ad", tmp_path / "all.h5ad", np.arange(40), obs, 7)
+    with h5py.File(tmp_path / "some.h5ad") as file:
+        assert {file["X"][name].chunks for name in ("data", "indices")} == {(2**16,)}
+        assert file["X/data"].compression == "gzip"
+    found = ad.read_h5ad(tmp_path / "some.h5ad").X
+    assert (found != counts).nnz == 0
+    assert found.indices.dtype == counts.indices.dtype
 
 
 def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monkeypatch):

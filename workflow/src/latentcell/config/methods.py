@@ -98,7 +98,7 @@ class Method:
     combines: bool = False
 
     def learns_from(self, options: Any) -> str:
-        """Return the cells that a representation is fitted on: ``training`` or ``all``."""
+        """Return the cells that a representation is fitted on: ``training``, ``all``, ``none``."""
         rule = getattr(self._module(), "learns_from", None)
         return rule(options) if rule else "training"
 

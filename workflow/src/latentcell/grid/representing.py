@@ -127,6 +127,8 @@ def first_columns(path: str | Path, size: int) -> None:
 def _cells_to_learn_from(cells: ad.AnnData, which: str) -> Labelled:
     if which == "training":
         return labelled(cells, cells.X, "training")
+    if which == "none":
+        return Labelled(sp.csr_matrix((0, cells.n_vars)), np.zeros(0, np.int64))
     features = gathered(cells.X, np.arange(cells.n_obs))
     return Labelled(features, cells.obs["cell_type"].cat.codes.to_numpy(np.int64))
 

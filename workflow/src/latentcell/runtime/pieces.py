@@ -53,11 +53,23 @@ def pieces(
     size = PIECE if size is None else size
     for first in range(0, matrix.shape[0], size):
         if rows is None:
-            yield matrix[first : first + size]
+            yield read_slice(matrix, first, first + size)
             continue
         begin, end = np.searchsorted(rows, [first, first + size])
         if begin < end:
-            yield matrix[first : first + size][rows[begin:end] - first]
+            yield read_slice(matrix, first, first + size)[rows[begin:end] - first]
+
+
+def read_slice(matrix: Any, first: int, last: int) -> sp.csr_matrix:
+    """Read successive rows; slices of a CSRDataset may read the indices of all rows."""
+    if not in_file(matrix):
+        rows: sp.csr_matrix = matrix[first:last]
+        return rows
+    group = matrix.group
+    starts = group["indptr"][first : last + 1]
+    there = slice(int(starts[0]), int(starts[-1]))
+    parts = (group["data"][there], group["indices"][there], starts - starts[0])
+    return sp.csr_matrix(parts, shape=(len(starts) - 1, matrix.shape[1]))
 
 
 def gathered(matrix: Any, rows: NDArray[np.int64]) -> Any:

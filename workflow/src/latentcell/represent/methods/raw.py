@@ -6,6 +6,11 @@ GIVES = "counts"
 STREAMS = True
 
 
+def learns_from(options: Options) -> str:
+    """See `latentcell.config.methods.Method`: no cells are gathered."""
+    return "none"
+
+
 def fit(training: Labelled, size: int, options: Options) -> Transform:
     """See `latentcell.config.fitting`."""
 
