@@ -358,7 +358,17 @@ def few_label_contrasts() -> list[Column]:
 @table
 def latent_gains() -> list[Column]:
     """Accuracy of methods with a latent less that of the best method without, by data set."""
-    rows = records("winner/latent_gains").query("measure == 'accuracy'")
+    return _gains("winner")
+
+
+@table
+def stacked_gains() -> list[Column]:
+    """The same with learnt weights, on further splits."""
+    return _gains("winner-stacked")
+
+
+def _gains(run: str) -> list[Column]:
+    rows = records(f"{run}/latent_gains").query("measure == 'accuracy'")
     entry = TABLE_ENTRIES["latent_gains"]
     names = ("dataset", "first", "second", "own", "opponent", "difference")
     chances = ("probability_first_better", "probability_second_better")
@@ -370,7 +380,17 @@ def latent_gains() -> list[Column]:
 @table
 def winner_leaderboard() -> list[Column]:
     """Accuracy, macro-F1 and seconds of all methods, by data set."""
-    rows = records("winner/leaderboard")
+    return _ranked("winner")
+
+
+@table
+def stacked_leaderboard() -> list[Column]:
+    """The same with learnt weights, on further splits."""
+    return _ranked("winner-stacked")
+
+
+def _ranked(run: str) -> list[Column]:
+    rows = records(f"{run}/leaderboard")
     names = ("dataset", *PAIR, "accuracy", "macro_f1", "seconds", "probability_best")
     return shown(rows, headings_of(*names))
 
