@@ -64,7 +64,7 @@ def test_jobs_of_a_second_are_not_limited(finished):
 def test_all_that_is_promised_is_there(finished):
     results = finished / "results/tiny"
     names = set(tables(finished))
-    wanted = {"table3", "table4", "table5", "pca_variance", "contrasts"}
+    wanted = {"table3", "table4", "table5", "pca_variance", "contrasts", "hidden_units"}
     assert names == {f"{name}.{kind}" for name in wanted for kind in ("csv", "md", "tex", "html")}
     figures = {path.name for path in (results / "figures/pbmc68k-sample").iterdir()}
     stems = ["figure2", "figure3", *(f"figureS{n}" for n in range(1, 8)), "accuracy_by_dimension"]

@@ -2,9 +2,9 @@
 
 Query and reference are placed in principal components of both, so that genes count which vary in
 the query alone. A group is novel if its neighbours there are cells of the query more often than
-their numbers and the bulk of the query let expect. Two exceptions keep groups that are merely more
-frequent in the query: the reference's own cells of the predicted type are in the same place, and
-the group is no farther from held-out cells than these are from each other.
+their numbers and the bulk of the query let expect. A group is not novel but more frequent if most
+of the reference's own cells of the predicted type are in the same place, unless it is farther from
+held-out cells than these are from each other.
 """
 
 from collections.abc import Sequence
@@ -161,15 +161,17 @@ def flag_groups(
     """
     from sklearn.neighbors import NearestNeighbors
 
-    drawn = np.random.default_rng([seed, 14]).permutation(len(query))[: _TIMES * len(reference)]
-    crowding, of_reference = _crowding(query, reference, np.sort(drawn))
-    near = NearestNeighbors(n_neighbors=min(_GROUP, len(drawn))).fit(query[np.sort(drawn)])
-    groups = np.sort(drawn)[near.kneighbors(query, return_distance=False)]
+    order = np.random.default_rng([seed, 14]).permutation(len(query))
+    drawn = np.sort(order[: _TIMES * len(reference)])
+    crowding, of_reference = _crowding(query, reference, drawn)
+    near = NearestNeighbors(n_neighbors=min(_GROUP, len(drawn))).fit(query[drawn])
+    groups = drawn[near.kneighbors(query, return_distance=False)]
     crowding, far = crowding[groups].mean(1), far[groups].mean(1)
     limit = max(_bulk_limit(crowding), np.log(_CROWDED))
     crowded = crowding > limit
     for kind in np.unique(types[crowded]):
         own = of_reference[reference_types == kind]
+        # The reference's own cells of the type are in the same place: it is only more frequent.
         if len(own) and np.mean(own > limit) > _SHARED:
             crowded &= (types != kind) | (far > max(_bulk_limit(far), _FAR))
     return np.asarray(crowded)
