@@ -167,3 +167,21 @@ def test_depth_alone_is_named_where_it_differs():
     assert report["differs"] == ["counts"]
     assert report["counts"]["query"] == pytest.approx(3 * report["counts"]["reference"])
     assert "nats" not in report  # Nothing is known of them.
+
+
+def test_nats_differ_beyond_what_other_cells_of_the_same_data_have():
+    """Held-out cells chose the epoch of the density, and have somewhat fewer nats than others."""
+    rng = np.random.default_rng(0)
+    shape = (200, 3)
+
+    def seen(nats):
+        features = rng.normal(size=shape).astype(np.float32)
+        counts = rng.uniform(900, 1100, 200)
+        return Seen(counts, counts / 10, features, features, sp.csr_matrix(nats[:, None]))
+
+    nats = rng.normal(40, 10, 200)
+    held_out = seen(nats)
+    near, far = (compare(seen(nats + more), held_out, held_out) for more in (3, 9))
+    assert 0.55 < near["nats"]["exceeds"] < 0.65
+    assert near["differs"] == []
+    assert far["differs"] == ["nats"]
