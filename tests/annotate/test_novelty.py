@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.metrics import roc_auc_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from latentcell.annotate import annotate_cells, learn
+from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.novelty import (
     Seen,
     _crowding,
@@ -185,3 +187,17 @@ def test_nats_differ_beyond_what_other_cells_of_the_same_data_have():
     assert 0.55 < near["nats"]["exceeds"] < 0.65
     assert near["differs"] == []
     assert far["differs"] == ["nats"]
+
+
+def test_queries_are_calibrated_on_one_thread(known, query, monkeypatch):
+    """Whatever was done before in the process: sums of two threads have other last bits."""
+    used, calibrate = [], Annotator.calibrate
+
+    def watched(self, present=None):
+        used.extend(library["num_threads"] for library in threadpool_info())
+        return calibrate(self, present)
+
+    monkeypatch.setattr(Annotator, "calibrate", watched)
+    with threadpool_limits(2):
+        annotate_cells(known, sp.csr_matrix(query.X), query.var)
+    assert set(used) == {1}

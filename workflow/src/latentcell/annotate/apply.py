@@ -33,6 +33,7 @@ from latentcell.annotate.novelty import (
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.job import limit_threads
 
 Result = TypeVar("Result")
 
@@ -120,6 +121,8 @@ def annotate_cells(
         require_components(annotator.classifier)
     match = match_genes(annotator.genes, genes, source)
     gene_report = _report_genes(annotator, match, len(genes), source)
+    # Sums of several threads differ in the last bits from those of one.
+    limit_threads(1)
     calibration = annotator.calibrate(match.present)
     work = _piece_function(annotator, match.present)
     pieces = _in_pieces(lambda piece: work(match.arrange(piece)), counts, threads)
@@ -320,8 +323,6 @@ def _in_pieces(
 ) -> list[Result]:
     """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
     from threadpoolctl import threadpool_limits
-
-    from latentcell.runtime.job import limit_threads
 
     starts = range(0, counts.shape[0], _TOGETHER)
     limit_threads(1)
