@@ -43,13 +43,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "classes": (*KEYS, "input", "classifier", "cell_type", "type_cells", "support", "f1"),
     "models": (
         *(*KEYS, "model", "split", "split_cells", "elbo", "elbo_scvae", "ari_clusters"),
-        *(
-            "accuracy",
-            "given_count_sum",
-            "perplexity",
-            "mutual_information",
-            "components_above_half",
-        ),
+        *("accuracy", "given_count_sum"),
+        *("perplexity", "mutual_information", "components_above_half"),
     ),
     "model_curves": (*KEYS, "model", "epoch", "split", "elbo"),
     "curves": (*KEYS, "input", "classifier", "epoch", "split", "accuracy"),

@@ -58,9 +58,11 @@ class Annotator:
     settings: AnnotateSettings
     reference: dict[str, Any]
 
-    def kept_types(self) -> NDArray[Any]:
-        """Return the types of the sample and of the held-out cells, in this order."""
-        return np.concatenate([self.sample.types, self.held_out.types])
+    def kept(self, present: NDArray[np.bool_]) -> tuple[sp.csr_matrix, NDArray[Any]]:
+        """Return counts, without those of absent genes, and types of all cells that are kept."""
+        parts = self.sample, self.held_out
+        counts = sp.vstack([cells.within(present) for cells in parts], format="csr")
+        return counts, np.concatenate([cells.types for cells in parts])
 
     def calibrate(self, present: NDArray[np.bool_] | None = None) -> Calibration:
         """Calibrate the classifier for the genes of a query; see `evidence.calibrate`."""

@@ -209,19 +209,18 @@ def _flag_novel(
     novel, limit = flag_cells(query, held_out, annotator.density.limit)
     if has_groups(query, held_out):
         far = relative_distances(query, predicted[0], held_out, predicted[1])
-        mine, theirs = _shared_components(annotator, match, counts, threads)
-        codes, seed = codes_of(annotator.kept_types(), types), annotator.settings.seed
+        reference, kept = annotator.kept(match.present)
+        seed = annotator.settings.seed
+        mine, theirs = _shared_components(match, counts, reference, seed, threads)
+        codes = codes_of(kept, types)
         novel = novel | flag_groups(mine, predicted[0], far, theirs, codes, seed)
     return novel, limit
 
 
 def _shared_components(
-    annotator: Annotator, match: GeneMatch, counts: sp.csr_matrix, threads: int
+    match: GeneMatch, counts: sp.csr_matrix, reference: sp.csr_matrix, seed: int, threads: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Place cells of a query and all cells that the annotator keeps in components of both."""
-    kept = (annotator.sample, annotator.held_out)
-    reference = sp.vstack([cells.within(match.present) for cells in kept], format="csr")
-    seed = annotator.settings.seed
+    """Place cells of a query and of the reference in components of both."""
     some = np.random.default_rng([seed, 18]).permutation(counts.shape[0])[:_FITTED]
     fitted = fit_components(match.arrange(counts[np.sort(some)]), reference, seed)
     placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads)

@@ -116,10 +116,21 @@ def distances(components: NDArray[Any], reference: NDArray[Any], *, same: bool =
     nearest = NearestNeighbors(n_neighbors=count).fit(reference)
     found, places = nearest.kneighbors(components)
     if same:
-        own = places == np.arange(len(places))[:, None]
-        own[~own.any(1), -1] = True  # It is not among them: the farthest is one too many.
-        found = found[~own].reshape(len(found), -1)
+        found = _of_others(found, places, np.arange(len(places)))
     return np.asarray(found.mean(1) if found.shape[1] else np.zeros(len(found)), np.float64)
+
+
+def _of_others(
+    values: NDArray[Any], found: NDArray[np.int64], places: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Leave each cell, which is at a place, out of the values of the cells found near it.
+
+    Where it is not among them, the farthest is one too many.
+    """
+    own = found == places[:, None]
+    own[~own.any(1), -1] = True
+    others: NDArray[Any] = values[~own].reshape(len(values), -1)
+    return others
 
 
 def fit_components(query: sp.csr_matrix, reference: sp.csr_matrix, seed: int) -> HvgPca:
@@ -198,10 +209,9 @@ def _crowding(
 
     def ratio(cells: NDArray[np.float32], places: NDArray[np.int64]) -> Doubles:
         found = near.kneighbors(cells, return_distance=False)
-        own = found == places[:, None]
-        own[~own.any(1), -1] = True  # It is not among them: the farthest is one too many.
-        mine = (found[~own].reshape(len(cells), -1) >= size).sum(1)
-        theirs = found.shape[1] - 1 - mine
+        others = _of_others(found, found, places)
+        mine = (others >= size).sum(1)
+        theirs = others.shape[1] - mine
         return np.asarray(np.log((mine + 0.5) / len(drawn)) - np.log((theirs + 0.5) / size))
 
     places = np.full(len(query), -1)
