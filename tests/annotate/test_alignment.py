@@ -90,12 +90,24 @@ def test_a_classifier_on_genes_cannot_be_aligned(learnt, query):
 
 
 @harmony
-def test_the_setting_leaves_the_classifier_on_components(simulate):
-    cells = simulate([60, 60], genes=200, depth=300, seed=1)
-    given = SETTINGS.model_copy(update={"align": True, "candidates": ["hvg-pca", "naive-bayes"]})
+@pytest.mark.parametrize(
+    ("candidates", "name"),
+    [
+        (["log-ridge", "naive-bayes", "hvg-pca"], "hvg-pca + naive-bayes"),
+        (["hvg-pca"], "hvg-pca"),
+        (["log-ridge"], "hvg-pca"),
+    ],
+)
+def test_the_setting_leaves_experts_for_aligned_cells(simulate, candidates, name):
+    cells = simulate([300, 300], genes=200, depth=300, seed=1)
+    given = SETTINGS.model_copy(update={"align": True, "candidates": candidates})
     learnt = learn(cells, given)
-    assert learnt.classifier.name == "hvg-pca"
-    assert "aligned" in annotate_cells(learnt, cells.X, cells.var).report
+    assert learnt.classifier.name == name
+    assert len({expert.weight for expert in learnt.classifier.experts}) == 1
+    found = annotate_cells(learnt, cells.X, cells.var)
+    assert found.report["aligned"] == {"cells": 600}
+    plain = annotate_cells(learnt, cells.X, cells.var, align=False)
+    assert np.abs(found.probabilities - plain.probabilities).max() > 0
 
 
 def test_probabilities_of_another_batch_are_widened_and_those_of_thinner_cells_are_not(

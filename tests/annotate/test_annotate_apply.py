@@ -318,10 +318,10 @@ def test_the_reference_is_described(learnt, simple):
     )
     classifier = learnt.classifier
     row = next(row for row in classifier.candidates if row["name"] == classifier.name)
+    named = " + ".join(f"{expert.weight:.2f} {expert.name}" for expert in classifier.experts)
     assert lines[1] == (
-        f"classifier  {classifier.name}, the most accurate of 7 candidates on "
-        f"{cells['training']} training cells in 5 folds: accuracy {row['accuracy']:.3f}, "
-        f"macro-F1 {row['macro_f1']:.3f}"
+        f"classifier  {named}, weights learnt on {cells['training']} training cells in 5 folds: "
+        f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
     )
     assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[2]
     needs = learnt.reference["evidence"]

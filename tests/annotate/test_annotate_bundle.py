@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_bundle_is_refused(tmp_path):
         ('{"format": "another"}', "expected the format latentcell-annotator, found 'another'"),
         (
             '{"format": "latentcell-annotator", "format_version": 99, "latentcell": "9.9"}',
-            r"expected version 4 of the format, found 99, written by latentcell 9\.9: use that",
+            r"expected version 5 of the format, found 99, written by latentcell 9\.9: use that",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Choice of the classifier: experts, averages, the folds of the comparison."""
+"""Choice of the classifier: experts, their weights, the folds of the comparison."""
 
 from dataclasses import replace
 
@@ -82,6 +82,12 @@ def test_naive_bayes_is_scikit_learns(inputs):
     np.testing.assert_allclose(logits, wanted, rtol=1e-4)
 
 
+def test_scores_do_not_depend_on_the_type_of_the_counts(inputs):
+    expert = made(inputs, "naive-bayes").fit(np.arange(100), 0.1)
+    whole, floats = (inputs.counts.astype(kind) for kind in (np.int32, np.float32))
+    np.testing.assert_array_equal(expert.logits(whole), expert.logits(floats))
+
+
 def test_naive_bayes_without_genes_is_that_of_the_others(inputs):
     present = np.arange(200) % 3 > 0
     learnt = made(inputs, "naive-bayes").fit(np.arange(100), 1e-9)
@@ -154,7 +160,7 @@ def oracle(name, right):
 TRUTH = np.tile([0, 1], 60)
 
 
-def test_the_most_accurate_is_chosen():
+def test_weights_maximise_the_likelihood_of_scored_cells():
     found = [
         oracle("weak", lambda rows: rows % 3 > 0),
         oracle("strong", lambda rows: rows % 5 > 0),
@@ -164,28 +170,53 @@ def test_the_most_accurate_is_chosen():
     rows = np.arange(110)
     assert choice.candidates[0]["accuracy"] == pytest.approx((rows % 3 > 0).mean())
     assert choice.candidates[1]["accuracy"] == pytest.approx((rows % 5 > 0).mean())
-    assert [expert.name for expert in choice.experts] == ["strong"]
+    weak, strong = choice.experts
+    assert strong.weight > weak.weight > 0.02
+    assert weak.weight + strong.weight == pytest.approx(1)
     assert choice.seconds["weak + strong"] == choice.seconds["weak"] + choice.seconds["strong"]
 
 
-def test_an_average_is_chosen_if_it_is_better():
+def test_an_expert_with_hardly_any_weight_is_left_out():
+    found = [
+        oracle("right", lambda rows: rows % 7 > 0),
+        oracle("guess", lambda rows: rows % 2 > 0),
+    ]
+    choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
+    assert [(expert.name, expert.weight) for expert in choice.experts] == [("right", 1.0)]
+    assert [row["name"] for row in choice.candidates] == ["right", "guess"]
+
+
+def test_weights_are_equal_or_those_of_the_most_accurate_if_asked_for():
     # Three experts that are wrong on different thirds: the majority is always right.
     found = [
         oracle(f"expert {third}", lambda rows, third=third: rows % 3 != third) for third in range(3)
     ]
-    choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
-    assert [expert.name for expert in choice.experts] == ["expert 0", "expert 1", "expert 2"]
+    equal = SETTINGS.model_copy(update={"combine": "equal"})
+    choice = choose(found, TRUTH, np.arange(110, 120), equal)
+    assert [expert.weight for expert in choice.experts] == [1 / 3] * 3
+    assert choice.candidates[-1]["name"] == "expert 0 + expert 1 + expert 2"
     assert choice.candidates[-1]["accuracy"] == 1.0
-    alone = SETTINGS.model_copy(update={"averages": False})
-    choice = choose(found, TRUTH, np.arange(110, 120), alone)
+    best = SETTINGS.model_copy(update={"combine": "best"})
+    choice = choose(found, TRUTH, np.arange(110, 120), best)
     assert len(choice.candidates) == 3
-    assert len(choice.experts) == 1
+    right = [row["accuracy"] for row in choice.candidates]
+    assert [one.name for one in choice.experts] == [f"expert {int(np.argmax(right))}"]
 
 
-def test_of_equally_good_ones_the_first_is_chosen():
+def test_of_equally_good_ones_the_first_is_the_best():
     found = [oracle("first", lambda rows: rows >= 0), oracle("second", lambda rows: rows >= 0)]
-    choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
+    best = SETTINGS.model_copy(update={"combine": "best"})
+    choice = choose(found, TRUTH, np.arange(110, 120), best)
     assert [expert.name for expert in choice.experts] == ["first"]
+
+
+def test_without_scored_cells_weights_are_equal():
+    found = [oracle("first", lambda rows: rows >= 0), oracle("second", lambda rows: rows >= 0)]
+    # No validation cell is left, and there are too few cells of a second type for folds.
+    codes = np.array([0, 0, 0, 0, 1])
+    choice = choose(found, codes, np.zeros(0, int), SETTINGS)
+    assert [expert.weight for expert in choice.experts] == pytest.approx([0.5, 0.5])
+    assert choice.candidates[-1]["accuracy"] is None
 
 
 @pytest.fixture(scope="module")
@@ -197,10 +228,12 @@ def averaged(cells):
         TypeClassifier.fit(counts, types, split, SETTINGS.model_copy(update={"candidates": [name]}))
         for name in NAMES
     ]
-    return replace(classifier, experts=tuple(part.experts[0] for part in parts))
+    weights = 0.5, 0.3, 0.2
+    experts = [replace(part.experts[0], weight=w) for part, w in zip(parts, weights, strict=True)]
+    return replace(classifier, experts=tuple(experts))
 
 
-def test_probabilities_of_several_experts_are_averaged(cells, averaged):
+def test_logits_of_several_experts_are_added_with_their_weights(cells, averaged):
     counts = cells[0]
     features = averaged.features(counts)
     assert averaged.name == "hvg-pca + log-ridge + naive-bayes"
@@ -208,10 +241,19 @@ def test_probabilities_of_several_experts_are_averaged(cells, averaged):
     components, ridge, bayes = averaged.experts
     inputs = averaged.scores(features).astype(float), log_normalise(counts), counts
     parts = [
-        softmax(expert.logits(columns), expert.temperature)
+        expert.logits(columns) / expert.temperature
         for expert, columns in zip((components, ridge, bayes), inputs, strict=True)
     ]
-    np.testing.assert_allclose(softmax(averaged.logits(features)), np.mean(parts, 0), atol=1e-5)
+    wanted = 0.5 * parts[0] + 0.3 * parts[1] + 0.2 * parts[2]
+    np.testing.assert_allclose(averaged.logits(features), wanted, atol=1e-4)
+
+
+def test_components_of_features_are_replaced(cells, averaged):
+    features = averaged.features(cells[0])
+    moved = averaged.scores(features) + 1
+    found = averaged.with_scores(features, moved)
+    np.testing.assert_array_equal(averaged.scores(found), moved)
+    np.testing.assert_array_equal(found[:, 8:], features[:, 8:])
 
 
 def test_what_is_stored_of_several_experts_comes_back(cells, averaged):
@@ -233,9 +275,10 @@ def test_the_choice_is_described(cells):
     classifier = TypeClassifier.fit(counts, types, split, SETTINGS)
     about = classifier.describe()
     assert about["chosen_by"] == "120 training cells in 5 folds"
-    assert len(about["candidates"]) == 7
-    best = max(about["candidates"], key=lambda row: row["accuracy"])
-    assert about["chosen"] == best["name"] == classifier.name
+    assert [row["name"] for row in about["candidates"][:3]] == list(NAMES)
+    assert about["chosen"] == classifier.name
+    assert classifier.name in {row["name"] for row in about["candidates"]}
+    assert sum(expert.weight for expert in classifier.experts) == pytest.approx(1)
     assert set(classifier.seconds) == {row["name"] for row in about["candidates"]}
     assert all(value > 0 for value in classifier.seconds.values())
 
@@ -270,7 +313,7 @@ def test_candidates_are_listed_with_their_scores_and_seconds(simulate):
     small = SETTINGS.model_copy(update={"variable_genes": 60})
     annotator = learn(cells, small)
     lines = candidate_lines(annotator)
-    assert len(lines) == 8
+    assert len(lines) == 1 + len(annotator.classifier.candidates)
     row = annotator.classifier.candidates[2]
     seconds = annotator.classifier.seconds["naive-bayes"]
     words = ["naive-bayes", f"{row['accuracy']:.3f}", f"{row['macro_f1']:.3f}", f"{seconds:.1f}"]

@@ -7,6 +7,7 @@ from scipy.special import softmax as scipy_softmax
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     fit_temperature,
+    fit_weights,
     reliability,
     softmax,
     unassigned_threshold,
@@ -76,3 +77,44 @@ def test_the_threshold_costs_no_more_right_cells_than_it_may(share):
 
 def test_without_a_right_cell_there_is_no_threshold():
     assert unassigned_threshold(np.array([[0.6, 0.4]]), [1], 0.05) == 0.0
+
+
+def test_weights_of_experts_are_those_of_a_regression_on_their_logits():
+    """For two types the pool is a logistic regression on differences of logits."""
+    from scipy.optimize import minimize
+
+    truth, codes = drawn(3000, 2, 1.5)
+    noise = np.random.default_rng(5).normal(size=(2, 3000, 2))
+    experts = [truth + noise[0], truth + 2 * noise[1]]
+    differences = np.stack([one[:, 1] - one[:, 0] for one in experts])
+    sign = 2 * codes - 1
+
+    def loss(weights):
+        return np.log1p(np.exp(-sign * (weights @ differences))).sum()
+
+    best = minimize(loss, [0.5, 0.5], method="Nelder-Mead", options={"xatol": 1e-7}).x
+    found = fit_weights(experts, codes)
+    assert found.sum() == pytest.approx(1)
+    np.testing.assert_allclose(found, best / best.sum(), atol=0.01)
+    assert found[0] > found[1] > 0.05
+
+
+def test_an_expert_that_knows_nothing_gets_no_weight():
+    truth, codes = drawn(2000, 4, 2.0)
+    misleading = np.random.default_rng(6).normal(size=truth.shape) - 0.5 * truth
+    np.testing.assert_allclose(fit_weights([truth, misleading], codes), [1, 0], atol=1e-6)
+
+
+def test_weights_of_equal_experts_and_without_cells_are_equal():
+    truth, codes = drawn(100, 3, 1.0)
+    np.testing.assert_allclose(fit_weights([truth, truth, truth], codes), [1 / 3] * 3)
+    none = np.zeros((0, 3))
+    np.testing.assert_array_equal(fit_weights([none, none], np.zeros(0, int)), [0.5, 0.5])
+
+
+def test_weights_stay_finite_where_all_cells_are_right():
+    codes = np.arange(30) % 3
+    right = 5.0 * np.eye(3)[codes]
+    found = fit_weights([right, 0.01 * right], codes)
+    assert np.isfinite(found).all()
+    assert found.sum() == pytest.approx(1)

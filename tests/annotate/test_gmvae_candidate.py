@@ -57,14 +57,13 @@ def test_the_model_is_the_one_of_the_configuration():
     assert pair == ["hvg-pca-k50/logistic", f"{MODEL}/logistic"]
 
 
-def test_the_candidate_and_its_average_are_compared_with_the_others(learnt):
+def test_the_candidate_is_compared_with_the_others(learnt):
     names = [row["name"] for row in learnt.classifier.candidates]
-    assert names == ["hvg-pca", "gmvae", "hvg-pca + gmvae"]
+    assert names[:2] == ["hvg-pca", "gmvae"]
     assert all(row["accuracy"] > 0.8 for row in learnt.classifier.candidates)
     seconds = learnt.classifier.seconds
-    assert seconds["hvg-pca + gmvae"] == pytest.approx(seconds["hvg-pca"] + seconds["gmvae"])
     assert seconds["gmvae"] > seconds["hvg-pca"]  # The training of the GMVAE is among them.
-    assert any("hvg-pca + gmvae" in line for line in candidate_lines(learnt))
+    assert any("gmvae" in line for line in candidate_lines(learnt))
     taken = "gmvae" in learnt.classifier.name.split(" + ")
     assert (learnt.classifier.latents is not None) == taken
 
@@ -128,8 +127,8 @@ def test_a_latent_without_decoding_is_that_of_an_evaluation(alone, query):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["train", "r.h5ad", "--bundle", "b", "--thorough", "--fast"], "--thorough compares"),
-        (["annotate", "r.h5ad", "q.h5ad", "--thorough", "--align"], "--thorough compares"),
+        (["train", "r.h5ad", "--bundle", "b", "--thorough", "--fast"], "--thorough adds"),
+        (["annotate", "r.h5ad", "q.h5ad", "--thorough", "--align"], "--thorough adds"),
         (["annotate", "q.h5ad", "--bundle", "b", "--thorough"], "only a bundle is given"),
     ],
 )
@@ -148,5 +147,6 @@ def test_the_option_adds_the_candidate(cells, options, tmp_path, monkeypatch):
     given = [str(tmp_path / "reference.h5ad"), "--bundle", str(tmp_path / "model"), *arguments]
     assert main(["train", *given]) == 0
     rows = load_bundle(tmp_path / "model").classifier.candidates
-    assert any("gmvae" in row["name"] for row in rows) == bool(options)
-    assert len(rows) == (15 if options else 7)
+    names = [row["name"] for row in rows]
+    assert ("gmvae" in names) == bool(options)
+    assert {"hvg-pca", "log-ridge", "naive-bayes"} <= set(names)

@@ -3,7 +3,8 @@
 Harmony (Korsunsky et al. 2019, Nature Methods 16, 1289-1296) moves groups of cells of a query onto
 the held-out cells of the reference that are alike, in principal components of log-normalised
 counts, which have a common sum over the genes in common. The reference stays in place, so that
-classifier, calibration and thresholds hold as they are.
+classifier, calibration and thresholds hold as they are. Naive Bayes, which is on counts, types the
+cells as they are, and is averaged with the aligned components.
 """
 
 import importlib.util
@@ -18,7 +19,7 @@ from latentcell.annotate.calibration import Doubles, fit_temperature, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.evidence import calibrate
-from latentcell.annotate.experts import HVG_PCA
+from latentcell.annotate.experts import HVG_PCA, NAIVE_BAYES
 from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
@@ -77,12 +78,24 @@ def _has_harmony() -> bool:
     return importlib.util.find_spec("harmonypy") is not None
 
 
+def for_alignment(settings: AnnotateSettings) -> AnnotateSettings:
+    """Return settings with the candidates for aligned cells, with equal weights.
+
+    Weights that are learnt within the reference say nothing of another batch. Naive Bayes is left
+    out if it is not among the candidates, as with ``--fast``.
+    """
+    names = [HVG_PCA, *(name for name in settings.candidates if name == NAIVE_BAYES)]
+    return settings.model_copy(update={"candidates": names, "combine": "equal"})
+
+
 def require_components(classifier: TypeClassifier) -> None:
-    """Raise `InputError` if a classifier reads more than components, which alone are aligned."""
-    if classifier.name != HVG_PCA:
+    """Raise `InputError` if a classifier has experts that are not meant for aligned cells."""
+    names = {expert.name for expert in classifier.experts}
+    if HVG_PCA not in names or names - {HVG_PCA, NAIVE_BAYES}:
         raise InputError(
-            f"--align: expected a classifier on components ({HVG_PCA}), found {classifier.name}: "
-            "learn from the reference with --align or --fast"
+            f"--align: expected a classifier on components ({HVG_PCA}), alone or with "
+            f"{NAIVE_BAYES}, found {classifier.name}: learn from the reference with --align or "
+            "--fast"
         )
 
 
@@ -105,9 +118,9 @@ def measure_widening(
 ) -> dict[str, Any]:
     """Measure by which temperature probabilities hold in a batch that was not learnt from.
 
-    Each of the five largest batches is left out in turn, and a classifier on components learns from
-    the others. With fewer than two batches of at least 50 cells the temperature is that of the
-    settings.
+    Each of the five largest batches is left out in turn, and the classifier of `for_alignment`
+    learns from the others. With fewer than two batches of at least 50 cells the temperature is that
+    of the settings.
 
     Parameters
     ----------
@@ -163,8 +176,7 @@ def _left_out(
     """Type a batch by the others: the temperature, and which cells are right, and so if aligned."""
     rest = np.flatnonzero(~left_out)
     split = np.asarray(split_cells(types[rest], SplitSettings(), settings.seed)).astype(str)
-    simple = settings.model_copy(update={"candidates": [HVG_PCA]})
-    classifier = TypeClassifier.fit(counts[rest], types[rest], split, simple)
+    classifier = TypeClassifier.fit(counts[rest], types[rest], split, for_alignment(settings))
     validation = rest[split == "validation"]
     held_out = KeptCells.draw(
         counts[validation], types[validation], classifier.types, settings.seed
@@ -177,7 +189,10 @@ def _left_out(
     temperature = fit_temperature(_logarithms(probabilities), codes)
     right = probabilities.argmax(1) == codes
     if _has_harmony():
-        moved = aligned(features, classifier.features(held_out.counts), settings.seed)
-        logits_aligned = classifier.logits(features if moved is None else moved)
-        probabilities = calibration.probabilities(logits_aligned, row_sums(query))
+        held_features = classifier.features(held_out.counts)
+        parts = classifier.scores(features), classifier.scores(held_features)
+        moved = aligned(*parts, settings.seed)
+        if moved is not None:
+            features = classifier.with_scores(features, moved)
+        probabilities = calibration.probabilities(classifier.logits(features), row_sums(query))
     return temperature, right, probabilities.argmax(1) == codes

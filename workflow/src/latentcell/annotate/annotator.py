@@ -9,7 +9,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.annotate.alignment import measure_widening, require_harmony
+from latentcell.annotate.alignment import for_alignment, measure_widening, require_harmony
 from latentcell.annotate.calibration import (
     expected_calibration_error,
     reliability,
@@ -20,7 +20,6 @@ from latentcell.annotate.calibration import (
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import Density, row_sums
 from latentcell.annotate.evidence import Calibration, calibrate
-from latentcell.annotate.experts import HVG_PCA
 from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.data.split import split_cells
@@ -85,7 +84,7 @@ def learn(
         says how sure types are in another batch.
     settings
         Section ``annotate``: genes, components, shares and the density model. With ``align`` the
-        classifier is that on components.
+        candidates are those of `alignment.for_alignment`.
     split
         Split of the reference; by default 80, 10 and 10 % of each type.
 
@@ -97,7 +96,7 @@ def learn(
     """
     if settings.align:
         require_harmony()
-        settings = settings.model_copy(update={"candidates": [HVG_PCA]})
+        settings = for_alignment(settings)
     split = split or SplitSettings()
     types = reference.obs["cell_type"].to_numpy(str)
     parts = np.asarray(split_cells(types, split, split.seed)).astype(str)

@@ -245,9 +245,9 @@ def _aligned(
     moved = aligned(query.components[rows], held_out.components, seed)
     if moved is None:
         return query, 0
-    components, features = query.components.copy(), query.features.copy()
+    components = query.components.copy()
     components[rows] = moved
-    features[rows, : moved.shape[1]] = moved
+    features = annotator.classifier.with_scores(query.features, components)
     return replace(query, components=components, features=features), len(rows)
 
 

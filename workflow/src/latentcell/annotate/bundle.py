@@ -26,7 +26,7 @@ from latentcell.runtime.io import atomic, read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
 
-FORMAT, VERSION = "latentcell-annotator", 4
+FORMAT, VERSION = "latentcell-annotator", 5
 ABOUT, GENES = "bundle.json", "genes.csv"
 CLASSIFIER, HELD_OUT, SAMPLE, DENSITY = (
     *("classifier.safetensors", "held_out.safetensors", "sample.safetensors"),

@@ -1,5 +1,6 @@
 """Calibrated probabilities, and the threshold below which no type is assigned."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ _TEMPERATURES = (0.05, 20.0)
 BINS = 15
 # Bins of a reliability diagram.
 _WIDE_BINS = 10
+# Smallest probability whose logarithm is taken.
+_SMALLEST = 1e-300
 
 
 def softmax(logits: Doubles, temperature: float = 1.0) -> Doubles:
@@ -43,17 +46,63 @@ def fit_temperature(logits: Doubles, codes: ArrayLike) -> float:
     logits, codes = logits[codes >= 0], codes[codes >= 0]
     if not len(codes) or logits.shape[1] < 2:
         return 1.0
-    smoothing = 1.0 / (len(codes) + 2.0)
-    target = np.full(logits.shape, smoothing / (logits.shape[1] - 1))
-    target[np.arange(len(codes)), codes] = 1.0 - smoothing
+    target = _smoothed(codes, logits.shape[1])
 
     def loss(logarithm: float) -> float:
         probability = softmax(logits, float(np.exp(logarithm)))
-        return float(-(target * np.log(np.maximum(probability, 1e-300))).sum(1).mean())
+        return float(-(target * np.log(np.maximum(probability, _SMALLEST))).sum(1).mean())
 
     bounds = tuple(np.log(_TEMPERATURES))
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(best.x))
+
+
+def _smoothed(codes: NDArray[np.int64], types: int) -> Doubles:
+    """Return the probabilities of the types by Platt's rule (cells x types)."""
+    smoothing = 1.0 / (len(codes) + 2.0)
+    target = np.full((len(codes), types), smoothing / (types - 1))
+    target[np.arange(len(codes)), codes] = 1.0 - smoothing
+    return target
+
+
+def fit_weights(logits: Sequence[Doubles], codes: NDArray[np.int64]) -> Doubles:
+    """Fit weights of experts whose logits are added: the logarithmic opinion pool.
+
+    The pool is the normalised product of the experts' probabilities, each to the power of its
+    weight (Genest and Zidek 1986, Statistical Science 1, 114-148). Its logits are a weighted sum.
+    So they stay linear in the genes, and a calibration that stretches them holds at any depth,
+    which it does not for a mean of probabilities. The weights maximise the likelihood of the cells,
+    with labels smoothed as in `fit_temperature`. The likelihood is concave in the weights.
+
+    Parameters
+    ----------
+    logits
+        Scores of the cells by each expert, at its own temperature (cells x types).
+    codes
+        Types of these cells. Without cells the weights are equal.
+
+    Returns
+    -------
+    ndarray of shape (experts,)
+        Weights of at least 0 with the sum 1.
+    """
+    from scipy.optimize import minimize
+
+    stacked = np.stack(logits)
+    equal = np.full(len(stacked), 1 / len(stacked))
+    if not len(codes) or stacked.shape[2] < 2:
+        return equal
+    target = _smoothed(codes, stacked.shape[2])
+
+    def loss(weights: Doubles) -> tuple[float, Doubles]:
+        probability = softmax(np.tensordot(weights, stacked, 1))
+        value = -(target * np.log(np.maximum(probability, _SMALLEST))).sum()
+        slopes = (stacked * (probability - target)).sum((1, 2))
+        return float(value) / len(codes), np.asarray(slopes) / len(codes)
+
+    found = minimize(loss, equal, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(equal))
+    total = found.x.sum()
+    return np.asarray(found.x / total) if total > 0 else equal
 
 
 def expected_calibration_error(probabilities: Doubles, codes: ArrayLike) -> float | None:

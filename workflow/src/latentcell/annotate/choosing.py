@@ -1,23 +1,23 @@
-"""Choice of the experts of a classifier by cross-validation on the reference."""
+"""Choice of the experts of a classifier, and of their weights, by cross-validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from time import process_time
 from typing import Any
 
 import numpy as np
 
-from latentcell.annotate.calibration import Doubles, fit_temperature, softmax
+from latentcell.annotate.calibration import Doubles, fit_temperature, fit_weights, softmax
 from latentcell.annotate.experts import NAIVE_BAYES, Candidate, Codes, Expert, Rows
 from latentcell.config.settings import AnnotateSettings
 from latentcell.evaluate.metrics import split_scores
-from latentcell.represent.methods.consensus import combine
 
 # Validation cells with which no cross-validation is needed.
 ENOUGH_VALIDATION = 1000
-# Joins the names of experts whose probabilities are averaged.
+# Joins the names of experts whose logits are added.
 AND = " + "
+# An expert with a smaller weight is left out: it would hardly change a type, but costs time.
+_LEAST_WEIGHT = 0.02
 # Temperatures are looked for near scores of this standard deviation.
 _SPREAD = 5.0
 Fold = tuple[Rows, Rows]
@@ -30,13 +30,14 @@ class Choice:
     Attributes
     ----------
     experts
-        Experts whose probabilities are averaged; they have learnt from all training cells.
+        Experts, which have learnt from all training cells, with their weights.
     candidates
-        Name, hyperparameters, accuracy, macro-F1 and log loss of each candidate.
+        Name, hyperparameters, accuracy, macro-F1 and log loss of each candidate, and at the end
+        of their weighted sum if several have a weight.
     by
         The cells on which the candidates were scored, in words.
     seconds
-        Seconds of a core of each candidate; those of an average are of all its experts.
+        Seconds of a core of each row of `candidates`; those of the sum are of its experts.
     """
 
     experts: tuple[Expert, ...]
@@ -55,8 +56,8 @@ class _Scored:
     temperature: float
 
     @property
-    def probabilities(self) -> Doubles:
-        return softmax(self.logits, self.temperature)
+    def tempered(self) -> Doubles:
+        return self.logits / self.temperature
 
 
 def folds_of(codes: Codes, validation: Rows, settings: AnnotateSettings) -> tuple[list[Fold], str]:
@@ -103,11 +104,13 @@ def choose(
     validation: Rows,
     settings: AnnotateSettings,
 ) -> Choice:
-    """Choose the candidate, or the average of candidates, with the highest accuracy.
+    """Choose the experts and their weights.
 
-    Of equally good ones the first is chosen, and single experts come first. The hyperparameter of
-    a regression has the smallest log loss at the best temperature, that of naive Bayes the highest
-    accuracy.
+    The setting ``combine`` decides. Weights that are ``learnt`` maximise the likelihood of the
+    scored cells (`calibration.fit_weights`), ``equal`` ones are all the same, and ``best`` gives
+    all weight to the most accurate candidate, of equally good ones to the first. The hyperparameter
+    of a regression has the smallest log loss at the best temperature, that of naive Bayes the
+    highest accuracy.
 
     Parameters
     ----------
@@ -125,24 +128,33 @@ def choose(
         start = process_time()
         scored.append(_best(candidate, folds, truth))
         seconds[candidate.name] = process_time() - start
-    groups = [
-        group
-        for size in range(1, len(scored) + 1 if settings.averages else 2)
-        for group in combinations(scored, size)
-    ]
-    rows = [_row(group, truth) for group in groups]
-    best = max(range(len(rows)), key=lambda index: (rows[index]["accuracy"] or 0.0, -index))
+    weights = _weights(scored, truth, settings)
+    rows = [_row([one], [1.0], truth) for one in scored]
+    kept = [(one, weight) for one, weight in zip(scored, weights, strict=True) if weight]
     training = np.setdiff1d(np.arange(len(codes)), validation)
     experts = []
-    for one in groups[best]:
+    for one, weight in kept:
         start = process_time()
         fitted = one.candidate.fit(training, one.setting)
-        experts.append(replace(fitted, temperature=one.temperature))
+        experts.append(replace(fitted, temperature=one.temperature, weight=weight))
         seconds[one.candidate.name] += process_time() - start
-    for group in groups:
-        names = [one.candidate.name for one in group]
-        seconds[AND.join(names)] = sum(seconds[name] for name in names)
+    if len(kept) > 1:
+        rows.append(_row([one for one, _ in kept], [weight for _, weight in kept], truth))
+        seconds[rows[-1]["name"]] = sum(seconds[one.candidate.name] for one, _ in kept)
     return Choice(tuple(experts), rows, by, seconds)
+
+
+def _weights(scored: Sequence[_Scored], truth: Codes, settings: AnnotateSettings) -> list[float]:
+    """Return the weight of each candidate; they have the sum 1, and small ones are 0."""
+    number = len(scored)
+    if settings.combine == "equal" or number == 1:
+        return [1 / number] * number
+    if settings.combine == "best":
+        right = [split_scores(truth, one.logits.argmax(1))["accuracy"] or 0.0 for one in scored]
+        return [float(place == int(np.argmax(right))) for place in range(number)]
+    weights = fit_weights([one.tempered for one in scored], truth)
+    weights[weights < _LEAST_WEIGHT] = 0.0
+    return [float(weight) for weight in weights / weights.sum()]
 
 
 def _best(candidate: Candidate, folds: Sequence[Fold], truth: Codes) -> _Scored:
@@ -164,7 +176,7 @@ def _loss(one: _Scored, truth: Codes) -> float:
     """Return the log loss, and the error for naive Bayes, whose probabilities are too sure."""
     if one.candidate.name == NAIVE_BAYES:
         return float((one.logits.argmax(1) != truth).mean()) if len(truth) else 0.0
-    return log_loss(one.probabilities, truth)
+    return log_loss(softmax(one.tempered), truth)
 
 
 def _temperature(logits: Doubles, truth: Codes) -> float:
@@ -183,13 +195,14 @@ def log_loss(probabilities: Doubles, codes: Codes) -> float:
     return float(-np.log(np.maximum(of_type, 1e-300)).mean())
 
 
-def _row(group: Sequence[_Scored], truth: Codes) -> dict[str, Any]:
-    mean = combine([one.probabilities for one in group])
-    scores = split_scores(truth, mean.argmax(1))
+def _row(group: Sequence[_Scored], weights: Sequence[float], truth: Codes) -> dict[str, Any]:
+    logits = np.tensordot(np.array(weights), np.stack([one.tempered for one in group]), 1)
+    scores = split_scores(truth, logits.argmax(1))
+    probabilities = softmax(logits, _temperature(logits, truth))
     return {
         "name": AND.join(one.candidate.name for one in group),
         "settings": [one.setting for one in group],
         "accuracy": scores["accuracy"],
         "macro_f1": scores["macro_f1"],
-        "log_loss": log_loss(mean, truth) if len(truth) else None,
+        "log_loss": log_loss(probabilities, truth) if len(truth) else None,
     }

@@ -1,8 +1,8 @@
 """Classifier of cell types: experts chosen on the reference, with calibrated probabilities.
 
 Candidates are logistic regression on components of variable genes, ridge logistic regression on all
-genes, naive Bayes on counts, logistic regression on the latent of a GMVAE if it is asked for, and
-averages of their probabilities (`latentcell.annotate.experts`).
+genes, naive Bayes on counts, and logistic regression on the latent of a GMVAE if it is asked for
+(`latentcell.annotate.experts`). Their logits are added with weights that are learnt, too.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,6 @@ from latentcell.annotate.experts import (
 )
 from latentcell.config.settings import AnnotateSettings
 from latentcell.represent.hvg_pca import HvgPca
-from latentcell.represent.methods.consensus import combine
 from latentcell.represent.normalise import log_normalise
 from latentcell.runtime.errors import InputError
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 # Number of marker genes of each type.
 MARKERS = 10
-_SMALLEST = 1e-300
 # Prefixes of the arrays of the components and of the GMVAE, and the names of other arrays.
 _COMPONENTS, _LATENTS = "components.", "latents."
 _ARRAYS = (*("mean_counts", "mean_logs", "spread", "importance", "marker_genes", "marker_weights"),)
@@ -55,7 +53,7 @@ class TypeClassifier:
     representation
         Variable genes and their principal components.
     experts
-        Experts whose probabilities are averaged.
+        Experts whose logits are added with their weights.
     mean_counts, mean_logs
         Mean count and mean log-normalised count of every gene of the reference in training cells,
         (genes,).
@@ -73,7 +71,7 @@ class TypeClassifier:
     latents
         GMVAE of the expert ``gmvae``; None without it.
     candidates, chosen_by
-        Scores of the candidates, and the cells on which the experts were chosen.
+        Scores of the candidates, and the cells on which experts and weights were chosen.
     seconds
         Seconds of the candidates; empty for a classifier from a file.
     """
@@ -191,6 +189,12 @@ class TypeClassifier:
         """Return the principal component scores among the features (n x components)."""
         return np.asarray(features[:, : len(self.spread)], np.float32)
 
+    def with_scores(
+        self, features: NDArray[np.float32], scores: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return the features (n x k) with other principal component scores (n x components)."""
+        return np.concatenate([scores, features[:, len(self.spread) :]], axis=1)
+
     def features(
         self, counts: sp.csr_matrix, present: NDArray[np.bool_] | None = None
     ) -> NDArray[np.float32]:
@@ -248,22 +252,17 @@ class TypeClassifier:
 
     def logits(self, features: NDArray[Any]) -> Doubles:
         """Compute the scores of the types (n x types)."""
-        parts, start = [], len(self.spread)
+        start = len(self.spread)
+        total = np.zeros((len(features), len(self.types)))
         for expert in self.experts:
             if expert.name == HVG_PCA:
-                parts.append(expert.logits(self.scores(features).astype(np.float64)))
+                own = expert.logits(self.scores(features).astype(np.float64))
             else:
                 stop = start + len(expert.intercepts)
-                parts.append(np.asarray(features[:, start:stop], np.float64))
+                own = np.asarray(features[:, start:stop], np.float64)
                 start = stop
-        if len(parts) == 1:
-            together = parts[0]
-        else:
-            mean = combine(
-                [softmax(p, e.temperature) for p, e in zip(parts, self.experts, strict=True)]
-            )
-            together = np.log(np.maximum(mean, _SMALLEST))
-        return together
+            total += expert.weight / expert.temperature * own
+        return total
 
     def probabilities(self, features: NDArray[Any]) -> Doubles:
         """Compute calibrated probabilities of the types (n x types)."""
@@ -290,7 +289,12 @@ class TypeClassifier:
             "chosen_by": self.chosen_by,
             "candidates": list(self.candidates),
             "experts": [
-                {"name": one.name, "setting": one.setting, "temperature": one.temperature}
+                {
+                    "name": one.name,
+                    "setting": one.setting,
+                    "temperature": one.temperature,
+                    "weight": one.weight,
+                }
                 for one in self.experts
             ],
             "temperature": self.temperature,
@@ -316,6 +320,7 @@ class TypeClassifier:
                 tensors[f"{one['name']}.intercepts"],
                 float(one["setting"]),
                 float(one["temperature"]),
+                float(one["weight"]),
             )
             for one in description["experts"]
         )
@@ -420,9 +425,9 @@ def _weights(
 ) -> Doubles:
     """Return the effect of a standard deviation of each gene on the scores (types x genes).
 
-    Effects are relative to the mean of all types and, for several experts, averaged after division
-    by their sum. Scores on a latent, which is not linear in the genes, are approximated by a linear
-    regression on components of the training cells, the first ones.
+    Effects are relative to the mean of all types. Scores on a latent, which is not linear in the
+    genes, are approximated by a linear regression on components of the training cells, the first
+    ones.
     """
     total = np.zeros((inputs.classes, len(deviations)))
     for expert in experts:
@@ -439,7 +444,5 @@ def _weights(
             # A gene of which naive Bayes has seen nothing differs by the pseudocount alone.
             weights[:] = expert.coefficients
         weights = (weights - weights.mean(0)) * deviations
-        if len(experts) > 1:
-            weights /= np.abs(weights).sum() or 1.0
-        total += weights
+        total += expert.weight / expert.temperature * weights
     return total

@@ -53,8 +53,8 @@ class Expert:
         Weights of components, genes or latent dimensions, (types, columns), and (types,).
     setting
         C of the logistic regression, or the pseudocount.
-    temperature
-        Temperature of the probabilities that are averaged with those of other experts.
+    temperature, weight
+        The logits are divided by the temperature, and added with this weight to those of others.
     """
 
     name: str
@@ -62,10 +62,12 @@ class Expert:
     intercepts: Doubles
     setting: float
     temperature: float = 1.0
+    weight: float = 1.0
 
     def logits(self, columns: Any) -> Doubles:
-        """Compute the scores of the types (n x types)."""
-        return np.asarray(columns @ self.coefficients.T + self.intercepts, np.float64)
+        """Compute the scores of the types (n x types), with sums in float64."""
+        weights = self.coefficients.astype(np.float64)
+        return np.asarray(columns @ weights.T + self.intercepts, np.float64)
 
     def without(self, missing: NDArray[np.bool_], usual: NDArray[np.floating[Any]]) -> "Expert":
         """Return the expert for cells in which genes were not measured.

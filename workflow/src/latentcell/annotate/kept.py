@@ -23,7 +23,7 @@ class KeptCells:
     Attributes
     ----------
     counts
-        Counts of all genes of the reference (n x G), CSR.
+        Counts of all genes of the reference (n x G), CSR of float32.
     types
         Type of each cell, (n,).
     """
@@ -38,7 +38,8 @@ class KeptCells:
         """Draw at most 2,000 cells of known types."""
         chosen = np.flatnonzero(np.isin(types, list(known)))
         rows = np.sort(np.random.default_rng([seed, 12]).permutation(chosen)[:_MOST])
-        return cls(sp.csr_matrix(counts[rows]), types[rows].astype(str))
+        # As in a bundle: the type of the counts decides that of sums, and so their last bits.
+        return cls(sp.csr_matrix(counts[rows], dtype=np.float32), types[rows].astype(str))
 
     def of(self, known: Sequence[str]) -> "tuple[sp.csr_matrix, NDArray[np.int64]]":
         """Return counts of the cells of these types, and the position of their types in them."""

@@ -58,17 +58,28 @@ def _widening_lines(widening: dict[str, Any]) -> list[str]:
 
 
 def _classifier_line(annotator: Annotator) -> str:
-    """Report the chosen classifier and its score; the candidates are in `candidate_lines`."""
+    """Report the classifier and its score; the candidates are in `candidate_lines`."""
     classifier = annotator.classifier
-    rows = {row["name"]: row for row in classifier.candidates}
-    chosen = f"classifier  {classifier.name}"
-    if len(rows) < 2:
-        return chosen
-    own = rows[classifier.name]
+    if len(classifier.candidates) < 2:
+        return f"classifier  {classifier.name}"
+    own = next(row for row in classifier.candidates if row["name"] == classifier.name)
     return (
-        f"{chosen}, the most accurate of {len(rows)} candidates on {classifier.chosen_by}: "
-        f"accuracy {_number(own['accuracy'])}, macro-F1 {_number(own['macro_f1'])}"
+        f"classifier  {how_combined(annotator)}: accuracy {_number(own['accuracy'])}, macro-F1 "
+        f"{_number(own['macro_f1'])}"
     )
+
+
+def how_combined(annotator: Annotator) -> str:
+    """Name the experts with their weights and say where these come from."""
+    classifier = annotator.classifier
+    if len(classifier.candidates) < 2:
+        return f"{classifier.name}, without a comparison"
+    if len(classifier.experts) == 1:
+        way = "the most accurate" if annotator.settings.combine == "best" else "with all weight"
+        return f"{classifier.name}, {way} on {classifier.chosen_by}"
+    named = " + ".join(f"{one.weight:.2f} {one.name}" for one in classifier.experts)
+    way = "weights learnt" if annotator.settings.combine == "learnt" else "equal weights, scored"
+    return f"{named}, {way} on {classifier.chosen_by}"
 
 
 def candidate_lines(annotator: Annotator) -> list[str]:

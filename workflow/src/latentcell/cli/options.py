@@ -57,20 +57,18 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fast",
         action="store_true",
-        help="use logistic regression on components of variable genes, without comparing it with "
-        "other classifiers",
+        help="use logistic regression on components of variable genes alone",
     )
     parser.add_argument(
         "--thorough",
         action="store_true",
-        help="compare also with logistic regression on the latent of a GMVAE, alone and averaged "
-        "with the others, which takes minutes longer",
+        help="also use logistic regression on the latent of a GMVAE, which takes minutes longer",
     )
     parser.add_argument(
         "--align",
         action="store_true",
-        help="align cells of the query to the reference in components, by Harmony; uses the "
-        "classifier of --fast. Whether it helps is measured only if the reference has batches",
+        help="align cells of the query to the reference in components, by Harmony; uses these and "
+        "naive Bayes. Whether it helps is measured only if the reference has batches",
     )
 
 

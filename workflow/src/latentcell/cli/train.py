@@ -63,7 +63,7 @@ def read_cells(reference: str, options: argparse.Namespace) -> "AnnData":
 def refuse_contradictions(options: argparse.Namespace) -> None:
     """End the command if its options for the classifier contradict each other."""
     if options.thorough and (options.fast or options.align):
-        options.command.error("--thorough compares classifiers, but --fast and --align do not")
+        options.command.error("--thorough adds a classifier, but --fast and --align leave some out")
 
 
 def learn_from(reference: "AnnData", options: argparse.Namespace) -> "Annotator":

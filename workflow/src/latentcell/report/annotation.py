@@ -8,7 +8,7 @@ import pandas as pd
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.apply import Annotation, unassigned_name
 from latentcell.annotate.labels import KNOWN
-from latentcell.annotate.report import bulk_lines
+from latentcell.annotate.report import bulk_lines, how_combined
 from latentcell.config.settings import TsneSettings
 from latentcell.figures.maps import tsne
 from latentcell.report.charts import bars, on_map, reliability_points
@@ -243,16 +243,11 @@ def _candidates(annotator: Annotator) -> Section:
     }
     if classifier.seconds:
         columns["Seconds"] = [number(classifier.seconds[row["name"]], 1) for row in rows]
-    sentence = (
-        f"The classifier is {classifier.name}, the most accurate of {len(rows)} on "
-        f"{classifier.chosen_by}."
-        if len(rows) > 1
-        else f"The classifier is {classifier.name}; it was not compared with others."
-    )
+    sentence = f"The classifier is {how_combined(annotator)}."
     notes = [
         "`hvg-pca`: logistic regression on principal components of variable genes. `log-ridge`: "
         "logistic regression on all genes. `naive-bayes`: naive Bayes on counts. A plus sign: "
-        "averaged probabilities."
+        "weighted sum of their scores."
     ]
     table = plain_table("Candidates for the classifier", columns, notes)
     return Section("How the classifier was chosen", [sentence], tables=[table])

@@ -31,16 +31,17 @@ class AnnotateSettings(Section):
         ["hvg-pca", "log-ridge", "naive-bayes"],
         description="Candidates for the classifier: logistic regression on principal components "
         "of variable genes, ridge logistic regression on all genes, naive Bayes on counts, and "
-        "`gmvae`, logistic regression on the latent of a GMVAE. The most accurate one is chosen "
-        "on the reference.",
+        "`gmvae`, logistic regression on the latent of a GMVAE.",
     )
-    averages: bool = Field(
-        True, description="Whether averages of the probabilities of candidates are candidates too."
+    combine: Literal["learnt", "equal", "best"] = Field(
+        "learnt",
+        description="Weights with which the candidates' scores are added: learnt on the reference, "
+        "equal, or all weight to the most accurate candidate.",
     )
     folds: Annotated[int, Field(ge=2)] = Field(
         5,
-        description="Folds of the cross-validation in which candidates are compared, with fewer "
-        "than 1,000 validation cells.",
+        description="Folds of the cross-validation in which candidates are compared and weights "
+        "learnt, with fewer than 1,000 validation cells.",
     )
     penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
         [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
@@ -82,7 +83,8 @@ class AnnotateSettings(Section):
     align: bool = Field(
         False,
         description="Whether cells of a query are aligned to the reference by Harmony, in "
-        "components; the classifier is then `hvg-pca`.",
+        "components. Candidates are then `hvg-pca` and, if it is one, `naive-bayes`, with "
+        "equal weights.",
     )
     widening: Annotated[float, Field(ge=1)] = Field(
         1.9,
