@@ -4,12 +4,12 @@ LATENTCELL_DATA=... python bench/annotation_across.py                 all that i
 LATENTCELL_DATA=... python bench/annotation_across.py --only FROM TO   one pair
 
 Each row of docs/results/annotation_across.csv is a method on a pair of reference and query.
-``components`` is logistic regression on components (`--fast`), ``chosen`` the classifier that is
-chosen on the reference, ``thorough`` with a GMVAE among the candidates; ``consensus`` follows the
-neighbours, ``aligned`` is `--align`. ``widened`` has the temperature that the same data sets need
-the other way round, and that of the settings for halves. CellTypist stands beside them; if it is
-not installed, its earlier rows are kept. Pairs are of `study`, `sorted` and `half`, such as
-``--only study sorted``.
+``components`` is logistic regression on components (`--fast`), ``learnt`` the experts with weights
+learnt on the reference, ``thorough`` with a GMVAE among the candidates, ``aligned`` is `--align`,
+``components, aligned`` `--fast --align`. ``consensus`` follows the neighbours. ``widened`` has the
+temperature that the same data sets need the other way round, and that of the settings for halves.
+CellTypist stands beside them; if it is not installed, its earlier rows are kept. Pairs are of
+`study`, `sorted` and `half`, such as ``--only study sorted``.
 """
 
 import argparse
@@ -96,9 +96,12 @@ def scores(truth, first, probabilities, types, assigned):
 
 CLASSIFIERS = {
     "components": {"candidates": ["hvg-pca"]},
-    "chosen": {},
+    "learnt": {},
+    "aligned": {"align": True},
     "thorough": {"candidates": [*AnnotateSettings().candidates, "gmvae"]},
 }
+# Classifiers whose types are also replaced by those of the neighbours, and widened.
+WITH_CONSENSUS, WIDENED = ("components", "learnt"), ("components", "learnt", "aligned")
 
 
 @cache
@@ -119,17 +122,18 @@ def temperature(source, target):
 
 
 def ours(source, target, query, truth):
-    """Rows of the classifier on components, and of the chosen one, with what can be added."""
+    """Rows of our classifiers, with what can be added to them."""
     other_way = 1.9 if target == "half" else temperature(target, source)
     for classifier in CLASSIFIERS:
         annotator, training = learnt(source, target, classifier)
         needs = annotator.reference | {"widening": {"temperature": other_way}}
         wide = replace(annotator, reference=needs)
-        versions = {"": (annotator, False)}
-        if classifier != "thorough":
-            versions[", widened"] = wide, False
+        align = annotator.settings.align
+        versions = {"": (annotator, align)}
+        if classifier in WIDENED:
+            versions[", widened"] = wide, align
         if classifier == "components":
-            versions |= {", aligned": (annotator, True), ", aligned, widened": (wide, True)}
+            versions[", aligned"] = annotator, True
         for name, (version, align) in versions.items():
             start = time.process_time()
             found = annotate_cells(version, sp.csr_matrix(query.X), query.var, align=align)
@@ -140,7 +144,7 @@ def ours(source, target, query, truth):
             first = cells["cell_type_first"].to_numpy(str)
             assigned = cells["unassigned_reason"].isna().to_numpy()
             yield about | scores(truth, first, found.probabilities, list(found.types), assigned)
-            if name or classifier == "thorough":
+            if name or classifier not in WITH_CONSENSUS:
                 continue
             cells = with_consensus(found, 1).cells
             consensus = cells["cell_type_consensus"].astype(object)

@@ -146,6 +146,9 @@ def test_learning_curve_ends_with_all_cells_and_keeps_their_overlap() -> None:
     assert curve["accuracy_mean"].tolist() == pytest.approx([0.45, 0.55, 0.7])
     assert curve["replicates"].tolist() == [5, 5, 6]
     assert curve["accuracy_high"][0] == pytest.approx(0.45 + half_width(0.0025, 0.125))
+    for measure in ("balanced_accuracy", "macro_f1"):
+        assert curve[f"{measure}_mean"].notna().all()
+        assert (curve[f"{measure}_low"] < curve[f"{measure}_mean"]).all()
 
 
 AS_RUN = [0.5, 0.6, 0.5, 0.6, 0.55]

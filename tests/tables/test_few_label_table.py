@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 
 from latentcell.config.settings import parse_settings
-from latentcell.evaluate.statistics import paired_difference, resampled_mean
+from latentcell.evaluate.statistics import (
+    paired_difference,
+    paired_probabilities,
+    resampled_mean,
+)
 from latentcell.tables.catalogue import TABLES
 from latentcell.tables.few_labels import COLUMNS, few_label_table
 
@@ -63,13 +67,21 @@ def test_table_has_corrected_intervals_and_paired_differences():
     assert numbers == pytest.approx([expected.mean, expected.low, expected.high])
     difference = paired_difference(values, values - 0.2, 0.125)
     assert found["difference_mean"] == pytest.approx(difference.mean) == pytest.approx(0.2)
+    chance = paired_probabilities(values, values - 0.2, 0.125, rope=0.01)
+    assert found["probability_first_better"] == pytest.approx(chance.first_better)
+    # Macro-F1 is half of the accuracy, balanced accuracy is the same for all.
+    smaller = paired_difference(values / 2, values / 2 - 0.1, 0.125)
+    parts = [found[f"macro_f1_difference_{part}"] for part in ("mean", "low", "high")]
+    assert parts == pytest.approx([smaller.mean, smaller.low, smaller.high])
+    assert found["balanced_accuracy_difference_mean"] == 0
+    assert found["balanced_accuracy_probability_first_better"] == 0
     half = resampled_mean(values / 2, 0.125)
     numbers = [found[f"macro_f1_{part}"] for part in ("mean", "low", "high")]
     assert numbers == pytest.approx([half.mean, half.low, half.high])
     assert found["balanced_accuracy_low"] == found["balanced_accuracy_mean"] == 0.3
     assert found["replicates"] == 5
     assert found["labelled_cells"] == 100
-    assert table.loc[table["method"] == HVG_PCA, "difference_mean"].isna().all()
+    assert table.loc[table["method"] == HVG_PCA].filter(like="difference").isna().all(axis=None)
 
 
 def test_differences_are_of_the_same_replicates():
@@ -110,5 +122,5 @@ def test_markdown_has_a_line_for_each_method_and_share():
     text = TABLES["few_labels"].markdown(table.assign(dataset="mine"))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(rows) == 2 + 6
-    assert {line.count("|") for line in rows} == {9}
+    assert {line.count("|") for line in rows} == {14}
     assert "| GMVAE Z = 2, H = 3 + logistic | 0.5 | 100 | 0.660 (" in text

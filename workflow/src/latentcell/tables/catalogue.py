@@ -351,9 +351,9 @@ _COMPARISON_TABLES = (
     _compared(
         name="learning_curve",
         title="Accuracy by number of training cells",
-        caption="Test accuracy by number of training cells under the controlled protocol. Means "
-        "with 95 % intervals over replicates. Validation and test cells are the same for all "
-        "numbers.",
+        caption="Test accuracy, balanced accuracy and macro-F1 by number of training cells under "
+        "the controlled protocol. Means with 95 % intervals over replicates. Validation and test "
+        "cells are the same for all numbers.",
         needs=("classifiers",),
         remarks=(
             "Controlled protocol. Validation and test cells are the same for all numbers of "
@@ -431,9 +431,9 @@ _COMPARISON_TABLES = (
         "cells.",
         needs=("classifiers",),
         remarks=(
-            f"{_INTERVALS} All methods use the labels of the same cells. Differences are in "
-            "accuracy and paired, to logistic regression on PCA of variable genes with as many "
-            "labels.",
+            f"{_INTERVALS} All methods use the labels of the same cells. Differences are paired, "
+            "to logistic regression on PCA of variable genes with as many labels; P is the "
+            "probability that the method is better by more than the margin.",
             COUNTED,
         ),
         category="Comparison",

@@ -44,6 +44,8 @@ _TEXTS = (
     *("input", "kind", "first", "second", "note", "design", "base", "confounder", "title"),
     *("measure", "level", "classifier", "cell_type"),
 )
+# Columns of the measures.
+_MEASURED = tuple(f"{measure}_{part}" for measure in MEASURES for part in _PARTS)
 # Columns of a difference (first minus second) and of its probabilities.
 DIFFERENCE = tuple(f"difference_{part}" for part in _PARTS)
 PROBABILITIES = tuple(f"probability_{one}" for one in ("first_better", "equal", "second_better"))
@@ -73,13 +75,12 @@ def controlled_table(accuracies: pd.DataFrame, variant: str = "controlled") -> p
         estimates = {m: resampled_mean(part[m], share_of(part), bounds=SHARE) for m in MEASURES}
         rows.append(
             _input_keys(name)
-            | {k: v for m in MEASURES for k, v in estimate_columns(estimates[m], f"{m}_").items()}
+            | _measure_columns(estimates)
             | {"replicates": len(part), "note": _notes(estimates)}
             | {f"{s}_cells_mean": part[f"{s}_cells"].mean() for s in ("training", "test")}
         )
-    measures = [f"{measure}_{part}" for measure in MEASURES for part in _PARTS]
     sizes = ["replicates", "training_cells_mean", "test_cells_mean"]
-    return typed_table(rows, [*_KEYS, *measures, *sizes, "note"])
+    return typed_table(rows, [*_KEYS, *_MEASURED, *sizes, "note"])
 
 
 def pair_probabilities(
@@ -120,7 +121,7 @@ def pair_probabilities(
 
 
 def learning_curve(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Compute the test accuracy of each input by number of training cells, controlled.
+    """Compute the test measures of each input by number of training cells, controlled.
 
     The training cells of ``controlled-train<cells>`` are a subset of those of ``controlled``, the
     last point. All points have the test share of the last point: the share accounts for the overlap
@@ -134,12 +135,13 @@ def learning_curve(accuracies: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        input, training_cells, accuracy_mean, accuracy_low, accuracy_high, replicates, note; sorted
-        by input and number of cells. Only inputs with fewer training cells, if there are any.
+        input, training_cells; mean, low and high of accuracy, balanced_accuracy and macro_f1;
+        replicates, note; sorted by input and number of cells. Only inputs with fewer training
+        cells, if there are any.
     """
     names = sorted(name for name in set(accuracies.get("variant", ())) if _TRAIN.fullmatch(name))
-    fewer = [jobs_of(accuracies, name, "input", ["accuracy"]) for name in names]
-    whole = jobs_of(accuracies, "controlled", "input", ["accuracy"])
+    fewer = [jobs_of(accuracies, name, "input", MEASURES) for name in names]
+    whole = jobs_of(accuracies, "controlled", "input", MEASURES)
     wanted = pd.concat([part["input"] for part in fewer]) if fewer else whole["input"]
     rows = []
     for name in input_order(wanted):
@@ -147,14 +149,13 @@ def learning_curve(accuracies: pd.DataFrame) -> pd.DataFrame:
         points.sort(key=lambda point: float(point["training_cells"].mean()))
         share = share_of(points[-1])
         for point in points:
-            estimate = resampled_mean(point["accuracy"], share, bounds=SHARE)
+            estimates = {m: resampled_mean(point[m], share, bounds=SHARE) for m in MEASURES}
             rows.append(
                 {"input": name, "training_cells": float(point["training_cells"].mean())}
-                | estimate_columns(estimate, "accuracy_")
-                | {"replicates": estimate.replicates, "note": estimate.note}
+                | _measure_columns(estimates)
+                | {"replicates": len(point), "note": _notes(estimates)}
             )
-    measures = [f"accuracy_{part}" for part in _PARTS]
-    return typed_table(rows, ["input", "training_cells", *measures, "replicates", "note"])
+    return typed_table(rows, ["input", "training_cells", *_MEASURED, "replicates", "note"])
 
 
 def protocol_table(accuracies: pd.DataFrame, *, subset: int | None = 1300) -> pd.DataFrame:
@@ -316,6 +317,15 @@ def estimate_columns(estimate: Estimate, prefix: str) -> dict[str, Any]:
         f"{prefix}mean": estimate.mean,
         f"{prefix}low": estimate.low,
         f"{prefix}high": estimate.high,
+    }
+
+
+def _measure_columns(estimates: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Mean and interval of each measure."""
+    return {
+        key: value
+        for name, estimate in estimates.items()
+        for key, value in estimate_columns(estimate, f"{name}_").items()
     }
 
 

@@ -7,17 +7,27 @@ import pandas as pd
 
 from latentcell.config.names import labelled_name
 from latentcell.config.settings import Settings
-from latentcell.evaluate.statistics import CORRELATION, SHARE, paired_difference, resampled_mean
+from latentcell.evaluate.statistics import (
+    CORRELATION,
+    SHARE,
+    paired_difference,
+    paired_probabilities,
+    resampled_mean,
+)
 from latentcell.grid.variants import main_variant
-from latentcell.tables.comparison import estimate_columns, share_of
+from latentcell.tables.comparison import common_replicates, estimate_columns, share_of
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
 
-_MEASURES = ("accuracy", "macro_f1", "balanced_accuracy")
+# Measures, and the prefixes of their differences.
+_MEASURES = {"accuracy": "", "macro_f1": "macro_f1_", "balanced_accuracy": "balanced_accuracy_"}
+_PARTS = ("mean", "low", "high")
 COLUMNS = [
     *("method", "share", "labelled_cells"),
-    *(f"{name}_{part}" for name in _MEASURES for part in ("mean", "low", "high")),
-    *("difference_mean", "difference_low", "difference_high", "replicates"),
+    *(f"{name}_{part}" for name in _MEASURES for part in _PARTS),
+    *(f"{prefix}difference_{part}" for prefix in _MEASURES.values() for part in _PARTS),
+    *(f"{prefix}probability_first_better" for prefix in _MEASURES.values()),
+    "replicates",
 ]
 _BASE = re.compile(r"hvg-pca-k\d+")
 
@@ -39,8 +49,9 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
         `COLUMNS`, in the order of the grid, shares ascending. A method is a representation and a
         classifier, such as ``hvg-pca-k50 + logistic``; methods without few labels are excluded.
         Intervals are corrected resampled t intervals at 95 % (`latentcell.evaluate.statistics`).
-        Differences are in accuracy and paired, to logistic regression on PCA of variable genes with
-        the same share (empty if the grid lacks this baseline).
+        Differences are paired, to logistic regression on PCA of variable genes with the same share
+        (empty if the grid lacks this baseline), with the probability that the method is better by
+        more than `comparison.rope`.
     """
     scores = _scores(classifiers, settings)
     if scores.empty:
@@ -65,9 +76,8 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
                 estimate = resampled_mean(part[name], tested, bounds=SHARE)
                 row |= estimate_columns(estimate, f"{name}_")
             if base and base != pair and (*base, share) in groups:
-                own, other = _aligned(part, groups[*base, share])
-                difference = paired_difference(own, other, tested, bounds=CORRELATION)
-                row |= estimate_columns(difference, "difference_")
+                rope = settings.comparison.rope
+                row |= _differences(part, groups[*base, share], tested, rope)
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(COLUMNS[1:-1], "float64"))
@@ -107,7 +117,15 @@ def _is_base(pair: tuple[str, str]) -> bool:
     return bool(_BASE.fullmatch(pair[0])) and pair[1] == "logistic"
 
 
-def _aligned(first: pd.DataFrame, second: pd.DataFrame) -> "tuple[pd.Series[Any], pd.Series[Any]]":
-    """Accuracies of the common replicates, in the same order."""
-    both = first.merge(second, on="replicate", suffixes=("_first", "_second"))
-    return both["accuracy_first"], both["accuracy_second"]
+def _differences(
+    method: pd.DataFrame, base: pd.DataFrame, tested: float, rope: float
+) -> dict[str, Any]:
+    """Differences of the measures on common replicates, and the probabilities of better ones."""
+    own, other = common_replicates(method, base)
+    row: dict[str, Any] = {}
+    for name, prefix in _MEASURES.items():
+        difference = paired_difference(own[name], other[name], tested, bounds=CORRELATION)
+        found = paired_probabilities(own[name], other[name], tested, rope=rope)
+        row |= estimate_columns(difference, f"{prefix}difference_")
+        row[f"{prefix}probability_first_better"] = found.first_better
+    return row

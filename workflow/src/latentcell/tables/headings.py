@@ -107,8 +107,12 @@ HEADINGS: dict[str, Heading] = {
     "percentile_of_published": Heading("Percentile of the published", 1),
     # Differences
     "difference": Heading("Difference"),
+    "macro_f1_difference": Heading("Difference, macro-F1"),
+    "balanced_accuracy_difference": Heading("Difference, balanced accuracy"),
     "probability_best": Heading("P(best)"),
     "probability_first_better": Heading("P(first better)"),
+    "macro_f1_probability_first_better": Heading("P(first better), macro-F1"),
+    "balanced_accuracy_probability_first_better": Heading("P(first better), balanced accuracy"),
     "probability_equal": Heading("P(equal)"),
     "probability_second_better": Heading("P(second better)"),
     "signed_rank_first_better": Heading("Signed rank, P(first better)"),
