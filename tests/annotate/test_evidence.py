@@ -164,7 +164,7 @@ def test_a_few_whole_cells_move_the_types_less_than_thin_ones():
     moved = {}
     for counts in (3.0, 2000.0):
         seen = np.full(40, counts)
-        knots, factors, offsets = _fit(logits, codes, seen, smoothing=0.1)
+        knots, _, offsets = _fit(logits, codes, seen, smoothing=0.1)
         place = np.log1p(counts)
         moved[counts] = np.ptp([np.interp(place, knots, column) for column in offsets.T])
     assert moved[3.0] > 1.5

@@ -162,6 +162,7 @@ def test_bad_configurations_are_refused_with_a_sentence(config, said):
         ({"ffnn": {"raw": False}}, "ffnn.raw was replaced by the name raw in grid.repres"),
         ({"leaderboard": {}}, "leaderboard was replaced by grid.representations, grid"),
         ({"few_labels": {}}, "few_labels was replaced by comparison.labelled_shares"),
+        ({"annotate": {"averages": True}}, "annotate.averages was replaced by annotate.combine"),
         ({"jobs": {"models_per_job": 4}}, "jobs.models_per_job was removed: .*jobs.pool_models"),
         ({"jobs": {"classifiers_per_job": 4}}, "jobs.classifiers_per_job was removed"),
     ],
