@@ -4,8 +4,8 @@ LATENTCELL_DATA=... python bench/annotation_across.py                 all that i
 LATENTCELL_DATA=... python bench/annotation_across.py --only FROM TO   one pair
 
 Each row of docs/results/annotation_across.csv is a method on a pair of reference and query.
-``components`` is logistic regression on components (`--fast`), ``learnt`` the experts with weights
-learnt on the reference, ``thorough`` with a GMVAE among the candidates, ``aligned`` is `--align`,
+``components`` is logistic regression on components (`--fast`), ``chosen`` what is chosen on the
+reference, ``thorough`` with a GMVAE among the candidates, ``aligned`` is `--align`,
 ``components, aligned`` `--fast --align`. ``consensus`` follows the neighbours. ``widened`` has the
 temperature that the same data sets need the other way round, and that of the settings for halves.
 CellTypist stands beside them; if it is not installed, its earlier rows are kept. Pairs are of
@@ -96,12 +96,12 @@ def scores(truth, first, probabilities, types, assigned):
 
 CLASSIFIERS = {
     "components": {"candidates": ["hvg-pca"]},
-    "learnt": {},
+    "chosen": {},
     "aligned": {"align": True},
     "thorough": {"candidates": [*AnnotateSettings().candidates, "gmvae"]},
 }
 # Classifiers whose types are also replaced by those of the neighbours, and widened.
-WITH_CONSENSUS, WIDENED = ("components", "learnt"), ("components", "learnt", "aligned")
+WITH_CONSENSUS, WIDENED = ("components", "chosen"), ("components", "chosen", "aligned")
 
 
 @cache

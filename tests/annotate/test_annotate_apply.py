@@ -317,12 +317,18 @@ def test_the_reference_is_described(learnt, simple):
         f"{cells['validation']} validation and {cells['test']} test cells"
     )
     classifier = learnt.classifier
-    row = next(row for row in classifier.candidates if row["name"] == classifier.name)
-    named = " + ".join(f"{expert.weight:.2f} {expert.name}" for expert in classifier.experts)
+    [expert] = classifier.experts
+    row = next(row for row in classifier.candidates if row["name"] == expert.name)
     assert lines[1] == (
-        f"classifier  {named}, weights learnt on {cells['training']} training cells in 5 folds: "
-        f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
+        f"classifier  {expert.name}, the best of 3 by log loss on {cells['training']} training "
+        f"cells in 5 folds: accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}"
     )
+    two = [replace(expert, name="hvg-pca", weight=0.25), replace(expert, name="other", weight=0.75)]
+    both = replace(
+        classifier, experts=tuple(two), candidates=(row, row | {"name": "hvg-pca + other"})
+    )
+    said = f"0.25 hvg-pca + 0.75 other, weights learnt on {cells['training']} training"
+    assert said in reference_lines(replace(learnt, classifier=both))[1]
     assert f"accuracy {learnt.reference['test']['accuracy']:.3f}, balanced" in lines[2]
     needs = learnt.reference["evidence"]
     counts = needs["counts_needed"]

@@ -160,54 +160,56 @@ def oracle(name, right):
 TRUTH = np.tile([0, 1], 60)
 
 
-def test_weights_maximise_the_likelihood_of_scored_cells():
-    found = [
-        oracle("weak", lambda rows: rows % 3 > 0),
-        oracle("strong", lambda rows: rows % 5 > 0),
+def thirds():
+    """Three experts that are wrong on different thirds: the majority is always right."""
+    return [
+        oracle(f"expert {third}", lambda rows, third=third: rows % 3 != third) for third in range(3)
     ]
-    choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
-    assert [row["name"] for row in choice.candidates] == ["weak", "strong", "weak + strong"]
+
+
+def test_several_experts_have_weights_if_they_are_confirmed_to_be_better():
+    choice = choose(thirds(), TRUTH, np.arange(110, 120), SETTINGS)
+    assert [row["name"] for row in choice.candidates] == [
+        *("expert 0", "expert 1", "expert 2"),
+        "expert 0 + expert 1 + expert 2",
+    ]
     rows = np.arange(110)
-    assert choice.candidates[0]["accuracy"] == pytest.approx((rows % 3 > 0).mean())
-    assert choice.candidates[1]["accuracy"] == pytest.approx((rows % 5 > 0).mean())
-    weak, strong = choice.experts
-    assert strong.weight > weak.weight > 0.02
-    assert weak.weight + strong.weight == pytest.approx(1)
-    assert choice.seconds["weak + strong"] == choice.seconds["weak"] + choice.seconds["strong"]
+    for third, row in enumerate(choice.candidates[:3]):
+        assert row["accuracy"] == pytest.approx((rows % 3 != third).mean())
+    assert choice.candidates[-1]["accuracy"] == 1.0
+    losses = [row["log_loss"] for row in choice.candidates]
+    assert losses[3] < min(losses[:3]) / 2
+    weights = [expert.weight for expert in choice.experts]
+    assert weights == pytest.approx([1 / 3] * 3, abs=0.02)
+    assert sum(weights) == pytest.approx(1)
+    own = sum(choice.seconds[f"expert {third}"] for third in range(3))
+    assert choice.seconds["expert 0 + expert 1 + expert 2"] == own
 
 
-def test_an_expert_with_hardly_any_weight_is_left_out():
+@pytest.mark.parametrize("guess", [2, 3])
+def test_the_best_expert_has_all_weight_otherwise(guess):
+    """The other one is right by chance, or where the best is right, too."""
     found = [
-        oracle("right", lambda rows: rows % 7 > 0),
-        oracle("guess", lambda rows: rows % 2 > 0),
+        oracle("guess", lambda rows: rows % guess > 0),
+        oracle("right", lambda rows: rows % 15 > 0),
     ]
     choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
     assert [(expert.name, expert.weight) for expert in choice.experts] == [("right", 1.0)]
-    assert [row["name"] for row in choice.candidates] == ["right", "guess"]
+    assert [row["name"] for row in choice.candidates] == ["guess", "right"]
 
 
-def test_weights_are_equal_or_those_of_the_most_accurate_if_asked_for():
-    # Three experts that are wrong on different thirds: the majority is always right.
-    found = [
-        oracle(f"expert {third}", lambda rows, third=third: rows % 3 != third) for third in range(3)
-    ]
+def test_of_equally_good_ones_the_first_is_chosen():
+    found = [oracle("first", lambda rows: rows >= 0), oracle("second", lambda rows: rows >= 0)]
+    choice = choose(found, TRUTH, np.arange(110, 120), SETTINGS)
+    assert [expert.name for expert in choice.experts] == ["first"]
+
+
+def test_weights_are_equal_if_asked_for():
+    found = [*thirds(), oracle("right", lambda rows: rows >= 0)]
     equal = SETTINGS.model_copy(update={"combine": "equal"})
     choice = choose(found, TRUTH, np.arange(110, 120), equal)
-    assert [expert.weight for expert in choice.experts] == [1 / 3] * 3
-    assert choice.candidates[-1]["name"] == "expert 0 + expert 1 + expert 2"
-    assert choice.candidates[-1]["accuracy"] == 1.0
-    best = SETTINGS.model_copy(update={"combine": "best"})
-    choice = choose(found, TRUTH, np.arange(110, 120), best)
-    assert len(choice.candidates) == 3
-    right = [row["accuracy"] for row in choice.candidates]
-    assert [one.name for one in choice.experts] == [f"expert {int(np.argmax(right))}"]
-
-
-def test_of_equally_good_ones_the_first_is_the_best():
-    found = [oracle("first", lambda rows: rows >= 0), oracle("second", lambda rows: rows >= 0)]
-    best = SETTINGS.model_copy(update={"combine": "best"})
-    choice = choose(found, TRUTH, np.arange(110, 120), best)
-    assert [expert.name for expert in choice.experts] == ["first"]
+    assert [expert.weight for expert in choice.experts] == [1 / 4] * 4
+    assert len(choice.candidates) == 5
 
 
 def test_without_scored_cells_weights_are_equal():

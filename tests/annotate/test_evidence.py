@@ -158,19 +158,6 @@ def test_the_fit_finds_factors_and_offsets():
     np.testing.assert_allclose(offsets[-1], 0.0, atol=0.1)
 
 
-def test_a_few_whole_cells_move_the_types_less_than_thin_ones():
-    """All of 40 cells have one type, at scores that say nothing."""
-    logits, codes = np.zeros((40, 3)), np.zeros(40, int)
-    moved = {}
-    for counts in (3.0, 2000.0):
-        seen = np.full(40, counts)
-        knots, _, offsets = _fit(logits, codes, seen, smoothing=0.1)
-        place = np.log1p(counts)
-        moved[counts] = np.ptp([np.interp(place, knots, column) for column in offsets.T])
-    assert moved[3.0] > 1.5
-    assert moved[2000.0] < 0.8 * moved[3.0]
-
-
 def test_held_out_cells_are_stored_and_checked(learnt):
     held_out, types = learnt.held_out, learnt.classifier.types
     assert held_out.counts.shape == (180, 200)

@@ -18,6 +18,10 @@ ENOUGH_VALIDATION = 1000
 AND = " + "
 # An expert with a smaller weight is left out: it would hardly change a type, but costs time.
 _LEAST_WEIGHT = 0.02
+# Standard errors by which several experts must be better than the best of them.
+_CONFIRMED = 2.0
+# Smallest probability whose logarithm is taken.
+_SMALLEST = 1e-300
 # Temperatures are looked for near scores of this standard deviation.
 _SPREAD = 5.0
 Fold = tuple[Rows, Rows]
@@ -107,10 +111,10 @@ def choose(
     """Choose the experts and their weights.
 
     The setting ``combine`` decides. Weights that are ``learnt`` maximise the likelihood of the
-    scored cells (`calibration.fit_weights`), ``equal`` ones are all the same, and ``best`` gives
-    all weight to the most accurate candidate, of equally good ones to the first. The hyperparameter
-    of a regression has the smallest log loss at the best temperature, that of naive Bayes the
-    highest accuracy.
+    scored cells (`calibration.fit_weights`). If it is not confirmed that this is better, by two
+    standard errors of the mean difference, the expert with the smallest log loss has all weight.
+    ``equal`` weights are all the same. The hyperparameter of a regression has the smallest log loss
+    at the best temperature, that of naive Bayes the highest accuracy.
 
     Parameters
     ----------
@@ -149,12 +153,29 @@ def _weights(scored: Sequence[_Scored], truth: Codes, settings: AnnotateSettings
     number = len(scored)
     if settings.combine == "equal" or number == 1:
         return [1 / number] * number
-    if settings.combine == "best":
-        right = [split_scores(truth, one.logits.argmax(1))["accuracy"] or 0.0 for one in scored]
-        return [float(place == int(np.argmax(right))) for place in range(number)]
     weights = fit_weights([one.tempered for one in scored], truth)
     weights[weights < _LEAST_WEIGHT] = 0.0
-    return [float(weight) for weight in weights / weights.sum()]
+    weights /= weights.sum()
+    alone = [_log_likelihoods(one.tempered, truth) for one in scored]
+    first = int(np.argmax([one.sum() for one in alone]))
+    together = _log_likelihoods(_sum(scored, weights.tolist()), truth)
+    gain = together - alone[first]
+    if len(gain) > 1 and gain.mean() <= _CONFIRMED * gain.std(ddof=1) / np.sqrt(len(gain)):
+        weights = np.eye(number)[first]
+    return [float(weight) for weight in weights]
+
+
+def _sum(group: Sequence[_Scored], weights: Sequence[float]) -> Doubles:
+    """Return the weighted sum of logits."""
+    logits = np.stack([one.tempered for one in group])
+    return np.asarray(np.tensordot(np.array(weights), logits, 1), np.float64)
+
+
+def _log_likelihoods(logits: Doubles, truth: Codes) -> Doubles:
+    """Return the log-probability of each cell's type at the best temperature."""
+    probabilities = softmax(logits, _temperature(logits, truth))
+    of_type = probabilities[np.arange(len(truth)), truth]
+    return np.asarray(np.log(np.maximum(of_type, _SMALLEST)), np.float64)
 
 
 def _best(candidate: Candidate, folds: Sequence[Fold], truth: Codes) -> _Scored:
@@ -176,7 +197,7 @@ def _loss(one: _Scored, truth: Codes) -> float:
     """Return the log loss, and the error for naive Bayes, whose probabilities are too sure."""
     if one.candidate.name == NAIVE_BAYES:
         return float((one.logits.argmax(1) != truth).mean()) if len(truth) else 0.0
-    return log_loss(softmax(one.tempered), truth)
+    return -float(_log_likelihoods(one.tempered, truth).mean()) if len(truth) else 0.0
 
 
 def _temperature(logits: Doubles, truth: Codes) -> float:
@@ -187,22 +208,13 @@ def _temperature(logits: Doubles, truth: Codes) -> float:
     return scale * fit_temperature(logits / scale, truth)
 
 
-def log_loss(probabilities: Doubles, codes: Codes) -> float:
-    """Compute the mean negative log-probability of the true types; 0 without cells."""
-    if not len(codes):
-        return 0.0
-    of_type = probabilities[np.arange(len(codes)), codes]
-    return float(-np.log(np.maximum(of_type, 1e-300)).mean())
-
-
 def _row(group: Sequence[_Scored], weights: Sequence[float], truth: Codes) -> dict[str, Any]:
-    logits = np.tensordot(np.array(weights), np.stack([one.tempered for one in group]), 1)
+    logits = _sum(group, weights)
     scores = split_scores(truth, logits.argmax(1))
-    probabilities = softmax(logits, _temperature(logits, truth))
     return {
         "name": AND.join(one.candidate.name for one in group),
         "settings": [one.setting for one in group],
         "accuracy": scores["accuracy"],
         "macro_f1": scores["macro_f1"],
-        "log_loss": log_loss(probabilities, truth) if len(truth) else None,
+        "log_loss": -float(_log_likelihoods(logits, truth).mean()) if len(truth) else None,
     }

@@ -27,10 +27,8 @@ DEPTHS = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000)
 # Number of times that each cell is thinned to each depth.
 _DRAWS = 3
 # Weights of the squared offsets, and of the squared differences of a type's factor from the mean
-# one: of the values tried on the cells of docs/your-data.md, those with the best likelihood. Above
-# so many UMIs they grow with the depth: offsets are for cells of which little was seen, and a few
-# dozen held-out cells would overfit those of whole cells.
-_OFFSETS, _FACTORS, _SHALLOW = 0.3, 3.0, 100
+# one: of the values tried on the cells of docs/your-data.md, those with the best likelihood.
+_OFFSETS, _FACTORS = 0.3, 3.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,6 @@ def _fit(
     size = np.maximum(size, 1e-9)
     scaled = hats / size
     shape = len(knots), scores.shape[1]
-    firm = np.maximum(1.0, np.expm1(knots) / _SHALLOW)[:, None]
     truth = np.full(scores.shape, smoothing / max(1, shape[1] - 1))
     truth[np.arange(len(codes)), codes] = 1.0 - smoothing
 
@@ -156,11 +153,11 @@ def _fit(
         wrong = probability - truth
         pulled = wrong * scores
         likelihood = (truth * np.log(np.maximum(probability, 1e-300))).sum()
-        penalty = (firm * (_FACTORS * own**2 + _OFFSETS * offsets**2)).sum()
+        penalty = _FACTORS * (own**2).sum() + _OFFSETS * (offsets**2).sum()
         slopes = (
             scaled.T @ pulled.sum(1),
-            (scaled.T @ pulled + firm * _FACTORS * own).ravel(),
-            (hats.T @ wrong + firm * _OFFSETS * offsets).ravel(),
+            (scaled.T @ pulled + _FACTORS * own).ravel(),
+            (hats.T @ wrong + _OFFSETS * offsets).ravel(),
         )
         return float(penalty / 2 - likelihood), np.concatenate(slopes)
 

@@ -75,8 +75,8 @@ def how_combined(annotator: Annotator) -> str:
     if len(classifier.candidates) < 2:
         return f"{classifier.name}, without a comparison"
     if len(classifier.experts) == 1:
-        way = "the most accurate" if annotator.settings.combine == "best" else "with all weight"
-        return f"{classifier.name}, {way} on {classifier.chosen_by}"
+        number = len(classifier.candidates)
+        return f"{classifier.name}, the best of {number} by log loss on {classifier.chosen_by}"
     named = " + ".join(f"{one.weight:.2f} {one.name}" for one in classifier.experts)
     way = "weights learnt" if annotator.settings.combine == "learnt" else "equal weights, scored"
     return f"{named}, {way} on {classifier.chosen_by}"

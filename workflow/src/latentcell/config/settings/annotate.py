@@ -33,10 +33,10 @@ class AnnotateSettings(Section):
         "of variable genes, ridge logistic regression on all genes, naive Bayes on counts, and "
         "`gmvae`, logistic regression on the latent of a GMVAE.",
     )
-    combine: Literal["learnt", "equal", "best"] = Field(
+    combine: Literal["learnt", "equal"] = Field(
         "learnt",
-        description="Weights with which the candidates' scores are added: learnt on the reference, "
-        "equal, or all weight to the most accurate candidate.",
+        description="Weights with which the candidates' scores are added: equal, or learnt on the "
+        "reference. The best candidate has all weight unless several are confirmed to be better.",
     )
     folds: Annotated[int, Field(ge=2)] = Field(
         5,

@@ -21,8 +21,7 @@ MOVED = {
     "grid": "grid is now a section: its list of models is grid.models",
     "pca.components": "pca.components was replaced by names in grid.representations, such as "
     "pca-k50",
-    "annotate.averages": "annotate.averages was replaced by annotate.combine: learnt, equal or "
-    "best",
+    "annotate.averages": "annotate.averages was replaced by annotate.combine: learnt or equal",
     "ffnn.raw": "ffnn.raw was replaced by the name raw in grid.representations",
     "jobs.models_per_job": "jobs.models_per_job was removed: each model has its own job or, with "
     "jobs.pool_models, all models of a replicate share one",
