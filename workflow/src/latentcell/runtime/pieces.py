@@ -72,6 +72,15 @@ def read_slice(matrix: Any, first: int, last: int) -> sp.csr_matrix:
     return sp.csr_matrix(parts, shape=(len(starts) - 1, matrix.shape[1]))
 
 
+def read_rows(matrix: Any, rows: NDArray[np.int64]) -> sp.csr_matrix:
+    """Read cells of the given rows, ascending, and near each other: all between them are read."""
+    if not len(rows):
+        return read_slice(matrix, 0, 0)
+    between = read_slice(matrix, int(rows[0]), int(rows[-1]) + 1)
+    chosen: sp.csr_matrix = between[rows - rows[0]]
+    return chosen
+
+
 def gathered(matrix: Any, rows: NDArray[np.int64]) -> Any:
     """Cells of the given rows, ascending, without a second copy of their counts in between."""
     if not in_file(matrix):
