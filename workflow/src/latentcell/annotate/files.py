@@ -30,6 +30,7 @@ from latentcell.data.h5ad import read_whole
 from latentcell.data.importing import import_dataset
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
+from latentcell.runtime.job import return_memory
 from latentcell.runtime.pieces import in_file
 
 # Suffix of columns of the query whose names are needed for results.
@@ -208,7 +209,9 @@ def annotate(
         types=kept,
         align=align,
     )
+    return_memory()
     annotation = complete(annotation, annotator, labels)
+    return_memory()
     return add_to(query.whole, annotation, annotator), annotation
 
 
