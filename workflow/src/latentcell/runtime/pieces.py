@@ -46,10 +46,12 @@ def pieces(
 
     Parameters
     ----------
-    matrix : CSR matrix or CSRDataset, shape (n, G)
+    matrix : CSR matrix, CSRDataset or Stored, shape (n, G)
     rows : ndarray of int64, optional
         Row numbers, ascending, of the cells that are given; by default all.
     """
+    if isinstance(matrix, Stored):
+        matrix, rows = matrix.matrix, matrix.rows
     size = PIECE if size is None else size
     for first in range(0, matrix.shape[0], size):
         if rows is None:
