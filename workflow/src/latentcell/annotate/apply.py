@@ -34,7 +34,7 @@ from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.data.checks import tidy
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.job import limit_threads
+from latentcell.runtime.job import limit_threads, return_memory
 from latentcell.runtime.pieces import gathered, in_file, read_rows
 
 Result = TypeVar("Result")
@@ -128,8 +128,7 @@ def annotate_cells(
     limit_threads(1)
     calibration = annotator.calibrate(match.present)
     work = _piece_function(annotator, match.present)
-    pieces = _in_pieces(lambda piece: work(match.arrange(piece)), counts, threads)
-    query = Seen.together(pieces)
+    query = Seen.together(_in_pieces(lambda piece: work(match.arrange(piece)), counts, threads))
     classifier, density = annotator.classifier, annotator.density
     types = classifier.types if types is None else tuple(types)
     kept = [classifier.types.index(name) for name in types]
@@ -345,7 +344,9 @@ def _in_pieces(
     parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
     limit_threads(1)
     with threadpool_limits(1), ThreadPoolExecutor(max(1, threads)) as pool:
-        return list(pool.map(lambda part: work(_tidy(counts, read_rows(counts, part))), parts))
+        found = list(pool.map(lambda part: work(_tidy(counts, read_rows(counts, part))), parts))
+    return_memory()
+    return found
 
 
 def _tidy(counts: Any, some: sp.csr_matrix) -> sp.csr_matrix:
