@@ -11,6 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from latentcell.runtime.job import return_memory
+
 if TYPE_CHECKING:
     import igraph
 
@@ -118,10 +120,13 @@ def _graph_of(cells: ad.AnnData) -> "tuple[igraph.Graph, NDArray[np.float64]]":
     """
     import igraph
 
-    edges = cells.obsp["connectivities"].tocoo()
-    there = edges.data != 0
-    ends = np.column_stack([edges.row[there], edges.col[there]]).astype(np.int64)
-    return igraph.Graph(cells.n_obs, ends.data), edges.data[there].astype(np.float64)
+    return_memory()
+    edges = cells.obsp["connectivities"]
+    edges.eliminate_zeros()
+    ends = np.empty((edges.nnz, 2), np.int64)
+    ends[:, 0] = np.repeat(np.arange(cells.n_obs, dtype=np.int32), np.diff(edges.indptr))
+    ends[:, 1] = edges.indices
+    return igraph.Graph(cells.n_obs, ends.data), edges.data.astype(np.float64)
 
 
 def _clusters(
