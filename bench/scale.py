@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scale_steps import MADE, NEEDS, PARTS, PARTS_NEED, STEPS
+from scale_steps import MADE, NEEDS, PARTS, PARTS_NEED, STEPS, UNMEASURED
 
 from latentcell.runtime.io import write_text
 
@@ -42,8 +42,10 @@ TITLES = {
     "ffnn_raw_epoch": "FFNN on raw counts, an epoch",
     "ffnn_pca_epoch": "FFNN on 100 components, an epoch",
     "tsne": "tSNE of 10 latents",
+    "naive_bayes": "naive Bayes on counts",
     "raw_features": "file of raw counts as features",
     "evaluation": "evaluation of 100 features and of predictions",
+    "annotation": "annotation of a query",
 }
 # Targets at the full size: step, seconds, MB (None: no target).
 TARGETS: tuple[tuple[str, float | None, float | None], ...] = (
@@ -96,7 +98,7 @@ def peaks(options: argparse.Namespace) -> None:
     if not (folder / "dataset.h5ad").exists():
         run("repeat", folder, "part")
     for step in PARTS:
-        if step == "repeat" or any(row["step"] == step for row in read_rows(path)):
+        if step in UNMEASURED or any(row["step"] == step for row in read_rows(path)):
             continue
         for need in PARTS_NEED.get(step, ()):
             if not (folder / MADE[need]).exists():

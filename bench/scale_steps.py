@@ -29,8 +29,8 @@ _MANY = 15_000
 _COMPONENTS, _LATENTS = 100, 10
 # Cells of an epoch, and of an evaluation, where memory is measured.
 _PART = 2_000
-# Cells of these measurements.
-_REPEATED = 500_000
+# Cells of these measurements, copies of so many.
+_REPEATED, _DEPOSITED = 500_000, 1_300
 
 
 class Clock:
@@ -111,7 +111,7 @@ def repeat(folder: Path) -> dict[str, Any]:
             for first in range(0, size, len(values)):
                 written[first : first + len(values)] = values[: size - first]
         del group["indptr"], file["obs"]
-        group["indptr"] = starts
+        group["indptr"] = starts.astype(np.int32)
         group.attrs["shape"] = (_REPEATED, counts.shape[1])
         write_elem(file, "obs", obs)
     return {"cells": _REPEATED, "genes": counts.shape[1], "peak_mb": peak_mb()} | clock.read()
@@ -232,6 +232,28 @@ def raw_features(folder: Path) -> dict[str, Any]:
     return about(cells) | clock.read()
 
 
+def bundle(folder: Path) -> dict[str, Any]:
+    """Train an annotator on the deposited 1,300 cells, which are the first ones."""
+    from latentcell.annotate import learn, save_bundle
+    from latentcell.config.settings import AnnotateSettings
+
+    clock = Clock()
+    few = read(folder, backed="r")[:_DEPOSITED].to_memory()
+    few.var["symbol"] = few.var_names
+    save_bundle(learn(few, AnnotateSettings()), folder / "bundle")
+    return about(few) | clock.read()
+
+
+def annotation(folder: Path) -> dict[str, Any]:
+    """Annotate all cells by the command, with one thread."""
+    from latentcell.cli import main
+
+    clock = Clock()
+    files = [str(folder / name) for name in ("cells.h5ad", "bundle", "typed.h5ad")]
+    main(["annotate", files[0], "--bundle", files[1], "-o", files[2], "--threads", "1", "--force"])
+    return about(read(folder, backed="r")) | clock.read()
+
+
 def evaluation(folder: Path) -> dict[str, Any]:
     """Measure features as the job of their quality does, and predictions as that of the FFNN.
 
@@ -264,6 +286,18 @@ def ffnn_raw_in_part(folder: Path) -> dict[str, Any]:
     clock = Clock()
     cells = read_cells(folder / "cells.h5ad", MANY)
     classify(cells, classifier("ffnn"), Options(42, ffnn=FfnnSettings(epochs=1)))
+    return about(cells) | clock.read()
+
+
+def naive_bayes(folder: Path) -> dict[str, Any]:
+    """Naive Bayes on counts of all cells, as a job does."""
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import classifier
+    from latentcell.grid.classifying import classify
+
+    clock = Clock()
+    cells = read_cells(folder / "cells.h5ad", MANY)
+    classify(cells, classifier("naive-bayes"), Options(42))
     return about(cells) | clock.read()
 
 
@@ -323,13 +357,19 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "gmvae_epoch": gmvae_in_part,
     "ffnn_raw_epoch": ffnn_raw_in_part,
     "ffnn_pca_epoch": ffnn_pca_epoch,
+    "naive_bayes": naive_bayes,
     "raw_features": raw_features,
     "evaluation": evaluation,
+    "bundle": bundle,
+    "annotation": annotation,
 }
+# Parts that only prepare others.
+UNMEASURED = ("repeat", "bundle")
 PARTS_NEED = {
-    **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "raw_features"), ("subset",)),
+    **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "naive_bayes"), ("subset",)),
     "ffnn_pca_epoch": ("subset", "pca"),
-    "evaluation": ("subset",),
+    **dict.fromkeys(("raw_features", "evaluation", "bundle"), ("subset",)),
+    "annotation": ("subset", "bundle"),
 }
 # Steps whose results a step reads.
 NEEDS = {
@@ -346,6 +386,7 @@ MADE = {
     "subset": "cells.h5ad",
     "pca": "scores.npy",
     "gmvae_epoch": "latent.npy",
+    "bundle": "bundle",
 }
 
 

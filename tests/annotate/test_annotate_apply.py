@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,11 +12,12 @@ import scipy.sparse as sp
 
 from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
 from latentcell.annotate.apply import UNASSIGNED
-from latentcell.annotate.files import add_to, read_query, read_reference
+from latentcell.annotate.files import add_to, load_query, read_query, read_reference
 from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import in_file
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 60, "components": 8, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -388,3 +390,42 @@ def test_a_type_called_unassigned_is_told_from_no_type(simulate, query, names, t
     assert found.report["unassigned"]["name"] == own
     assert any(f"cells without a type are called {own}" in line for line in query_lines(found))
     assert add_to(query, found, strict).uns["latentcell"]["unassigned"] == own
+
+
+def stored(query, path, **others):
+    """Write a query whose counts are in a layer, unsorted and with stored zeros."""
+    adata = ad.AnnData(query.X.copy(), obs=query.obs, var=query.var, **others)
+    adata.X.data = np.log1p(adata.X.data)
+    turned = query.X[:, ::-1].tocsc()[:, ::-1].tocsr()
+    turned.data[::50] = 0
+    turned.data[turned.indptr[7] : turned.indptr[8]] = 0  # A cell without counts.
+    adata.layers["counts"] = sp.csr_matrix((turned.data, turned.indices, turned.indptr))
+    adata.raw = adata
+    adata.write_h5ad(path)
+
+
+def test_a_query_that_stays_in_its_file_has_the_same_results(learnt, query, tmp_path):
+    stored(query, tmp_path / "query.h5ad")
+    for name, most in (("memory", None), ("file", 10)):
+        read = load_query(tmp_path / "query.h5ad", most=most)
+        matrices = (read.counts.X, read.whole.X, read.whole.layers["counts"], read.whole.raw.X)
+        assert {in_file(matrix) for matrix in matrices} == {name == "file"}
+        typed, found = annotate(learnt, read, threads=2)
+        write_annotation(typed, found, learnt, tmp_path / name / "typed.h5ad")
+    for end in ("h5ad", "csv", "json"):
+        parts = [(tmp_path / name / f"typed.{end}").read_bytes() for name in ("memory", "file")]
+        assert parts[0] == parts[1]
+
+
+def test_only_counts_as_anndata_writes_them_stay_in_their_file(query, tmp_path):
+    path = tmp_path / "query.h5ad"
+    stored(query, path)
+    with h5py.File(path, "a") as file:
+        group = file["layers/counts"]
+        starts = group["indptr"][:]
+        del group["indptr"]
+        group["indptr"] = starts.astype(np.int64)
+    read = load_query(path, most=10)
+    assert in_file(read.whole.X)
+    assert read.counts.X.dtype == np.int32
+    assert sp.issparse(read.whole.layers["counts"])

@@ -14,7 +14,7 @@ from sklearn.metrics import (
 )
 from umap.umap_ import smooth_knn_dist
 
-from latentcell.evaluate import clusters
+from latentcell.evaluate import clusters, leiden
 from latentcell.evaluate.leiden import RESOLUTIONS, leiden_clusters, neighbour_graph
 from latentcell.evaluate.quality import measure_quality
 
@@ -108,3 +108,12 @@ def test_few_cells_are_not_measured():
     }
     assert found["all"]["nmi"] > 0.3
     assert 0 <= measure_quality(cells(test=3), 1)["test"]["nmi"] <= 1
+
+
+def test_more_cells_have_approximate_neighbours(monkeypatch):
+    points = cells(distance=30.0, number=150).X
+    exact = leiden_clusters(points, 1, [0.1])[0.1]
+    monkeypatch.setattr(leiden, "MOST_EXACT", 100)
+    found = leiden_clusters(points, 1, [0.1])[0.1]
+    assert adjusted_rand_score(exact, found) == 1.0
+    assert len(set(found)) == 3

@@ -337,9 +337,8 @@ def test_seconds_are_those_of_the_processor():
     assert idle.seconds < 0.1 < busy.seconds + 0.1
 
 
-def test_the_network_has_the_same_files_from_counts_that_stay_in_their_file(
-    cells, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("name", ["ffnn", "naive-bayes"])
+def test_files_are_the_same_from_counts_that_stay_in_their_file(name, cells, tmp_path, monkeypatch):
     cells.X[3, 1] = 70_000  # Escaped among packed counts.
     write_h5ad(tmp_path / "cells.h5ad", cells)
     monkeypatch.setattr(pieces, "PIECE", 7)
@@ -350,8 +349,8 @@ def test_the_network_has_the_same_files_from_counts_that_stay_in_their_file(
         folder = tmp_path / str(most)
         folder.mkdir()
         files = [folder / name for name in FILES]
-        classified = classify(features, classifier("ffnn"), OPTIONS)
-        write_classified(files, ("raw", "ffnn"), features, classified)
+        classified = classify(features, classifier(name), OPTIONS)
+        write_classified(files, ("raw", name), features, classified)
         written.append([file.read_bytes() for file in files if file.name != "cost.json"])
     assert written[0] == written[1]
 

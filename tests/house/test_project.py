@@ -42,7 +42,11 @@ def test_every_requirement_is_pinned_exactly_and_without_hashes():
 def test_every_dependency_of_the_package_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = project["dependencies"] + project["optional-dependencies"]["dev"]
-    assert {name.lower().replace("_", "-") for name in names} <= set(pins())
+    wanted = [Requirement(name) for name in names]
+    pinned = pins()
+    assert {one.name.lower().replace("_", "-") for one in wanted} <= set(pinned)
+    for one in wanted:
+        assert one.specifier.contains(pinned[one.name.lower().replace("_", "-")]), one
 
 
 def test_the_optional_methods_are_pinned_beside_the_others_and_not_anew():
@@ -93,7 +97,7 @@ def test_conda_environment_matches_the_pins():
     assert found.pop("python") == "3.11"
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     named = {CONDA_NAMES.get(name, name): version for name, version in found.items()}
-    assert set(named) == {name.lower() for name in project["dependencies"]}
+    assert set(named) == {Requirement(one).name.lower() for one in project["dependencies"]}
     assert named == {name: pins()[name] for name in named}
 
 

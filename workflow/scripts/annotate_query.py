@@ -3,19 +3,16 @@
 from pathlib import Path
 
 from latentcell.annotate.bundle import load_bundle
-from latentcell.annotate.files import annotate, write_annotation
+from latentcell.annotate.files import annotate, load_query, write_annotation
 from latentcell.annotate.report import query_lines
 from latentcell.report.annotation import annotation_page
 from latentcell.runtime.job import job
+from latentcell.runtime.pieces import MANY
 
 with job(snakemake):
     annotator = load_bundle(Path(snakemake.input.bundle[0]).parent)
-    cells, found = annotate(
-        annotator,
-        snakemake.input.query,
-        layer=snakemake.params.layer,
-        threads=snakemake.threads,
-    )
+    query = load_query(snakemake.input.query, snakemake.params.layer, MANY)
+    cells, found = annotate(annotator, query, threads=snakemake.threads)
     page = annotation_page(annotator, found, Path(snakemake.input.query).name)
     write_annotation(cells, found, annotator, snakemake.output[0], page)
     print("\n".join(query_lines(found)))

@@ -31,9 +31,11 @@ from latentcell.annotate.novelty import (
     relative_distances,
 )
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
+from latentcell.data.checks import tidy
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.job import limit_threads
+from latentcell.runtime.job import limit_threads, return_memory
+from latentcell.runtime.pieces import gathered, in_file, read_rows
 
 Result = TypeVar("Result")
 
@@ -79,7 +81,7 @@ class Annotation:
 
 def annotate_cells(
     annotator: Annotator,
-    counts: sp.csr_matrix,
+    counts: Any,
     genes: pd.DataFrame,
     *,
     source: str = "query",
@@ -94,7 +96,8 @@ def annotate_cells(
     annotator
         Trained annotator.
     counts
-        Raw counts of the query (cells x genes).
+        Raw counts of the query (cells x genes), CSR or AnnData's CSRDataset, which is read in
+        pieces.
     genes
         Genes of the query, by identifier, or by symbol if there are no identifiers; with
         ``symbol``.
@@ -125,8 +128,7 @@ def annotate_cells(
     limit_threads(1)
     calibration = annotator.calibrate(match.present)
     work = _piece_function(annotator, match.present)
-    pieces = _in_pieces(lambda piece: work(match.arrange(piece)), counts, threads)
-    query = Seen.together(pieces)
+    query = Seen.together(_in_pieces(lambda piece: work(match.arrange(piece)), counts, threads))
     classifier, density = annotator.classifier, annotator.density
     types = classifier.types if types is None else tuple(types)
     kept = [classifier.types.index(name) for name in types]
@@ -139,7 +141,7 @@ def annotate_cells(
     needs = annotator.reference["evidence"]
     evidence = Evidence(
         query.counts,
-        row_sums(counts),
+        np.concatenate(_in_pieces(row_sums, counts, threads)),
         calibration.counts_for(needs["accuracy_needed"]),
         np.inf if needs["counts_needed"] is None else needs["counts_needed"],
     )
@@ -174,11 +176,10 @@ def annotate_cells(
         threshold = min(threshold, unassigned_threshold(wide, codes, share))
     novel = np.zeros(len(query.counts), bool)
     if density is not None:
-        # All cells: no second copy of their counts.
-        chosen = counts if len(enough) == len(query.counts) else counts[enough]
         parts = query.of(enough), held_out
         first = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
-        novel[enough], limit = _flag_novel(annotator, match, chosen, parts, first, types, threads)
+        mine = (counts, enough)
+        novel[enough], limit = _flag_novel(annotator, match, mine, parts, first, types, threads)
         report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
@@ -197,13 +198,16 @@ def annotate_cells(
 def _flag_novel(
     annotator: Annotator,
     match: GeneMatch,
-    counts: sp.csr_matrix,
+    cells: tuple[Any, NDArray[np.int64]],
     parts: tuple[Seen, Seen],
     predicted: tuple[NDArray[np.int64], NDArray[np.int64]],
     types: tuple[str, ...],
     threads: int,
 ) -> tuple[NDArray[np.bool_], float]:
-    """Flag novel cells of a query, given what is known of them and of held-out cells."""
+    """Flag novel cells of a query, given what is known of them and of held-out cells.
+
+    `cells` are counts of the query and rows of the cells.
+    """
     assert annotator.density is not None
     query, held_out = parts
     novel, limit = flag_cells(query, held_out, annotator.density.limit)
@@ -211,19 +215,25 @@ def _flag_novel(
         far = relative_distances(query, predicted[0], held_out, predicted[1])
         reference, kept = annotator.kept(match.present)
         seed = annotator.settings.seed
-        mine, theirs = _shared_components(match, counts, reference, seed, threads)
+        mine, theirs = _shared_components(match, cells, reference, seed, threads)
         codes = codes_of(kept, types)
         novel = novel | flag_groups(mine, predicted[0], far, theirs, codes, seed)
     return novel, limit
 
 
 def _shared_components(
-    match: GeneMatch, counts: sp.csr_matrix, reference: sp.csr_matrix, seed: int, threads: int
+    match: GeneMatch,
+    cells: tuple[Any, NDArray[np.int64]],
+    reference: sp.csr_matrix,
+    seed: int,
+    threads: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Place cells of a query and of the reference in components of both."""
-    some = np.random.default_rng([seed, 18]).permutation(counts.shape[0])[:_FITTED]
-    fitted = fit_components(match.arrange(counts[np.sort(some)]), reference, seed)
-    placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads)
+    counts, rows = cells
+    some = np.random.default_rng([seed, 18]).permutation(len(rows))[:_FITTED]
+    few = _tidy(counts, gathered(counts, rows[np.sort(some)]))
+    fitted = fit_components(match.arrange(few), reference, seed)
+    placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads, rows)
     return np.concatenate(placed), fitted.transform(reference)
 
 
@@ -318,15 +328,30 @@ def _piece_function(
 
 
 def _in_pieces(
-    work: Callable[[sp.csr_matrix], Result], counts: sp.csr_matrix, threads: int
+    work: Callable[[sp.csr_matrix], Result],
+    counts: Any,
+    threads: int,
+    rows: NDArray[np.int64] | None = None,
 ) -> list[Result]:
-    """Apply a function to pieces, one thread each, so that results do not depend on `threads`."""
+    """Apply a function to pieces, one thread each, so that results do not depend on `threads`.
+
+    Of counts in a file a piece is read when it is needed. `rows`, ascending, are the cells; None:
+    all.
+    """
     from threadpoolctl import threadpool_limits
 
-    starts = range(0, counts.shape[0], _TOGETHER)
+    rows = np.arange(counts.shape[0]) if rows is None else rows
+    parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
     limit_threads(1)
     with threadpool_limits(1), ThreadPoolExecutor(max(1, threads)) as pool:
-        return list(pool.map(lambda start: work(counts[start : start + _TOGETHER]), starts))
+        found = list(pool.map(lambda part: work(_tidy(counts, read_rows(counts, part))), parts))
+    return_memory()
+    return found
+
+
+def _tidy(counts: Any, some: sp.csr_matrix) -> sp.csr_matrix:
+    """Tidy cells that were read from a file; counts in memory are as they were given."""
+    return tidy(some) if in_file(counts) else some
 
 
 def _assign_types(

@@ -30,6 +30,8 @@ from latentcell.data.h5ad import read_whole
 from latentcell.data.importing import import_dataset
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
+from latentcell.runtime.job import return_memory
+from latentcell.runtime.pieces import in_file
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
@@ -207,7 +209,9 @@ def annotate(
         types=kept,
         align=align,
     )
+    return_memory()
     annotation = complete(annotation, annotator, labels)
+    return_memory()
     return add_to(query.whole, annotation, annotator), annotation
 
 
@@ -241,10 +245,22 @@ def known_labels(query: Query, column: str) -> Any:
     return query.whole.obs[column]
 
 
-def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> Query:
+def load_query(
+    path: str | Path | DatasetSettings, layer: str | None = None, most: int | None = None
+) -> Query:
     """Read a query with all of its file that can be written again.
 
     Parts that cannot be read or written are left out of the result, with a warning.
+
+    Parameters
+    ----------
+    path
+        File of cells, or settings that say more of it.
+    layer
+        Layer of the counts; by default detected.
+    most
+        Number of values up to which CSR matrices of an AnnData file are read. Others stay in it as
+        AnnData's CSRDataset: the results are the same, with less memory.
 
     Raises
     ------
@@ -252,11 +268,11 @@ def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> 
         If the file is missing or broken, or its counts are not found.
     """
     settings = file_settings(path, layer)
-    counts = read_query(settings)
+    counts = read_query(settings, most=most)
     source = Path(settings.path or "")
     if (settings.format if settings.format != "auto" else detect_format(source)) != "h5ad":
         return Query(str(source), counts, counts)
-    whole, left_out = read_whole(source)
+    whole, left_out = read_whole(source, most)
     if left_out:
         warnings.warn(
             f"{source}: left out of the result, as it cannot be read or written: "
@@ -266,11 +282,14 @@ def load_query(path: str | Path | DatasetSettings, layer: str | None = None) -> 
     return Query(str(source), counts, whole)
 
 
-def read_query(path: str | Path | DatasetSettings, layer: str | None = None) -> ad.AnnData:
-    """Read the counts of a query; cells without counts are accepted."""
+def read_query(
+    path: str | Path | DatasetSettings, layer: str | None = None, most: int | None = None
+) -> ad.AnnData:
+    """Read the counts of a query, see `load_query`; cells without counts are accepted."""
     settings = file_settings(path, layer)
-    cells = find(settings).read()
-    cells.X = check_counts(cells, str(settings.path), empty_cells=True)
+    cells = find(settings).read(most)
+    if not in_file(cells.X):
+        cells.X = check_counts(cells, str(settings.path), empty_cells=True)
     return cells
 
 

@@ -124,6 +124,7 @@ def run(options: argparse.Namespace) -> int:
         write_annotation,
     )
     from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
+    from latentcell.runtime.pieces import MANY
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
     force = options.force or earlier_results(output)
@@ -133,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
     if options.bundle is not None and len(options.files) > 1:
         refuse_other(options.bundle)
         require_place(Path(options.bundle) / "bundle.json")
-    cells = load_query(file_settings(query, options, "query-"))
+    cells = load_query(file_settings(query, options, "query-"), most=MANY)
     if options.known_types is not None:
         known_labels(cells, options.known_types)
     annotator = _annotator(options, cells)

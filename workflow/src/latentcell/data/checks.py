@@ -49,13 +49,20 @@ def check_counts(
         _refuse_fractions(counts, adata, source)
     _refuse(values < 0, counts, adata, source, "counts of at least 0")
     _refuse(values > LARGEST_COUNT, counts, adata, source, f"counts of at most {LARGEST_COUNT:,}")
-    counts.eliminate_zeros()
-    empty = np.flatnonzero(np.diff(counts.indptr) == 0)
+    result = tidy(counts)
+    empty = np.flatnonzero(np.diff(result.indptr) == 0)
     if len(empty) and not empty_cells:
         raise InputError(
             f"{source}: expected counts in every cell, found {len(empty):,} cells without any, "
             f"the first being {adata.obs_names[empty[0]]}"
         )
+    return result
+
+
+def tidy(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return counts as int32, sorted, each place once and no zeros; may change what is given."""
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
     result = counts.astype(np.int32, copy=False)
     result.sort_indices()
     return result

@@ -12,6 +12,7 @@ import anndata
 import pandas as pd
 
 from latentcell.config.settings import DatasetSettings
+from latentcell.data.checks import LARGEST_COUNT
 from latentcell.data.labelling import (
     MOST_BATCHES,
     MOST_TYPES,
@@ -135,12 +136,15 @@ class Found:
             self.obs, columns, genes.table.index, place.blocks(_PIECE), genes.kept
         )
 
-    def read(self) -> anndata.AnnData:
-        """Read the cells with their counts; raises `InputError` without counts."""
+    def read(self, most: int | None = None) -> anndata.AnnData:
+        """Read the cells with their counts; raises `InputError` without counts.
+
+        CSR counts of more than `most` values, all of which are counts, may stay in the file.
+        """
         counts = self.counts
         if self.file is None or counts is None:
             raise InputError(self.question)
-        return self.file.read(counts.layer)
+        return self.file.read(counts.layer, most if counts.largest <= LARGEST_COUNT else None)
 
 
 def find(source: str | Path | DatasetSettings) -> Found:

@@ -15,15 +15,18 @@ import anndata
 import h5py
 import numpy as np
 import pandas as pd
-from anndata.io import read_elem, write_elem
+from anndata.io import read_elem, sparse_dataset, write_elem
 from numpy.typing import NDArray
 from scipy import sparse
 
 from latentcell.data.opening import broken_files_named
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.pieces import in_file
 
 _TABLES = {"obs": ("obs",), "var": ("var",), "raw": ("raw/var", "raw.var")}
 _RAW = ("raw/X", "raw.X")
+# Indices that are looked at together.
+_PART = 2**22
 # Groups of AnnData with named members, and the axis that each of them follows.
 _MEMBERS = ("layers", "obsm", "varm", "obsp", "varp", "uns")
 
@@ -263,10 +266,17 @@ def shape_of(item: Any, cells: int, genes: int) -> tuple[int, int]:
     return int(shape[0]), int(shape[1])
 
 
-def read_matrix(item: Any, shape: tuple[int, int]) -> Any:
-    """Read a stored matrix: dense, CSR or CSC as it is stored; half precision becomes single."""
+def read_matrix(item: Any, shape: tuple[int, int], most: int | None = None) -> Any:
+    """Read a stored matrix: dense, CSR or CSC as it is stored; half precision becomes single.
+
+    A CSR matrix of more than `most` values stays in the file as AnnData's CSRDataset, if it is
+    stored as AnnData would write it.
+    """
     if isinstance(item, h5py.Dataset):
         return _single(item[()])
+    if most is not None and len(item["data"]) > most and _is_as_written(item, shape):
+        # This file stays open as long as the matrix is in use.
+        return sparse_dataset(h5py.File(item.file.filename, "r", locking=False)[item.name])
     kind = sparse.csr_matrix if is_by_rows(item, shape) else sparse.csc_matrix
     ends = _ends(item, shape)
     stored = slice(0, int(ends[-1]))
@@ -276,13 +286,33 @@ def read_matrix(item: Any, shape: tuple[int, int]) -> Any:
     return matrix
 
 
+def _is_as_written(item: h5py.Group, shape: tuple[int, int]) -> bool:
+    """Tell whether AnnData would write a CSR matrix, once read, with the types that it has."""
+    data, indices, ends = item["data"], item["indices"], _ends(item, shape)
+    small = max(*shape, len(data)) <= np.iinfo(np.int32).max
+    wanted = np.dtype(np.int32 if small else np.int64)
+    if not wanted == indices.dtype == item["indptr"].dtype or data.dtype == np.float16:
+        return False
+    if item.attrs.get("encoding-type") != "csr_matrix" or ends[-1] != len(data):
+        return False
+    parts = (indices[start : start + _PART] for start in range(0, len(indices), _PART))
+    return all(0 <= part.min() <= part.max() < shape[1] for part in parts)
+
+
 def _single(values: NDArray[Any]) -> NDArray[Any]:
     """Return float32 in place of float16, which SciPy's sparse matrices do not hold."""
     return values.astype(np.float32) if values.dtype == np.float16 else values
 
 
-def read_whole(path: Path) -> tuple[anndata.AnnData, list[str]]:
+def read_whole(path: Path, most: int | None = None) -> tuple[anndata.AnnData, list[str]]:
     """Read all parts of a file that can be read and written again.
+
+    Parameters
+    ----------
+    path
+        The file.
+    most
+        Number of values up to which ``X``, ``raw`` and layers are read; see `read_matrix`.
 
     Returns
     -------
@@ -303,25 +333,27 @@ def read_whole(path: Path) -> tuple[anndata.AnnData, list[str]]:
                 left_out += [f"{name}[{column!r}]" for column in bad]
         shape = (len(obs.table), len(var.table))
         items = matrix_items(file)
-        parts: dict[str, Any] = {"X": _stored(items["X"], shape) if "X" in items else None}
+        parts: dict[str, Any] = {"X": _stored(items["X"], shape, most) if "X" in items else None}
         for group in _MEMBERS:
-            members, bad = _members(file, group, (obs.table.index, var.table.index))
+            members, bad = _members(file, group, (obs.table.index, var.table.index), most)
             parts[group] = members
             left_out += [f"{group}[{name!r}]" for name in bad]
         if "raw" in items and "raw.var" in tables:
-            parts["raw"] = _raw(file, items["raw"], obs.table.index, tables["raw.var"])
+            parts["raw"] = _raw(file, items["raw"], obs.table.index, tables["raw.var"], most)
         used = [f"{name}_categories" for name in (*obs.table, *var.table)]
         if isinstance(file["obs"], h5py.Dataset):
             parts["uns"] = {name: v for name, v in parts["uns"].items() if name not in used}
         return anndata.AnnData(obs=tables["obs"], var=tables["var"], **parts), left_out
 
 
-def _stored(item: Any, shape: tuple[int, int]) -> Any:
-    return item[()] if isinstance(item, h5py.Dataset) else read_matrix(item, shape)
+def _stored(item: Any, shape: tuple[int, int], most: int | None) -> Any:
+    return item[()] if isinstance(item, h5py.Dataset) else read_matrix(item, shape, most)
 
 
-def _raw(file: h5py.File, item: Any, cells: pd.Index, var: pd.DataFrame) -> dict[str, Any]:
-    raw = {"X": _stored(item, shape_of(item, len(cells), len(var))), "var": var}
+def _raw(
+    file: h5py.File, item: Any, cells: pd.Index, var: pd.DataFrame, most: int | None
+) -> dict[str, Any]:
+    raw = {"X": _stored(item, shape_of(item, len(cells), len(var)), most), "var": var}
     if "raw/varm" in file:
         members, _ = _members(file, "raw/varm", (cells, var.index))
         raw["varm"] = members
@@ -329,7 +361,7 @@ def _raw(file: h5py.File, item: Any, cells: pd.Index, var: pd.DataFrame) -> dict
 
 
 def _members(
-    file: h5py.File, group: str, names: tuple[pd.Index, pd.Index]
+    file: h5py.File, group: str, names: tuple[pd.Index, pd.Index], most: int | None = None
 ) -> tuple[dict[str, Any], list[str]]:
     """Read the members of a group that can be read and written, and name the others.
 
@@ -347,7 +379,7 @@ def _members(
     needed = _lengths(group, shape)
     for name in item:
         try:
-            value = _member(item[name], shape, is_layer=group == "layers")
+            value = _stored(item[name], shape, most) if group == "layers" else _member(item[name])
             if needed and tuple(value.shape[: len(needed)]) != needed:
                 raise ValueError("a part of another shape")
             own = names[1 if "var" in group else 0]
@@ -360,9 +392,7 @@ def _members(
     return members, left_out
 
 
-def _member(item: Any, shape: tuple[int, int], *, is_layer: bool) -> Any:
-    if is_layer:
-        return _stored(item, shape)
+def _member(item: Any) -> Any:
     value = read_elem(item)
     if isinstance(value, pd.DataFrame):
         value.index = pd.Index(_plain(value.index), dtype=object)
@@ -405,7 +435,7 @@ def _for_writing(column: "pd.Series[Any]") -> Any:
 def _try_to_write(value: Any) -> None:
     """Write a value into memory; raises any exception if it cannot be written."""
     plain = isinstance(value, np.ndarray) and value.dtype.kind in "iufb"
-    if not plain and not sparse.issparse(value):
+    if not plain and not sparse.issparse(value) and not in_file(value):
         with _scratch() as file:
             write_elem(file, "value", value)
 

@@ -75,14 +75,14 @@ class Place:
     blocks
         Iterates over the values, for all features, in pieces of about as many values.
     matrix
-        Reads the values, for all features.
+        Reads the values, for all features; see `h5ad.read_matrix` for the argument.
     """
 
     name: str
     shape: tuple[int, int]
     genes: Genes
     blocks: Callable[[int], Iterator[Block]]
-    matrix: Callable[[], Any]
+    matrix: Callable[[int | None], Any]
 
 
 @dataclass(frozen=True)
@@ -128,17 +128,21 @@ class CellFile:
             )
         raise InputError(f"{self.path}: expected the layer {layer!r}, found only these: {there}")
 
-    def read(self, layer: str | None) -> anndata.AnnData:
-        """Read the cells with the counts of a layer; see `read_counts`."""
+    def read(self, layer: str | None, most: int | None = None) -> anndata.AnnData:
+        """Read the cells with the counts of a layer; see `read_counts`.
+
+        CSR counts of more than `most` values may stay in the file; see `h5ad.read_matrix`.
+        """
         place = self.place(layer)
         for note in dict.fromkeys((*self.notes, *place.genes.notes)):
             warnings.warn(note, stacklevel=3)
         with broken_files_named(self.path, self.format), warnings.catch_warnings():
             # Names that occur twice are counted elsewhere.
             warnings.simplefilter("ignore")
-            matrix = place.matrix()
-            if place.genes.kept is not None:
-                matrix = matrix[:, place.genes.kept]
+            if place.genes.kept is None:
+                matrix = place.matrix(most)
+            else:
+                matrix = place.matrix(None)[:, place.genes.kept]
             return anndata.AnnData(matrix, obs=self.obs, var=place.genes.table)
 
 
@@ -249,9 +253,9 @@ def _h5ad_place(path: Path, name: str, item: str, shape: tuple[int, int], genes:
         with h5ad.opened(path) as file:
             yield from h5ad.blocks(file[item], shape, piece)
 
-    def matrix() -> Any:
+    def matrix(most: int | None) -> Any:
         with h5ad.opened(path) as file:
-            return h5ad.read_matrix(file[item], shape)
+            return h5ad.read_matrix(file[item], shape, most)
 
     return Place(name, shape, genes, blocks, matrix)
 
@@ -273,7 +277,7 @@ def _loom_place(path: Path, name: str, item: Any, genes: Genes) -> Place:
         with broken_files_named(path, "loom"), h5py.File(path, "r", locking=False) as file:
             yield from loom_blocks(file[place], piece)
 
-    def matrix() -> Any:
+    def matrix(_: int | None) -> Any:
         with h5py.File(path, "r", locking=False) as file:
             return read_loom_matrix(file[place])
 
@@ -292,7 +296,7 @@ def _open_read(read: Callable[[Path, DatasetSettings], anndata.AnnData]) -> "_Op
         genes = Genes(adata.var, None, int(adata.var["symbol"].duplicated().sum()))
         matrix = sparse.csr_matrix(adata.X)
         place = Place(
-            "X", adata.shape, genes, lambda piece: _csr_blocks(matrix, piece), lambda: matrix
+            "X", adata.shape, genes, lambda piece: _csr_blocks(matrix, piece), lambda _: matrix
         )
         said = (str(warning.message) for warning in caught)
         notes = tuple(note for note in said if note.startswith(source))

@@ -46,10 +46,12 @@ def pieces(
 
     Parameters
     ----------
-    matrix : CSR matrix or CSRDataset, shape (n, G)
+    matrix : CSR matrix, CSRDataset or Stored, shape (n, G)
     rows : ndarray of int64, optional
         Row numbers, ascending, of the cells that are given; by default all.
     """
+    if isinstance(matrix, Stored):
+        matrix, rows = matrix.matrix, matrix.rows
     size = PIECE if size is None else size
     for first in range(0, matrix.shape[0], size):
         if rows is None:
@@ -70,6 +72,15 @@ def read_slice(matrix: Any, first: int, last: int) -> sp.csr_matrix:
     there = slice(int(starts[0]), int(starts[-1]))
     parts = (group["data"][there], group["indices"][there], starts - starts[0])
     return sp.csr_matrix(parts, shape=(len(starts) - 1, matrix.shape[1]))
+
+
+def read_rows(matrix: Any, rows: NDArray[np.int64]) -> sp.csr_matrix:
+    """Read cells of the given rows, ascending, and near each other: all between them are read."""
+    if not len(rows):
+        return read_slice(matrix, 0, 0)
+    between = read_slice(matrix, int(rows[0]), int(rows[-1]) + 1)
+    chosen: sp.csr_matrix = between[rows - rows[0]]
+    return chosen
 
 
 def gathered(matrix: Any, rows: NDArray[np.int64]) -> Any:

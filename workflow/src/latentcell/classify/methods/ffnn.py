@@ -47,7 +47,5 @@ def _stacked(parts: list[Features]) -> Features:
     """Features of all parts in one matrix; counts that stay in a file are packed in memory."""
     if isinstance(parts[0], Stored):
         genes = parts[0].matrix.shape[1]
-        return PackedCounts.pack(
-            chain.from_iterable(pieces(part.matrix, part.rows) for part in parts), genes
-        )
+        return PackedCounts.pack(chain.from_iterable(map(pieces, parts)), genes)
     return sp.vstack(parts, format="csr") if sp.issparse(parts[0]) else np.vstack(parts)
