@@ -1,53 +1,33 @@
 """Annotation of the cells of a query."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.annotate.alignment import (
     aligned,
     require_components,
     require_harmony,
-    widened,
 )
 from latentcell.annotate.annotator import Annotator
-from latentcell.annotate.calibration import Doubles, unassigned_threshold
-from latentcell.annotate.classifier import codes_of
-from latentcell.annotate.density import row_sums
-from latentcell.annotate.kept import thin
+from latentcell.annotate.calibration import Doubles
 from latentcell.annotate.novelty import (
     Seen,
     compare,
-    fit_components,
-    flag_cells,
-    flag_groups,
-    has_groups,
-    relative_distances,
 )
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
-from latentcell.data.checks import tidy
+from latentcell.annotate.task import Task
 from latentcell.data.naming import GeneMatch, match_genes
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.job import limit_threads, return_memory
-from latentcell.runtime.pieces import gathered, in_file, read_rows
-
-Result = TypeVar("Result")
+from latentcell.runtime.job import limit_threads
 
 UNASSIGNED = "unassigned"
 # What follows where a type of the reference has that name.
 _OWN = " (latentcell)"
-# Cells that are annotated together: a few hundred megabytes of expected counts.
-_TOGETHER = 500
-# Cells of a query to which components of query and reference are fitted.
-_FITTED = 5000
-# Smallest probability, so that probabilities can be divided by their sum.
-_SMALLEST = 1e-300
 # Number of genes in lists of reports.
 _NAMED = 10
 
@@ -126,115 +106,44 @@ def annotate_cells(
     gene_report = _report_genes(annotator, match, len(genes), source)
     # Sums of several threads differ in the last bits from those of one.
     limit_threads(1)
+    types = annotator.classifier.types if types is None else tuple(types)
     calibration = annotator.calibrate(match.present)
-    work = _piece_function(annotator, match.present)
-    query = Seen.together(_in_pieces(lambda piece: work(match.arrange(piece)), counts, threads))
-    classifier, density = annotator.classifier, annotator.density
-    types = classifier.types if types is None else tuple(types)
-    kept = [classifier.types.index(name) for name in types]
-
-    def typed(seen: Seen, temperature: float = 1.0) -> Doubles:
-        logits = classifier.logits(seen.features)
-        probabilities = widened(calibration.probabilities(logits, seen.counts), temperature)
-        return _restrict(probabilities, kept)
-
-    needs = annotator.reference["evidence"]
-    evidence = Evidence(
-        query.counts,
-        np.concatenate(_in_pieces(row_sums, counts, threads)),
-        calibration.counts_for(needs["accuracy_needed"]),
-        np.inf if needs["counts_needed"] is None else needs["counts_needed"],
-    )
-    representations = {"X_hvg_pca": query.components}
-    if query.latent is not None:
-        representations["X_gmvae"] = query.latent
-    report: dict[str, Any] = {
-        "cells": len(query.counts),
-        "empty_cells": int((query.counts == 0).sum()),
-        "genes": gene_report,
-    }
-    known = annotator.held_out.within(match.present)
-    held_out = Seen.together(_in_pieces(work, known, threads))
+    task = Task(annotator, match, counts, types, calibration, threads)
+    query = task.see_query()
+    evidence = task.evidence(query)
     enough = np.flatnonzero(~evidence.lacking())
-    depth = np.median(query.counts[enough]) if len(enough) else np.inf
-    known = thin(known, depth, np.random.default_rng([annotator.settings.seed, 16]))
-    thinned = Seen.together(_in_pieces(work, known, threads))
-    report["bulk"] = compare(query.of(enough), held_out, thinned)
-    report["widening"] = _widening(annotator, report["bulk"])
-    placed = query
-    if align:
-        placed, moved = _aligned(query, enough, held_out, annotator)
-        report["aligned"] = {"cells": moved}
-        representations["X_hvg_pca_aligned"] = placed.components
-    probabilities = typed(placed, report["widening"]["temperature"])
-    threshold = classifier.threshold
-    if report["widening"]["temperature"] > 1:
-        # Of validation cells with such probabilities, too, so many may be unassigned.
-        wide = typed(held_out, report["widening"]["temperature"])
-        codes = codes_of(annotator.held_out.types, types)
-        share = annotator.settings.unassigned_share
-        threshold = min(threshold, unassigned_threshold(wide, codes, share))
-    novel = np.zeros(len(query.counts), bool)
-    if density is not None:
-        parts = query.of(enough), held_out
-        first = typed(query)[enough].argmax(1), typed(held_out).argmax(1)
-        mine = (counts, enough)
-        novel[enough], limit = _flag_novel(annotator, match, mine, parts, first, types, threads)
-        report["novel"] = _report_novel(novel, query.unexplained, annotator, limit)
+    held_out = task.see(annotator.held_out.within(match.present))
+    bulk = compare(query.of(enough), held_out, task.see_thinned(query, enough))
+    widening = _widening(annotator, bulk)
+    placed, moved = _aligned(query, enough, held_out, annotator) if align else (query, None)
+    probabilities = task.probabilities(placed, widening["temperature"])
+    threshold = task.threshold(held_out, widening["temperature"])
+    novel, limit = task.novel(query, enough, held_out)
     reasons = reasons_of(evidence, novel, probabilities.max(1) < threshold)
     cells = _assign_types(probabilities, types, reasons)
     if query.nats is not None:
         cells["novelty_score"], cells["novel"] = query.nats, novel
-    report["types"] = {
-        str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
+    report = {
+        "cells": len(query.counts),
+        "empty_cells": int((query.counts == 0).sum()),
+        "genes": gene_report,
+        "bulk": bulk,
+        "widening": widening,
+        **({} if moved is None else {"aligned": {"cells": moved}}),
+        **({} if limit is None else {"novel": _report_novel(novel, query, annotator, limit)}),
+        "types": {
+            str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
+        },
+        "mean_probability": float(cells["cell_type_probability"].mean()),
+        "unassigned": _report_unassigned(annotator, evidence, reasons, threshold),
+        **({"restricted_to": list(types)} if len(types) < len(annotator.classifier.types) else {}),
     }
-    report["mean_probability"] = float(cells["cell_type_probability"].mean())
-    report["unassigned"] = _report_unassigned(annotator, evidence, reasons, threshold)
-    if len(types) < len(classifier.types):
-        report["restricted_to"] = list(types)
+    representations = {"X_hvg_pca": query.components}
+    if query.latent is not None:
+        representations["X_gmvae"] = query.latent
+    if moved is not None:
+        representations["X_hvg_pca_aligned"] = placed.components
     return Annotation(cells, probabilities.astype(np.float32), types, representations, report)
-
-
-def _flag_novel(
-    annotator: Annotator,
-    match: GeneMatch,
-    cells: tuple[Any, NDArray[np.int64]],
-    parts: tuple[Seen, Seen],
-    predicted: tuple[NDArray[np.int64], NDArray[np.int64]],
-    types: tuple[str, ...],
-    threads: int,
-) -> tuple[NDArray[np.bool_], float]:
-    """Flag novel cells of a query, given what is known of them and of held-out cells.
-
-    `cells` are counts of the query and rows of the cells.
-    """
-    assert annotator.density is not None
-    query, held_out = parts
-    novel, limit = flag_cells(query, held_out, annotator.density.limit)
-    if has_groups(query, held_out):
-        far = relative_distances(query, predicted[0], held_out, predicted[1])
-        reference, kept = annotator.kept(match.present)
-        seed = annotator.settings.seed
-        mine, theirs = _shared_components(match, cells, reference, seed, threads)
-        codes = codes_of(kept, types)
-        novel = novel | flag_groups(mine, predicted[0], far, theirs, codes, seed)
-    return novel, limit
-
-
-def _shared_components(
-    match: GeneMatch,
-    cells: tuple[Any, NDArray[np.int64]],
-    reference: sp.csr_matrix,
-    seed: int,
-    threads: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Place cells of a query and of the reference in components of both."""
-    counts, rows = cells
-    some = np.random.default_rng([seed, 18]).permutation(len(rows))[:_FITTED]
-    few = _tidy(counts, gathered(counts, rows[np.sort(some)]))
-    fitted = fit_components(match.arrange(few), reference, seed)
-    placed = _in_pieces(lambda piece: fitted.transform(match.arrange(piece)), counts, threads, rows)
-    return np.concatenate(placed), fitted.transform(reference)
 
 
 def _widening(annotator: Annotator, bulk: dict[str, Any]) -> dict[str, Any]:
@@ -294,64 +203,12 @@ def restricted_types(
     return tuple(left)
 
 
-def _restrict(probabilities: Doubles, columns: Sequence[int]) -> Doubles:
-    """Return the probabilities given that the type is one of these columns."""
-    if len(columns) == probabilities.shape[1]:
-        return probabilities
-    left = np.maximum(probabilities[:, list(columns)], _SMALLEST)
-    return np.asarray(left / left.sum(1, keepdims=True))
-
-
 def unassigned_name(types: Sequence[str]) -> str:
     """Return the name of cells without a type, which differs from those of all types."""
     name = UNASSIGNED
     while name in types:  # A type of the reference is called so.
         name += _OWN
     return name
-
-
-def _piece_function(
-    annotator: Annotator, present: NDArray[np.bool_]
-) -> Callable[[sp.csr_matrix], Seen]:
-    """Return the function that computes all that is needed of cells with the reference's genes."""
-
-    def work(piece: sp.csr_matrix) -> Seen:
-        features = annotator.classifier.features(piece, present)
-        genes = np.diff(piece.indptr).astype(np.float64)
-        seen = Seen(row_sums(piece), genes, features, annotator.classifier.scores(features))
-        if annotator.density is None:
-            return seen
-        unexplained, latent = annotator.density.explain(piece, present)
-        return replace(seen, unexplained=unexplained, latent=latent)
-
-    return work
-
-
-def _in_pieces(
-    work: Callable[[sp.csr_matrix], Result],
-    counts: Any,
-    threads: int,
-    rows: NDArray[np.int64] | None = None,
-) -> list[Result]:
-    """Apply a function to pieces, one thread each, so that results do not depend on `threads`.
-
-    Of counts in a file a piece is read when it is needed. `rows`, ascending, are the cells; None:
-    all.
-    """
-    from threadpoolctl import threadpool_limits
-
-    rows = np.arange(counts.shape[0]) if rows is None else rows
-    parts = [rows[start : start + _TOGETHER] for start in range(0, len(rows), _TOGETHER)]
-    limit_threads(1)
-    with threadpool_limits(1), ThreadPoolExecutor(max(1, threads)) as pool:
-        found = list(pool.map(lambda part: work(_tidy(counts, read_rows(counts, part))), parts))
-    return_memory()
-    return found
-
-
-def _tidy(counts: Any, some: sp.csr_matrix) -> sp.csr_matrix:
-    """Tidy cells that were read from a file; counts in memory are as they were given."""
-    return tidy(some) if in_file(counts) else some
 
 
 def _assign_types(
@@ -428,19 +285,19 @@ def _report_unassigned(
 
 def _report_novel(
     novel: NDArray[np.bool_],
-    unexplained: sp.csr_matrix | None,
+    query: Seen,
     annotator: Annotator,
     limit: float,
 ) -> dict[str, Any]:
     """Report the number of flagged cells and their unexplained genes."""
-    assert unexplained is not None  # There is a density.
+    assert query.unexplained is not None  # There is a density.
     report: dict[str, Any] = {
         "cells": int(novel.sum()),
         "limit": limit,
         "expected_share": annotator.settings.novel_share,
     }
     symbols = annotator.genes["symbol"].to_numpy(str)
-    nats = np.asarray(unexplained[np.flatnonzero(novel)].sum(0)).ravel()
+    nats = np.asarray(query.unexplained[np.flatnonzero(novel)].sum(0)).ravel()
     most = [gene for gene in np.argsort(-nats, kind="stable")[:_NAMED] if nats[gene] > 0]
     report["unexplained_genes"] = [
         {"gene": str(symbols[gene]), "nats_per_cell": float(nats[gene] / novel.sum())}
