@@ -27,7 +27,7 @@ from latentcell.annotate.novelty import (
 from latentcell.annotate.reasons import Evidence
 from latentcell.data.checks import tidy
 from latentcell.data.naming import GeneMatch
-from latentcell.runtime.job import limit_threads
+from latentcell.runtime.job import limit_threads, return_memory
 from latentcell.runtime.pieces import gathered, in_file, read_rows
 
 Result = TypeVar("Result")
