@@ -49,16 +49,16 @@ RULES: dict[str, Rule] = {"best": best, "smallest": smallest}
 
 
 def differences(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Accuracy of each dimension less that of the largest, for few, many and all cells."""
-    large = rows["training_cells"] >= LARGE
+    """Accuracy of each dimension less that of the smallest good one, for few, many, all cells."""
+    large, chosen = rows["training_cells"] >= LARGE, smallest(rows)
     parts = {f"fewer than {LARGE:,}": rows[~large], f"{LARGE:,} and more": rows[large], "all": rows}
     for name, part in parts.items():
         wide = measured(part, "latent_dim")
         row: dict[str, Any] = {"training_cells": name, "data": len(wide)}
-        *others, largest = _numbers(wide)
-        for dim in others:
-            less = wide[dim] - wide[largest]
-            row[f"z{dim}"], row[f"z{dim}_error"] = less.mean(), _error(less)
+        for dim in _numbers(wide):
+            if dim != chosen:
+                less = wide[dim] - wide[chosen]
+                row[f"z{dim}"], row[f"z{dim}_error"] = less.mean(), _error(less)
         yield row
 
 

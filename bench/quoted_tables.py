@@ -442,10 +442,10 @@ def latent_choice() -> list[Column]:
 
 @table
 def latent_differences() -> list[Column]:
-    """Accuracy less that of the largest latent dimension, with standard errors."""
+    """Accuracy less that of the chosen latent dimension, with standard errors."""
     rows = pd.DataFrame(latent_rule.differences(records("latent_choice")))
     heads = {"training_cells": Heading("Training cells"), "data": Heading("Splits and sizes", 0)}
-    for dim in _DIMS[:-1]:
+    for dim in (dim for dim in _DIMS if f"z{dim}" in rows):
         both = zip(rows[f"z{dim}"], rows[f"z{dim}_error"], strict=True)
         rows[f"z{dim}"] = [f"{value:+.3f} ± {error:.3f}" for value, error in both]
         heads[f"z{dim}"] = Heading(f"Z = {dim}")

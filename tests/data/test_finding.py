@@ -162,7 +162,7 @@ def test_the_proposal_is_a_valid_configuration_that_imports(tmp_path):
     (dataset,) = settings.datasets
     assert (dataset.name, dataset.layer) == ("pbmc68k-own", "umi")
     assert settings.pca_components() == [10]  # of 20 genes
-    assert settings.representations() == ["raw", "pca-k10", "hvg-pca-k10", "gmvae-z10-h100"]
+    assert settings.representations() == ["raw", "pca-k10", "hvg-pca-k10", "gmvae-z25-h100"]
     assert settings.grid.classifiers == ["ffnn", "majority", "naive-bayes", "logistic"]
     adata = import_dataset(dataset)
     assert adata.obs["batch"].nunique() == 2
@@ -202,7 +202,7 @@ def test_a_budget_is_for_the_models_of_all_replicates(cells, replicates):
 
 def test_a_budget_for_several_seeds_averages_their_probabilities_too(tmp_path):
     found = find(file(tmp_path))
-    assert proposed(found, budget=60).representations()[-1] == "gmvae-z10-h100-s5"
+    assert proposed(found, budget=60).representations()[-1] == "gmvae-z25-h100-s5"
     assert proposed(found, budget=60).grid.classifiers[-1] == "averaged-logistic"
 
 

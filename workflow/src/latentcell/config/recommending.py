@@ -12,8 +12,8 @@ from typing import Any
 from latentcell.runtime.errors import InputError
 
 # The smallest of 5, 10, 25 and 50 latent dimensions whose accuracy is at most a standard error
-# behind the best, for few and for many cells.
-LATENT_DIM, HIDDEN_UNITS = 10, 100
+# behind the best.
+LATENT_DIM, HIDDEN_UNITS = 25, 100
 # Numbers of seeds, and most training cells, that were measured.
 SEEDS, MOST_CELLS = (1, 3, 5), 3470
 # Seconds of one core for a model: a power of the number of training cells, but at least those of
