@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import latent_rule
 import pandas as pd
 import scale
 from cost import cost_columns
@@ -406,6 +407,77 @@ def stacking_choice() -> list[Column]:
         "prior": Heading("Prior", 1),
         "accuracy": Heading("Accuracy", 3),
         "log_likelihood": Heading("Log likelihood", 3),
+    }
+    return shown(rows, heads)
+
+
+_DIMS = (5, 10, 25, 50)
+
+
+@table
+def latent_choice() -> list[Column]:
+    """Validation accuracy by data set, training cells, latent dimension and seeds."""
+    rows = records("latent_choice")
+    single = rows[rows["seeds"] == 1]
+    names = [f"z{dim}" for dim in _DIMS] + [f"s{seeds}" for seeds in (3, 5)]
+    rows = rows[(rows["seeds"] == 1) | (rows["latent_dim"] == max(_DIMS))]
+    one = rows["seeds"] == 1
+    rows = rows.assign(
+        what=("z" + rows["latent_dim"].astype(str)).where(one, "s" + rows["seeds"].astype(str))
+    )
+    index = ["dataset", "training_cells"]
+    wide = rows.pivot_table("accuracy", index, "what", sort=False)[names]
+    wide["splits"] = rows.groupby(index)["split"].nunique()
+    wide["seconds"] = single.groupby(index)["cpu_seconds"].mean()
+    heads = {
+        "dataset": HEADINGS["dataset"],
+        "training_cells": Heading("Training cells", 0),
+        "splits": Heading("Splits", 0),
+        **{f"z{dim}": Heading(f"Z = {dim}", 3) for dim in _DIMS},
+        **{f"s{seeds}": Heading(f"Z = {max(_DIMS)}, {seeds} seeds", 3) for seeds in (3, 5)},
+        "seconds": Heading("Seconds a seed", 0),
+    }
+    return shown(wide.reset_index(), heads)
+
+
+@table
+def latent_differences() -> list[Column]:
+    """Accuracy less that of the chosen latent dimension, with standard errors."""
+    rows = pd.DataFrame(latent_rule.differences(records("latent_choice")))
+    heads = {"training_cells": Heading("Training cells"), "data": Heading("Splits and sizes", 0)}
+    for dim in (dim for dim in _DIMS if f"z{dim}" in rows):
+        both = zip(rows[f"z{dim}"], rows[f"z{dim}_error"], strict=True)
+        rows[f"z{dim}"] = [f"{value:+.3f} ± {error:.3f}" for value, error in both]
+        heads[f"z{dim}"] = Heading(f"Z = {dim}")
+    return shown(rows, heads)
+
+
+@table
+def latent_seeds() -> list[Column]:
+    """Accuracy and log loss of several seeds less those of one."""
+    rows = pd.DataFrame(latent_rule.gains(records("latent_choice")))
+    rows["measure"] = rows["measure"].map(_JUDGED)
+    heads = {
+        "measure": Heading("Measure"),
+        "seeds": Heading("Seeds", 0),
+        "difference": Heading("Difference to one seed", 4),
+        "error": Heading("Standard error", 4),
+    }
+    return shown(rows, heads)
+
+
+@table
+def latent_left_out() -> list[Column]:
+    """Accuracy on each data set by rules that were learnt from the others."""
+    rows = pd.DataFrame(latent_rule.left_out(records("latent_choice")))
+    heads = {
+        "dataset": Heading("Data set left out"),
+        "best": Heading("Z, highest mean", 0),
+        "best_accuracy": Heading("Its accuracy", 3),
+        "smallest": Heading("Z, smallest within an error", 0),
+        "smallest_accuracy": Heading("Its accuracy", 3),
+        "highest": Heading("Best Z", 3),
+        "lowest": Heading("Worst Z", 3),
     }
     return shown(rows, heads)
 

@@ -20,7 +20,8 @@ from latentcell.annotate import load_bundle
 from latentcell.cli import COMMANDS, main
 from latentcell.cli.annotate import _stem
 from latentcell.cli.options import available_cores
-from latentcell.config.settings import Settings
+from latentcell.config.recommending import recommend_model
+from latentcell.config.settings import GridPoint, Settings
 
 
 def simulated(sizes, seed, genes=60):
@@ -103,7 +104,16 @@ def test_help_names_the_commands(capsys):
     ("name", "options"),
     [
         ("check", ["--labels COLUMN", "--write-config FILE", "--labels-file FILE", "--force"]),
-        ("check", ["--layer NAME", "--format FORMAT", "--orientation ROWS", "--genome NAME"]),
+        (
+            "check",
+            [
+                "--budget MINUTES",
+                "--layer NAME",
+                "--format FORMAT",
+                "--orientation ROWS",
+                "--genome NAME",
+            ],
+        ),
         ("verify", ["CONFIG_OR_RUN", "--repair"]),
         ("train", ["--bundle FOLDER", "--labels COLUMN", "--seed N", "--no-density"]),
         ("annotate", ["--output FILE", "--query-layer NAME", "--threads N", "--no-density"]),
@@ -141,6 +151,11 @@ def test_version(capsys):
         (["annotate", "a", "--bundle", "b", "--genome", "g"], "--genome is for a reference"),
         (["annotate", "a", "--bundle", "b", "--labels-file", "g"], "--labels-file is for a ref"),
         (["check", "a", "--format", "xlsx"], "invalid choice: 'xlsx'"),
+        (["check", "a", "--budget", "x"], "expected a number of minutes above 0, found 'x'"),
+        (["check", "a", "--budget", "0"], "expected a number of minutes above 0, found '0'"),
+        (["check", "a", "--budget=-5"], "expected a number of minutes above 0, found '-5'"),
+        (["check", "a", "--budget", "nan"], "expected a number of minutes above 0, found 'nan'"),
+        (["check", "a", "--budget", "inf"], "expected a number of minutes above 0, found 'inf'"),
         (["annotate", "a", "b", "-o", "c.csv"], "-o: expected a name that ends in .h5ad, found c"),
     ],
 )
@@ -623,6 +638,28 @@ def test_checking_a_file(capsys, files, tmp_path):
     assert dataset.path == str(path.resolve())
     assert dataset.label_column == "cell_type"
     assert dataset.batch_column == "donor"
+
+
+def test_a_budget_decides_the_number_of_seeds(capsys, files, tmp_path):
+    path, config = files / "reference.h5ad", tmp_path / "mine.yaml"
+    status, out, _ = called(capsys, "check", path, "--budget", "20", "--write-config", config)
+    assert status == 0
+    model = recommend_model(96, 20, replicates=3)
+    text = config.read_text()
+    assert text in out
+    settings = Settings.model_validate(yaml.safe_load(text))
+    assert settings.grid.models == [GridPoint.model_validate(model.point())]
+    before, _ = text.split("\n  models:\n")
+    comment = [line for line in before.splitlines() if line.startswith("  # ")]
+    assert " ".join(line.removeprefix("  # ") for line in comment) == model.reason
+    assert "within the budget of 20" in model.reason
+
+
+def test_a_budget_without_time_for_one_model_is_refused(capsys, files, tmp_path):
+    arguments = ("--budget", "0.01", "--write-config", tmp_path / "mine.yaml")
+    said = refused(capsys, "check", files / "reference.h5ad", *arguments)
+    assert "budget: expected at least 0.3 minutes of one core, which a model takes in 3 " in said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_checking_with_another_column_writes_nothing_unasked(capsys, files, tmp_path, monkeypatch):

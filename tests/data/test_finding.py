@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from latentcell.config.recommending import recommend_model
 from latentcell.config.settings import DatasetSettings, parse_settings
 from latentcell.data import finding
 from latentcell.data.finding import counts_layer, find, label_column
 from latentcell.data.importing import import_dataset
-from latentcell.data.proposing import choose, problems, propose, small_types
+from latentcell.data.proposing import Choice, choose, problems, propose, recommended, small_types
 from latentcell.runtime.errors import InputError
 
 COUNTS = np.random.default_rng(0).poisson(1.5, (60, 20)).astype(np.float32) + 1
@@ -27,6 +28,11 @@ def file(tmp_path, X=COUNTS, *, obs=None, layers=None, raw=None, var=None, name=
         adata.raw = raw
     adata.write_h5ad(tmp_path / name)
     return tmp_path / name
+
+
+def proposed(found, labels=None, budget=None):
+    choice = choose(found, labels)
+    return parse_settings(propose(found, choice, recommended(choice, budget)))
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_matrix])
@@ -100,7 +106,7 @@ def test_cells_without_a_type_are_counted_and_left_out_of_a_run(tmp_path):
     found = find(file(tmp_path, obs={"cell_type": types}))
     assert found.labels[0].missing == 36
     assert found.labels[0].sizes.to_dict() == {"B": 12, "T": 12}
-    settings = parse_settings(propose(found, choose(found, None)))
+    settings = proposed(found)
     (dataset,) = settings.datasets
     assert dataset.unlabelled == "leave-out"
     with pytest.warns(UserWarning, match="36 cells without a type are left out"):
@@ -151,12 +157,12 @@ def test_the_proposal_is_a_valid_configuration_that_imports(tmp_path):
     obs = {"kind": ["B", "T", "T"] * 20, "donor": ["p", "q"] * 30}
     path = file(tmp_path, LOGS, layers={"umi": COUNTS}, obs=obs, name="pbmc68k.h5ad")
     found = find(path)
-    settings = parse_settings(propose(found, choose(found, "kind")))
+    settings = proposed(found, "kind")
     assert settings.run == "pbmc68k-own"
     (dataset,) = settings.datasets
     assert (dataset.name, dataset.layer) == ("pbmc68k-own", "umi")
     assert settings.pca_components() == [10]  # of 20 genes
-    assert settings.representations() == ["raw", "pca-k10", "hvg-pca-k10", "gmvae-z10-h100"]
+    assert settings.representations() == ["raw", "pca-k10", "hvg-pca-k10", "gmvae-z25-h100"]
     assert settings.grid.classifiers == ["ffnn", "majority", "naive-bayes", "logistic"]
     adata = import_dataset(dataset)
     assert adata.obs["batch"].nunique() == 2
@@ -165,7 +171,7 @@ def test_the_proposal_is_a_valid_configuration_that_imports(tmp_path):
 
 def test_the_name_of_a_file_is_no_folder_of_a_run(tmp_path):
     found = find(file(tmp_path, obs={"cell_type": ["B", "T"] * 30}, name="tables.h5ad"))
-    settings = parse_settings(propose(found, choose(found, None)))
+    settings = proposed(found)
     assert settings.dataset_names() == ["tables-own"]
 
 
@@ -178,10 +184,26 @@ def test_large_data_and_many_types_are_cut_down():
         path=finding.Path("large.h5ad"), format="h5ad", matrices=[matrix],
         genes=pd.DataFrame({"symbol": []}), obs=obs, labels=[labels],
     )  # fmt: skip
-    settings = parse_settings(propose(found, choose(found, None)))
+    settings = proposed(found)
     assert settings.subset.sizes == [20_000]
     assert settings.replicates == 1
     assert settings.vae.components == 30
+
+
+@pytest.mark.parametrize(("cells", "replicates"), [(5_000, 3), (5_001, 1), (90_000, 1)])
+def test_a_budget_is_for_the_models_of_all_replicates(cells, replicates):
+    sizes = pd.Series({"B": cells // 2, "T": cells - cells // 2})
+    choice = Choice(finding.Column("cell_type", sizes, 0), None)
+    training = round(0.8 * min(cells, 20_000))
+    model = recommended(choice, 30)
+    assert model == recommend_model(training, 30, replicates)
+    assert recommended(choice) == recommend_model(training, None, replicates)
+
+
+def test_a_budget_for_several_seeds_averages_their_probabilities_too(tmp_path):
+    found = find(file(tmp_path))
+    assert proposed(found, budget=60).representations()[-1] == "gmvae-z25-h100-s5"
+    assert proposed(found, budget=60).grid.classifiers[-1] == "averaged-logistic"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ from latentcell.cli.options import (
     add_file_options,
     add_force_option,
     file_settings,
+    minutes,
     refuse_existing_file,
     require_place,
 )
 
 if TYPE_CHECKING:
+    from latentcell.config.recommending import Recommendation
     from latentcell.data.finding import Column, Found
     from latentcell.data.proposing import Choice
 
@@ -26,6 +29,7 @@ EPILOG = """\
 examples:
   latentcell check mine.h5ad
   latentcell check mine.h5ad --labels leiden --write-config mine.yaml
+  latentcell check mine.h5ad --budget 10 --write-config mine.yaml
   latentcell check filtered_feature_bc_matrix/ --labels-file types.csv
   make run CONFIG=mine.yaml            make tables, figures and a report (in a clone)
 
@@ -46,13 +50,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also write the configuration to this YAML file",
     )
+    parser.add_argument(
+        "--budget",
+        type=minutes,
+        metavar="MINUTES",
+        help="minutes of one core to train the GMVAEs of the configuration, which decide the "
+        "number of seeds (default: one seed)",
+    )
     add_force_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Inspect the file, report, and write the configuration."""
     from latentcell.data.finding import find
-    from latentcell.data.proposing import choose, problems
+    from latentcell.data.proposing import choose, problems, recommended
 
     path: Path | None = options.write_config
     if path is not None:
@@ -61,14 +72,15 @@ def run(options: argparse.Namespace) -> int:
         require_place(path)
     found = find(file_settings(options.file, options))
     choice = choose(found, options.labels)
+    model = recommended(choice, options.budget) if choice.labels is not None else None
     for line in _describe(found, choice):
         print(line)
     wrong = problems(found, choice)
     for sentence in wrong:
         print(f"PROBLEM     {sentence}")
-    if found.counts is None or choice.labels is None:
+    if found.counts is None or model is None:
         return 1
-    _propose(found, choice, options, usable=not wrong)
+    _propose(found, choice, model, options, usable=not wrong)
     return 1 if wrong else 0
 
 
@@ -126,19 +138,24 @@ def _describe_types(labels: "Column") -> list[str]:
 
 
 def _propose(
-    found: "Found", choice: "Choice", options: argparse.Namespace, *, usable: bool
+    found: "Found",
+    choice: "Choice",
+    model: "Recommendation",
+    options: argparse.Namespace,
+    *,
+    usable: bool,
 ) -> None:
     from latentcell.cli.timing import annotating_minutes, run_minutes
     from latentcell.data.proposing import propose
     from latentcell.runtime.io import write_text
 
-    config = propose(found, choice)
+    config = propose(found, choice, model)
     print(
         f"time        at most about {run_minutes(found, choice, config):,} minutes for the run "
         f"below on this machine's cores, {annotating_minutes(found, choice):,} to train on it "
         "for latentcell annotate"
     )
-    text = _as_yaml(found, config)
+    text = _as_yaml(found, config, model.reason)
     print(f"\n{text}")
     path: Path | None = options.write_config
     if path is not None:
@@ -158,9 +175,12 @@ def _arguments(options: argparse.Namespace) -> str:
     return shlex.join([options.file, "query.h5ad", *flags])
 
 
-def _as_yaml(found: "Found", config: dict[str, Any]) -> str:
+def _as_yaml(found: "Found", config: dict[str, Any], reason: str) -> str:
+    """Return the configuration as YAML, with a reason above the models."""
     import yaml
 
     head = f"# A first run on {found.path.name}, proposed by latentcell check.\n"
     head += "# All keys: config/README.md\n"
-    return head + yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
+    comment = textwrap.indent(textwrap.fill(reason, 90), "  # ")
+    return head + text.replace("\n  models:\n", f"\n{comment}\n  models:\n", 1)

@@ -4,6 +4,7 @@ import argparse
 import errno
 import os
 import tempfile
+from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,17 @@ def whole(text: str) -> int:
     if not text.isdecimal() or int(text) >= 2**31:
         raise argparse.ArgumentTypeError(f"expected a whole number below 2^31, found {text!r}")
     return int(text)
+
+
+def minutes(text: str) -> float:
+    """Parse a number of minutes above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"expected a number of minutes above 0, found {text!r}")
+    return number
 
 
 def add_reference_options(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from latentcell.config.recommending import Recommendation, recommend_model
 from latentcell.config.settings import BUILT_IN_DATASETS, RUN_FOLDERS, Settings, SplitSettings
 from latentcell.data.finding import Column, Found, Matrix
 from latentcell.data.labelling import faulty_types
@@ -127,7 +128,34 @@ def _named(sizes: "pd.Series[int]", most: int = 8) -> str:
     return ", ".join(pairs[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def propose(found: Found, choice: Choice) -> dict[str, Any]:
+def recommended(choice: Choice, budget: float | None = None) -> Recommendation:
+    """Recommend the model of a first run.
+
+    Parameters
+    ----------
+    choice
+        Columns of the file, with labels.
+    budget
+        Minutes of one core to train the models of all replicates; None: one model each.
+
+    Raises
+    ------
+    InputError
+        If the budget is too small for one model.
+    """
+    _, used, replicates = _extent(choice)
+    return recommend_model(round(SplitSettings().train * used), budget, replicates)
+
+
+def _extent(choice: Choice) -> tuple[int, int, int]:
+    """Return the number of cells with a type, of cells in the run, and of replicates."""
+    assert choice.labels is not None
+    cells = int(choice.labels.sizes.sum())
+    used = min(cells, _FIRST_RUN)
+    return cells, used, 3 if used <= _REPEATED else 1
+
+
+def propose(found: Found, choice: Choice, model: Recommendation) -> dict[str, Any]:
     """Propose a configuration for a first run of minutes to an hour.
 
     Parameters
@@ -136,6 +164,8 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
         Contents of the file, with counts.
     choice
         Columns of the file, with labels.
+    model
+        Generative model of the run.
 
     Returns
     -------
@@ -146,9 +176,8 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
     assert found.counts is not None
     assert choice.labels is not None
     name = _name(found)
-    cells = int(choice.labels.sizes.sum())
-    used = min(cells, _FIRST_RUN)
-    config: dict[str, Any] = {"run": name, "replicates": 3 if used <= _REPEATED else 1}
+    cells, used, replicates = _extent(choice)
+    config: dict[str, Any] = {"run": name, "replicates": replicates}
     dataset: dict[str, Any] = {"name": name, "path": str(found.path.resolve())}
     if found.counts.layer is not None:
         dataset["layer"] = found.counts.layer
@@ -169,9 +198,11 @@ def propose(found: Found, choice: Choice) -> dict[str, Any]:
             *(f"pca-k{number}" for number in components),
             f"hvg-pca-k{components[-1]}",
         ],
-        "models": [{"kind": "gmvae", "latent_dim": 10, "hidden_units": 100}],
+        "models": [model.point()],
         "classifiers": ["ffnn", "majority", "naive-bayes", "logistic"],
     }
+    if model.seeds > 1:
+        config["grid"]["classifiers"].append("averaged-logistic")
     config["vae"] = {"preset": "recommended"}
     if choice.labels.classes > _MOST_COMPONENTS:
         config["vae"]["components"] = _MOST_COMPONENTS
