@@ -45,6 +45,18 @@ def dataset_cells(name: str, number: int, seed: int) -> Cells:
     return Cells(sp.csr_matrix(cells.X)[chosen], types[chosen])
 
 
+def with_unlabelled(name: str) -> tuple[Cells, sp.csr_matrix]:
+    """Deposited cells, and counts of a data set without types, in the genes that both have."""
+    from latentcell.config.settings import DatasetSettings
+    from latentcell.data.importing import import_dataset
+
+    study = import_dataset(DatasetSettings(name="pbmc68k-study"))[:1300]
+    more = import_dataset(DatasetSettings(name=name))
+    shared = study.var_names[study.var_names.isin(more.var_names)]
+    counts, others = (sp.csr_matrix(cells[:, shared].X) for cells in (study, more))
+    return Cells(counts, study.obs["cell_type"].to_numpy(str)), others
+
+
 def simulated_cells(number: int, seed: int = 0) -> Cells:
     """Simulate cells by Poisson draws around mixtures of two real cells.
 

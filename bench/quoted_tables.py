@@ -309,6 +309,8 @@ _FEW_LABEL_METHODS = {
     "gmvae-z10 + logistic": "GMVAE Z = 10, logistic",
     "gmvae-z50 + logistic": "GMVAE Z = 50, logistic",
     "five gmvae-z50 + logistic": "five GMVAEs Z = 50, logistic",
+    "gmvae-z50, more cells + logistic": "GMVAE Z = 50 with more cells, logistic",
+    "five gmvae-z50, more cells + logistic": "five with more cells, logistic",
     "vae-z10 + logistic": "VAE Z = 10, logistic",
     "semi-vae-z10": "semi-VAE Z = 10",
     "scanvi-z10": "scANVI Z = 10",

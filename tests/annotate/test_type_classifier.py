@@ -37,10 +37,11 @@ def test_probabilities_are_scikit_learns(learnt):
     counts, types, split, classifier = learnt
     features = classifier.features(counts).astype(float)
     training = split == "training"
-    penalty = classifier.experts[0].setting
+    [own] = classifier.experts
+    penalty = own.setting
     model = LogisticRegression(C=penalty, max_iter=5000).fit(features[training], types[training])
     assert penalty in SETTINGS.penalties
-    wanted = model.decision_function(features) / classifier.temperature
+    wanted = model.decision_function(features) / (classifier.temperature * own.temperature)
     wanted = np.exp(wanted - wanted.max(1, keepdims=True))
     wanted /= wanted.sum(1, keepdims=True)
     np.testing.assert_allclose(classifier.probabilities(features), wanted, atol=1e-6)
@@ -53,10 +54,11 @@ def test_two_types_have_two_probabilities(simulate):
     counts = sp.csr_matrix(adata.X)
     classifier = TypeClassifier.fit(counts, types, split, SETTINGS)
     features = classifier.features(counts).astype(float)
-    model = LogisticRegression(C=classifier.experts[0].setting, max_iter=5000)
+    [own] = classifier.experts
+    model = LogisticRegression(C=own.setting, max_iter=5000)
     training = split == "training"
     model.fit(features[training], types[training])
-    scores = model.decision_function(features) / classifier.temperature
+    scores = model.decision_function(features) / (classifier.temperature * own.temperature)
     np.testing.assert_allclose(
         classifier.probabilities(features)[:, 1], 1 / (1 + np.exp(-scores)), atol=1e-6
     )
