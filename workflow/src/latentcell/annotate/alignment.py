@@ -3,8 +3,8 @@
 Harmony (Korsunsky et al. 2019, Nature Methods 16, 1289-1296) moves groups of cells of a query onto
 the held-out cells of the reference that are alike, in principal components of log-normalised
 counts, which have a common sum over the genes in common. The reference stays in place, so that
-classifier, calibration and thresholds hold as they are. Naive Bayes, which is on counts, types the
-cells as they are, and is averaged with the aligned components.
+classifier, calibration and thresholds hold as they are. The scores of naive Bayes, which is on
+counts, are those of the cells as they are, and are added to those of the aligned components.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.annotate.calibration import Doubles, fit_temperature, softmax
+from latentcell.annotate.calibration import Doubles, fit_temperature, logarithms, softmax
 from latentcell.annotate.classifier import TypeClassifier, codes_of
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.evidence import calibrate
@@ -33,7 +33,6 @@ _PENALTY, _FIXED = 1.0, 1e8
 _CELLS_OF_CLUSTER, _MOST_CLUSTERS = 30, 100
 # Batches that are left out, cells that each needs, and cells that are drawn from all of them.
 _BATCHES, _CELLS_OF_BATCH, _DRAWN = 5, 50, 5000
-_SMALLEST = 1e-300
 
 
 def aligned(query: NDArray[Any], reference: NDArray[Any], seed: int) -> NDArray[np.float32] | None:
@@ -103,11 +102,7 @@ def widened(probabilities: Doubles, temperature: float) -> Doubles:
     """Return probabilities (n x types) at another temperature; 1 leaves them as they are."""
     if temperature == 1:
         return probabilities
-    return softmax(_logarithms(probabilities), temperature)
-
-
-def _logarithms(probabilities: Doubles) -> Doubles:
-    return np.log(np.maximum(probabilities, _SMALLEST))
+    return softmax(logarithms(probabilities), temperature)
 
 
 def measure_widening(
@@ -186,7 +181,7 @@ def _left_out(
     codes = codes_of(types[left_out], classifier.types)
     features = classifier.features(query)
     probabilities = calibration.probabilities(classifier.logits(features), row_sums(query))
-    temperature = fit_temperature(_logarithms(probabilities), codes)
+    temperature = fit_temperature(logarithms(probabilities), codes)
     right = probabilities.argmax(1) == codes
     if _has_harmony():
         held_features = classifier.features(held_out.counts)

@@ -46,21 +46,30 @@ def fit_temperature(logits: Doubles, codes: ArrayLike) -> float:
     logits, codes = logits[codes >= 0], codes[codes >= 0]
     if not len(codes) or logits.shape[1] < 2:
         return 1.0
-    target = _smoothed(codes, logits.shape[1])
+    target = smoothed(codes, logits.shape[1], platt(len(codes)))
 
     def loss(logarithm: float) -> float:
         probability = softmax(logits, float(np.exp(logarithm)))
-        return float(-(target * np.log(np.maximum(probability, _SMALLEST))).sum(1).mean())
+        return float(-(target * logarithms(probability)).sum(1).mean())
 
     bounds = tuple(np.log(_TEMPERATURES))
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     return float(np.exp(best.x))
 
 
-def _smoothed(codes: NDArray[np.int64], types: int) -> Doubles:
-    """Return the probabilities of the types by Platt's rule (cells x types)."""
-    smoothing = 1.0 / (len(codes) + 2.0)
-    target = np.full((len(codes), types), smoothing / (types - 1))
+def logarithms(probabilities: Doubles) -> Doubles:
+    """Return logarithms of probabilities; that of 0 is low and finite."""
+    return np.asarray(np.log(np.maximum(probabilities, _SMALLEST)))
+
+
+def platt(cells: int) -> float:
+    """Return the probability that Platt's rule (1999) leaves to all types but that of a cell."""
+    return 1.0 / (cells + 2.0)
+
+
+def smoothed(codes: NDArray[np.int64], types: int, smoothing: float) -> Doubles:
+    """Return smoothed labels: the probabilities of the types of each cell (n x types)."""
+    target = np.full((len(codes), types), smoothing / max(1, types - 1))
     target[np.arange(len(codes)), codes] = 1.0 - smoothing
     return target
 
@@ -92,11 +101,11 @@ def fit_weights(logits: Sequence[Doubles], codes: NDArray[np.int64]) -> Doubles:
     equal = np.full(len(stacked), 1 / len(stacked))
     if not len(codes) or stacked.shape[2] < 2:
         return equal
-    target = _smoothed(codes, stacked.shape[2])
+    target = smoothed(codes, stacked.shape[2], platt(len(codes)))
 
     def loss(weights: Doubles) -> tuple[float, Doubles]:
         probability = softmax(np.tensordot(weights, stacked, 1))
-        value = -(target * np.log(np.maximum(probability, _SMALLEST))).sum()
+        value = -(target * logarithms(probability)).sum()
         slopes = (stacked * (probability - target)).sum((1, 2))
         return float(value) / len(codes), np.asarray(slopes) / len(codes)
 

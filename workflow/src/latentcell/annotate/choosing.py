@@ -7,7 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from latentcell.annotate.calibration import Doubles, fit_temperature, fit_weights, softmax
+from latentcell.annotate.calibration import (
+    Doubles,
+    fit_temperature,
+    fit_weights,
+    logarithms,
+    softmax,
+)
 from latentcell.annotate.experts import NAIVE_BAYES, Candidate, Codes, Expert, Rows
 from latentcell.config.settings import AnnotateSettings
 from latentcell.evaluate.metrics import split_scores
@@ -20,8 +26,6 @@ AND = " + "
 _LEAST_WEIGHT = 0.02
 # Standard errors by which several experts must be better than the best of them.
 _CONFIRMED = 2.0
-# Smallest probability whose logarithm is taken.
-_SMALLEST = 1e-300
 # Temperatures are looked for near scores of this standard deviation.
 _SPREAD = 5.0
 Fold = tuple[Rows, Rows]
@@ -133,7 +137,7 @@ def choose(
         scored.append(_best(candidate, folds, truth))
         seconds[candidate.name] = process_time() - start
     weights = _weights(scored, truth, settings)
-    rows = [_row([one], [1.0], truth) for one in scored]
+    rows = [_row([one], one.tempered, truth) for one in scored]
     kept = [(one, weight) for one, weight in zip(scored, weights, strict=True) if weight]
     training = np.setdiff1d(np.arange(len(codes)), validation)
     experts = []
@@ -143,7 +147,8 @@ def choose(
         experts.append(replace(fitted, temperature=one.temperature, weight=weight))
         seconds[one.candidate.name] += process_time() - start
     if len(kept) > 1:
-        rows.append(_row([one for one, _ in kept], [weight for _, weight in kept], truth))
+        group = [one for one, _ in kept]
+        rows.append(_row(group, _sum(group, [weight for _, weight in kept], truth), truth))
         seconds[rows[-1]["name"]] = sum(seconds[one.candidate.name] for one, _ in kept)
     return Choice(tuple(experts), rows, by, seconds)
 
@@ -158,24 +163,22 @@ def _weights(scored: Sequence[_Scored], truth: Codes, settings: AnnotateSettings
     weights /= weights.sum()
     alone = [_log_likelihoods(one.tempered, truth) for one in scored]
     first = int(np.argmax([one.sum() for one in alone]))
-    together = _log_likelihoods(_sum(scored, weights.tolist()), truth)
+    together = _log_likelihoods(_sum(scored, weights.tolist(), truth), truth)
     gain = together - alone[first]
     if len(gain) > 1 and gain.mean() <= _CONFIRMED * gain.std(ddof=1) / np.sqrt(len(gain)):
         weights = np.eye(number)[first]
     return [float(weight) for weight in weights]
 
 
-def _sum(group: Sequence[_Scored], weights: Sequence[float]) -> Doubles:
-    """Return the weighted sum of logits."""
-    logits = np.stack([one.tempered for one in group])
-    return np.asarray(np.tensordot(np.array(weights), logits, 1), np.float64)
+def _sum(group: Sequence[_Scored], weights: Sequence[float], truth: Codes) -> Doubles:
+    """Return the weighted sum of logits, at its best temperature."""
+    logits = np.tensordot(np.array(weights), np.stack([one.tempered for one in group]), 1)
+    return np.asarray(logits / _temperature(logits, truth), np.float64)
 
 
 def _log_likelihoods(logits: Doubles, truth: Codes) -> Doubles:
-    """Return the log-probability of each cell's type at the best temperature."""
-    probabilities = softmax(logits, _temperature(logits, truth))
-    of_type = probabilities[np.arange(len(truth)), truth]
-    return np.asarray(np.log(np.maximum(of_type, _SMALLEST)), np.float64)
+    """Return the log-probability of each cell's type."""
+    return logarithms(softmax(logits)[np.arange(len(truth)), truth])
 
 
 def _best(candidate: Candidate, folds: Sequence[Fold], truth: Codes) -> _Scored:
@@ -208,8 +211,7 @@ def _temperature(logits: Doubles, truth: Codes) -> float:
     return scale * fit_temperature(logits / scale, truth)
 
 
-def _row(group: Sequence[_Scored], weights: Sequence[float], truth: Codes) -> dict[str, Any]:
-    logits = _sum(group, weights)
+def _row(group: Sequence[_Scored], logits: Doubles, truth: Codes) -> dict[str, Any]:
     scores = split_scores(truth, logits.argmax(1))
     return {
         "name": AND.join(one.candidate.name for one in group),

@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from latentcell.annotate.calibration import Doubles, softmax
+from latentcell.annotate.calibration import Doubles, logarithms, platt, smoothed, softmax
 from latentcell.annotate.density import row_sums
 from latentcell.annotate.kept import KeptCells, thin
 
@@ -95,8 +95,7 @@ def calibrate(
     ladder, rows = _ladder(counts, np.random.default_rng([seed, 13]))
     seen, codes = row_sums(ladder), types[rows]
     logits = classifier.logits(classifier.features(ladder, present))
-    smoothing = 1.0 / (len(types) + 2.0)
-    knots, factors, offsets = _fit(logits, codes, seen, smoothing)
+    knots, factors, offsets = _fit(logits, codes, seen, platt(len(types)))
     unmeasured = Calibration(knots, factors, offsets, seen, seen)
     right = unmeasured.probabilities(logits, seen).argmax(1) == codes
     return Calibration(knots, factors, offsets, *_accuracy_by_counts(seen, right))
@@ -140,8 +139,7 @@ def _fit(
     size = np.maximum(size, 1e-9)
     scaled = hats / size
     shape = len(knots), scores.shape[1]
-    truth = np.full(scores.shape, smoothing / max(1, shape[1] - 1))
-    truth[np.arange(len(codes)), codes] = 1.0 - smoothing
+    truth = smoothed(codes, shape[1], smoothing)
 
     def split(values: Doubles) -> tuple[Doubles, Doubles, Doubles]:
         common, rest = values[: shape[0]], values[shape[0] :].reshape(2, *shape)
@@ -152,7 +150,7 @@ def _fit(
         probability = softmax((scaled @ (common[:, None] + own)) * scores + hats @ offsets)
         wrong = probability - truth
         pulled = wrong * scores
-        likelihood = (truth * np.log(np.maximum(probability, 1e-300))).sum()
+        likelihood = (truth * logarithms(probability)).sum()
         penalty = _FACTORS * (own**2).sum() + _OFFSETS * (offsets**2).sum()
         slopes = (
             scaled.T @ pulled.sum(1),
