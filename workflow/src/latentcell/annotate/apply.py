@@ -8,17 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from latentcell.annotate.alignment import (
-    aligned,
-    require_components,
-    require_harmony,
-)
+from latentcell.annotate.alignment import aligned, require_components, require_harmony
 from latentcell.annotate.annotator import Annotator
 from latentcell.annotate.calibration import Doubles
-from latentcell.annotate.novelty import (
-    Seen,
-    compare,
-)
+from latentcell.annotate.novelty import Seen, compare
 from latentcell.annotate.reasons import REASONS, Evidence, reasons_of
 from latentcell.annotate.task import Task
 from latentcell.data.naming import GeneMatch, match_genes
@@ -109,8 +102,8 @@ def annotate_cells(
     types = annotator.classifier.types if types is None else tuple(types)
     calibration = annotator.calibrate(match.present)
     task = Task(annotator, match, counts, types, calibration, threads)
-    query = task.see_query()
-    evidence = task.evidence(query)
+    query, totals = task.see_query()
+    evidence = task.evidence(query, totals)
     enough = np.flatnonzero(~evidence.lacking())
     held_out = task.see(annotator.held_out.within(match.present))
     bulk = compare(query.of(enough), held_out, task.see_thinned(query, enough))

@@ -67,13 +67,18 @@ class Task:
     calibration: Calibration
     threads: int
 
-    def see_query(self) -> Seen:
-        """Compute all that is needed of the cells of the query."""
-        work = _piece_function(self.annotator, self.match.present)
-        arrange = self.match.arrange
-        return Seen.together(
-            _in_pieces(lambda piece: work(arrange(piece)), self.counts, self.threads)
-        )
+    def see_query(self) -> tuple[Seen, Doubles]:
+        """Compute all that is needed of the cells of the query, and their counts in all its genes.
+
+        Both come from one walk over the counts, which may be in a file.
+        """
+        see, arrange = _piece_function(self.annotator, self.match.present), self.match.arrange
+
+        def work(piece: sp.csr_matrix) -> tuple[Seen, Doubles]:
+            return see(arrange(piece)), row_sums(piece)
+
+        seen, totals = zip(*_in_pieces(work, self.counts, self.threads), strict=True)
+        return Seen.together(seen), np.concatenate(totals)
 
     def see(self, counts: sp.csr_matrix) -> Seen:
         """Compute all that is needed of cells of the reference."""
@@ -87,12 +92,12 @@ class Task:
         rng = np.random.default_rng([self.annotator.settings.seed, 16])
         return self.see(thin(held_out, depth, rng))
 
-    def evidence(self, query: Seen) -> Evidence:
+    def evidence(self, query: Seen, totals: Doubles) -> Evidence:
         """Return the counts of the cells, and those that a type needs."""
         needs = self.annotator.reference["evidence"]
         return Evidence(
             query.counts,
-            np.concatenate(_in_pieces(row_sums, self.counts, self.threads)),
+            totals,
             self.calibration.counts_for(needs["accuracy_needed"]),
             np.inf if needs["counts_needed"] is None else needs["counts_needed"],
         )
