@@ -7,15 +7,9 @@ import pandas as pd
 
 from latentcell.config.names import labelled_name
 from latentcell.config.settings import Settings
-from latentcell.evaluate.statistics import (
-    CORRELATION,
-    SHARE,
-    paired_difference,
-    paired_probabilities,
-    resampled_mean,
-)
+from latentcell.evaluate.statistics import SHARE, resampled_mean
 from latentcell.grid.variants import main_variant
-from latentcell.tables.comparison import common_replicates, estimate_columns, share_of
+from latentcell.tables.comparison import DIFFERENCE, compare_pair, estimate_columns, share_of
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
 
@@ -76,8 +70,7 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
                 estimate = resampled_mean(part[name], tested, bounds=SHARE)
                 row |= estimate_columns(estimate, f"{name}_")
             if base and base != pair and (*base, share) in groups:
-                rope = settings.comparison.rope
-                row |= _differences(part, groups[*base, share], tested, rope)
+                row |= _differences(part, groups[*base, share], settings.comparison.rope)
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(COLUMNS[1:-1], "float64"))
@@ -117,15 +110,11 @@ def _is_base(pair: tuple[str, str]) -> bool:
     return bool(_BASE.fullmatch(pair[0])) and pair[1] == "logistic"
 
 
-def _differences(
-    method: pd.DataFrame, base: pd.DataFrame, tested: float, rope: float
-) -> dict[str, Any]:
+def _differences(method: pd.DataFrame, base: pd.DataFrame, rope: float) -> dict[str, Any]:
     """Differences of the measures on common replicates, and the probabilities of better ones."""
-    own, other = common_replicates(method, base)
     row: dict[str, Any] = {}
     for name, prefix in _MEASURES.items():
-        difference = paired_difference(own[name], other[name], tested, bounds=CORRELATION)
-        found = paired_probabilities(own[name], other[name], tested, rope=rope)
-        row |= estimate_columns(difference, f"{prefix}difference_")
-        row[f"{prefix}probability_first_better"] = found.first_better
+        found = compare_pair(method, base, name, rope, paired=True)
+        kept = (*DIFFERENCE, "probability_first_better")
+        row |= {f"{prefix}{column}": found[column] for column in kept}
     return row
