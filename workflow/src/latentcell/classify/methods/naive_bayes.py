@@ -16,23 +16,28 @@ _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
     """See `latentcell.config.fitting`."""
+    learnt = _learnt(training)
     return choose(
         [{"pseudocount": one} for one in _PSEUDOCOUNTS],
-        lambda pseudocount: _predict(_learnt(training, pseudocount)),
+        lambda pseudocount: _predict(learnt[pseudocount]),
         validation,
     )
 
 
-def _learnt(training: Labelled, pseudocount: float) -> Any:
-    """Return the estimator; sums of counts are exact, so that pieces do not matter."""
+def _learnt(training: Labelled) -> dict[float, Any]:
+    """Return the estimator of each pseudocount, by one walk over the counts.
+
+    Sums of counts are exact, so that pieces do not matter.
+    """
     from sklearn.naive_bayes import MultinomialNB
 
-    estimator, place = MultinomialNB(alpha=pseudocount), 0
+    learnt, place = {one: MultinomialNB(alpha=one) for one in _PSEUDOCOUNTS}, 0
     for piece in pieces(training.features):
         codes = training.codes[place : place + piece.shape[0]]
-        estimator.partial_fit(piece, codes, classes=np.arange(training.classes))
+        for estimator in learnt.values():
+            estimator.partial_fit(piece, codes, classes=np.arange(training.classes))
         place += len(codes)
-    return estimator
+    return learnt
 
 
 def _predict(estimator: Any) -> Predict:
