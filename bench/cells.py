@@ -7,10 +7,13 @@ writes the first 1,300 cells as a small file, for use with LATENTCELL_CELLS=cell
 
 import os
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 
 class Cells(NamedTuple):
@@ -26,20 +29,22 @@ def study_cells() -> Cells:
         stored = np.load(os.environ["LATENTCELL_CELLS"], allow_pickle=False)
         parts = (stored["data"], stored["indices"].astype(np.int32), stored["indptr"])
         return Cells(sp.csr_matrix(parts, shape=tuple(stored["shape"])), stored["types"])
+    study = _imported("pbmc68k-study")[:1300]
+    return Cells(sp.csr_matrix(study.X), study.obs["cell_type"].to_numpy(str))
+
+
+def _imported(name: str) -> "AnnData":
     from latentcell.config.settings import DatasetSettings
     from latentcell.data.importing import import_dataset
 
-    study = import_dataset(DatasetSettings(name="pbmc68k-study"))[:1300]
-    return Cells(sp.csr_matrix(study.X), study.obs["cell_type"].to_numpy(str))
+    return import_dataset(DatasetSettings(name=name))
 
 
 def dataset_cells(name: str, number: int, seed: int) -> Cells:
     """Cells of a data set, all or a stratified subset of a number."""
-    from latentcell.config.settings import DatasetSettings
-    from latentcell.data.importing import import_dataset
     from latentcell.data.subset import draw_subset
 
-    cells = import_dataset(DatasetSettings(name=name))
+    cells = _imported(name)
     types = cells.obs["cell_type"].to_numpy(str)
     chosen = draw_subset(types, min(number, len(types)), "stratified", seed)
     return Cells(sp.csr_matrix(cells.X)[chosen], types[chosen])
@@ -47,11 +52,7 @@ def dataset_cells(name: str, number: int, seed: int) -> Cells:
 
 def with_unlabelled(name: str) -> tuple[Cells, sp.csr_matrix]:
     """Deposited cells, and counts of a data set without types, in the genes that both have."""
-    from latentcell.config.settings import DatasetSettings
-    from latentcell.data.importing import import_dataset
-
-    study = import_dataset(DatasetSettings(name="pbmc68k-study"))[:1300]
-    more = import_dataset(DatasetSettings(name=name))
+    study, more = _imported("pbmc68k-study")[:1300], _imported(name)
     shared = study.var_names[study.var_names.isin(more.var_names)]
     counts, others = (sp.csr_matrix(cells[:, shared].X) for cells in (study, more))
     return Cells(counts, study.obs["cell_type"].to_numpy(str)), others
