@@ -1,5 +1,7 @@
 """tSNE and UMAP maps, and k-means clusters."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,17 @@ def test_another_seed_is_used(method) -> None:
     features, _ = groups(40, dimensions=1)
     first, second = (method(features, TsneSettings(seed=seed)) for seed in (0, 1))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("cells", [40, 1100])
+def test_tsne_does_not_import_what_it_does_not_use(monkeypatch, cells: int) -> None:
+    """Below and above 1,000 cells, from where openTSNE has approximate neighbours."""
+    features, _ = groups(cells)
+    settings = TsneSettings(perplexity=5)
+    expected = tsne(features, settings)
+    monkeypatch.delitem(sys.modules, "pynndescent", raising=False)
+    np.testing.assert_array_equal(tsne(features, settings), expected)
+    assert "pynndescent" not in sys.modules
 
 
 @METHODS

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anndata as ad
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.runtime.job import return_memory
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     import igraph
 
 NEIGHBOURS = 15
-# Exact neighbours take quadratic time: more cells have those of scanpy's default, approximate ones.
-MOST_EXACT = 10_000
+# Exact neighbours take quadratic time, 50 s for this number of cells. That is the time in which
+# pynndescent compiles its approximate search, which more cells have.
+MOST_EXACT = 100_000
 # Edges that igraph gets together, which takes 170 bytes for each.
 _TOGETHER = 1_000_000
 # Resolutions of scIB.
@@ -44,15 +46,34 @@ def neighbour_graph(points: NDArray[Any], seed: int, *, neighbours: int = NEIGHB
     import scanpy as sc
 
     _keep_compiled()
-    graph = ad.AnnData(points)
-    sc.pp.neighbors(
-        graph,
-        n_neighbors=min(neighbours, len(points) - 1),
-        use_rep="X",
-        random_state=seed,
-        **({"transformer": "sklearn"} if len(points) <= MOST_EXACT else {}),
-    )
+    graph, count = ad.AnnData(points), min(neighbours, len(points) - 1)
+    search = "sklearn" if len(points) <= MOST_EXACT else _approximate(len(points), count, seed)
+    sc.pp.neighbors(graph, n_neighbors=count, use_rep="X", random_state=seed, transformer=search)
     return graph
+
+
+def _approximate(cells: int, neighbours: int, seed: int) -> Any:
+    """Return scanpy's default search, with a matrix of SciPy as its result.
+
+    Since pynndescent 0.7 the result is an array of SciPy, which scanpy 1.11 cannot read. Earlier
+    versions compile much of their code in each process: 6 to 11 s.
+    """
+    import scanpy as sc
+    from pynndescent import PyNNDescentTransformer
+
+    class Search(PyNNDescentTransformer):  # type: ignore[misc]
+        def fit_transform(self, *cells: Any, **options: Any) -> sp.csr_matrix:
+            return sp.csr_matrix(super().fit_transform(*cells, **options))
+
+    return Search(
+        n_neighbors=neighbours,
+        metric_kwds={},
+        random_state=seed,
+        n_jobs=sc.settings.n_jobs,
+        # As umap-learn has them.
+        n_trees=min(64, 5 + round(cells**0.5 / 20)),
+        n_iters=max(5, round(np.log2(cells))),
+    )
 
 
 @cache

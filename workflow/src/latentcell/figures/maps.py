@@ -1,5 +1,9 @@
 """Two-dimensional maps (tSNE, UMAP) and k-means clusters of a representation."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,13 +33,31 @@ def tsne(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
         return _first_two(dense)
     from openTSNE import TSNE
 
-    embedding = TSNE(
+    method = TSNE(
         perplexity=min(settings.perplexity, (cells - 1) / 3),
         random_state=settings.seed,
         initialization="pca" if dense.shape[1] > 1 else "random",
         n_jobs=1,
-    ).fit(dense)
-    return np.asarray(embedding, dtype=np.float64)
+    )
+    with _without("pynndescent"):
+        return np.asarray(method.fit(dense), dtype=np.float64)
+
+
+@contextmanager
+def _without(library: str) -> Iterator[None]:
+    """Let the import of a library fail, unless it was imported before.
+
+    openTSNE imports pynndescent to see whether it is there, which takes seconds, and then does not
+    use it for Euclidean distances.
+    """
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
 
 
 def umap(features: Floats, settings: TsneSettings) -> NDArray[np.float64]:
