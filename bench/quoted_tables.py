@@ -796,12 +796,13 @@ def scale_steps() -> list[Column]:
 
 @table
 def start_up() -> list[Column]:
-    """Seconds of whole classifier jobs on few cells, before and after a change."""
+    """Seconds of whole jobs on few cells, before and after a change."""
     headings = {
-        "before": Heading("Measures by scikit-learn", 2),
-        "after": Heading("Measures from the matrix", 2),
+        "job": Heading("Job"),
+        "before": Heading("Before", 2),
+        "after": Heading("After", 2),
     }
-    return shown(records("start_up"), headings_of("classifier") | headings)
+    return shown(records("start_up"), headings)
 
 
 @table

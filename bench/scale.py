@@ -44,6 +44,8 @@ TITLES = {
     "tsne": "tSNE of 10 latents",
     "naive_bayes": "naive Bayes on counts",
     "raw_features": "file of raw counts as features",
+    "log_features": "file of log counts as features",
+    "logistic": "logistic regression on log counts",
     "evaluation": "evaluation of 100 features and of predictions",
     "annotation": "annotation of a query",
 }

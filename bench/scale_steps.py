@@ -29,6 +29,8 @@ _MANY = 15_000
 _COMPONENTS, _LATENTS = 100, 10
 # Cells of an epoch, and of an evaluation, where memory is measured.
 _PART = 2_000
+# Iterations of a logistic regression: enough to fill the memory of L-BFGS.
+_ITERATIONS = 12
 # Cells of these measurements, copies of so many.
 _REPEATED, _DEPOSITED = 500_000, 1_300
 
@@ -221,14 +223,24 @@ def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
 
 def raw_features(folder: Path) -> dict[str, Any]:
     """Write the counts as features, as a job does."""
+    return features(folder, "raw")
+
+
+def log_features(folder: Path) -> dict[str, Any]:
+    """Write log-normalised counts as features, as a job does."""
+    return features(folder, "log")
+
+
+def features(folder: Path, name: str) -> dict[str, Any]:
     from latentcell.config.fitting import Options
     from latentcell.config.methods import representation
     from latentcell.grid.representing import write_representation
 
     clock = Clock()
     cells = read_cells(folder / "cells.h5ad", MANY)
-    files = [folder / f"raw-{name}" for name in ("features.h5ad", "model.safetensors", "cost.json")]
-    write_representation(files, cells, representation("raw"), Options(42))
+    files = ("features.h5ad", "model.safetensors", "cost.json")
+    files = [folder / f"{name}-{file}" for file in files]
+    write_representation(files, cells, representation(name), Options(42))
     return about(cells) | clock.read()
 
 
@@ -301,6 +313,24 @@ def naive_bayes(folder: Path) -> dict[str, Any]:
     return about(cells) | clock.read()
 
 
+def logistic(folder: Path) -> dict[str, Any]:
+    """Logistic regression on log counts of all genes, as a job does, but a few iterations of it."""
+    from sklearn import linear_model
+
+    from latentcell.classify.methods import logistic as method
+    from latentcell.config.fitting import Options
+    from latentcell.config.methods import classifier
+    from latentcell.grid.classifying import classify
+
+    estimator = linear_model.LogisticRegression
+    linear_model.LogisticRegression = lambda **given: estimator(**given | {"max_iter": _ITERATIONS})
+    method._C = method._C[-1:]
+    clock = Clock()
+    cells = read_cells(folder / "log-features.h5ad", MANY)
+    classify(cells, classifier("logistic"), Options(42))
+    return about(cells) | clock.read()
+
+
 def ffnn_pca_epoch(folder: Path) -> dict[str, Any]:
     """Last epoch of the classifier on 100 principal components, with evaluation."""
     # The features of a job are the components alone.
@@ -359,6 +389,8 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "ffnn_pca_epoch": ffnn_pca_epoch,
     "naive_bayes": naive_bayes,
     "raw_features": raw_features,
+    "log_features": log_features,
+    "logistic": logistic,
     "evaluation": evaluation,
     "bundle": bundle,
     "annotation": annotation,
@@ -368,7 +400,8 @@ UNMEASURED = ("repeat", "bundle")
 PARTS_NEED = {
     **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "naive_bayes"), ("subset",)),
     "ffnn_pca_epoch": ("subset", "pca"),
-    **dict.fromkeys(("raw_features", "evaluation", "bundle"), ("subset",)),
+    **dict.fromkeys(("raw_features", "log_features", "evaluation", "bundle"), ("subset",)),
+    "logistic": ("log_features",),
     "annotation": ("subset", "bundle"),
 }
 # Steps whose results a step reads.
@@ -387,6 +420,7 @@ MADE = {
     "pca": "scores.npy",
     "gmvae_epoch": "latent.npy",
     "bundle": "bundle",
+    "log_features": "log-features.h5ad",
 }
 
 

@@ -1,9 +1,10 @@
-"""Measure the processor's seconds of whole classifier jobs on 200 cells: docs/benchmarks.md.
+"""Measure the processor's seconds of whole jobs on 200 cells: docs/benchmarks.md.
 
-    python bench/start_up.py --trees <an older checkout> .
+    python bench/start_up.py --trees <an older checkout> . --jobs majority ffnn
 
 On so few cells a job is its start: Python, imports, reading and writing. Each job is a process of
-its own, as in a run; those of all checkouts take turns. Writes docs/results/start_up.csv.
+its own, as in a run; those of all checkouts take turns. Writes the rows of these jobs to
+docs/results/start_up.csv and keeps the others.
 """
 
 import argparse
@@ -21,8 +22,8 @@ import pandas as pd
 from latentcell.runtime.io import write_csv
 
 TABLE = Path(__file__).parents[1] / "docs/results/start_up.csv"
-# Of methods that need no scikit-learn themselves.
-CLASSIFIERS = ("majority", "ffnn")
+# Classifiers that need no scikit-learn themselves, and a map.
+SCRIPTS = {"majority": "classify.py", "ffnn": "classify.py", "tsne": "map_cells.py"}
 JOB = """
 import sys
 from types import SimpleNamespace
@@ -35,16 +36,18 @@ class Files(list):
 
 
 files = ("model.safetensors", "history.csv", "predictions.csv", "metrics.json", "cost.json")
+files = ["tsne.csv"] if sys.argv[2] == "tsne" else [*files, "probabilities.safetensors"]
 snakemake = SimpleNamespace(
     **{"log": Files(["log"]), "threads": 1, "input": Files(["features.h5ad"])},
-    output=Files([*files, "probabilities.safetensors"]),
+    output=Files(files),
     wildcards=SimpleNamespace(representation="pca-k10", classifier=sys.argv[2], replicate="r1"),
     params=SimpleNamespace(
         **{"seed": 1, "latents": {}, "split": {}, "labels": {}, "code": "", "method": ""},
         sections={"ffnn": {"epochs": 3}} if sys.argv[2] == "ffnn" else {},
+        settings={},
     ),
 )
-exec(compile(open(sys.argv[1]).read(), "classify.py", "exec"))
+exec(compile(open(sys.argv[1]).read(), sys.argv[1], "exec"))
 """
 
 
@@ -63,10 +66,10 @@ def features(folder):
     ad.AnnData(values, obs=obs).write_h5ad(folder / "features.h5ad")
 
 
-def seconds(tree, classifier, folder):
+def seconds(tree, job, folder):
     """Processor's seconds of a job with the package and the script of a checkout."""
     place = os.environ | {"PYTHONPATH": str(tree / "workflow/src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", JOB, str(tree / "workflow/scripts/classify.py"), classifier]
+    command = [sys.executable, "-c", JOB, str(tree / "workflow/scripts" / SCRIPTS[job]), job]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, check=True, cwd=folder, env=place)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -76,23 +79,25 @@ def seconds(tree, classifier, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trees", type=Path, nargs=2, required=True, help="before and after")
+    parser.add_argument("--jobs", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     trees = dict(zip(("before", "after"), map(Path.absolute, arguments.trees), strict=True))
     rows = []
     with tempfile.TemporaryDirectory() as name:
         features(Path(name))
-        for classifier in CLASSIFIERS:
+        for job in arguments.jobs:
             # The first job of each checkout compiles and is not counted.
             for repeat in range(arguments.repeats + 1):
                 for state, tree in trees.items():
-                    used = seconds(tree, classifier, Path(name))
+                    used = seconds(tree, job, Path(name))
                     if repeat:
-                        rows.append({"classifier": classifier, "state": state, "seconds": used})
-                    print(classifier, state, round(used, 2), flush=True)
-    keys = ["classifier", "state"]
-    found = pd.DataFrame(rows).groupby(keys, sort=False)["seconds"].min().unstack()
-    write_csv(TABLE, found[list(trees)].loc[list(CLASSIFIERS)].round(2).reset_index())
+                        rows.append({"job": job, "state": state, "seconds": used})
+                    print(job, state, round(used, 2), flush=True)
+    found = pd.DataFrame(rows).groupby(["job", "state"])["seconds"].min().unstack().round(2)
+    kept = pd.read_csv(TABLE, index_col="job").drop(arguments.jobs, errors="ignore")
+    table = pd.concat([kept, found[list(trees)]])
+    write_csv(TABLE, table.loc[[job for job in SCRIPTS if job in table.index]].reset_index())
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from latentcell.grid.classifying import (
     write_classified,
 )
 from latentcell.models.labels import labelled_cells
+from latentcell.represent.normalise import log_normalise
 from latentcell.runtime import pieces
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError
@@ -337,9 +338,11 @@ def test_seconds_are_those_of_the_processor():
     assert idle.seconds < 0.1 < busy.seconds + 0.1
 
 
-@pytest.mark.parametrize("name", ["ffnn", "naive-bayes"])
-def test_files_are_the_same_from_counts_that_stay_in_their_file(name, cells, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["ffnn", "naive-bayes", "logistic"])
+def test_files_are_the_same_from_features_in_a_file(name, cells, tmp_path, monkeypatch):
     cells.X[3, 1] = 70_000  # Escaped among packed counts.
+    if name == "logistic":
+        cells.X = log_normalise(cells.X)
     write_h5ad(tmp_path / "cells.h5ad", cells)
     monkeypatch.setattr(pieces, "PIECE", 7)
     written = []

@@ -1,6 +1,7 @@
 """A representation: which cells it is learnt from, and which files it gives."""
 
 import json
+from functools import partial
 
 import anndata as ad
 import numpy as np
@@ -11,11 +12,11 @@ import scipy.sparse as sp
 from latentcell.config.fitting import Options
 from latentcell.config.methods import Method, known_methods, representation
 from latentcell.config.settings import PcaSettings
+from latentcell.grid import representing
 from latentcell.grid.representing import first_columns, represent, write_representation
 from latentcell.represent.pca import fit_pca
-from latentcell.runtime import pieces
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import read_cells, write_h5ad
+from latentcell.runtime.io import read_cells, write_h5ad, write_rows
 from latentcell.runtime.tensors import read_tensors
 
 CELLS, GENES, LEARNT = 96, 30, 64
@@ -63,6 +64,36 @@ def written(cells, tmp_path, name, options=OPTIONS):
     files = [tmp_path / name / file for file in FILES]
     write_representation(list(map(str, files)), cells, representation(name), options)
     return files
+
+
+@pytest.mark.parametrize("name", ["raw", "log"])
+def test_features_of_counts_in_a_file_are_written_in_pieces(name, cells, tmp_path, monkeypatch):
+    cells.obs["more"] = np.arange(cells.n_obs)
+    write_h5ad(tmp_path / "cells.h5ad", cells)
+    monkeypatch.setattr(representing, "write_rows", partial(write_rows, block=7))
+    monkeypatch.setattr(
+        representing, "_table", lambda *_: pytest.fail("all cells were read at once")
+    )
+    kept = read_cells(tmp_path / "cells.h5ad", 10)
+    features, *others = written(kept, tmp_path / "pieces", name)
+    monkeypatch.undo()
+    expected, *expected_others = written(cells, tmp_path / "whole", name)
+    there, whole = ad.read_h5ad(features), ad.read_h5ad(expected)
+    assert there.X.dtype == whole.X.dtype
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(there.X, part), getattr(whole.X, part))
+    pd.testing.assert_frame_equal(there.obs, whole.obs)
+    assert list(there.var_names) == list(whole.var_names)
+    assert others[0].read_bytes() == expected_others[0].read_bytes()
+
+
+def test_features_in_pieces_are_finite_or_nothing_is_written(cells, tmp_path):
+    cells.X = cells.X.astype(np.float32)
+    cells.X.data[5] = np.nan
+    write_h5ad(tmp_path / "cells.h5ad", cells)
+    with pytest.raises(InputError, match="log: expected finite features"):
+        written(read_cells(tmp_path / "cells.h5ad", 10), tmp_path, "log")
+    assert not list((tmp_path / "log").glob("*"))
 
 
 def test_every_representation_without_optional_libraries_is_tried_here():
@@ -185,19 +216,3 @@ def test_every_representation_has_the_same_files_and_equal_bytes(cells, tmp_path
     tensors, about = read_tensors(first[1], "a representation")
     assert (about["representation"], about["seed"]) == (name, 2)
     assert bool(tensors) == ("pca" in name)
-
-
-def test_raw_counts_that_stay_in_their_file_are_copied_by_pieces(cells, tmp_path, monkeypatch):
-    write_h5ad(tmp_path / "cells.h5ad", cells)
-    monkeypatch.setattr(pieces, "PIECE", 7)
-    found = []
-    for most in (None, 10):
-        files = [tmp_path / f"{most}-{name}" for name in FILES]
-        there = read_cells(tmp_path / "cells.h5ad", most)
-        write_representation(files, there, representation("raw"), OPTIONS)
-        found.append(ad.read_h5ad(files[0]))
-    plain, copied = found
-    assert (plain.X != copied.X).nnz == 0
-    assert plain.X.dtype == copied.X.dtype
-    pd.testing.assert_frame_equal(plain.obs, copied.obs)
-    pd.testing.assert_frame_equal(plain.var, copied.var)

@@ -15,8 +15,8 @@ from latentcell.runtime.reuse import made_once, shared_store
 
 def make():
     """Train the classifier and write its files."""
-    # Counts alone are packed, and a part of the cells or a split of its own needs them in memory.
-    streams = method.streams and gives(names[0]) == "counts" and not protocol.own_split
+    # A part of the cells or a split of its own needs them in memory.
+    streams = gives(names[0]) in method.streams and not protocol.own_split
     features = read_cells(snakemake.input[0], MANY if streams else None)
     cells = protocol.cells(features, names[0], seeds["split"])
     shown = shown_cells(cells, protocol.labels, seeds["labels"])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latentcell.config.fitting import Features, Fitted, Labelled
+from latentcell.runtime.pieces import Stored, in_file, pieces
 
 Candidate = Mapping[str, Any]
 Scores = NDArray[np.floating[Any]]
@@ -72,8 +73,16 @@ def calibrated(fitted: Fitted, validation: Labelled) -> Fitted:
 
 
 def probabilities(estimator: Any) -> Predict:
-    """Return the function of class probabilities of a scikit-learn estimator."""
-    predict: Predict = estimator.predict_proba
+    """Return the function of class probabilities of a scikit-learn estimator.
+
+    Features that stay in their file are read in pieces.
+    """
+
+    def predict(features: Features) -> Scores:
+        if not (in_file(features) or isinstance(features, Stored)):
+            return np.asarray(estimator.predict_proba(features))
+        return np.concatenate([estimator.predict_proba(piece) for piece in pieces(features)])
+
     return predict
 
 

@@ -77,7 +77,8 @@ class Method:
     unlabelled
         Whether a representation also learns from cells without types.
     streams
-        Whether the transform of a representation, or a classifier, takes AnnData's CSRDataset.
+        Kinds of features that may stay in their file: the transform of a representation, or a
+        classifier, then takes AnnData's CSRDataset.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """
@@ -94,7 +95,7 @@ class Method:
     reference: str | None = None
     datasets: tuple[str, ...] = ()
     unlabelled: bool = False
-    streams: bool = False
+    streams: tuple[str, ...] = ()
     combines: bool = False
 
     def learns_from(self, options: Any) -> str:
@@ -214,7 +215,7 @@ def _find(stage: Stage, name: str) -> Method:
         reference=constants.get("REFERENCE"),
         datasets=tuple(constants.get("DATASETS", ())),
         unlabelled=constants.get("UNLABELLED", False),
-        streams=constants.get("STREAMS", False),
+        streams=tuple(constants.get("STREAMS", ())),
         combines=combines,
     )
 

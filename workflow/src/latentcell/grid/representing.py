@@ -18,11 +18,13 @@ from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_h5ad, write_json, write_rows
 from latentcell.runtime.job import limit_threads
-from latentcell.runtime.pieces import gathered, in_file, pieces
+from latentcell.runtime.pieces import gathered, in_file
 from latentcell.runtime.tensors import write_arrays
 
 _FORMAT = "latentcell-representation-1"
 _UNKNOWN = -1
+# Kinds of features that are sparse, and those of a cell depend on its counts alone.
+_SPARSE = ("counts", "log")
 
 
 def represent(
@@ -55,18 +57,8 @@ def represent(
     InputError
         If a library is missing or a feature is not finite.
     """
-    fit = method.load()
-    limit_threads(1)
-    training = _joined(_cells_to_learn_from(cells, method.learns_from(options)), further)
-    transform, cost = measured(lambda: fit(training, method.size, options))
-    features = transform(cells.X)
-    _check(features, cells.n_obs, method.name)
-    table = ad.AnnData(
-        features, obs=cells.obs, var=pd.DataFrame(index=_columns(cells, features, method))
-    )
-    if isinstance(transform, Learnt) and "explained_variance_ratio" in transform.arrays:
-        table.uns |= _explained(cells, transform)
-    return table, transform, cost
+    transform, cost = _fit(cells, method, options, further)
+    return _table(cells, method, transform), transform, cost
 
 
 def write_representation(
@@ -77,17 +69,48 @@ def write_representation(
     further: Counts | None = None,
 ) -> None:
     """Fit a representation; write features, fitted arrays and cost, in this order."""
-    features, transform, cost = represent(cells, method, options, further)
-    arrays = transform.arrays if isinstance(transform, Learnt) else {}
     about: dict[str, Any] = {"format": _FORMAT, "representation": method.name, "seed": options.seed}
-    if isinstance(transform, Learnt):
-        about |= transform.about
-    if in_file(features.X):  # Counts as they are: nothing is read but a piece at a time.
-        write_rows(files[0], Path(cells.filename), np.arange(cells.n_obs), features.obs)
+    transform, cost = _fit(cells, method, options, further)
+    if in_file(cells.X) and method.kinds[0] in _SPARSE:
+        _write_in_pieces(files[0], cells, transform, method.name)
     else:
-        write_h5ad(files[0], features)
+        write_h5ad(files[0], _table(cells, method, transform))
+    arrays = transform.arrays if isinstance(transform, Learnt) else {}
+    about |= transform.about if isinstance(transform, Learnt) else {}
     write_arrays(files[1], arrays, about)
     write_json(files[2], asdict(cost))
+
+
+def _fit(
+    cells: ad.AnnData, method: Method, options: Options, further: Counts | None
+) -> tuple[Transform, Cost]:
+    fit = method.load()
+    limit_threads(1)
+    training = _joined(_cells_to_learn_from(cells, method.learns_from(options)), further)
+    return measured(lambda: fit(training, method.size, options))
+
+
+def _table(cells: ad.AnnData, method: Method, transform: Transform) -> ad.AnnData:
+    """Transform all cells."""
+    features = transform(cells.X)
+    _check(features, cells.n_obs, method.name)
+    table = ad.AnnData(
+        features, obs=cells.obs, var=pd.DataFrame(index=_columns(cells, features, method))
+    )
+    if isinstance(transform, Learnt) and "explained_variance_ratio" in transform.arrays:
+        table.uns |= _explained(cells, transform)
+    return table
+
+
+def _write_in_pieces(path: str | Path, cells: ad.AnnData, transform: Transform, name: str) -> None:
+    """Write sparse features of counts in a file: neither is in memory as a whole."""
+
+    def change(counts: sp.csr_matrix) -> Features:
+        features = transform(counts)
+        _check(features, counts.shape[0], name)
+        return features
+
+    write_rows(path, Path(cells.filename), np.arange(cells.n_obs), cells.obs, change=change)
 
 
 def _explained(cells: ad.AnnData, transform: Learnt) -> dict[str, Any]:
@@ -149,8 +172,7 @@ def _columns(cells: ad.AnnData, features: Features, method: Method) -> Any:
 
 
 def _check(features: Features, cells: int, name: str) -> None:
-    parts = pieces(features) if in_file(features) else [features]
-    finite = (np.isfinite(part if isinstance(part, np.ndarray) else part.data) for part in parts)
-    if features.shape[0] != cells or not all(part.all() for part in finite):
+    values = features if isinstance(features, np.ndarray) else features.data
+    if features.shape[0] != cells or not np.isfinite(values).all():
         found = "values that are not finite" if features.shape[0] == cells else features.shape[0]
         raise InputError(f"{name}: expected finite features of {cells} cells, found {found}")

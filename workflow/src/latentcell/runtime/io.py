@@ -6,7 +6,7 @@ import re
 import socket
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -147,6 +147,7 @@ def write_rows(
     rows: "NDArray[np.int64]",
     obs: "pandas.DataFrame",
     block: int = _BLOCK,
+    change: Callable[[Any], Any] | None = None,
 ) -> None:
     """Write some cells of an AnnData file with CSR counts without reading all of them.
 
@@ -162,6 +163,8 @@ def write_rows(
         Table of these cells, in this order.
     block
         Number of rows of `source` that are in memory at a time.
+    change
+        Function of the counts of some cells that returns what to write for them: as many values.
     """
     import anndata as ad
     import h5py
@@ -173,8 +176,9 @@ def write_rows(
     with h5py.File(source) as file, atomic(path) as temporary:
         counts = sparse_dataset(file["X"])
         entries = int(np.diff(file["X/indptr"][:].astype(np.int64))[rows].sum())
+        change = change or (lambda piece: piece)
         table = ad.AnnData(
-            read_slice(counts, 0, 0),
+            change(read_slice(counts, 0, 0)),
             obs=obs.iloc[:0],
             var=read_elem(file["var"]),
             uns=read_elem(file["uns"]),
@@ -188,7 +192,7 @@ def write_rows(
             # Kept open: HDF5 keeps memory for each array that is opened and written.
             arrays = {name: made["X"][name] for name in ("data", "indptr", "indices")}
             for piece in pieces(counts, rows, block):
-                _append(made["X"], arrays, piece)
+                _append(made["X"], arrays, change(piece))
             del made["obs"]
             compressed = {"compression": "gzip", "compression_opts": 1}
             write_elem(made, "obs", obs, dataset_kwargs=compressed)

@@ -15,7 +15,7 @@ USES = ("latentcell.classify.ffnn",)
 SECTION = "ffnn"
 # The network has an output for each type of the data, with or without training cells.
 ALL_TYPES = True
-STREAMS = True
+STREAMS = ("counts",)
 
 
 def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:

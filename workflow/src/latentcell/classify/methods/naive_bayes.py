@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from latentcell.classify.choosing import Predict, Scores, choose
-from latentcell.config.fitting import Features, Fitted, Labelled, Options
+from latentcell.classify.choosing import choose, probabilities
+from latentcell.config.fitting import Fitted, Labelled, Options
 from latentcell.runtime.pieces import pieces
 
 TAKES = ("counts",)
 USES = ("sklearn.naive_bayes",)
-STREAMS = True
+STREAMS = ("counts",)
 _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
 
 
@@ -19,7 +19,7 @@ def fit(training: Labelled, validation: Labelled, options: Options) -> Fitted:
     learnt = _learnt(training)
     return choose(
         [{"pseudocount": one} for one in _PSEUDOCOUNTS],
-        lambda pseudocount: _predict(learnt[pseudocount]),
+        lambda pseudocount: probabilities(learnt[pseudocount]),
         validation,
     )
 
@@ -38,10 +38,3 @@ def _learnt(training: Labelled) -> dict[float, Any]:
             estimator.partial_fit(piece, codes, classes=np.arange(training.classes))
         place += len(codes)
     return learnt
-
-
-def _predict(estimator: Any) -> Predict:
-    def predict(features: Features) -> Scores:
-        return np.concatenate([estimator.predict_proba(piece) for piece in pieces(features)])
-
-    return predict

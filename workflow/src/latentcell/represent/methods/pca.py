@@ -6,7 +6,7 @@ from latentcell.represent.pca import fit_pca
 SIZE = "k"
 GIVES = "scores"
 UNLABELLED = True
-STREAMS = True
+STREAMS = ("counts",)
 SECTION = "pca"
 # The components of a smaller number are the first of a larger one: one fit is enough.
 NESTED = True

@@ -3,7 +3,7 @@
 from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 
 GIVES = "counts"
-STREAMS = True
+STREAMS = ("counts",)
 
 
 def learns_from(options: Options) -> str:
