@@ -238,8 +238,8 @@ def features(folder: Path, name: str) -> dict[str, Any]:
 
     clock = Clock()
     cells = read_cells(folder / "cells.h5ad", MANY)
-    files = ("features.h5ad", "model.safetensors", "cost.json")
-    files = [folder / f"{name}-{file}" for file in files]
+    ends = ("features.h5ad", "model.safetensors", "cost.json")
+    files = [folder / f"{name}-{end}" for end in ends]
     write_representation(files, cells, representation(name), Options(42))
     return about(cells) | clock.read()
 
@@ -324,7 +324,7 @@ def logistic(folder: Path) -> dict[str, Any]:
 
     estimator = linear_model.LogisticRegression
     linear_model.LogisticRegression = lambda **given: estimator(**given | {"max_iter": _ITERATIONS})
-    method._C = method._C[-1:]
+    vars(method)["_C"] = method._C[-1:]
     clock = Clock()
     cells = read_cells(folder / "log-features.h5ad", MANY)
     classify(cells, classifier("logistic"), Options(42))
