@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import warnings
+from importlib import import_module
 
 import anndata as ad
 import numpy as np
@@ -22,6 +23,10 @@ from latentcell.cli.annotate import _stem
 from latentcell.cli.options import available_cores
 from latentcell.config.recommending import recommend_model
 from latentcell.config.settings import GridPoint, Settings
+
+# They import `find` by its name: before a test replaces it.
+for name in ("latentcell.annotate.files", "latentcell.data.importing"):
+    import_module(name)
 
 
 def simulated(sizes, seed, genes=60):
