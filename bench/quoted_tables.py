@@ -870,6 +870,20 @@ def ffnn_scale() -> list[Column]:
 
 
 @table
+def denoising() -> list[Column]:
+    """Groups and lost counts before and after denoising, means over the seeds."""
+    rows = records("denoising").groupby(["groups", "values"], sort=False).mean(numeric_only=True)
+    headings = {
+        "groups": Heading("Groups", 0),
+        "values": Heading("Values"),
+        "lost_percent": Heading("Lost counts (%)", 0),
+        "silhouette": Heading("Silhouette of the groups", 2),
+        "correlation_of_lost": Heading("Correlation with lost counts", 2),
+    }
+    return shown(rows.reset_index(), headings)
+
+
+@table
 def scale_slopes() -> list[Column]:
     """Exponents of a power of the number of cells."""
     measured = scale.read_rows(RESULTS / "scale.csv")
