@@ -128,6 +128,7 @@ def test_more_cells_have_approximate_neighbours(monkeypatch):
     monkeypatch.setattr(leiden, "MOST_EXACT", 100)
     found = leiden_clusters(points, 1, [0.1])[0.1]
     assert adjusted_rand_score(exact, found) == 1.0
+    assert len(set(found)) == 3
     assert asked == [leiden.NEIGHBOURS]
 
 

@@ -83,7 +83,7 @@ def test_features_of_counts_in_a_file_are_written_in_pieces(name, cells, tmp_pat
     for part in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(there.X, part), getattr(whole.X, part))
     pd.testing.assert_frame_equal(there.obs, whole.obs)
-    assert list(there.var_names) == list(whole.var_names)
+    pd.testing.assert_frame_equal(there.var, whole.var)
     assert others[0].read_bytes() == expected_others[0].read_bytes()
 
 

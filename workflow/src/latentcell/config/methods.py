@@ -77,8 +77,9 @@ class Method:
     unlabelled
         Whether a representation also learns from cells without types.
     streams
-        Kinds of features that may stay in their file: the transform of a representation, or a
-        classifier, then takes AnnData's CSRDataset.
+        Kinds of features that may stay in their file. A classifier then takes AnnData's CSRDataset,
+        as does the transform of a representation that gives scores; one that gives counts or
+        logarithms is called on some cells at a time.
     combines
         Whether features come from the probabilities of other pairs of the grid.
     """

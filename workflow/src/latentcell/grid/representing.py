@@ -23,7 +23,7 @@ from latentcell.runtime.tensors import write_arrays
 
 _FORMAT = "latentcell-representation-1"
 _UNKNOWN = -1
-# Kinds of features that are sparse, and those of a cell depend on its counts alone.
+# Kinds of sparse features, of which each row depends on the counts of its cell alone.
 _SPARSE = ("counts", "log")
 
 
