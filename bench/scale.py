@@ -48,6 +48,8 @@ TITLES = {
     "logistic": "logistic regression on log counts",
     "evaluation": "evaluation of 100 features and of predictions",
     "annotation": "annotation of a query",
+    "import_10x": "import of 10x's HDF5 file",
+    "annotation_10x": "annotation of 10x's HDF5 file",
 }
 # Targets at the full size: step, seconds, MB (None: no target).
 TARGETS: tuple[tuple[str, float | None, float | None], ...] = (

@@ -258,12 +258,54 @@ def bundle(folder: Path) -> dict[str, Any]:
 
 def annotation(folder: Path) -> dict[str, Any]:
     """Annotate all cells by the command, with one thread."""
+    return annotated(folder, "cells.h5ad", "typed.h5ad")
+
+
+def annotated(folder: Path, query: str, result: str) -> dict[str, Any]:
     from latentcell.cli import main
 
     clock = Clock()
-    files = [str(folder / name) for name in ("cells.h5ad", "bundle", "typed.h5ad")]
+    files = [str(folder / name) for name in (query, "bundle", result)]
     main(["annotate", files[0], "--bundle", files[1], "-o", files[2], "--threads", "1", "--force"])
     return about(read(folder, backed="r")) | clock.read()
+
+
+def tenx(folder: Path) -> dict[str, Any]:
+    """Write the same cells as Cell Ranger does (HDF5, indices of 64 bits), and their types."""
+    import h5py
+
+    clock, piece, chunk = Clock(), 8_000_000, 80_000
+    obs = read_obs(folder / "cells.h5ad")
+    with h5py.File(folder / "cells.h5ad") as source, h5py.File(folder / "query.h5", "w") as file:
+        counts, group = source["X"], file.create_group("matrix")
+        cells, genes = counts.attrs["shape"]
+        names = np.array([f"gene{number}" for number in range(genes)], "S")
+        for name, kind in (("data", "i4"), ("indices", "i8")):
+            size = (len(counts[name]),)
+            packed = {"compression": "gzip", "compression_opts": 1}
+            written = group.create_dataset(name, size, kind, chunks=(chunk,), **packed)
+            for first in range(0, *size, piece):
+                written[first : first + piece] = counts[name][first : first + piece]
+        group["indptr"] = counts["indptr"][:].astype("i8")
+        group["shape"], group["barcodes"] = np.array([genes, cells]), np.array(obs.index, "S")
+        group["features/id"] = group["features/name"] = names
+        group["features/feature_type"] = np.full(genes, b"Gene Expression")
+    obs["cell_type"].to_csv(folder / "query.tsv", sep="\t", index_label="barcode")
+    return {"cells": cells, "genes": genes, "peak_mb": peak_mb()} | clock.read()
+
+
+def import_10x(folder: Path) -> dict[str, Any]:
+    """Import the HDF5 file of 10x."""
+    files = {"path": str(folder / "query.h5"), "labels": str(folder / "query.tsv")}
+    clock = Clock()
+    cells = import_dataset(DatasetSettings(name="repeated", **files))
+    write_h5ad(folder / "imported.h5ad", cells)
+    return about(cells) | clock.read()
+
+
+def annotation_10x(folder: Path) -> dict[str, Any]:
+    """Annotate the cells in the HDF5 file of 10x, as `annotation` does."""
+    return annotated(folder, "query.h5", "typed-10x.h5ad")
 
 
 def evaluation(folder: Path) -> dict[str, Any]:
@@ -394,15 +436,21 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "evaluation": evaluation,
     "bundle": bundle,
     "annotation": annotation,
+    "tenx": tenx,
+    "import_10x": import_10x,
+    "annotation_10x": annotation_10x,
 }
 # Parts that only prepare others.
-UNMEASURED = ("repeat", "bundle")
+UNMEASURED = ("repeat", "bundle", "tenx")
 PARTS_NEED = {
     **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "naive_bayes"), ("subset",)),
     "ffnn_pca_epoch": ("subset", "pca"),
     **dict.fromkeys(("raw_features", "log_features", "evaluation", "bundle"), ("subset",)),
     "logistic": ("log_features",),
     "annotation": ("subset", "bundle"),
+    "tenx": ("subset",),
+    "import_10x": ("tenx",),
+    "annotation_10x": ("bundle", "tenx"),
 }
 # Steps whose results a step reads.
 NEEDS = {
@@ -420,6 +468,7 @@ MADE = {
     "pca": "scores.npy",
     "gmvae_epoch": "latent.npy",
     "bundle": "bundle",
+    "tenx": "query.tsv",
     "log_features": "log-features.h5ad",
 }
 

@@ -417,7 +417,39 @@ def test_a_query_that_stays_in_its_file_has_the_same_results(learnt, query, tmp_
         assert parts[0] == parts[1]
 
 
-def test_only_counts_as_anndata_writes_them_stay_in_their_file(query, tmp_path):
+def write_10x(query, path):
+    """Write the HDF5 file of Cell Ranger 3, whose indices are 64-bit numbers."""
+    counts = sp.csr_matrix(query.X)
+    names = np.array(query.var_names, "S")
+    with h5py.File(path, "w") as file:
+        group = file.create_group("matrix")
+        group["data"], group["indices"] = counts.data.astype(np.int32), counts.indices.astype("i8")
+        group["indptr"], group["shape"] = counts.indptr.astype("i8"), counts.shape[::-1]
+        group["barcodes"] = np.array(query.obs_names, "S")
+        group["features/id"] = group["features/name"] = names
+        group["features/feature_type"] = np.full(len(names), b"Gene Expression")
+
+
+def write_by_genes(query, path):
+    ad.AnnData(sp.csc_matrix(query.X), obs=query.obs, var=query.var).write_h5ad(path)
+
+
+@pytest.mark.parametrize(("write", "end"), [(write_10x, "h5"), (write_by_genes, "h5ad")])
+def test_a_query_that_is_stored_in_another_way_has_the_same_results(
+    learnt, query, tmp_path, write, end
+):
+    write(query, path := tmp_path / f"query.{end}")
+    for name, most in (("memory", None), ("file", 10)):
+        read = load_query(path, most=most)
+        assert in_file(read.counts.X) == in_file(read.whole.X) == (name == "file")
+        typed, found = annotate(learnt, read, threads=2)
+        write_annotation(typed, found, learnt, tmp_path / name / "typed.h5ad")
+    for end in ("h5ad", "csv", "json"):
+        parts = [(tmp_path / name / f"typed.{end}").read_bytes() for name in ("memory", "file")]
+        assert parts[0] == parts[1]
+
+
+def test_only_parts_as_anndata_writes_them_stay_in_their_file(query, tmp_path):
     path = tmp_path / "query.h5ad"
     stored(query, path)
     with h5py.File(path, "a") as file:
@@ -427,5 +459,7 @@ def test_only_counts_as_anndata_writes_them_stay_in_their_file(query, tmp_path):
         group["indptr"] = starts.astype(np.int64)
     read = load_query(path, most=10)
     assert in_file(read.whole.X)
-    assert read.counts.X.dtype == np.int32
     assert sp.issparse(read.whole.layers["counts"])
+    # The counts are in a temporary file.
+    assert in_file(read.counts.X)
+    assert read.counts.X.dtype == np.int32

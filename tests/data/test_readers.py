@@ -14,6 +14,7 @@ from scipy import sparse
 
 from latentcell.config.settings import DatasetSettings
 from latentcell.data import readers
+from latentcell.data.finding import find
 from latentcell.data.readers import (
     detect_format,
     read_10x_archive,
@@ -397,11 +398,41 @@ def test_10x_h5_of_two_genomes(tmp_path):
         read_10x_h5(tmp_path / "m.h5")
 
 
-@pytest.mark.parametrize("name", ["indices", "indptr"])
-def test_10x_h5_with_indices_outside(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("indices", "expected.*10x-h5.*cannot be read"),
+        ("indptr", "values by matrix/indptr.*found 99: the file is damaged"),
+    ],
+)
+def test_10x_h5_with_indices_outside(tmp_path, name, said):
     with h5py.File(write_v3(tmp_path / "m.h5"), "a") as file:
         file["matrix"][name][-1] = 99
-    with pytest.raises(InputError, match=r"m\.h5.*cannot be read"):
+    with pytest.raises(InputError, match=rf"m\.h5: .*{said}"):
+        read_counts(settings(tmp_path / "m.h5"))
+
+
+@pytest.mark.parametrize("number", [99, -1, 2**33])
+def test_10x_h5_with_indices_outside_is_refused_in_pieces_too(tmp_path, number):
+    with h5py.File(write_v3(tmp_path / "m.h5"), "a") as file:
+        indices = file["matrix/indices"][:].astype(np.int64)
+        indices[-1] = number
+        del file["matrix/indices"]
+        file["matrix/indices"] = indices
+    with pytest.raises(InputError, match=r"m\.h5: "):
+        read_counts(settings(tmp_path / "m.h5"))
+    said = rf"m\.h5: .*within 6 cells and 4 genes in matrix/indices, found .*{abs(number):,}"
+    with pytest.raises(InputError, match=said):
+        find(tmp_path / "m.h5")
+
+
+def test_10x_h5_of_a_part_of_the_cells_is_refused(tmp_path):
+    with h5py.File(write_v3(tmp_path / "m.h5"), "a") as file:
+        starts = file["matrix/indptr"][:-1]
+        del file["matrix/indptr"]
+        file["matrix/indptr"] = starts
+    said = "expected 7 numbers in matrix/indptr, one more than cells, found 6"
+    with pytest.raises(InputError, match=said):
         read_counts(settings(tmp_path / "m.h5"))
 
 

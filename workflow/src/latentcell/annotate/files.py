@@ -259,8 +259,8 @@ def load_query(
     layer
         Layer of the counts; by default detected.
     most
-        Number of values up to which CSR matrices of an AnnData file are read. Others stay in it as
-        AnnData's CSRDataset: the results are the same, with less memory.
+        Number of values up to which sparse matrices are read. Larger ones stay in the file, or in a
+        temporary one, as AnnData's CSRDataset: the results are the same, with less memory.
 
     Raises
     ------

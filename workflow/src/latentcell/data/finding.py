@@ -139,12 +139,13 @@ class Found:
     def read(self, most: int | None = None) -> anndata.AnnData:
         """Read the cells with their counts; raises `InputError` without counts.
 
-        CSR counts of more than `most` values, all of which are counts, may stay in the file.
+        More than `most` counts stay in a file; see `CellFile.read`. None: all are read.
         """
         counts = self.counts
         if self.file is None or counts is None:
             raise InputError(self.question)
-        return self.file.read(counts.layer, most if counts.largest <= LARGEST_COUNT else None)
+        many = most is not None and counts.stored > most
+        return self.file.read(counts.layer, in_file=many and counts.largest <= LARGEST_COUNT)
 
 
 def find(source: str | Path | DatasetSettings) -> Found:

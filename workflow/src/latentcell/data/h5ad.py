@@ -241,11 +241,13 @@ def _ends(item: h5py.Group, shape: tuple[int, int]) -> NDArray[np.int64]:
             "32-bit numbers do beyond 2,147,483,647 values: write the file again with indptr as "
             "64-bit numbers"
         )
-    if ends[-1] > stored or (ends[-1] < stored and ends[-2] == ends[-1]):
+    wrong = f"{where} {stored:,} values by {place}, as many as are stored, found {ends[-1]:,}"
+    if ends[-1] > stored:
+        raise InputError(f"{wrong}: the file is damaged, copy or write it again")
+    if ends[-1] < stored and ends[-2] == ends[-1]:
         raise InputError(
-            f"{where} {stored:,} values by {place}, as many as are stored, found {ends[-1]:,}, as "
-            "in files that an old anndata joined on disk: the last cells would be empty; join them "
-            "again with anndata 0.10.7 or later"
+            f"{wrong}, as in files that an old anndata joined on disk: the last cells would be "
+            "empty; join them again with anndata 0.10.7 or later"
         )
     return ends
 
@@ -266,37 +268,51 @@ def shape_of(item: Any, cells: int, genes: int) -> tuple[int, int]:
     return int(shape[0]), int(shape[1])
 
 
-def read_matrix(item: Any, shape: tuple[int, int], most: int | None = None) -> Any:
-    """Read a stored matrix: dense, CSR or CSC as it is stored; half precision becomes single.
-
-    A CSR matrix of more than `most` values stays in the file as AnnData's CSRDataset, if it is
-    stored as AnnData would write it.
-    """
+def read_matrix(item: Any, shape: tuple[int, int]) -> Any:
+    """Read a stored matrix: dense, CSR or CSC as it is stored; half precision becomes single."""
     if isinstance(item, h5py.Dataset):
         return _single(item[()])
-    if most is not None and len(item["data"]) > most and _is_as_written(item, shape):
-        # This file stays open as long as the matrix is in use.
-        return sparse_dataset(h5py.File(item.file.filename, "r", locking=False)[item.name])
     kind = sparse.csr_matrix if is_by_rows(item, shape) else sparse.csc_matrix
     ends = _ends(item, shape)
     stored = slice(0, int(ends[-1]))
-    parts = (_single(item["data"][stored]), item["indices"][stored], ends)
-    matrix = kind(parts, shape=shape)
+    indices = item["indices"]
+    if indices.dtype != (index := _index_type(item, shape)):
+        # SciPy would do so, with both copies in memory.
+        indices = indices.astype(index)
+    matrix = kind((_single(item["data"][stored]), indices[stored], ends), shape=shape)
     matrix.check_format(full_check=True)
     return matrix
 
 
+def left_in_file(item: Any, shape: tuple[int, int]) -> Any:
+    """Return AnnData's CSRDataset or CSCDataset of a matrix that is stored as AnnData writes it.
+
+    Its file stays open as long as it is in use. None for other matrices.
+    """
+    if isinstance(item, h5py.Dataset) or not _is_as_written(item, shape):
+        return None
+    return sparse_dataset(h5py.File(item.file.filename, "r", locking=False)[item.name])
+
+
+def _index_type(item: h5py.Group, shape: tuple[int, int]) -> "np.dtype[Any]":
+    """Type that SciPy takes for the indices of a matrix."""
+    small = max(*shape, len(item["data"])) <= np.iinfo(np.int32).max
+    return np.dtype(np.int32 if small else np.int64)
+
+
 def _is_as_written(item: h5py.Group, shape: tuple[int, int]) -> bool:
-    """Tell whether AnnData would write a CSR matrix, once read, with the types that it has."""
+    """Tell whether AnnData would write a matrix, once read, with the types that it has."""
     data, indices, ends = item["data"], item["indices"], _ends(item, shape)
-    small = max(*shape, len(data)) <= np.iinfo(np.int32).max
-    wanted = np.dtype(np.int32 if small else np.int64)
-    if not wanted == indices.dtype == item["indptr"].dtype or data.dtype == np.float16:
+    if not _index_type(item, shape) == indices.dtype == item["indptr"].dtype:
         return False
-    if item.attrs.get("encoding-type") != "csr_matrix" or ends[-1] != len(data):
+    if data.dtype == np.float16 or ends[-1] != len(data):
         return False
+    by_rows = is_by_rows(item, shape)
+    if item.attrs.get("encoding-type") != ("csr_matrix" if by_rows else "csc_matrix"):
+        return False
+    inner = shape[1] if by_rows else shape[0]
     parts = (indices[start : start + _PART] for start in range(0, len(indices), _PART))
-    return all(0 <= part.min() <= part.max() < shape[1] for part in parts)
+    return all(0 <= part.min() <= part.max() < inner for part in parts)
 
 
 def _single(values: NDArray[Any]) -> NDArray[Any]:
@@ -312,7 +328,8 @@ def read_whole(path: Path, most: int | None = None) -> tuple[anndata.AnnData, li
     path
         The file.
     most
-        Number of values up to which ``X``, ``raw`` and layers are read; see `read_matrix`.
+        Number of values up to which a sparse ``X``, ``raw`` or layer is read. Larger ones stay in
+        the file, if they are as AnnData writes them (`left_in_file`).
 
     Returns
     -------
@@ -347,7 +364,11 @@ def read_whole(path: Path, most: int | None = None) -> tuple[anndata.AnnData, li
 
 
 def _stored(item: Any, shape: tuple[int, int], most: int | None) -> Any:
-    return item[()] if isinstance(item, h5py.Dataset) else read_matrix(item, shape, most)
+    if isinstance(item, h5py.Dataset):
+        return item[()]
+    large = most is not None and len(item["data"]) > most
+    left = left_in_file(item, shape) if large else None
+    return read_matrix(item, shape) if left is None else left
 
 
 def _raw(

@@ -11,7 +11,7 @@ import re
 import tarfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
@@ -28,7 +28,7 @@ from latentcell.data import h5ad
 from latentcell.data.checks import gene_frame
 from latentcell.data.folders import TENX_FILES, matrix_files
 from latentcell.data.formats import HDF5, detect_format, format_by_content
-from latentcell.data.genes import Features, Genes, genes_of, several_genomes
+from latentcell.data.genes import Features, Genes, genes_of
 from latentcell.data.h5ad import Block
 from latentcell.data.loom import (
     loom_blocks,
@@ -46,7 +46,9 @@ from latentcell.data.opening import (
     refuse_swelling,
     unpacking,
 )
+from latentcell.data.spilling import counts_in_file
 from latentcell.data.tables import Orientation, read_table
+from latentcell.data.tenx_h5 import tenx_barcodes, tenx_features, tenx_group, tenx_shape
 from latentcell.runtime.errors import InputError
 
 # First fields of lines that name columns, in small letters.
@@ -75,14 +77,31 @@ class Place:
     blocks
         Iterates over the values, for all features, in pieces of about as many values.
     matrix
-        Reads the values, for all features; see `h5ad.read_matrix` for the argument.
+        Reads the values, for all features.
+    left
+        Returns AnnData's CSRDataset of the values, for all features; None if they are stored in
+        another way.
+    in_order
+        Whether blocks follow one another by cells, rather than by features.
     """
 
     name: str
     shape: tuple[int, int]
     genes: Genes
     blocks: Callable[[int], Iterator[Block]]
-    matrix: Callable[[int | None], Any]
+    matrix: Callable[[], Any]
+    left: Callable[[], Any] = lambda: None
+    in_order: bool = True
+
+    def counts(self, in_file: bool) -> Any:
+        """Return the counts of the genes; see `CellFile.read`."""
+        kept = self.genes.kept
+        if not in_file:
+            return self.matrix() if kept is None else self.matrix()[:, kept]
+        left = self.left() if kept is None and self.in_order else None
+        if left is not None:
+            return left
+        return counts_in_file(self.blocks, self.shape, kept, in_order=self.in_order)
 
 
 @dataclass(frozen=True)
@@ -128,10 +147,11 @@ class CellFile:
             )
         raise InputError(f"{self.path}: expected the layer {layer!r}, found only these: {there}")
 
-    def read(self, layer: str | None, most: int | None = None) -> anndata.AnnData:
+    def read(self, layer: str | None, *, in_file: bool = False) -> anndata.AnnData:
         """Read the cells with the counts of a layer; see `read_counts`.
 
-        CSR counts of more than `most` values may stay in the file; see `h5ad.read_matrix`.
+        With `in_file`, for whole numbers only, ``X`` is AnnData's CSRDataset: of the file itself,
+        or of a temporary one with the counts by cells.
         """
         place = self.place(layer)
         for note in dict.fromkeys((*self.notes, *place.genes.notes)):
@@ -139,11 +159,7 @@ class CellFile:
         with broken_files_named(self.path, self.format), warnings.catch_warnings():
             # Names that occur twice are counted elsewhere.
             warnings.simplefilter("ignore")
-            if place.genes.kept is None:
-                matrix = place.matrix(most)
-            else:
-                matrix = place.matrix(None)[:, place.genes.kept]
-            return anndata.AnnData(matrix, obs=self.obs, var=place.genes.table)
+            return anndata.AnnData(place.counts(in_file), obs=self.obs, var=place.genes.table)
 
 
 def read_counts(settings: DatasetSettings) -> anndata.AnnData:
@@ -227,7 +243,7 @@ def _open_h5ad(path: Path, settings: DatasetSettings) -> CellFile:
                 if name == "raw" and raw is not None and item.name.startswith("/raw"):
                     own = genes_of(Features.of_table(raw.table, main.table), source, genome)
                 shape = _agreed_shape(path, name, item, cells, own)
-                places[name] = _h5ad_place(path, name, item.name, shape, own)
+                places[name] = _h5ad_place(path, name, item, shape, own)
             except InputError as error:
                 faults.append(error)
     if faults and not places:
@@ -248,16 +264,22 @@ def _agreed_shape(path: Path, name: str, item: Any, cells: int, genes: Genes) ->
     return shape
 
 
-def _h5ad_place(path: Path, name: str, item: str, shape: tuple[int, int], genes: Genes) -> Place:
+def _h5ad_place(path: Path, name: str, stored: Any, shape: tuple[int, int], genes: Genes) -> Place:
+    item, in_order = stored.name, isinstance(stored, h5py.Dataset) or h5ad.is_by_rows(stored, shape)
+
     def blocks(piece: int) -> Iterator[Block]:
         with h5ad.opened(path) as file:
             yield from h5ad.blocks(file[item], shape, piece)
 
-    def matrix(most: int | None) -> Any:
+    def matrix() -> Any:
         with h5ad.opened(path) as file:
-            return h5ad.read_matrix(file[item], shape, most)
+            return h5ad.read_matrix(file[item], shape)
 
-    return Place(name, shape, genes, blocks, matrix)
+    def left() -> Any:
+        with h5ad.opened(path) as file:
+            return h5ad.left_in_file(file[item], shape)
+
+    return Place(name, shape, genes, blocks, matrix, left, in_order)
 
 
 def _open_loom(path: Path, settings: DatasetSettings) -> CellFile:
@@ -277,7 +299,7 @@ def _loom_place(path: Path, name: str, item: Any, genes: Genes) -> Place:
         with broken_files_named(path, "loom"), h5py.File(path, "r", locking=False) as file:
             yield from loom_blocks(file[place], piece)
 
-    def matrix(_: int | None) -> Any:
+    def matrix() -> Any:
         with h5py.File(path, "r", locking=False) as file:
             return read_loom_matrix(file[place])
 
@@ -293,10 +315,10 @@ def _open_read(read: Callable[[Path, DatasetSettings], anndata.AnnData]) -> "_Op
             warnings.simplefilter("always")
             adata = read(path, settings)
         kind = detect_format(path) if settings.format == "auto" else settings.format
-        genes = Genes(adata.var, None, int(adata.var["symbol"].duplicated().sum()))
+        genes = Genes(adata.var, None, _repeated(adata.var))
         matrix = sparse.csr_matrix(adata.X)
         place = Place(
-            "X", adata.shape, genes, lambda piece: _csr_blocks(matrix, piece), lambda _: matrix
+            "X", adata.shape, genes, lambda piece: _csr_blocks(matrix, piece), lambda: matrix
         )
         said = (str(warning.message) for warning in caught)
         notes = tuple(note for note in said if note.startswith(source))
@@ -316,43 +338,30 @@ def _csr_blocks(matrix: sparse.csr_matrix, piece: int) -> Iterator[Block]:
 
 def read_10x_h5(path: Path, genome: str | None = None) -> anndata.AnnData:
     """Read the HDF5 file of Cell Ranger 2 (one group per genome) or of later versions."""
-    with h5py.File(path) as file:
-        if "matrix" in file:
-            return _read_10x_group(file["matrix"], path, genome)
-        genomes = [name for name in file if "barcodes" in file[name]]
-        if genome in genomes:
-            genomes = [str(genome)]
-        if len(genomes) > 1 and genome is None:
-            raise InputError(several_genomes(str(path), genomes))
-        if len(genomes) != 1 or genome not in (None, genomes[0]):
-            raise InputError(
-                f"{path}: expected a 10x matrix of one genome, found "
-                f"{' and '.join(genomes) or 'none'}"
-            )
-        return _read_10x_group(file[genomes[0]], path, None)
+    return _open_10x_h5(path, DatasetSettings(name="own", path=str(path), genome=genome)).read(None)
 
 
-def _read_10x_group(group: Any, path: Path, genome: str | None) -> anndata.AnnData:
-    genes, cells = (int(number) for number in group["shape"][:])
-    # Compressed columns of genes x cells are compressed rows of cells x genes.
-    matrix = sparse.csr_matrix(
-        (group["data"][:], group["indices"][:], group["indptr"][:]), shape=(cells, genes)
-    )
-    matrix.check_format(full_check=True)
-    kinds = genomes = None
-    if "features" in group:
-        features = group["features"]
-        ids, symbols = (_texts(features[key]) for key in ("id", "name"))
-        kinds = _texts(features["feature_type"]) if "feature_type" in features else None
-        genomes = _texts(features["genome"]) if "genome" in features else None
-    else:
-        ids, symbols = _texts(group["genes"]), _texts(group["gene_names"])
-    named = Features(ids, {}, symbols, kinds, genomes, identified=True)
-    return _assemble_10x(matrix, _texts(group["barcodes"]), named, path, genome)
+def _open_10x_h5(path: Path, settings: DatasetSettings) -> CellFile:
+    with h5py.File(path, "r", locking=False) as file:
+        group, genome = tenx_group(file, path, settings.genome)
+        shape = tenx_shape(group, path)
+        barcodes, features = tenx_barcodes(group), tenx_features(group)
+        genes = _genes_of_10x(shape, barcodes, features, path, genome)
+        place = _tenx_place(path, group.name, shape, genes)
+    obs = pd.DataFrame(index=pd.Index(barcodes))
+    return CellFile(path, "10x-h5", obs, {"X": place}, genes)
 
 
-def _texts(dataset: Any) -> list[str]:
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
+def _tenx_place(path: Path, name: str, shape: tuple[int, int], genes: Genes) -> Place:
+    def blocks(piece: int) -> Iterator[Block]:
+        with broken_files_named(path, "10x-h5"), h5py.File(path, "r", locking=False) as file:
+            yield from h5ad.blocks(file[name], shape, piece)
+
+    def matrix() -> Any:
+        with h5py.File(path, "r", locking=False) as file:
+            return h5ad.read_matrix(file[name], shape)
+
+    return Place("X", shape, genes, blocks, matrix)
 
 
 def read_10x_folder(
@@ -648,19 +657,34 @@ def _assemble_10x(
     path: Path,
     genome: str | None,
 ) -> anndata.AnnData:
-    named = len(features.index)
-    if matrix.shape != (len(barcodes), named):
-        raise InputError(
-            f"{path}: expected a matrix of {len(barcodes):,} cells and {named:,} genes, as many "
-            f"as are named, found {matrix.shape[0]:,} and {matrix.shape[1]:,}"
-        )
-    genes = genes_of(features, str(path), genome)
+    genes = _genes_of_10x(matrix.shape, barcodes, features, path, genome)
     for note in genes.notes:
         warnings.warn(note, stacklevel=2)
     if genes.kept is not None:
         # The matrix also holds antibody and guide counts, which are not genes.
         matrix = matrix[:, genes.kept]
     return anndata.AnnData(matrix, obs=pd.DataFrame(index=pd.Index(barcodes)), var=genes.table)
+
+
+def _genes_of_10x(
+    shape: tuple[int, int],
+    barcodes: list[str],
+    features: Features,
+    path: Path,
+    genome: str | None,
+) -> Genes:
+    named = len(features.index)
+    if shape != (len(barcodes), named):
+        raise InputError(
+            f"{path}: expected a matrix of {len(barcodes):,} cells and {named:,} genes, as many "
+            f"as are named, found {shape[0]:,} and {shape[1]:,}"
+        )
+    genes = genes_of(features, str(path), genome)
+    return replace(genes, repeated=_repeated(genes.table))
+
+
+def _repeated(table: pd.DataFrame) -> int:
+    return int(table["symbol"].duplicated().sum())
 
 
 def _read_10x_files(path: Path, settings: DatasetSettings) -> anndata.AnnData:
@@ -672,7 +696,7 @@ def _read_10x_files(path: Path, settings: DatasetSettings) -> anndata.AnnData:
 _Opener = Callable[[Path, DatasetSettings], CellFile]
 _OPENERS: dict[str, _Opener] = {
     "h5ad": _open_h5ad,
-    "10x-h5": _open_read(lambda path, settings: read_10x_h5(path, settings.genome)),
+    "10x-h5": _open_10x_h5,
     "10x-mtx": _open_read(lambda path, settings: _read_10x_files(path, settings)),
     "loom": _open_loom,
     "table": _open_read(

@@ -30,7 +30,10 @@ class Stored:
 
 
 def in_file(matrix: Any) -> bool:
-    """Tell whether a matrix is AnnData's CSRDataset, of which slices of rows are read."""
+    """Tell whether a matrix is AnnData's CSRDataset, of which slices of rows are read.
+
+    Parts of a file that are only written again may be a CSCDataset.
+    """
     return getattr(matrix, "group", None) is not None
 
 

@@ -1,0 +1,69 @@
+"""Parts of the HDF5 files of Cell Ranger: a group per genome in version 2, later a single one.
+
+Compressed columns of genes x cells are compressed rows of cells x genes, which
+`latentcell.data.h5ad` reads.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from latentcell.data.genes import Features, several_genomes
+from latentcell.runtime.errors import InputError
+
+
+def tenx_group(file: h5py.File, path: Path, genome: str | None) -> tuple[h5py.Group, str | None]:
+    """Return the group of the matrix, and the genome that is still to be chosen in it.
+
+    Raises
+    ------
+    InputError
+        If there are several genomes and none is asked for, or another one.
+    """
+    if "matrix" in file:
+        return file["matrix"], genome
+    genomes = [name for name in file if "barcodes" in file[name]]
+    if genome in genomes:
+        genomes = [str(genome)]
+    if len(genomes) > 1 and genome is None:
+        raise InputError(several_genomes(str(path), genomes))
+    if len(genomes) != 1 or genome not in (None, genomes[0]):
+        raise InputError(
+            f"{path}: expected a 10x matrix of one genome, found {' and '.join(genomes) or 'none'}"
+        )
+    return file[genomes[0]], None
+
+
+def tenx_shape(group: h5py.Group, path: Path) -> tuple[int, int]:
+    """Number of cells and of features; raises `InputError` if the matrix has other cells."""
+    features, cells = (int(number) for number in group["shape"][:])
+    if len(group["indptr"]) != cells + 1:
+        raise InputError(
+            f"{path}: expected {cells + 1:,} numbers in {group.name.strip('/')}/indptr, one more "
+            f"than cells, found {len(group['indptr']):,}: the file is damaged, copy or write it "
+            "again"
+        )
+    return cells, features
+
+
+def tenx_barcodes(group: h5py.Group) -> list[str]:
+    """Names of the cells."""
+    return _texts(group["barcodes"])
+
+
+def tenx_features(group: h5py.Group) -> Features:
+    """Features as the file names them."""
+    if "features" not in group:
+        ids, symbols = _texts(group["genes"]), _texts(group["gene_names"])
+        return Features(ids, {}, symbols, identified=True)
+    named = group["features"]
+    ids, symbols = _texts(named["id"]), _texts(named["name"])
+    kinds, genomes = (
+        _texts(named[key]) if key in named else None for key in ("feature_type", "genome")
+    )
+    return Features(ids, {}, symbols, kinds, genomes, identified=True)
+
+
+def _texts(dataset: Any) -> list[str]:
+    return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
