@@ -278,7 +278,7 @@ def tenx(folder: Path) -> dict[str, Any]:
     obs = read_obs(folder / "cells.h5ad")
     with h5py.File(folder / "cells.h5ad") as source, h5py.File(folder / "query.h5", "w") as file:
         counts, group = source["X"], file.create_group("matrix")
-        cells, genes = counts.attrs["shape"]
+        cells, genes = map(int, counts.attrs["shape"])
         names = np.array([f"gene{number}" for number in range(genes)], "S")
         for name, kind in (("data", "i4"), ("indices", "i8")):
             size = (len(counts[name]),)

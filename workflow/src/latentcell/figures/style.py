@@ -263,9 +263,9 @@ def save(figure: "Figure", stem: str | Path) -> list[Path]:
     """
     written = []
     with in_style():
-        # One layout for all formats.
+        # One layout for all formats. With an engine, even "none", each format is drawn twice.
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
         title = {"Title": SIMULATION_NOTE} if is_marking() else {}
         with _stamped(figure):
             for suffix, metadata in _METADATA.items():
