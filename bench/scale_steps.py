@@ -296,9 +296,9 @@ def tenx(folder: Path) -> dict[str, Any]:
 
 def import_10x(folder: Path) -> dict[str, Any]:
     """Import the HDF5 file of 10x."""
-    files = {"path": str(folder / "query.h5"), "labels": str(folder / "query.tsv")}
+    path, labels = str(folder / "query.h5"), str(folder / "query.tsv")
     clock = Clock()
-    cells = import_dataset(DatasetSettings(name="repeated", **files))
+    cells = import_dataset(DatasetSettings(name="repeated", path=path, labels=labels))
     write_h5ad(folder / "imported.h5ad", cells)
     return about(cells) | clock.read()
 

@@ -10,7 +10,6 @@ from scipy import sparse
 
 from latentcell.annotate.files import load_query, read_query
 from latentcell.data import spilling
-from latentcell.data.checks import check_counts
 from latentcell.data.finding import find
 from latentcell.data.spilling import counts_in_file
 from latentcell.runtime.errors import InputError
@@ -210,13 +209,23 @@ def test_other_parts_by_genes_stay_in_the_file_and_are_written_again(tmp_path, s
 
 
 def test_a_full_disk_is_named_with_what_to_do(small, monkeypatch):
-    def resize(*_):
+    def allocate(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(h5py.Dataset, "resize", resize)
-    matrix = check_counts(AnnData(sparse.csr_matrix(COUNTS)), "counts", empty_cells=True).tocoo()
-    block = spilling.Block(matrix.row, matrix.col, matrix.data)
-    said = f"{small}: expected room for a temporary file.*No space left.*set TMPDIR"
-    with pytest.raises(InputError, match=said):
-        counts_in_file(lambda _: iter([block]), COUNTS.shape, None, in_order=True)
+    monkeypatch.setenv("TMPDIR", str(small))
+    monkeypatch.setattr("os.posix_fallocate", allocate)
+    with pytest.raises(InputError) as raised:
+        counts_in_file(lambda _: iter([]), (30, 12), None, 10**9, in_order=True)
+    assert str(raised.value) == (
+        f"{small}: expected room for a temporary file of 8,004 MB, found: No space left on device: "
+        "make room, or set TMPDIR to a folder with more"
+    )
     assert not list(small.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_not_the_fault_of_the_query(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "absent"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    path = h5ad(tmp_path / "query.h5ad", X=sparse.csc_matrix(COUNTS))
+    with pytest.raises(InputError, match=r"^\S+/absent: expected room .*set TMPDIR"):
+        read_query(path, most=10)

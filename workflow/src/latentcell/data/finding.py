@@ -145,7 +145,8 @@ class Found:
         if self.file is None or counts is None:
             raise InputError(self.question)
         many = most is not None and counts.stored > most
-        return self.file.read(counts.layer, in_file=many and counts.largest <= LARGEST_COUNT)
+        stays = many and counts.largest <= LARGEST_COUNT
+        return self.file.read(counts.layer, counts.stored if stays else None)
 
 
 def find(source: str | Path | DatasetSettings) -> Found:

@@ -93,15 +93,15 @@ class Place:
     left: Callable[[], Any] = lambda: None
     in_order: bool = True
 
-    def counts(self, in_file: bool) -> Any:
+    def counts(self, stored: int | None) -> Any:
         """Return the counts of the genes; see `CellFile.read`."""
         kept = self.genes.kept
-        if not in_file:
+        if stored is None:
             return self.matrix() if kept is None else self.matrix()[:, kept]
         left = self.left() if kept is None and self.in_order else None
         if left is not None:
             return left
-        return counts_in_file(self.blocks, self.shape, kept, in_order=self.in_order)
+        return counts_in_file(self.blocks, self.shape, kept, stored, in_order=self.in_order)
 
 
 @dataclass(frozen=True)
@@ -147,11 +147,11 @@ class CellFile:
             )
         raise InputError(f"{self.path}: expected the layer {layer!r}, found only these: {there}")
 
-    def read(self, layer: str | None, *, in_file: bool = False) -> anndata.AnnData:
+    def read(self, layer: str | None, stored: int | None = None) -> anndata.AnnData:
         """Read the cells with the counts of a layer; see `read_counts`.
 
-        With `in_file`, for whole numbers only, ``X`` is AnnData's CSRDataset: of the file itself,
-        or of a temporary one with the counts by cells.
+        If the number of the counts is given, ``X`` is AnnData's CSRDataset: of the file itself, or
+        of a temporary one with the counts by cells.
         """
         place = self.place(layer)
         for note in dict.fromkeys((*self.notes, *place.genes.notes)):
@@ -159,7 +159,7 @@ class CellFile:
         with broken_files_named(self.path, self.format), warnings.catch_warnings():
             # Names that occur twice are counted elsewhere.
             warnings.simplefilter("ignore")
-            return anndata.AnnData(place.counts(in_file), obs=self.obs, var=place.genes.table)
+            return anndata.AnnData(place.counts(stored), obs=self.obs, var=place.genes.table)
 
 
 def read_counts(settings: DatasetSettings) -> anndata.AnnData:

@@ -23,14 +23,20 @@ from latentcell.runtime.errors import InputError
 # Values that are read, and those of the cells that are sorted together.
 _PIECE = 2**22
 _TOGETHER = 2**23
-# Values of a chunk of the file.
+# Values of a chunk of the file, and bytes for what is not values and for chunks that are not full.
 _CHUNK = 2**16
+_MORE = 2**22
 
 Blocks = Callable[[int], Iterator[Block]]
 
 
 def counts_in_file(
-    blocks: Blocks, shape: tuple[int, int], kept: NDArray[np.bool_] | None, *, in_order: bool
+    blocks: Blocks,
+    shape: tuple[int, int],
+    kept: NDArray[np.bool_] | None,
+    stored: int,
+    *,
+    in_order: bool,
 ) -> Any:
     """Write counts by cells into a temporary file, which goes with the result.
 
@@ -42,6 +48,8 @@ def counts_in_file(
         Number of cells and number of features.
     kept : ndarray of bool, shape (features,)
         Features that are taken; None: all.
+    stored
+        Number of their values, or more.
     in_order
         Whether rows never fall from one value to the next. Otherwise the values are gone through
         several times.
@@ -57,14 +65,7 @@ def counts_in_file(
         If there is no room for the file.
     """
     rows = _in_order(blocks, shape[0]) if in_order else _gathered(blocks, shape[0])
-    # Opened by its name and unlinked: no end of the process leaves it behind.
-    handle, name = tempfile.mkstemp(prefix="latentcell-", suffix=".h5")
-    os.close(handle)
-    try:
-        file = h5py.File(name, "w")
-    finally:
-        Path(name).unlink()
-    group = file.create_group("X")
+    group = _temporary_file(8 * (stored + shape[0]) + _MORE).create_group("X")
     lengths = [np.zeros(1, np.int64)]
     for first, last, block in rows:
         places = (block.rows - first, block.columns)
@@ -83,20 +84,40 @@ def counts_in_file(
 
 
 def _append(group: h5py.Group, parts: dict[str, NDArray[np.int32]]) -> None:
-    """Append to the arrays of a group; raises `InputError` if the disk is full."""
+    """Append to the arrays of a group."""
+    for name, values in parts.items():
+        if name not in group:
+            group.create_dataset(name, (0,), np.int32, maxshape=(None,), chunks=(_CHUNK,))
+        stored = len(group[name])
+        group[name].resize((stored + len(values),))
+        group[name][stored:] = values
+
+
+def _temporary_file(size: int) -> h5py.File:
+    """Open a file by its name and remove the name: no end of the process leaves it behind.
+
+    Its bytes are reserved, since HDF5 ends the process where the disk is full.
+
+    Raises
+    ------
+    InputError
+        If there is no room for the file.
+    """
     try:
-        for name, values in parts.items():
-            if name not in group:
-                group.create_dataset(
-                    name, (0,), np.int32, maxshape=(None,), chunks=(_CHUNK,), compression="lzf"
-                )
-            stored = len(group[name])
-            group[name].resize((stored + len(values),))
-            group[name][stored:] = values
+        handle, name = tempfile.mkstemp(prefix="latentcell-", suffix=".h5")
+        try:
+            file = h5py.File(name, "w")
+            if hasattr(os, "posix_fallocate"):  # Not on macOS.
+                os.posix_fallocate(handle, 0, size)
+            return file
+        finally:
+            os.close(handle)
+            Path(name).unlink()
     except OSError as error:
+        folder = os.environ.get("TMPDIR", "/tmp")
         raise InputError(
-            f"{tempfile.gettempdir()}: expected room for a temporary file of the counts, found: "
-            f"{error}: make room, or set TMPDIR to a folder with more"
+            f"{folder}: expected room for a temporary file of {size / 1e6:,.0f} MB, found: "
+            f"{error.strerror or error}: make room, or set TMPDIR to a folder with more"
         ) from error
 
 
