@@ -96,7 +96,7 @@ def _append(group: h5py.Group, parts: dict[str, NDArray[np.int32]]) -> None:
 def _temporary_file(size: int) -> h5py.File:
     """Open a file by its name and remove the name: no end of the process leaves it behind.
 
-    Its bytes are reserved, since HDF5 ends the process where the disk is full.
+    Its bytes are reserved, since HDF5 ends the process where the disk is full, even in closing.
 
     Raises
     ------
@@ -106,9 +106,9 @@ def _temporary_file(size: int) -> h5py.File:
     try:
         handle, name = tempfile.mkstemp(prefix="latentcell-", suffix=".h5")
         try:
-            file = h5py.File(name, "w")
-            if hasattr(os, "posix_fallocate"):  # Not on macOS.
-                os.posix_fallocate(handle, 0, size)
+            _reserve(handle, size)
+            file = h5py.File(name, "w")  # This empties it.
+            _reserve(handle, size)
             return file
         finally:
             os.close(handle)
@@ -119,6 +119,11 @@ def _temporary_file(size: int) -> h5py.File:
             f"{folder}: expected room for a temporary file of {size / 1e6:,.0f} MB, found: "
             f"{error.strerror or error}: make room, or set TMPDIR to a folder with more"
         ) from error
+
+
+def _reserve(handle: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):  # Not on macOS.
+        os.posix_fallocate(handle, 0, size)
 
 
 def _in_order(blocks: Blocks, cells: int) -> Iterator[tuple[int, int, Block]]:
