@@ -18,6 +18,7 @@ from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.pieces import in_file
+from tenx import write_10x
 
 SETTINGS = AnnotateSettings(
     **{"variable_genes": 60, "components": 8, "penalties": [0.1, 1.0], "latent_dim": 2},
@@ -406,47 +407,43 @@ def stored(query, path, **others):
 
 def test_a_query_that_stays_in_its_file_has_the_same_results(learnt, query, tmp_path):
     stored(query, tmp_path / "query.h5ad")
+    assert_same_results(
+        *(learnt, tmp_path / "query.h5ad", tmp_path),
+        lambda read: (
+            *(read.counts.X, read.whole.X),
+            *(read.whole.layers["counts"], read.whole.raw.X),
+        ),
+    )
+
+
+def assert_same_results(learnt, path, folder, matrices):
+    """Annotate a query that is read, and one whose matrices stay in a file."""
     for name, most in (("memory", None), ("file", 10)):
-        read = load_query(tmp_path / "query.h5ad", most=most)
-        matrices = (read.counts.X, read.whole.X, read.whole.layers["counts"], read.whole.raw.X)
-        assert {in_file(matrix) for matrix in matrices} == {name == "file"}
+        read = load_query(path, most=most)
+        assert {in_file(matrix) for matrix in matrices(read)} == {name == "file"}
         typed, found = annotate(learnt, read, threads=2)
-        write_annotation(typed, found, learnt, tmp_path / name / "typed.h5ad")
+        write_annotation(typed, found, learnt, folder / name / "typed.h5ad")
     for end in ("h5ad", "csv", "json"):
-        parts = [(tmp_path / name / f"typed.{end}").read_bytes() for name in ("memory", "file")]
+        parts = [(folder / name / f"typed.{end}").read_bytes() for name in ("memory", "file")]
         assert parts[0] == parts[1]
 
 
-def write_10x(query, path):
-    """Write the HDF5 file of Cell Ranger 3, whose indices are 64-bit numbers."""
-    counts = sp.csr_matrix(query.X)
-    names = np.array(query.var_names, "S")
-    with h5py.File(path, "w") as file:
-        group = file.create_group("matrix")
-        group["data"], group["indices"] = counts.data.astype(np.int32), counts.indices.astype("i8")
-        group["indptr"], group["shape"] = counts.indptr.astype("i8"), counts.shape[::-1]
-        group["barcodes"] = np.array(query.obs_names, "S")
-        group["features/id"] = group["features/name"] = names
-        group["features/feature_type"] = np.full(len(names), b"Gene Expression")
+def write_tenx(query, path):
+    names = dict.fromkeys(("features/id", "features/name"), query.var_names)
+    kinds = {"features/feature_type": ["Gene Expression"] * query.n_vars}
+    write_10x(path, sp.csr_matrix(query.X), query.obs_names, names | kinds)
 
 
 def write_by_genes(query, path):
     ad.AnnData(sp.csc_matrix(query.X), obs=query.obs, var=query.var).write_h5ad(path)
 
 
-@pytest.mark.parametrize(("write", "end"), [(write_10x, "h5"), (write_by_genes, "h5ad")])
+@pytest.mark.parametrize(("write", "end"), [(write_tenx, "h5"), (write_by_genes, "h5ad")])
 def test_a_query_that_is_stored_in_another_way_has_the_same_results(
     learnt, query, tmp_path, write, end
 ):
     write(query, path := tmp_path / f"query.{end}")
-    for name, most in (("memory", None), ("file", 10)):
-        read = load_query(path, most=most)
-        assert in_file(read.counts.X) == in_file(read.whole.X) == (name == "file")
-        typed, found = annotate(learnt, read, threads=2)
-        write_annotation(typed, found, learnt, tmp_path / name / "typed.h5ad")
-    for end in ("h5ad", "csv", "json"):
-        parts = [(tmp_path / name / f"typed.{end}").read_bytes() for name in ("memory", "file")]
-        assert parts[0] == parts[1]
+    assert_same_results(learnt, path, tmp_path, lambda read: (read.counts.X, read.whole.X))
 
 
 def test_only_parts_as_anndata_writes_them_stay_in_their_file(query, tmp_path):

@@ -14,6 +14,7 @@ from latentcell.data.finding import find
 from latentcell.data.spilling import counts_in_file
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.pieces import in_file, read_slice
+from tenx import write_10x
 
 GENERATOR = np.random.default_rng(7)
 COUNTS = GENERATOR.poisson(0.6, (30, 12)).astype(np.int32)
@@ -44,11 +45,6 @@ def messy(turned=False):
     return values[order], columns[order], starts, shape
 
 
-def write_sparse(group, data, indices, indptr):
-    for name, values in (("data", data), ("indices", indices), ("indptr", indptr)):
-        group.create_dataset(name, data=values)
-
-
 def h5ad(path, **parts):
     var = pd.DataFrame({"gene_symbols": SYMBOLS}, index=IDS)
     parts = {"X": sparse.csr_matrix(COUNTS)} | parts
@@ -63,22 +59,15 @@ def replaced(path, encoding, data, indices, indptr, shape):
         group = file.create_group("X")
         group.attrs.update({"encoding-type": encoding, "encoding-version": "0.1.0"})
         group.attrs["shape"] = shape
-        write_sparse(group, data, indices, indptr)
+        group["data"], group["indices"], group["indptr"] = data, indices, indptr
     return path
 
 
 def tenx(folder, kinds):
-    path = folder / "query.h5"
-    data, indices, indptr, _ = messy()
-    with h5py.File(path, "w") as file:
-        group = file.create_group("matrix")
-        write_sparse(group, data, indices.astype(np.int64), indptr.astype(np.int64))
-        group["shape"] = np.array([12, 30])
-        group["barcodes"] = np.array(CELLS, "S")
-        names = {"id": IDS, "name": SYMBOLS, "feature_type": kinds}
-        for name, texts in names.items():
-            group[f"features/{name}"] = np.array(texts, "S")
-    return path
+    data, indices, indptr, shape = messy()
+    names = {"features/id": IDS, "features/name": SYMBOLS, "features/feature_type": kinds}
+    counts = sparse.csr_matrix((data, indices, indptr), shape)
+    return write_10x(folder / "query.h5", counts, CELLS, names)
 
 
 def wide(folder):

@@ -188,6 +188,11 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, str) else (None if value is pd.NA else value)
 
 
+def read_texts(dataset: h5py.Dataset) -> list[str]:
+    """Read texts that are stored as bytes or as texts."""
+    return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
+
+
 @dataclass(frozen=True)
 class Block:
     """Non-zero values of a part of a matrix, with their rows and columns."""

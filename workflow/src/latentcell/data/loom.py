@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import sparse
 
 from latentcell.data.genes import Features
-from latentcell.data.h5ad import Block
+from latentcell.data.h5ad import Block, read_texts
 from latentcell.runtime.errors import InputError
 
 # Names of loompy, velocyto, scanpy, kb_python, the HCA and GEO, in small letters.
@@ -44,7 +44,7 @@ def loom_features(file: h5py.File, path: Any) -> Features:
     if ids is None and not named:
         raise _without_names(file, path)
     kinds, genomes = _find(rows, ("feature_types", "feature_type")), _find(rows, ("genome",))
-    texts = {name: _read_texts(rows[name]) for name in (ids, *named, kinds, genomes) if name}
+    texts = {name: read_texts(rows[name]) for name in (ids, *named, kinds, genomes) if name}
     # Identifiers may stand in place of the symbols as well.
     others = [name for name in named if ids is None or texts[name] != texts[ids]]
     return Features(
@@ -66,7 +66,7 @@ def loom_cells(file: h5py.File, path: Any) -> pd.DataFrame:
         for other in columns
         if columns[other].ndim == 1 and other.lower() not in _CELLS
     }
-    return pd.DataFrame(obs, index=pd.Index(_read_texts(columns[name])))
+    return pd.DataFrame(obs, index=pd.Index(read_texts(columns[name])))
 
 
 def _without_names(file: h5py.File, path: Any) -> InputError:
@@ -107,9 +107,5 @@ def _all(group: Any, names: tuple[str, ...]) -> list[str]:
     return [there[name] for name in names if name in there]
 
 
-def _read_texts(dataset: Any) -> list[str]:
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
-
-
 def _values(dataset: Any) -> Any:
-    return _read_texts(dataset) if dataset.dtype.kind in "SO" else dataset[:]
+    return read_texts(dataset) if dataset.dtype.kind in "SO" else dataset[:]

@@ -11,6 +11,7 @@ import re
 import tarfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -24,7 +25,7 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from latentcell.config.settings import DatasetSettings
-from latentcell.data import h5ad
+from latentcell.data import h5ad, tenx_h5
 from latentcell.data.checks import gene_frame
 from latentcell.data.folders import TENX_FILES, matrix_files
 from latentcell.data.formats import HDF5, detect_format, format_by_content
@@ -48,7 +49,6 @@ from latentcell.data.opening import (
 )
 from latentcell.data.spilling import counts_in_file
 from latentcell.data.tables import Orientation, read_table
-from latentcell.data.tenx_h5 import tenx_barcodes, tenx_features, tenx_group, tenx_shape
 from latentcell.runtime.errors import InputError
 
 # First fields of lines that name columns, in small letters.
@@ -243,7 +243,7 @@ def _open_h5ad(path: Path, settings: DatasetSettings) -> CellFile:
                 if name == "raw" and raw is not None and item.name.startswith("/raw"):
                     own = genes_of(Features.of_table(raw.table, main.table), source, genome)
                 shape = _agreed_shape(path, name, item, cells, own)
-                places[name] = _h5ad_place(path, name, item, shape, own)
+                places[name] = _stored_place(path, h5ad.opened, name, item, shape, own)
             except InputError as error:
                 faults.append(error)
     if faults and not places:
@@ -264,19 +264,27 @@ def _agreed_shape(path: Path, name: str, item: Any, cells: int, genes: Genes) ->
     return shape
 
 
-def _h5ad_place(path: Path, name: str, stored: Any, shape: tuple[int, int], genes: Genes) -> Place:
+def _stored_place(
+    path: Path,
+    opened: Callable[[Path], AbstractContextManager[h5py.File]],
+    name: str,
+    stored: Any,
+    shape: tuple[int, int],
+    genes: Genes,
+) -> Place:
+    """Return the place of a matrix that `latentcell.data.h5ad` reads in the file that is opened."""
     item, in_order = stored.name, isinstance(stored, h5py.Dataset) or h5ad.is_by_rows(stored, shape)
 
     def blocks(piece: int) -> Iterator[Block]:
-        with h5ad.opened(path) as file:
+        with opened(path) as file:
             yield from h5ad.blocks(file[item], shape, piece)
 
     def matrix() -> Any:
-        with h5ad.opened(path) as file:
+        with opened(path) as file:
             return h5ad.read_matrix(file[item], shape)
 
     def left() -> Any:
-        with h5ad.opened(path) as file:
+        with opened(path) as file:
             return h5ad.left_in_file(file[item], shape)
 
     return Place(name, shape, genes, blocks, matrix, left, in_order)
@@ -342,26 +350,13 @@ def read_10x_h5(path: Path, genome: str | None = None) -> anndata.AnnData:
 
 
 def _open_10x_h5(path: Path, settings: DatasetSettings) -> CellFile:
-    with h5py.File(path, "r", locking=False) as file:
-        group, genome = tenx_group(file, path, settings.genome)
-        shape = tenx_shape(group, path)
-        barcodes, features = tenx_barcodes(group), tenx_features(group)
-        genes = _genes_of_10x(shape, barcodes, features, path, genome)
-        place = _tenx_place(path, group.name, shape, genes)
+    with tenx_h5.opened(path) as file:
+        group, genome = tenx_h5.read_group(file, path, settings.genome)
+        shape, barcodes = tenx_h5.read_shape(group, path), tenx_h5.read_barcodes(group)
+        genes = _genes_of_10x(shape, barcodes, tenx_h5.read_features(group), path, genome)
+        place = _stored_place(path, tenx_h5.opened, "X", group, shape, genes)
     obs = pd.DataFrame(index=pd.Index(barcodes))
     return CellFile(path, "10x-h5", obs, {"X": place}, genes)
-
-
-def _tenx_place(path: Path, name: str, shape: tuple[int, int], genes: Genes) -> Place:
-    def blocks(piece: int) -> Iterator[Block]:
-        with broken_files_named(path, "10x-h5"), h5py.File(path, "r", locking=False) as file:
-            yield from h5ad.blocks(file[name], shape, piece)
-
-    def matrix() -> Any:
-        with h5py.File(path, "r", locking=False) as file:
-            return h5ad.read_matrix(file[name], shape)
-
-    return Place("X", shape, genes, blocks, matrix)
 
 
 def read_10x_folder(

@@ -103,7 +103,9 @@ def _temporary_file(size: int) -> h5py.File:
     InputError
         If there is no room for the file.
     """
+    folder = os.environ.get("TMPDIR", "/tmp")
     try:
+        folder = tempfile.gettempdir()  # Another one than TMPDIR, if that is not there.
         handle, name = tempfile.mkstemp(prefix="latentcell-", suffix=".h5")
         try:
             _reserve(handle, size)
@@ -114,7 +116,6 @@ def _temporary_file(size: int) -> h5py.File:
             os.close(handle)
             Path(name).unlink()
     except OSError as error:
-        folder = os.environ.get("TMPDIR", "/tmp")
         raise InputError(
             f"{folder}: expected room for a temporary file of {size / 1e6:,.0f} MB, found: "
             f"{error.strerror or error}: make room, or set TMPDIR to a folder with more"

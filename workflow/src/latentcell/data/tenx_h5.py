@@ -4,16 +4,26 @@ Compressed columns of genes x cells are compressed rows of cells x genes, which
 `latentcell.data.h5ad` reads.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 
 from latentcell.data.genes import Features, several_genomes
+from latentcell.data.h5ad import read_texts
+from latentcell.data.opening import broken_files_named
 from latentcell.runtime.errors import InputError
 
 
-def tenx_group(file: h5py.File, path: Path, genome: str | None) -> tuple[h5py.Group, str | None]:
+@contextmanager
+def opened(path: Path) -> Iterator[h5py.File]:
+    """Open a file; anything that is wrong with it raises `InputError`."""
+    with broken_files_named(path, "10x-h5"), h5py.File(path, "r", locking=False) as file:
+        yield file
+
+
+def read_group(file: h5py.File, path: Path, genome: str | None) -> tuple[h5py.Group, str | None]:
     """Return the group of the matrix, and the genome that is still to be chosen in it.
 
     Raises
@@ -35,7 +45,7 @@ def tenx_group(file: h5py.File, path: Path, genome: str | None) -> tuple[h5py.Gr
     return file[genomes[0]], None
 
 
-def tenx_shape(group: h5py.Group, path: Path) -> tuple[int, int]:
+def read_shape(group: h5py.Group, path: Path) -> tuple[int, int]:
     """Number of cells and of features; raises `InputError` if the matrix has other cells."""
     features, cells = (int(number) for number in group["shape"][:])
     if len(group["indptr"]) != cells + 1:
@@ -47,23 +57,19 @@ def tenx_shape(group: h5py.Group, path: Path) -> tuple[int, int]:
     return cells, features
 
 
-def tenx_barcodes(group: h5py.Group) -> list[str]:
+def read_barcodes(group: h5py.Group) -> list[str]:
     """Names of the cells."""
-    return _texts(group["barcodes"])
+    return read_texts(group["barcodes"])
 
 
-def tenx_features(group: h5py.Group) -> Features:
+def read_features(group: h5py.Group) -> Features:
     """Features as the file names them."""
     if "features" not in group:
-        ids, symbols = _texts(group["genes"]), _texts(group["gene_names"])
+        ids, symbols = read_texts(group["genes"]), read_texts(group["gene_names"])
         return Features(ids, {}, symbols, identified=True)
     named = group["features"]
-    ids, symbols = _texts(named["id"]), _texts(named["name"])
+    ids, symbols = read_texts(named["id"]), read_texts(named["name"])
     kinds, genomes = (
-        _texts(named[key]) if key in named else None for key in ("feature_type", "genome")
+        read_texts(named[key]) if key in named else None for key in ("feature_type", "genome")
     )
     return Features(ids, {}, symbols, kinds, genomes, identified=True)
-
-
-def _texts(dataset: Any) -> list[str]:
-    return [item.decode() if isinstance(item, bytes) else str(item) for item in dataset[:]]
