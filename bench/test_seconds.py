@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import forked
+
 TABLE = Path(__file__).parents[1] / "docs/results/test_seconds.csv"
 COLUMNS = ("folder", "tests", "before", "cpu_seconds", "process_seconds")
 # Number of tests, seconds, and seconds of processes by folder.
@@ -23,7 +25,8 @@ _sums: dict[str, list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
 def _used():
     """Seconds of this process and of those that it has waited for."""
     times = os.times()
-    return times.user + times.system, times.children_user + times.children_system
+    others = times.children_user + times.children_system + forked.seconds()
+    return times.user + times.system, others
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from repository import TINY, copy_workflow
 
 # Hidden units of a model: its job is cancelled, runs out of time, is preempted.
@@ -78,8 +79,8 @@ def clone(folder):
     return folder
 
 
-def started(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", *TABLES, *arguments]
+def started(folder, *arguments, python=sys.executable):
+    command = [python, "-m", "snakemake", *TABLES, *arguments]
     command += ["--configfile", "tiny.yaml"]
     log = (folder / "snakemake.log").open("w")
     return subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
@@ -131,7 +132,7 @@ def finished(slurm, tmp_path_factory):
         *("--set-resources", SHORT, *NO_ACCOUNTING),
     )
     here = clone(tmp_path_factory.mktemp("here"))
-    beside = started(here, "--cores", "1")
+    beside = started(here, "--cores", "1", python=forked.python())
     try:
         interrupt_once_they_have_checkpoints(folder, run)
         codes = [process.wait(timeout=900) for process in (run, beside)]

@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-import sys
 
 import pytest
 import yaml
 
+import forked
 from repository import ROOT, copy_workflow
 
 TINY = {
@@ -33,7 +33,7 @@ def submitted(folder, *arguments):
     (folder / "submit.sh").write_text(SUBMIT)
     asked = "{rule} {resources.mem_mb} {resources.runtime} {threads} {resources.gpu}"
     targets = [f"{FOLDER}/{name}/metrics.json" for name in MODELS]
-    command = [sys.executable, "-m", "snakemake", *targets]
+    command = [forked.python(), "-m", "snakemake", *targets]
     command += ["--executor", "cluster-generic", "--jobs", "2", "--latency-wait", "10"]
     command += ["--seconds-between-status-checks", "1"]
     command += ["--cluster-generic-submit-cmd", f"sh submit.sh {asked}"]

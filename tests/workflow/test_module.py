@@ -1,12 +1,12 @@
 """The workflow as a module of another one, in another folder."""
 
 import subprocess
-import sys
 
 import pandas as pd
 import pytest
 import yaml
 
+import forked
 from repository import ROOT, TINY, environment
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("module")]
@@ -50,7 +50,7 @@ def parent(folder, names="latentcell_*", prefix=""):
 
 
 def snakemake(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    command = [forked.python(), "-m", "snakemake", "--cores", "2", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
@@ -73,7 +73,7 @@ def test_it_runs_with_directory_and_prefix(tmp_path):
     # --directory moves relative paths, that of the configuration too.
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "--cores", "2"),
+            *(forked.python(), "-m", "snakemake", "--cores", "2"),
             *("--snakefile", str(folder / "workflow/Snakefile"), "--directory", str(folder)),
         ],
         cwd=elsewhere,

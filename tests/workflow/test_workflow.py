@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 
 import anndata as ad
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import forked
 from repository import TINY, copy_workflow, environment
 
 SAMPLE = "pbmc68k-sample"
@@ -27,7 +27,7 @@ def clone(folder, config=None):
 
 def snakemake(folder, *arguments, cores=2):
     # Targets come first: what follows --configfile is taken for another configuration.
-    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", str(cores)]
+    command = [forked.python(), "-m", "snakemake", *arguments, "--cores", str(cores)]
     command += ["--configfile", "tiny.yaml"]
     return subprocess.run(
         command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
@@ -267,7 +267,7 @@ def test_a_job_refuses_a_damaged_input_and_says_how_to_repair_it(finished, tmp_p
 
 def test_the_list_of_rules_is_short_and_a_dry_run_fits_a_screen(tmp_path):
     folder = copy_workflow(tmp_path / "copy", TINY)
-    command = [sys.executable, "-m", "snakemake"]
+    command = [forked.python(), "-m", "snakemake"]
     listed = subprocess.run(
         [*command, "--list-rules"], cwd=folder, capture_output=True, text=True, check=True
     )
