@@ -90,6 +90,9 @@ def test_last_line_needs_no_end(tmp_path):
         ("c\ta\tb\nx\t1\tfour\n", "line 2: expected a number in column 3, found 'four'"),
         ("c\ta\tb\nx\t\t4\n", "line 2: expected a number in column 2, found ''"),
         ("c\ta\tb\nx\t4\t\n", "line 2: expected a number in column 3, found ''"),
+        ("c\ta\tb\nw\t1\t2\nx\tone\t4\n", "line 3: expected a number in column 2, found 'one'"),
+        ("c\ta\tb\nx\t4\t?\ny\t1\n", "line 2: expected a number in column 3, found '?'"),
+        ("c\ta\tb\nx\t4\t?\ny\n", "line 2: expected a number in column 3, found '?'"),
         ("c\ta\tb\n", "expected lines of counts, found none"),
         ("c;a;b\nx;1;2\n", "expected numbers set apart by tabs, found none in line 1"),
         ("\n\n", "expected lines of counts, found none"),
@@ -98,6 +101,22 @@ def test_last_line_needs_no_end(tmp_path):
 def test_broken_table_is_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         read_table(written(tmp_path / "a.tsv", text))
+
+
+FIELDS = ["0", "0.0", "00", "7", "012", "25", "987654321", "9876543210", "-3", "+4", "2.5", "1e3"]
+
+
+@pytest.mark.parametrize("block", [1, 40, 200, 1 << 20])
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_fields_are_parsed_in_blocks_as_by_themselves(tmp_path, monkeypatch, separator, block):
+    monkeypatch.setattr("latentcell.data.tables._BLOCK", block)
+    random = np.random.default_rng(1)
+    rows = [["0"] * 5, *random.choice(FIELDS, (20, 5)).tolist(), ["0"] * 4 + ["1234"]]
+    lines = [separator.join([f"cell-{i}", *row]) for i, row in enumerate(rows)]
+    adata = read_table(written(tmp_path / "a.txt", "\n".join(lines)))
+    values = np.array([[float(field) for field in row] for row in rows])
+    np.testing.assert_array_equal(adata.X.toarray(), values)
+    assert adata.X.nnz == sum(field not in ("0", "0.0") for row in rows for field in row)
 
 
 ROWS = "ENSG00000000001\tCD3D\t1\t0\nENSG00000000002\tLYZ\t0\t5\n"

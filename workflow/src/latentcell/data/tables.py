@@ -4,10 +4,10 @@ import csv
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import anndata
 import numpy as np
@@ -51,6 +51,8 @@ _TOTAL = re.compile(r"(grand[ _]?)?(totals?|sums?)", re.IGNORECASE)
 _FEWEST_SUMMED = 3
 _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"}
 _ZERO, _POINT = b"0."
+# Most digits of a count that is not parsed by itself, and characters that are parsed at once.
+_DIGITS, _BLOCK = 9, 1 << 20
 # The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
 _SUFFIX = re.compile(r"[-.]\d+$")
 _NOT_COUNTED = (b"NA", b"NaN", b"nan", b"N/A", b"null")
@@ -93,7 +95,7 @@ def read_table(
     table = _Table(path)
     for number, line in enumerate(_lines(path), start=1):
         table.add(number, line)
-    if not table.rows:
+    if not table.names:
         raise InputError(f"{path}: expected lines of counts, found none")
     matrix = table.without_totals()
     names, columns = table.names, table.columns
@@ -138,7 +140,6 @@ class _Table:
         self._path, self.separator = path, b"\t"
         self.columns: list[str] | None = None
         self.names: list[str] = []
-        self.rows: list[tuple[NDArray[np.int32], NDArray[np.float64]]] = []
         # Columns about cells, and about genes.
         self.obs: dict[str, list[Any]] = {}
         self.var: dict[str, list[Any]] = {}
@@ -147,6 +148,9 @@ class _Table:
         self._fields = 0
         # Values of the columns that hold no counts, by their positions.
         self._about: dict[int, list[Any]] = {}
+        # Numbers and texts of the lines that are to be parsed together, and results of others.
+        self._waiting: list[tuple[int, bytes]] = []
+        self._parsed: list[_NonZeros] = []
 
     def add(self, number: int, line: bytes) -> None:
         """Add a line; the first one says what separates its fields, and may be the header."""
@@ -162,27 +166,42 @@ class _Table:
                     csv.reader([line.decode(errors="replace")], delimiter=self.separator.decode())
                 )
                 return
-        where = f"{self._path}: line {number}"
         name, rest = _split_name(line, self.separator)
         fields = 0 if rest is None else rest.count(self.separator) + 1
         if fields == 0:
-            raise InputError(_no_numbers(self._path, self.separator, number, line))
-        if not self.rows:
+            self._refuse(_no_numbers(self._path, self.separator, number, line))
+        if not self.names:
             self._begin(rest, fields)
         if fields != self._fields:
-            raise InputError(
-                f"{where}: expected {self._fields:,} numbers as in the lines above, "
-                f"found {fields:,}"
+            self._refuse(
+                f"{self._path}: line {number}: expected {self._fields:,} numbers as in the lines "
+                f"above, found {fields:,}"
             )
         assert rest is not None
         if self._about:
             rest = self._take_about(rest)
         self.names.append(name)
-        self.rows.append(_parse_row(rest, self.separator, where, self.columns))
+        self._waiting.append((number, rest))
+        if len(self._waiting) * len(rest) >= _BLOCK:
+            self._parse()
+
+    def _refuse(self, sentence: str) -> NoReturn:
+        """Refuse the table; a fault in the lines above is named first."""
+        self._parse()
+        raise InputError(sentence)
+
+    def _parse(self) -> None:
+        """Parse the lines that wait."""
+        if self._waiting:
+            numbers, texts = zip(*self._waiting, strict=True)
+            where = _Where(self._path, numbers, self.columns)
+            self._parsed.append(_parse_rows(texts, self.separator, where))
+            self._waiting.clear()
 
     def without_totals(self) -> sparse.csr_matrix:
         """Return the counts without sums of the other rows or columns, which are no counts."""
-        matrix = _stack(self.rows, self.width)
+        self._parse()
+        matrix = _stack(self._parsed, self.width)
         row, column = _total(matrix, self.names), _total(matrix.T.tocsr(), self.columns or [])
         if row is not None:
             self._note_total("row", self.names.pop(row))
@@ -541,57 +560,82 @@ def _split_name(line: bytes, separator: bytes) -> tuple[str, bytes | None]:
     return text, rest.replace(b'"', b"") if b'"' in rest else rest
 
 
-def _parse_row(
-    rest: bytes, separator: bytes, where: str, columns: list[str] | None
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return columns and values of the non-zero fields of a row, after its name.
+class _NonZeros(NamedTuple):
+    """Fields of some rows that are not zero: their number in each row, columns and values."""
 
-    Nearly all fields are a zero of one or three characters. Finding the others by the positions of
-    the separators is ten times as fast as parsing every field.
+    lengths: NDArray[np.intp]
+    columns: NDArray[np.int32]
+    values: NDArray[np.float64]
+
+
+class _Where(NamedTuple):
+    """File, line numbers and names of columns, for messages."""
+
+    path: Path
+    lines: Sequence[int]
+    columns: list[str] | None
+
+    def no_number(self, row: int, column: int, field: bytes) -> InputError:
+        """Say that a field is not a number."""
+        named = "" if self.columns is None else f" ({self.columns[column]}): leave out such columns"
+        if field in _NOT_COUNTED:
+            named = ": write 0 where nothing was counted"
+        return InputError(
+            f"{self.path}: line {self.lines[row]}: expected a number in column {column + 2:,}, "
+            f"found {field.decode(errors='replace')!r}{named}"
+        )
+
+
+def _parse_rows(texts: Sequence[bytes], separator: bytes, where: _Where) -> _NonZeros:
+    """Parse rows with equal numbers of fields, without their names.
+
+    Most fields are a zero of one or three characters, and most others a few digits. Finding both by
+    the positions of the separators is far faster than parsing each field.
     """
-    characters = np.frombuffer(rest, dtype=np.uint8)
-    ends = np.append(np.flatnonzero(characters == separator[0]), len(rest))
-    starts, stops = np.concatenate([[0], ends[:-1] + 1]), ends
+    text = separator.join(texts)
+    characters = np.frombuffer(text or b"\0", dtype=np.uint8)
+    stops = np.append(np.flatnonzero(characters == separator[0]), len(text))
+    starts = np.concatenate([[0], stops[:-1] + 1])
     lengths = stops - starts
-    last = max(0, len(rest) - 1)
-    padded = characters if len(rest) else np.zeros(1, np.uint8)
-    first, second, third = (padded[np.minimum(starts + i, last)] for i in range(3))
+    first, second, third = (characters.take(starts + i, mode="clip") for i in range(3))
     is_zero = (first == _ZERO) & (
         (lengths == 1) | ((lengths == 3) & np.isin(second, _points(separator)) & (third == _ZERO))
     )
     places = np.flatnonzero(~is_zero)
-    values = np.empty(len(places))
-    for position, place in enumerate(places):
-        field = rest[starts[place] : stops[place]]
+    starts, stops = starts[places], stops[places]
+    rows, columns = np.divmod(places, len(is_zero) // len(texts))
+    values = _whole_numbers(characters, starts, stops - starts)
+    for place in np.flatnonzero(values < 0):
+        field = text[starts[place] : stops[place]]
         try:
-            values[position] = _number(field, separator)
+            values[place] = _number(field, separator)
         except ValueError:
-            named = "" if columns is None else f" ({columns[place]}): leave out such columns"
-            if field in _NOT_COUNTED:
-                named = ": write 0 where nothing was counted"
-            raise InputError(
-                f"{where}: expected a number in column {place + 2:,}, "
-                f"found {field.decode(errors='replace')!r}{named}"
-            ) from None
-    return places.astype(np.int32), values
+            raise where.no_number(rows[place], columns[place], field) from None
+    return _NonZeros(np.bincount(rows, minlength=len(texts)), columns.astype(np.int32), values)
+
+
+def _whole_numbers(
+    characters: NDArray[np.uint8], starts: NDArray[np.intp], lengths: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the values of fields that are digits, at most nine; -1 for all others."""
+    whole = (lengths > 0) & (lengths <= _DIGITS)
+    values = np.zeros(len(starts), np.int64)
+    for i in range(int(lengths[whole].max(initial=0))):
+        digits = characters.take(starts + i, mode="clip") - np.uint8(_ZERO)  # Others wrap around.
+        inside = i < lengths
+        whole &= ~inside | (digits <= 9)
+        values = np.where(inside, 10 * values + digits, values)
+    return np.where(whole, values, -1).astype(np.float64)
 
 
 def _points(separator: bytes) -> list[int]:
     return [_POINT] if separator == b"," else [_POINT, b","[0]]
 
 
-def _stack(
-    rows: list[tuple[NDArray[np.int32], NDArray[np.float64]]], width: int
-) -> sparse.csr_matrix:
-    lengths = [len(indices) for indices, _ in rows]
-    return sparse.csr_matrix(
-        (
-            np.concatenate([values for _, values in rows]),
-            np.concatenate([indices for indices, _ in rows]),
-            np.concatenate([[0], np.cumsum(lengths)]),
-        ),
-        shape=(len(rows), width),
-    )
+def _stack(parts: list[_NonZeros], width: int) -> sparse.csr_matrix:
+    lengths, columns, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return sparse.csr_matrix((values, columns, starts), shape=(len(lengths), width))
 
 
 def _fit_header(columns: list[str], width: int, path: Path) -> list[str]:
