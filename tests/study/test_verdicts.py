@@ -1,6 +1,7 @@
 """Verdicts from kept records are those of the run, in a folder of their own."""
 
 import gzip
+import shutil
 import sys
 from pathlib import Path
 
@@ -79,8 +80,9 @@ def settings() -> Settings:
     return parse_settings(CONFIG)
 
 
-def run_command(folder: Path, *arguments: str) -> None:
-    places = ["--results", str(folder / "results"), "--docs", str(folder / "docs")]
+def run_command(folder: Path, *arguments: str, docs: Path | None = None) -> None:
+    """Run the command, which decides all runs that are kept below `docs`."""
+    places = ["--results", str(folder / "results"), "--docs", str(docs or folder / "docs")]
     verdicts.main([*arguments, *places])
 
 
@@ -124,21 +126,22 @@ def test_kept_records_have_what_the_claims_read_and_six_digits(kept: Path) -> No
     assert (kept / "docs/other/table5_deposit.csv").is_file()
 
 
-def test_equal_records_are_kept_as_equal_bytes(kept: Path) -> None:
-    run_command(kept, "--keep", "mine", "--as", "again")
-    first, second = (kept / f"docs/{name}/records/models.csv.gz" for name in ("other", "again"))
+def test_equal_records_are_kept_as_equal_bytes(kept: Path, tmp_path: Path) -> None:
+    run_command(kept, "--keep", "mine", "--as", "again", docs=tmp_path)
+    first = kept / "docs/other/records/models.csv.gz"
+    second = tmp_path / "again/records/models.csv.gz"
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_records_can_lie_uncompressed(kept: Path) -> None:
-    run_command(kept, "--keep", "mine", "--as", "plain")
-    path = kept / "docs/plain/records/classifiers.csv.gz"
+def test_records_can_lie_uncompressed(kept: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept / "docs/other", tmp_path / "plain")
+    path = tmp_path / "plain/records/classifiers.csv.gz"
     changed = gzip.decompress(path.read_bytes()).decode().replace("gmvae-z50", "gmvae-z25")
     path.with_suffix("").write_text(changed)
     path.unlink()
-    run_command(kept)
+    run_command(kept, docs=tmp_path)
     assert "gmvae-z25" in path.with_suffix("").read_text()
-    assert len(pd.read_csv(kept / "docs/plain/claims.csv")) == len(RULES)
+    assert len(pd.read_csv(tmp_path / "plain/claims.csv")) == len(RULES)
 
 
 def test_without_records_the_command_says_so_in_one_sentence(tmp_path: Path) -> None:
@@ -149,12 +152,11 @@ def test_without_records_the_command_says_so_in_one_sentence(tmp_path: Path) -> 
         run_command(tmp_path, "--keep", "mine")
 
 
-def test_a_missing_record_is_named(kept: Path) -> None:
-    run_command(kept, "--keep", "mine", "--as", "less")
-    (kept / "docs/less/records/variance.csv.gz").unlink()
+def test_a_missing_record_is_named(kept: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept / "docs/other", tmp_path / "less")
+    (tmp_path / "less/records/variance.csv.gz").unlink()
     with pytest.raises(InputError, match=r"variance.csv: expected a kept record"):
-        verdicts.decide(kept / "docs/less")
-    (kept / "docs/less/records").rename(kept / "docs/less/unfinished")
+        verdicts.decide(tmp_path / "less")
 
 
 def test_records_of_simulated_cells_are_not_kept(tmp_path: Path) -> None:
@@ -165,10 +167,12 @@ def test_records_of_simulated_cells_are_not_kept(tmp_path: Path) -> None:
         run_command(tmp_path, "--keep", "mine")
 
 
-def test_large_records_are_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_records_are_refused(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verdicts, "LARGEST", 10)
     with pytest.raises(SystemExit, match="expected less than 10 bytes"):
-        run_command(kept, "--keep", "mine", "--as", "large")
+        run_command(kept, "--keep", "mine", "--as", "large", docs=tmp_path)
 
 
 def test_tables_of_the_docs_follow_from_their_records(tmp_path: Path) -> None:
