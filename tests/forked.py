@@ -28,6 +28,7 @@ from pathlib import Path
 import psutil
 
 _HERE = Path(__file__).parent
+_LONGEST = 100
 _servers = []
 # fmt: off
 _LIBRARIES = (
@@ -51,6 +52,8 @@ def python():
     client = [sys.executable, "-I", "-S", str(_HERE / "forked_client.py"), address, sys.executable]
     Path(program).write_text(f'#!/bin/sh\nexec {shlex.join(client)} "$@"\n')
     Path(program).chmod(0o755)
+    if not os.access(program, os.X_OK) or len(address) > _LONGEST:
+        return sys.executable  # No program may run there, or no socket has so long a path.
     # Paths of the package belong to the forks.
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     server = subprocess.Popen(
