@@ -12,7 +12,9 @@ import scale
 from cost import cost_columns
 
 from latentcell.config.names import input_title
+from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.evaluate.rounding import round_number
+from latentcell.tables.ablations import ablation_table
 from latentcell.tables.catalogue import TABLES as TABLE_ENTRIES
 from latentcell.tables.headings import HEADINGS, PAIR, Heading
 from latentcell.tables.render import Column, reading_columns
@@ -205,8 +207,35 @@ def table3() -> list[Column]:
 
 @table
 def ablations() -> list[Column]:
-    """Effect of each confounder on accuracy by input, and on the ELBO of the same cells."""
-    rows = records("comparison/ablations")
+    """Effect of each confounder, switched on in `controlled`."""
+    return _effects(records("comparison/ablations"))
+
+
+@table
+def as_run_effects() -> list[Column]:
+    """Effect of each confounder, switched off in `as-run`."""
+    scores, models = records("as_run_classifiers"), records("as_run_models")
+    return _effects(ablation_table(scores, models, CONFOUNDERS))
+
+
+@table
+def as_run_replicates() -> list[Column]:
+    """Bound and clusters of each replicate of a model as run, on test cells."""
+    models = records("as_run_models")
+    rows = models[models["variant"].eq("as-run") & models["split"].eq("test")]
+    return shown(
+        rows,
+        {
+            "replicate": Heading("Replicate"),
+            "elbo_scvae": Heading("ELBO, inflated", 1, thousands=","),
+            "elbo": Heading("ELBO, true", 1, thousands=","),
+            "ari_clusters": Heading("Adjusted Rand index"),
+        },
+    )
+
+
+def _effects(rows: pd.DataFrame) -> list[Column]:
+    """Effects on accuracy by input, and on the ELBO of the same cells."""
     # Confounders of the classifier alone leave the ELBO as it is.
     elbo = rows["measure"].eq("elbo") & rows["paired"] & rows["effect"].ne(0)
     rows = rows[rows["measure"].eq("accuracy") | elbo]

@@ -1,0 +1,70 @@
+"""Keep the finished replicates of the study's protocols: docs/study.md.
+
+    snakemake ... --configfile config/protocols.yaml
+    python bench/as_run.py [--run results/protocols]
+
+A run of `config/protocols.yaml` takes hours, and tables of a run need all of it. This keeps the
+measures of the models and classifiers that are finished, whatever is missing, in
+docs/results/as_run_models.csv and as_run_classifiers.csv, from which the tables of the page follow.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from latentcell.config.settings import load_settings
+from latentcell.evaluate.metrics import MEASURES, Scoring
+from latentcell.grid.records import KEYS, collect
+from latentcell.grid.variants import main_variant, variants
+from latentcell.runtime.io import write_csv
+from latentcell.tables.ablations import without_unchanged
+
+ROOT = Path(__file__).parents[1]
+COLUMNS = {
+    "models": [
+        *KEYS,
+        "model",
+        "epochs_trained",
+        "split",
+        "split_cells",
+        "elbo",
+        "elbo_scvae",
+        "ari_clusters",
+    ],
+    "classifiers": [*KEYS, "input", "split", "split_cells", "held_out", *MEASURES],
+}
+
+STAGES = {"models": "vae", "classifiers": "classify"}
+
+
+def finished(run: Path, record: str) -> pd.DataFrame:
+    """Measures of the finished jobs of all protocols and ablations but for the run itself."""
+    settings = load_settings(ROOT / "config/protocols.yaml")
+    of_variants = {one.name: one.settings for one in variants(settings).values()}
+    depth = "/".join("*" * (4 if record == "models" else 5))
+    files = {
+        name: sorted((run / "variants" / name).glob(f"{depth}/metrics.json"))
+        for name in of_variants
+    }
+    if record == "classifiers":  # The types that count are those of the run's own cells.
+        files[main_variant(settings)] += sorted(run.glob("*/*/r1/cells.h5ad"))
+    scoring = Scoring(settings.measures.min_cells, settings.type_groups())
+    rows = collect(record, files, scoring)[COLUMNS[record]]
+    return without_unchanged(rows, of_variants, STAGES[record])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
+    run = parser.parse_args().run
+    for record in COLUMNS:
+        rows = finished(run, record)
+        write_csv(ROOT / f"docs/results/as_run_{record}.csv", rows)
+        print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")
+
+
+if __name__ == "__main__":
+    main()
