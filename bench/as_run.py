@@ -12,29 +12,16 @@ import argparse
 from pathlib import Path
 
 import pandas as pd
+from verdicts import COLUMNS
 
 from latentcell.config.settings import load_settings
-from latentcell.evaluate.metrics import MEASURES, Scoring
-from latentcell.grid.records import KEYS, collect
+from latentcell.evaluate.metrics import Scoring
+from latentcell.grid.records import collect
 from latentcell.grid.variants import main_variant, variants
 from latentcell.runtime.io import write_csv
 from latentcell.tables.ablations import without_unchanged
 
 ROOT = Path(__file__).parents[1]
-COLUMNS = {
-    "models": [
-        *KEYS,
-        "model",
-        "epochs_trained",
-        "split",
-        "split_cells",
-        "elbo",
-        "elbo_scvae",
-        "ari_clusters",
-    ],
-    "classifiers": [*KEYS, "input", "split", "split_cells", "held_out", *MEASURES],
-}
-
 STAGES = {"models": "vae", "classifiers": "classify"}
 
 
@@ -50,7 +37,7 @@ def finished(run: Path, record: str) -> pd.DataFrame:
     if record == "classifiers":  # The types that count are those of the run's own cells.
         files[main_variant(settings)] += sorted(run.glob("*/*/r1/cells.h5ad"))
     scoring = Scoring(settings.measures.min_cells, settings.type_groups())
-    rows = collect(record, files, scoring)[COLUMNS[record]]
+    rows = collect(record, files, scoring)[list(COLUMNS[record])]
     return without_unchanged(rows, of_variants, STAGES[record])
 
 
@@ -60,7 +47,7 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
     run = parser.parse_args().run
-    for record in COLUMNS:
+    for record in STAGES:
         rows = finished(run, record)
         write_csv(ROOT / f"docs/results/as_run_{record}.csv", rows)
         print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")

@@ -3,7 +3,7 @@
 Tests run hundreds of jobs. A job is a process that imports libraries for seconds and then works for
 a moment. Here a server imports the libraries once; Snakemake and the scripts of its jobs are forks
 of it. The package is not among the libraries: each process imports it from the copy of the workflow
-that it runs. `make run` and the tests on Slurm start processes as users do, and so do all tests
+that it runs. `make run` and jobs on Slurm start processes as users do, and so do all tests
 with LATENTCELL_FAULTS=1 and on systems other than Linux.
 """
 
