@@ -6,8 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
+PYTEST := MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+# Modules are compiled when they are first imported. Most never are.
+PIP_INSTALL := -m pip install --quiet --no-compile
 
-.PHONY: run study verify setup test tests test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
+.PHONY: run study verify setup test tests coverage test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
 run: setup  ## run the workflow on CONFIG (default: scanpy's 700 PBMC, minutes)
 	@$(SNAKEMAKE) --quiet rules
@@ -25,26 +28,29 @@ $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "latentcell needs Python 3.11 or newer, found $$($(PYTHON) --version); try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python $(PIP_INSTALL) --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 test: lint tests  ## check style and types, and run the tests
 
 tests: setup
-	MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
+	$(PYTEST) -n 2 --dist loadgroup
+
+coverage: setup  ## run the tests and list the lines that they miss (10 % at most)
+	$(PYTEST) -n 2 --dist loadgroup --cov latentcell --cov-report term-missing:skip-covered --cov-fail-under 90
 
 test-cluster: setup  ## test the workflow on Slurm; installs and starts Slurm (root, apt-get)
-	LATENTCELL_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/cluster/test_slurm.py
+	LATENTCELL_SLURM=1 $(PYTEST) tests/cluster/test_slurm.py
 
 test-faults: setup  ## test with killed runs, full disks and thousands of generated inputs
-	LATENTCELL_FAULTS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults
+	LATENTCELL_FAULTS=1 $(PYTEST) tests/faults
 
 test-report: setup  ## test answer.html in a browser; installs one if needed
 	$(BIN)/python -m pip install --quiet --requirement requirements-report.txt
 	command -v chromium chromium-browser google-chrome > /dev/null || $(BIN)/python -m playwright install chromium \
 		|| { apt-get update -qq && apt-get install -qq --yes chromium; }
-	LATENTCELL_BROWSER=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/report
+	LATENTCELL_BROWSER=1 $(PYTEST) tests/report
 
 lint: setup  ## run ruff, mypy, snakefmt and snakemake --lint
 	$(BIN)/ruff check .
@@ -81,7 +87,7 @@ docs: build/docs/.ready  ## build the site in build/site; fails on broken links
 
 build/docs/.ready: requirements-docs.txt
 	$(PYTHON) -m venv build/docs
-	build/docs/bin/python -m pip install --quiet --requirement requirements-docs.txt
+	build/docs/bin/python $(PIP_INSTALL) --requirement requirements-docs.txt
 	@touch $@
 
 audit: build/audit/.ready  ## list known vulnerabilities of the dependencies (asks PyPI)
@@ -102,7 +108,7 @@ clean:  ## delete the results of all runs; keep downloads
 	find results -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets
-	@awk -v groups="Start: run study test clean;Results: verify verdicts quotes;Code: setup lint format schema docs licences audit help;Longer tests: test-faults test-report test-cluster;Measurements: bench bench-scale study-checks" \
+	@awk -v groups="Start: run study test clean;Results: verify verdicts quotes;Code: setup lint format schema docs licences audit help;Longer tests: coverage test-faults test-report test-cluster;Measurements: bench bench-scale study-checks" \
 		'/^[a-z-]+:.*## / { name = $$0; sub(/:.*/, "", name); sub(/.*## /, ""); text[name] = $$0 } \
 		END { n = split(groups, part, ";"); for (i = 1; i <= n; i++) { split(part[i], half, ":"); print (i > 1 ? "\n" : "") half[1]; \
 		m = split(half[2], word, " "); for (j = 1; j <= m; j++) printf "  make %-14s %s\n", word[j], text[word[j]] } }' $(MAKEFILE_LIST)

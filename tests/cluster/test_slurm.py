@@ -110,7 +110,7 @@ def of_model(units, known):
 def interrupt_once_they_have_checkpoints(folder, run):
     """Cancel one training that is on its way, and have another requeued, as preemption does."""
     commands = {KILLED: ["scancel"], PREEMPTED: ["scontrol", "requeue"]}
-    until = time.monotonic() + 400
+    until = time.monotonic() + 1200
     while commands and time.monotonic() < until and run.poll() is None:
         for units in list(commands):
             model = folder / CELLS / f"gmvae-z2-h{units}"
@@ -135,7 +135,7 @@ def finished(slurm, tmp_path_factory):
     beside = started(here, "--cores", "1", python=forked.python())
     try:
         interrupt_once_they_have_checkpoints(folder, run)
-        codes = [process.wait(timeout=900) for process in (run, beside)]
+        codes = [process.wait(timeout=2400) for process in (run, beside)]
         # Slurm sees the end of a job a little later than Snakemake.
         time.sleep(1)
     finally:

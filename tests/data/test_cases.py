@@ -7,7 +7,6 @@ in the folder `cases` beside the one in LATENTCELL_DATA.
 import importlib.util
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import yaml
 from case_helpers import annotated, assert_counts, says, trained
 from scipy import sparse
 
+import forked
 from latentcell.annotate.files import load_query, read_query, read_reference
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.finding import find
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
             (script,) = SCRIPTS.glob(f"{number}-*/make.py")
             environment = os.environ | {"OUT": str(folder)}
             subprocess.run(
-                [sys.executable, script], env=environment, check=True, capture_output=True
+                [forked.python(), script], env=environment, check=True, capture_output=True
             )
             done[number] = folder / script.parent.name
         return done[number]

@@ -432,6 +432,15 @@ def test_holm_multiplies_by_the_number_of_tests_that_are_left() -> None:
     assert s.holm([]) == []
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_holm_has_the_numbers_of_statsmodels(seed: int) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    p_values = np.random.default_rng(seed).beta(0.3, 3, 40)
+    p_values[5:9] = p_values[4]
+    assert s.holm(p_values.tolist()) == multipletests(p_values, method="holm")[1].tolist()
+
+
 @pytest.mark.parametrize(("df", "alpha"), [(1, 0.05), (2, 0.05), (2, 0.002), (9, 0.01)])
 def test_detectable_difference_is_found_as_often_as_it_says(df: int, alpha: float) -> None:
     estimate = s.Estimate(0.0, -1.0, 1.0, df + 1, "", 0.01, df)

@@ -7,12 +7,12 @@ exist. What needs a cluster, or a file of the reader's, is read and not run.
 import re
 import shlex
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+import forked
 from latentcell.cli import COMMANDS, parser
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ FOUND = sorted({command for page in PAGES for command in commands(page.read_text
 def snakemake_help() -> str:
     """What `snakemake --help` prints."""
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
+        [forked.python(), "-m", "snakemake", "--help"], capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -105,7 +105,7 @@ def test_snakemake_plans_its_jobs(command: str, tmp_path: Path) -> None:
     if "--cores" not in words:
         words += ["--cores", "1"]
     done = subprocess.run(
-        [sys.executable, "-m", *words, "-n", "--quiet", "all", "--nolock"],
+        [forked.python(), "-m", *words, "-n", "--quiet", "all", "--nolock"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -265,16 +265,19 @@ def difference_p_value(difference: Estimate) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust the p values of a family of tests by Holm's method, by statsmodels.
+    """Adjust the p values of a family of tests by Holm's method.
 
     Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-    Statistics 6, 65-70. None stays None and does not count as a test.
+    Statistics 6, 65-70. None stays None and does not count as a test. The numbers are those of
+    statsmodels, whose function collects all garbage at each call, longer than a table takes.
     """
-    from statsmodels.stats.multitest import multipletests
-
-    known = [p for p in p_values if p is not None]
-    adjusted = iter(multipletests(known, method="holm")[1].tolist() if known else [])
-    return [None if p is None else next(adjusted) for p in p_values]
+    known = np.array([p for p in p_values if p is not None], dtype=np.float64)
+    order = np.argsort(known, kind="stable")
+    left = np.arange(len(known), 0, -1)
+    adjusted = np.empty_like(known)
+    adjusted[order] = np.minimum(np.maximum.accumulate(known[order] * left), 1)
+    found = iter(adjusted.tolist())
+    return [None if p is None else next(found) for p in p_values]
 
 
 def paired_probabilities(
@@ -595,19 +598,25 @@ def detectable_difference(
     alpha
         Significance level.
     """
-    from scipy import stats
-
     if not difference.standard_error or difference.df is None:
         return Detectable(None, "no spread over replicates")
+    units = _detectable_units(difference.df, power, alpha)
+    return Detectable(None if units is None else units * difference.standard_error)
+
+
+@cache
+def _detectable_units(df: float, power: float, alpha: float) -> float | None:
+    """Smallest difference that is detected, in standard errors."""
+    from scipy import stats
+
     levels = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    spread = np.sqrt(stats.chi2.ppf(levels, difference.df) / difference.df)
-    critical = float(stats.t.isf(alpha / 2, difference.df)) * spread
+    spread = np.sqrt(stats.chi2.ppf(levels, df) / df)
+    critical = float(stats.t.isf(alpha / 2, df)) * spread
 
     def found(gain: float) -> float:
         return float(np.mean(stats.norm.cdf(gain - critical) + stats.norm.cdf(-gain - critical)))
 
-    units = _smallest(found, float(critical.max()) + 10, power, "").difference
-    return Detectable(None if units is None else units * difference.standard_error)
+    return _smallest(found, float(critical.max()) + 10, power, "").difference
 
 
 def _likely(trials: int, chance: float) -> tuple[Floats, Floats]:

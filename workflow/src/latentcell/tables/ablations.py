@@ -71,19 +71,21 @@ def ablation_table(
         (accuracies, "input", MEASURES),
         (models, "model", ("elbo",)),
     )
-    rows = [
-        {"base": base, "confounder": c.name, "point": c.point, "title": c.title} | row
-        for base, word in (("as-run", "without"), ("controlled", "with"))
-        for c in confounders
-        for records, names, measures in sources
-        for row in _effects(
-            jobs_of(records, base, names, measures),
-            jobs_of(records, f"{base}-{word}-{c.name}", names, measures),
-            measures,
-            same_cells=c.name not in _REDRAWING,
-            base_has_it=base == "as-run",
-        )
-    ]
+    rows = []
+    for base, word in (("as-run", "without"), ("controlled", "with")):
+        with_base = [(*of, jobs_of(of[0], base, *of[1:])) for of in sources]
+        rows += [
+            {"base": base, "confounder": c.name, "point": c.point, "title": c.title} | row
+            for c in confounders
+            for records, names, measures, before in with_base
+            for row in _effects(
+                before,
+                jobs_of(records, f"{base}-{word}-{c.name}", names, measures),
+                measures,
+                same_cells=c.name not in _REDRAWING,
+                base_has_it=base == "as-run",
+            )
+        ]
     for family in {(row["base"], row["measure"]) for row in rows}:
         _correct([row for row in rows if (row["base"], row["measure"]) == family])
     keys = ["base", "confounder", "point", "title", "measure", "input"]

@@ -30,6 +30,8 @@ _LATEX = {
 }
 
 Headings = Mapping[str, Heading]
+# Values by column of each row, since the digits of a number may depend on its row.
+Rows = Sequence[Mapping[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,18 @@ def reading_columns(table: pd.DataFrame, headings: Headings = HEADINGS) -> list[
         ``dataset`` for a single data set.
     """
     columns: list[Column] = []
+    rows = table.to_dict("records")
     for name in map(str, table.columns):
         measure = name.removesuffix("_mean")
         if name == "dataset" and table[name].nunique() < 2:
             continue
         if name in headings:
-            columns.append(_column(table, name, name, headings))
+            columns.append(_column(table, rows, name, name, headings))
         elif name != measure and measure in headings:
             if f"{measure}_sd" in table:
-                columns += _with_deviation(table, measure, headings)
+                columns += _with_deviation(table, rows, measure, headings)
             else:
-                columns.append(_column(table, name, measure, headings))
+                columns.append(_column(table, rows, name, measure, headings))
     return [column for column in columns if any(column.cells) or table.empty]
 
 
@@ -228,16 +231,16 @@ def _rows(columns: Sequence[Column]) -> list[tuple[str, ...]]:
     return list(zip(*(column.cells for column in columns), strict=True))
 
 
-def _column(table: pd.DataFrame, name: str, key: str, headings: Headings) -> Column:
+def _column(table: pd.DataFrame, rows: Rows, name: str, key: str, headings: Headings) -> Column:
     """Format a column, with its interval in parentheses if the table has one."""
     heading = headings[key]
-    values = _texts(table, name, heading)
+    values = _texts(rows, name, heading)
     bounds = _bounds(table, name, key)
     if bounds is None:
         return Column("", heading.title, values, _is_numeric(table[name]))
-    low, high = (_texts(table, bound, heading) for bound in bounds)
-    rows = zip(values, low, high, strict=True)
-    joined = [f"{value} ({a} to {b})" if a else value for value, a, b in rows]
+    low, high = (_texts(rows, bound, heading) for bound in bounds)
+    triples = zip(values, low, high, strict=True)
+    joined = [f"{value} ({a} to {b})" if a else value for value, a, b in triples]
     return Column("", f"{heading.title} (95 %)", joined, True)
 
 
@@ -253,21 +256,22 @@ def _bounds(table: pd.DataFrame, name: str, key: str) -> tuple[str, str] | None:
     return (low, high) if there else None
 
 
-def _with_deviation(table: pd.DataFrame, measure: str, headings: Headings) -> list[Column]:
+def _with_deviation(
+    table: pd.DataFrame, rows: Rows, measure: str, headings: Headings
+) -> list[Column]:
     """Format mean ± sd, and the published values if there are any."""
     heading = headings[measure]
-    means, sds = (_texts(table, f"{measure}_{part}", heading) for part in ("mean", "sd"))
+    means, sds = (_texts(rows, f"{measure}_{part}", heading) for part in ("mean", "sd"))
     joined = [f"{mean} ± {sd}" if sd else mean for mean, sd in zip(means, sds, strict=True)]
     columns = [Column(heading.title, "mean ± sd" if any(sds) else "value", joined, True)]
     published = f"{measure}_published"
     if published in table and table[published].notna().any():
-        texts = _texts(table, published, heading)
+        texts = _texts(rows, published, heading)
         columns.append(Column(heading.title, "published", texts, True))
     return columns
 
 
-def _texts(table: pd.DataFrame, name: str, heading: Heading) -> list[str]:
-    rows = table.to_dict("records")
+def _texts(rows: Rows, name: str, heading: Heading) -> list[str]:
     return [_text(row[name], heading, row) for row in rows]
 
 
