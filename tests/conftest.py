@@ -1,5 +1,7 @@
 """Distribution of the tests over processes (`pytest -n 2 --dist loadgroup`)."""
 
+import gc
+
 import pytest
 
 
@@ -16,3 +18,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not item.get_closest_marker("xdist_group") and shares(item):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_collection_finish():
+    """Leave what is imported and collected out of every later collection of garbage."""
+    gc.freeze()

@@ -1,5 +1,6 @@
 """The folder of a whole run, made of random numbers that look like results."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,10 @@ def make_run(
     classified = [*classifier_points(run, chosen)]
     for point in models:
         _model(_folder(folder, point), random)
+    obs = cache(lambda cells: anndata.read_h5ad(cells).obs)
     for point in classified:
-        _classifier(_folder(folder, point), types, random)
+        place = _folder(folder, point)
+        _classifier(place, obs(place.parents[1] / "cells.h5ad"), types, random)
     _tables(folder, settings, models, classified)
     _benchmarks(folder)
     config = settings.model_dump(mode="json")
@@ -153,12 +156,11 @@ def _model(folder: Path, random: Any) -> None:
     write_json(folder / "metrics.json", about | {"splits": splits})
 
 
-def _classifier(folder: Path, types: list[str], random: Any) -> None:
+def _classifier(folder: Path, obs: pd.DataFrame, types: list[str], random: Any) -> None:
     if folder.name == "ffnn":
         _history(folder / "history.csv", {"loss": 1.0, "accuracy": np.linspace(0.3, 0.8, 5)})
     else:
         write_text(folder / "history.csv", "epoch,split,loss,accuracy\n")
-    obs = anndata.read_h5ad(folder.parents[1] / "cells.h5ad").obs
     true = obs["cell_type"].astype(str).to_numpy()
     wrong = random.random(len(true)) < 0.3
     predicted = np.where(wrong, random.choice(types, len(true)), true)
