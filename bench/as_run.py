@@ -5,7 +5,8 @@
 
 A run of `config/protocols.yaml` takes hours, and tables of a run need all of it. This keeps the
 measures of the models and classifiers that are finished, whatever is missing, in
-docs/results/as_run_models.csv and as_run_classifiers.csv, from which the tables of the page follow.
+docs/results/as_run_models.csv and as_run_classifiers.csv, and in as_run_effects.csv the effects of
+the confounders that follow from them.
 """
 
 import argparse
@@ -14,12 +15,13 @@ from pathlib import Path
 import pandas as pd
 from verdicts import COLUMNS
 
+from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.config.settings import load_settings
 from latentcell.evaluate.metrics import Scoring
 from latentcell.grid.records import collect
 from latentcell.grid.variants import main_variant, variants
 from latentcell.runtime.io import write_csv
-from latentcell.tables.ablations import without_unchanged
+from latentcell.tables.ablations import ablation_table, without_unchanged
 
 ROOT = Path(__file__).parents[1]
 STAGES = {"models": "vae", "classifiers": "classify"}
@@ -47,10 +49,12 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
     run = parser.parse_args().run
-    for record in STAGES:
-        rows = finished(run, record)
+    kept = {record: finished(run, record) for record in STAGES}
+    for record, rows in kept.items():
         write_csv(ROOT / f"docs/results/as_run_{record}.csv", rows)
         print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")
+    effects = ablation_table(kept["classifiers"], kept["models"], CONFOUNDERS)
+    write_csv(ROOT / "docs/results/as_run_effects.csv", effects[effects["low"].notna()])
 
 
 if __name__ == "__main__":

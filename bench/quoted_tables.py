@@ -12,9 +12,7 @@ import scale
 from cost import cost_columns
 
 from latentcell.config.names import input_title
-from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.evaluate.rounding import round_number
-from latentcell.tables.ablations import ablation_table
 from latentcell.tables.catalogue import TABLES as TABLE_ENTRIES
 from latentcell.tables.headings import HEADINGS, PAIR, Heading
 from latentcell.tables.render import Column, reading_columns
@@ -214,9 +212,7 @@ def ablations() -> list[Column]:
 @table
 def as_run_effects() -> list[Column]:
     """Effect of each confounder, switched off in `as-run`, where replicates suffice."""
-    scores, models = records("as_run_classifiers"), records("as_run_models")
-    rows = ablation_table(scores, models, CONFOUNDERS)
-    return _effects(rows[rows["low"].notna()])
+    return _effects(records("as_run_effects"))
 
 
 @table
