@@ -7,8 +7,6 @@ BIN := $(VENV)/bin
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 READY := $(VENV)/.ready
 PYTEST := MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-# Modules are compiled when they are first imported. Most never are.
-PIP_INSTALL := -m pip install --quiet --no-compile
 
 .PHONY: run study verify setup test tests coverage test-cluster test-faults test-report lint format schema study-checks verdicts bench bench-scale quotes docs audit licences clean help
 
@@ -24,12 +22,14 @@ verify: setup  ## list the changed result files of CONFIG's run
 
 setup: $(READY)  ## create .venv with the pinned dependencies
 
+# Compiles on all cores, unlike pip. Some files of libraries are for other versions of Python.
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "latentcell needs Python 3.11 or newer, found $$($(PYTHON) --version); try make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-compile --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
 	@touch $@
 
 test: lint tests  ## check style and types, and run the tests
@@ -87,7 +87,7 @@ docs: build/docs/.ready  ## build the site in build/site; fails on broken links
 
 build/docs/.ready: requirements-docs.txt
 	$(PYTHON) -m venv build/docs
-	build/docs/bin/python $(PIP_INSTALL) --requirement requirements-docs.txt
+	build/docs/bin/python -m pip install --quiet --no-compile --requirement requirements-docs.txt
 	@touch $@
 
 audit: build/audit/.ready  ## list known vulnerabilities of the dependencies (asks PyPI)
