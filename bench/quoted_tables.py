@@ -231,6 +231,36 @@ def as_run_replicates() -> list[Column]:
     )
 
 
+@table
+def as_run_protocols() -> list[Column]:
+    """Means of a model by protocol: bound and clusters, and the network on its latents."""
+    names = {
+        "as-run": "as run",
+        "as-run-without-zero-biases": "as run, biases from the means",
+        "as-stated": "as stated",
+    }
+    models, scores = (records(f"as_run_{one}") for one in ("models", "classifiers"))
+    scores = scores[scores["input"] == models["model"][0]]
+    found = {}
+    for rows, columns in ((models, ["elbo", "ari_clusters"]), (scores, ["accuracy", "macro_f1"])):
+        test = rows[rows["split"] == "test"].groupby("variant")
+        found |= {"replicates": test.size()}
+        for column in columns:
+            found |= {f"{column}_mean": test[column].mean(), f"{column}_sd": test[column].std()}
+    rows = pd.DataFrame(found).reindex(names).dropna().rename_axis("variant").reset_index()
+    return shown(
+        rows.astype({"replicates": int}),
+        {
+            "variant": Heading("Protocol", words=names.__getitem__),
+            "replicates": Heading("Replicates", 0),
+            "elbo": Heading("ELBO, true", 0, thousands=","),
+            "ari_clusters": Heading("Adjusted Rand index"),
+            "accuracy": Heading("Accuracy on latents"),
+            "macro_f1": Heading("Macro-F1"),
+        },
+    )
+
+
 def _effects(rows: pd.DataFrame) -> list[Column]:
     """Effects on accuracy by input, and on the ELBO of the same cells."""
     # Confounders of the classifier alone leave the ELBO as it is.
