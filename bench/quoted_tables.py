@@ -241,13 +241,13 @@ def as_run_protocols() -> list[Column]:
     }
     models, scores = (records(f"as_run_{one}") for one in ("models", "classifiers"))
     scores = scores[scores["input"] == models["model"][0]]
-    found = {}
+    found: dict[str, pd.Series[Any]] = {}
     for rows, columns in ((models, ["elbo", "ari_clusters"]), (scores, ["accuracy", "macro_f1"])):
         test = rows[rows["split"] == "test"].groupby("variant")
         found |= {"replicates": test.size()}
         for column in columns:
             found |= {f"{column}_mean": test[column].mean(), f"{column}_sd": test[column].std()}
-    rows = pd.DataFrame(found).reindex(names).dropna().rename_axis("variant").reset_index()
+    rows = pd.DataFrame(found).reindex(list(names)).dropna().rename_axis("variant").reset_index()
     return shown(
         rows.astype({"replicates": int}),
         {
