@@ -269,7 +269,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Holm (1979), "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6, 65-70. None stays None and does not count as a test. The numbers are those of
-    statsmodels, whose function collects all garbage at each call, longer than a table takes.
+    statsmodels, whose function runs Python's garbage collector at each call.
     """
     known = np.array([p for p in p_values if p is not None], dtype=np.float64)
     order = np.argsort(known, kind="stable")
