@@ -24,6 +24,7 @@ from latentcell.runtime.io import write_csv
 from latentcell.tables.ablations import ablation_table, without_unchanged
 
 ROOT = Path(__file__).parents[1]
+KEPT = ROOT / "docs/results"
 STAGES = {"models": "vae", "classifiers": "classify"}
 
 
@@ -43,18 +44,24 @@ def finished(run: Path, record: str) -> pd.DataFrame:
     return without_unchanged(rows, of_variants, STAGES[record])
 
 
+def effects() -> pd.DataFrame:
+    """Effects of the confounders that have enough replicates in the kept records."""
+    scores, models = (pd.read_csv(KEPT / f"as_run_{one}.csv") for one in ("classifiers", "models"))
+    rows = ablation_table(scores, models, CONFOUNDERS)
+    return rows[rows["low"].notna()]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
     run = parser.parse_args().run
-    kept = {record: finished(run, record) for record in STAGES}
-    for record, rows in kept.items():
-        write_csv(ROOT / f"docs/results/as_run_{record}.csv", rows)
+    for record in STAGES:
+        rows = finished(run, record)
+        write_csv(KEPT / f"as_run_{record}.csv", rows)
         print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")
-    effects = ablation_table(kept["classifiers"], kept["models"], CONFOUNDERS)
-    write_csv(ROOT / "docs/results/as_run_effects.csv", effects[effects["low"].notna()])
+    write_csv(KEPT / "as_run_effects.csv", effects())
 
 
 if __name__ == "__main__":

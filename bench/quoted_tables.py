@@ -234,24 +234,22 @@ def as_run_replicates() -> list[Column]:
 @table
 def as_run_protocols() -> list[Column]:
     """Means of a model by protocol: bound and clusters, and the network on its latents."""
-    names = {
+    titles = {
         "as-run": "as run",
         "as-run-without-zero-biases": "as run, biases from the means",
         "as-stated": "as stated",
     }
-    models, scores = (records(f"as_run_{one}") for one in ("models", "classifiers"))
-    scores = scores[scores["input"] == models["model"][0]]
-    found: dict[str, pd.Series[Any]] = {}
-    for rows, columns in ((models, ["elbo", "ari_clusters"]), (scores, ["accuracy", "macro_f1"])):
-        test = rows[rows["split"] == "test"].groupby("variant")
-        found |= {"replicates": test.size()}
-        for column in columns:
-            found |= {f"{column}_mean": test[column].mean(), f"{column}_sd": test[column].std()}
-    rows = pd.DataFrame(found).reindex(list(names)).dropna().rename_axis("variant").reset_index()
+    keys = ["variant", "replicate", "split", "input"]
+    bounds, scores = ["elbo", "ari_clusters"], ["accuracy", "macro_f1"]
+    models = records("as_run_models").rename(columns={"model": "input"})[[*keys, *bounds]]
+    both = models.merge(records("as_run_classifiers")[[*keys, *scores]], on=keys)
+    groups = both[both["split"] == "test"].groupby("variant")[[*bounds, *scores]]
+    rows = groups.mean().add_suffix("_mean").join(groups.std().add_suffix("_sd"))
+    rows = rows.assign(replicates=groups.size()).loc[list(titles)].reset_index()
     return shown(
-        rows.astype({"replicates": int}),
+        rows,
         {
-            "variant": Heading("Protocol", words=names.__getitem__),
+            "variant": Heading("Protocol", words=titles.__getitem__),
             "replicates": Heading("Replicates", 0),
             "elbo": Heading("ELBO, true", 0, thousands=","),
             "ari_clusters": Heading("Adjusted Rand index"),

@@ -23,6 +23,7 @@ from latentcell.tables.catalogue import TABLES
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
 
+import as_run  # noqa: E402
 import verdicts  # noqa: E402
 
 CONFIG = {
@@ -185,3 +186,9 @@ def test_tables_of_the_docs_follow_from_their_records(tmp_path: Path) -> None:
             expected = verdicts.decide(run, entry.name)
             entry.write(expected, [tmp_path / "table.csv"])
             assert (tmp_path / "table.csv").read_text() == (run / f"{entry.name}.csv").read_text()
+
+
+def test_effects_from_as_run_follow_from_their_records(tmp_path: Path) -> None:
+    write_csv(tmp_path / "effects.csv", as_run.effects())
+    kept = ROOT / "docs/results/as_run_effects.csv"
+    assert (tmp_path / "effects.csv").read_text() == kept.read_text()
