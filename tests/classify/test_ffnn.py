@@ -229,6 +229,28 @@ def test_keeps_the_earliest_best_epoch():
     assert (short.best_epoch, result.epochs_trained) == (result.best_epoch, 15)
 
 
+def test_early_stopping_ends_after_epochs_without_a_better_accuracy():
+    chosen = {"keep": "best-validation", "epochs": 40, "learning_rate": 1e-3}
+    longest = train(**chosen)
+    accuracies = [row["accuracy"] for row in longest.history if row["split"] == "validation"]
+    for patience in (1, 3, 10):
+        stopped = train(early_stopping=patience, **chosen)
+        best, epochs = stopped.best_epoch, stopped.epochs_trained
+        assert epochs == min(best + patience, 40)
+        assert best == 1 + int(np.argmax(accuracies[:epochs]))
+        assert stopped.history[-1]["epoch"] == epochs
+        # Until the end it is the longer training.
+        assert stopped.history == longest.history[: len(stopped.history)]
+        short = train(**chosen | {"epochs": epochs})
+        np.testing.assert_array_equal(stopped.probabilities, short.probabilities)
+    assert epochs < 40, "never stopped: nothing tested"
+
+
+def test_early_stopping_needs_an_epoch_to_return_to():
+    with pytest.raises(ValueError, match="early_stopping needs keep: best-validation, found keep"):
+        settings(keep="last", early_stopping=3)
+
+
 def test_history_and_progress():
     seen = []
     result = train(progress=lambda epoch, rows: seen.append((epoch, rows)))
@@ -419,6 +441,18 @@ def test_many_at_once_are_as_each_alone(loss, changes):
     tasks = many_tasks()
     chosen = settings(loss=loss, optimiser="adam", learning_rate=1e-3, **changes)
     assert_same_results(train_ffnn_many(tasks, chosen, stacked=True), one_by_one(tasks, chosen))
+
+
+def test_many_at_once_stop_each_at_its_own_epoch():
+    tasks = many_tasks()
+    chosen = settings(
+        optimiser="adam", learning_rate=1e-3, keep="best-validation", epochs=40, early_stopping=3
+    )
+    many, single = train_ffnn_many(tasks, chosen, stacked=True), one_by_one(tasks, chosen)
+    assert_same_results(many, single)
+    ends = [result.epochs_trained for result in many]
+    assert ends == [result.epochs_trained for result in single]
+    assert len(set(ends)) > 1, "all stopped at once: nothing tested"
 
 
 def test_many_on_the_cpu_are_trained_one_by_one():

@@ -88,8 +88,10 @@ def test_measures_are_means_over_the_members(cells, tmp_path):
         assert len(set(elbos)) == 3
         assert measures["cells"] == alone[0]["splits"][split]["cells"]
     history = pd.read_csv(files["history.csv"])
-    assert set(history["split"]) == {"validation"}
-    assert history["epoch"].tolist() == sorted(set(history["epoch"]))
+    assert not history.duplicated(["epoch", "split"]).any()
+    epochs = history.groupby("split")["epoch"].apply(list)
+    assert epochs["training"][0] == 1
+    assert epochs["validation"] == list(range(1, 1 + max(epochs["validation"])))
     record = collect("models", {"run": [files["metrics.json"]]})
     assert set(record["model"]) == {str(THREE)}
     assert record["best_epoch"].isna().all()

@@ -48,12 +48,27 @@ def test_training_improves_the_bound_and_records_it(cells):
     assert list(history.columns) == [
         "epoch", "split", "elbo", "enre", "kl_z", "kl_y", "components_used"
     ]  # fmt: skip
-    assert len(history) == 32
+    assert history[history.split == "training"].epoch.tolist() == [1, 10, 16]
+    assert history[history.split == "validation"].epoch.tolist() == list(range(1, 17))
     np.testing.assert_allclose(history.elbo, history.enre - history.kl_z - history.kl_y)
     validation = history[history.split == "validation"].set_index("epoch").elbo
     assert validation.iloc[-1] > validation.iloc[0] + 1.0
     assert trained.best_epoch == validation.idxmax()
     assert trained.epochs_trained == 16
+
+
+def test_elbos_of_training_cells_are_for_the_curve_alone(cells):
+    each, some, none = (
+        run(cells, VaeSettings(**FEW | {"training_elbo_every": every})) for every in (1, 3, None)
+    )
+    rows = pd.DataFrame(each.history)
+    kept = (rows.split == "validation") | rows.epoch.isin([1, 3, 4])
+    assert (rows.split == "training").sum() == 4
+    pd.testing.assert_frame_equal(pd.DataFrame(some.history), rows[kept].reset_index(drop=True))
+    assert none.history == [row for row in each.history if row["split"] == "validation"]
+    for other in (some, none):
+        assert same(weights(each), weights(other))
+        assert other.best_epoch == each.best_epoch
 
 
 def test_same_seed_same_weights_another_seed_others(cells):

@@ -64,20 +64,19 @@ class Density:
         settings
             Size of the model, its training, and the share of validation cells above the limit.
         """
-        from latentcell.models.training import train_members
+        from latentcell.models.training import train
 
         # PyTorch is imported only here and would use all cores, but results must not depend on
         # the number of cores.
         limit_threads(1)
         used = subsample(split, settings)
-        # Members of an ensemble are evaluated on validation cells alone, which saves a third.
-        [trained] = train_members(
+        trained = train(
             counts[used],
             split[used],
             ModelName("gmvae", settings.latent_dim, settings.hidden_units),
             min(len(set(types[used])), MOST_COMPONENTS),
             density_settings(settings, int((split[used] == "training").sum())),
-            [settings.seed],
+            settings.seed,
         )
         validation = np.flatnonzero(split == "validation")
         learnt = log_normalise(counts[used[split[used] == "training"]])

@@ -52,7 +52,7 @@ class FfnnResult:
     best_epoch
         Epoch whose weights were kept, from 1.
     epochs_trained
-        Total number of epochs.
+        Number of epochs until the last or early stopping.
     """
 
     ffnn: Ffnn
@@ -111,6 +111,8 @@ def train_ffnn(
             training.kept = optimiser.network()
         if progress is not None:
             progress(epoch, training.last_records())
+        if training.should_stop():
+            break
     return training.result()
 
 
@@ -194,6 +196,7 @@ def _train_stack(
 ) -> list[FfnnResult | InputError]:
     trainings = [_Training(task, settings) for task in tasks]
     stack = _stack(trainings, settings)
+    running = dict(enumerate(trainings))
     failures: dict[int, InputError] = {}
     kept: dict[int, list[Tensor]] = {}
     for epoch in range(1, settings.epochs + 1):
@@ -201,19 +204,20 @@ def _train_stack(
         asked = zip(*(training.asked() for training in trainings), strict=True)
         # Training cells of all networks, then validation cells.
         logits = [stack.logits(*zip(*part, strict=True)) for part in asked]
-        for number, training in enumerate(trainings):
-            if number not in failures:
-                try:
-                    mine = [part[number] for part in logits]
-                    if training.end_epoch(epoch, failed[number], mine):
-                        kept[number] = stack.keep(number)
-                except InputError as error:
-                    failures[number] = error
-        alive = [training for number, training in enumerate(trainings) if number not in failures]
-        if not alive:
+        for number, training in list(running.items()):
+            try:
+                mine = [part[number] for part in logits]
+                if training.end_epoch(epoch, failed[number], mine):
+                    kept[number] = stack.keep(number)
+            except InputError as error:
+                failures[number] = error
+            if number in failures or training.should_stop():
+                del running[number]
+        if not running:
             break
         if progress is not None:
-            accuracy = np.mean([training.last_records()[-1]["accuracy"] for training in alive])
+            last = [training.last_records()[-1]["accuracy"] for training in running.values()]
+            accuracy = np.mean(last)
             progress(epoch, f"mean validation accuracy {accuracy:.3f}")
     outcomes: list[FfnnResult | InputError] = []
     for number, training in enumerate(trainings):
@@ -240,7 +244,7 @@ class _Training:
         self.active = _columns_of(self.matrix, self.cells["training"])
         self.history: list[EpochRecord] = []
         self.kept = self.initial
-        self._best_accuracy, self._best_epoch = -1.0, 0
+        self._trained, self._best_accuracy, self._best_epoch = 0, -1.0, 0
 
     def narrow(self, active: NDArray[np.intp]) -> tuple[Matrix, Network]:
         """Return features and initial weights of active columns; fixes the part of the others."""
@@ -264,6 +268,7 @@ class _Training:
             raise _not_finite(epoch, f"step {failed + 1}", settings)
         records = _evaluate(self.cells, logits, self.targets, epoch, settings)
         self.history += records
+        self._trained = epoch
         if settings.keep == "best-validation":
             better = records[-1]["accuracy"] > self._best_accuracy
         else:
@@ -271,6 +276,11 @@ class _Training:
         if better:
             self._best_accuracy, self._best_epoch = records[-1]["accuracy"], epoch
         return better
+
+    def should_stop(self) -> bool:
+        """Whether early stopping is due."""
+        patience = self.settings.early_stopping
+        return patience is not None and self._trained - self._best_epoch >= patience
 
     def last_records(self) -> list[EpochRecord]:
         """Return the rows of the last epoch in the history."""
@@ -283,7 +293,7 @@ class _Training:
         network = replace(self.kept, first=first)
         ffnn = Ffnn(network, self.classes, self.settings, self.seed, self._best_epoch)
         probabilities: Floats = kernels.softmax_rows(network.logits(self.matrix))
-        return FfnnResult(ffnn, self.history, probabilities, self._best_epoch, self.settings.epochs)
+        return FfnnResult(ffnn, self.history, probabilities, self._best_epoch, self._trained)
 
 
 def _cells_by_split(

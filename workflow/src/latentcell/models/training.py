@@ -222,8 +222,7 @@ def train_members(
 ) -> list[Trained]:
     """Train the models of an ensemble, one for each seed, on the same cells.
 
-    Their inputs are prepared once. After an epoch, validation cells alone are evaluated, which
-    takes a fifth less time; the weights are those of `train` with the same seed.
+    Their inputs are prepared once. The weights are those of `train` with the same seed.
 
     Parameters
     ----------
@@ -238,7 +237,6 @@ def train_members(
     Returns
     -------
     list of Trained
-        Histories have rows of validation cells alone.
     """
     first: _Loop | None = None
     members = []
@@ -247,7 +245,6 @@ def train_members(
         loop = _Loop(
             *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
             like=first,
-            evaluated=("validation",),
         )
         first = first or loop
         members.append(_run(loop, store, f"{name}, model {number} of {len(seeds)},"))
@@ -357,11 +354,10 @@ class _Loop:
         genes: np.ndarray | None = None,
         *,
         like: "_Loop | None" = None,
-        evaluated: Sequence[str] = ("training", "validation"),
         folder: Path | None = None,
         graphs: bool = False,
     ) -> None:
-        self.settings, self.seed, self.name, self.evaluated = settings, seed, name, evaluated
+        self.settings, self.seed, self.name = settings, seed, name
         self.device = _device(settings)
         self.training = np.flatnonzero(split == "training")
         self.validation = np.flatnonzero(split == "validation")
@@ -414,9 +410,10 @@ class _Loop:
     def _fixed_steps(self) -> dict[str, TrainingSteps | EvaluationSteps]:
         """Steps of fixed shapes: those of training, and of the evaluations by split."""
         size, shown = self.settings.batch_size, None if self.labels is None else self.labels.shown
+        names = ("training", "validation") if self.settings.training_elbo_every else ("validation",)
         steps: dict[str, TrainingSteps | EvaluationSteps] = {
             name: EvaluationSteps(self.model, self.counts, getattr(self, name), size)
-            for name in self.evaluated
+            for name in names
         }
         steps[""] = TrainingSteps(self.model, self.counts, self.adam, self.training, size, shown)
         return steps
@@ -480,32 +477,46 @@ class _Loop:
             )
 
     def _evaluate(self, epoch: int) -> None:
-        how = _objective(self.settings, threshold=self.settings.prune_below)
-        for name in self.evaluated:
-            noise = _stream(self.seed, epoch, _STREAMS[name], self.device)
-            fixed = self.fixed.get(name)
-            if isinstance(fixed, EvaluationSteps):
-                self.model.eval()
-                result = fixed.run(noise.initial_seed(), how)
-            else:
-                size = self.settings.batch_size
-                cells = getattr(self, name)
-                result = evaluate(self.model, self.counts, cells, size, noise, how)
-            means = result.means()
-            used = result.components_used()
-            self.history.append({"epoch": epoch, "split": name, **means, "components_used": used})
-            if self.labels is not None:
-                accuracy = self.labels.accuracy(result.clusters, getattr(self, name))
-                self.history[-1]["accuracy"] = accuracy
-        if not np.isfinite(means["elbo"]):
+        """Extend the history, and keep the weights of the best epoch."""
+        validation = self._means(epoch, "validation")
+        elbo = validation["elbo"]
+        if not np.isfinite(elbo):
             raise InputError(
                 f"{self.name}: the validation ELBO is not finite after epoch {epoch}; "
                 f"try a learning rate below {self.settings.learning_rate:g}"
             )
-        if means["elbo"] > self.best_elbo:
-            self.best_epoch, self.best_elbo = epoch, means["elbo"]
+        if elbo > self.best_elbo:
+            self.best_epoch, self.best_elbo = epoch, elbo
             if self.settings.keep == "best-validation":
                 self._keep_as_best()
+        if self._evaluates_training(epoch):
+            self.history.append(self._means(epoch, "training"))
+        self.history.append(validation)
+
+    def _evaluates_training(self, epoch: int) -> bool:
+        """Whether the learning curve of the training cells has an epoch.
+
+        That of early stopping is left out, since other replicates may not have it.
+        """
+        every = self.settings.training_elbo_every
+        return every is not None and (epoch in (1, self.settings.epochs) or epoch % every == 0)
+
+    def _means(self, epoch: int, name: str) -> dict[str, Any]:
+        """Row of the history for a split."""
+        how = _objective(self.settings, threshold=self.settings.prune_below)
+        noise = _stream(self.seed, epoch, _STREAMS[name], self.device)
+        cells, fixed = getattr(self, name), self.fixed.get(name)
+        if isinstance(fixed, EvaluationSteps):
+            self.model.eval()
+            result = fixed.run(noise.initial_seed(), how)
+        else:
+            size = self.settings.batch_size
+            result = evaluate(self.model, self.counts, cells, size, noise, how)
+        row: dict[str, Any] = {"epoch": epoch, "split": name, **result.means()}
+        row["components_used"] = result.components_used()
+        if self.labels is not None:
+            row["accuracy"] = self.labels.accuracy(result.clusters, cells)
+        return row
 
     def _keep_as_best(self) -> None:
         """Copy the weights into the memory of the last copy."""

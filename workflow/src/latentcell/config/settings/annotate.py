@@ -113,6 +113,7 @@ def density_settings(settings: AnnotateSettings, training_cells: int) -> VaeSett
         batch_size=batch_size,
         learning_rate=settings.learning_rate,
         early_stopping=settings.early_stopping * longer,
+        training_elbo_every=None,
         device="cpu",
         seed=settings.seed,
     )

@@ -1,8 +1,8 @@
 """Section `ffnn`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from latentcell.config.settings.base import PositiveInt, Section, Seed
 
@@ -11,7 +11,7 @@ class FfnnSettings(Section):
     """The study's feed-forward classifier (its Table 2)."""
 
     hidden_units: PositiveInt = Field(516, description="Units of the hidden layer.")
-    epochs: PositiveInt = Field(100, description="Epochs.")
+    epochs: PositiveInt = Field(100, description="Maximum number of epochs.")
     batch_size: PositiveInt = Field(10, description="Cells per step.")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         1e-4, description="Learning rate of Adam."
@@ -31,6 +31,11 @@ class FfnnSettings(Section):
         "best-validation",
         description="Weights of the epoch with the best validation accuracy, or of the last one.",
     )
+    early_stopping: PositiveInt | None = Field(
+        None,
+        description="Epochs without a better validation accuracy before training stops (needs "
+        "`keep: best-validation`); null: no.",
+    )
     shuffle: bool = Field(True, description="Whether to shuffle the cells in every epoch.")
     drop_last: bool = Field(False, description="Whether to drop an incomplete last minibatch.")
     split: Literal["shared", "own"] = Field(
@@ -42,3 +47,12 @@ class FfnnSettings(Section):
         "cpu", description="Device; the CPU is usually faster for these small networks."
     )
     seed: Seed = Field(1, description="Seed of initialisation and shuffling in replicate 1.")
+
+    @model_validator(mode="after")
+    def _stops_by_validation(self) -> Self:
+        if self.early_stopping is not None and self.keep != "best-validation":
+            raise ValueError(
+                f"early_stopping needs keep: best-validation, found keep: {self.keep}; leave out "
+                "early_stopping or change keep"
+            )
+        return self

@@ -184,6 +184,11 @@ class VaeSettings(Section):
     keep: Literal["best-validation", "last"] = Field(
         "best-validation", description="Epoch whose weights are kept."
     )
+    training_elbo_every: PositiveInt | None = Field(
+        10,
+        description="Epochs from one ELBO of the training cells to the next, for learning curves; "
+        "null: none. The ELBO of the validation cells is computed after each epoch.",
+    )
     samples: Annotated[int, Field(ge=0)] = Field(
         0, description="Number of cells sampled from each trained model into `samples.h5ad`."
     )

@@ -1,0 +1,137 @@
+"""Measure two ways to shorten training: docs/benchmarks.md.
+
+    LATENTCELL_DATA=<folder of the deposit> python bench/shorter_training.py
+
+- ELBOs of the training cells after each epoch (`vae.training_elbo_every: 1`) or after every tenth.
+  The weights must be equal.
+- The FFNN with all of its 100 epochs, or with `ffnn.early_stopping: 30`.
+
+Both ways take turns on the same cells and split (80/10/10), on one thread. Rows that the record
+has are not measured again.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from cells import Cells, dataset_cells
+
+from latentcell.classify.ffnn import train_ffnn
+from latentcell.classify.network import Features
+from latentcell.config.names import ModelName
+from latentcell.config.settings import FfnnSettings, PcaSettings, SplitSettings, VaeSettings
+from latentcell.data.split import split_cells
+from latentcell.models.training import train
+from latentcell.represent.hvg_pca import HvgPca
+from latentcell.represent.pca import fit_pca
+from latentcell.runtime.io import write_csv
+from latentcell.runtime.job import limit_threads
+
+DATASETS = ("zheng-sorted", "pbmc68k-study")
+CELLS = 1300
+NAME = ModelName("gmvae", 10, 100)
+# Those of the protocol `controlled`, and the preset `recommended`.
+CONTROLLED = {
+    "learning_rate": 1e-3,
+    "batch_norm_momentum": 0.1,
+    "normalisation": "batch-before-cluster",
+    "early_stopping": 20,
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "controlled": CONTROLLED,
+    "recommended": {"preset": "recommended"},
+}
+PATIENCE = 30
+KEYS = ["what", "input", "dataset", "split", "setting"]
+
+
+def of_models(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str, Any]]:
+    """Train each model with ELBOs of the training cells after each epoch and after every tenth."""
+    kinds = len(np.unique(cells.types))
+    for name, changes in MODELS.items():
+        states = []
+        for every in (1, 10):
+            settings = VaeSettings(device="cpu", training_elbo_every=every, **changes)
+            start = time.process_time()
+            trained = train(cells.counts, split, NAME, kinds, settings, seed)
+            yield {
+                "what": "model",
+                "input": name,
+                "setting": every,
+                "cpu_seconds": time.process_time() - start,
+                "epochs": trained.epochs_trained,
+                "best_epoch": trained.best_epoch,
+            }
+            states.append(trained.model.state_dict())
+        if not all(torch.equal(states[0][key], states[1][key]) for key in states[0]):
+            raise SystemExit(f"shorter_training: {name}: the weights differ")
+
+
+def of_classifiers(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str, Any]]:
+    """Train the FFNN on each input with all epochs and with early stopping."""
+    kinds, codes = np.unique(cells.types, return_inverse=True)
+    counts = cells.counts
+    inputs: dict[str, Features] = {
+        "raw": counts,
+        "pca": fit_pca(counts, split, 50, PcaSettings(standardise=True)).transform(counts),
+        "hvg-pca": HvgPca.fit(counts, split == "training", components=50).transform(counts),
+    }
+    for name, features in inputs.items():
+        for patience in (0, PATIENCE):
+            settings = FfnnSettings(early_stopping=patience or None)
+            start = time.process_time()
+            result = train_ffnn(features, codes, split, list(kinds), settings, seed=seed)
+            right = result.probabilities.argmax(1) == codes
+            yield {
+                "what": "ffnn",
+                "input": name,
+                "setting": patience,
+                "cpu_seconds": time.process_time() - start,
+                "epochs": result.epochs_trained,
+                "best_epoch": result.best_epoch,
+                "accuracy": right[split == "test"].mean(),
+            }
+
+
+def warm_up() -> None:
+    """Compile the kernels, which no measurement should wait for."""
+    cells = dataset_cells(DATASETS[1], 100, 1)
+    split = np.asarray(split_cells(pd.Series(cells.types), SplitSettings(), 1), str)
+    kinds, codes = np.unique(cells.types, return_inverse=True)
+    for changes in MODELS.values():
+        train(cells.counts, split, NAME, 3, VaeSettings(device="cpu", **changes | {"epochs": 1}), 1)
+    train_ffnn(cells.counts, codes, split, list(kinds), FfnnSettings(epochs=1), seed=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--splits", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("results/bench/shorter_training.csv"))
+    options = parser.parse_args()
+    limit_threads(1)
+    warm_up()
+    kept = pd.read_csv(options.out) if options.out.exists() else pd.DataFrame(columns=KEYS)
+    rows: list[dict[Any, Any]] = kept.to_dict("records")
+    for seed in range(1, options.splits + 1):
+        for dataset in DATASETS:
+            cells = dataset_cells(dataset, CELLS, seed)
+            split = np.asarray(split_cells(pd.Series(cells.types), SplitSettings(), seed), str)
+            for part, what in ((of_models, "model"), (of_classifiers, "ffnn")):
+                have = [row for row in rows if (row["what"], row["dataset"]) == (what, dataset)]
+                if any(row["split"] == seed for row in have):
+                    continue
+                rows += [
+                    row | {"dataset": dataset, "split": seed} for row in part(cells, split, seed)
+                ]
+                found = pd.DataFrame(rows)
+                write_csv(options.out, found[KEYS + [c for c in found if c not in KEYS]].round(3))
+    print(pd.DataFrame(rows).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
