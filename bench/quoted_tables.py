@@ -710,6 +710,49 @@ def ffnn_optimisers() -> list[Column]:
     )
 
 
+def _shorter(what: str, *values: str) -> pd.DataFrame:
+    """Means over splits with one setting and the other, side by side, and their ratio of seconds."""
+    rows = records("shorter_training")
+    rows = rows[rows["what"] == what].astype({"setting": int})
+    means = rows.groupby(["dataset", "input", "setting"], sort=False).mean(numeric_only=True)
+    wide = pivoted(means.reset_index(), ["dataset", "input"], "setting", list(values))
+    first, second = rows["setting"].unique()
+    return wide.assign(ratio=wide[f"{second}_cpu_seconds"] / wide[f"{first}_cpu_seconds"])
+
+
+@table
+def shorter_classifiers() -> list[Column]:
+    """The network with all epochs and with early stopping."""
+    rows = _shorter("ffnn", "epochs", "accuracy", "cpu_seconds")
+    return shown(
+        rows,
+        {
+            "dataset": HEADINGS["dataset"],
+            "input": HEADINGS["input"],
+            "30_epochs": Heading("Epochs until it stops", 0),
+            "0_accuracy": Heading("Accuracy, 100 epochs", 3),
+            "30_accuracy": Heading("Accuracy, stopped", 3),
+            "ratio": Heading("CPU seconds, stopped / 100 epochs", 2),
+        },
+    )
+
+
+@table
+def shorter_models() -> list[Column]:
+    """Models with the ELBO of training cells after each epoch and after every tenth."""
+    return shown(
+        _shorter("model", "epochs", "cpu_seconds"),
+        {
+            "dataset": HEADINGS["dataset"],
+            "input": Heading("Settings"),
+            "1_epochs": Heading("Epochs", 0),
+            "1_cpu_seconds": Heading("CPU seconds, each epoch", 0),
+            "10_cpu_seconds": Heading("CPU seconds, every tenth", 0),
+            "ratio": Heading("Ratio", 2),
+        },
+    )
+
+
 # docs/benchmarks.md
 
 

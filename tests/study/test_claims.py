@@ -536,6 +536,16 @@ def test_the_last_epochs_of_each_training_count() -> None:
     assert (claim.verdict, claim.estimate) == (FALLS, pytest.approx(30.0))
 
 
+def test_overfitting_is_compared_after_equal_numbers_of_epochs() -> None:
+    evidence = gaps(0.3, 0.2, 0.1)
+    rows = evidence.curves
+    assert rows is not None
+    ended = (rows["epoch"] == 100) & rows["input"].str.startswith("pca")
+    claim = overfitting_stronger_raw_pca(Evidence(curves=rows[~ended]))
+    assert claim.verdict == OPEN
+    assert "100 epochs of every classifier in controlled, where 5 of 15 ended earlier" in claim.note
+
+
 # What confounded them -----------------------------------------------------------------------------
 
 MODEL = "gmvae-z10-h250"

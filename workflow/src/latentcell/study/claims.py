@@ -254,9 +254,10 @@ def overfitting_stronger_raw_pca(limits: Thresholds) -> Question:
         "Overfitting is stronger with raw counts and principal components than with scVAE latents.",
         "Training less validation accuracy in the last epoch, mean over the inputs of each "
         "kind, paired difference of raw less scVAE and of PCA less scVAE, smallest subset: "
-        f"both more than {limit:g}.",
+        f"both more than {limit:g}. If a training ends earlier than another, the claim is not "
+        "decided: overfitting grows with the epochs.",
         ("test-latents", "double-softmax"),
-        f"learning curves of raw, PCA and scVAE in {_REPLICATES}",
+        f"learning curves of raw, PCA and scVAE without early stopping in {_REPLICATES}",
         overfitting_differences,
         records=("curves",),
     )

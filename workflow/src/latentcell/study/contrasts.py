@@ -258,7 +258,14 @@ def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     """Difference of overfitting (training less validation accuracy), raw or PCA less latents."""
     limit = evidence.thresholds.accuracy
     rows = smallest_subset(rows_of(evidence.curves, "learning curves", variant))
-    rows = rows[rows["epoch"] == rows["epoch"].max()]
+    last = rows["epoch"].max()
+    ends = rows.groupby(["replicate", "input"])["epoch"].max()
+    if stopped := int((ends < last).sum()):
+        raise MissingError(
+            f"{last} epochs of every classifier in {variant}, where {stopped} of {len(ends)} "
+            "ended earlier"
+        )
+    rows = rows[rows["epoch"] == last]
     training, validation = (
         accuracy_by_kind(rows[rows["split"] == split]) for split in ("training", "validation")
     )
