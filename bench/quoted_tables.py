@@ -711,7 +711,7 @@ def ffnn_optimisers() -> list[Column]:
 
 
 def _shorter(what: str, *values: str) -> pd.DataFrame:
-    """Means over splits with one setting and the other, side by side, and their ratio of seconds."""
+    """Means over splits with one setting and the other, and their ratio of seconds."""
     rows = records("shorter_training")
     rows = rows[rows["what"] == what].astype({"setting": int})
     means = rows.groupby(["dataset", "input", "setting"], sort=False).mean(numeric_only=True)

@@ -80,6 +80,8 @@ def test_profiles_name_rules_that_there_are():
         for path in (ROOT / "profiles").glob("*/config.yaml")
     }
     assert set(profiles) == {"default", "gpu", "slurm", "workstation"}
+    changed = profiles["gpu"] | {"resources": None}
+    assert changed == profiles["default"] | {"resources": None}
     groups = dict(entry.split("=") for entry in profiles["slurm"]["groups"])
     components = {entry.split("=")[0] for entry in profiles["slurm"]["group-components"]}
     assert set(groups) <= rules

@@ -26,6 +26,7 @@ def test_shipped_configurations_are_valid(path):
     settings = load_settings(path)
     assert settings.run == {"config": "sample"}.get(path.stem, path.stem)
     assert settings.models()
+    assert f"| `{path.name}` |" in schema.keys_text()
 
 
 def test_the_configuration_of_tests_is_valid_and_tiny():

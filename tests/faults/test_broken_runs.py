@@ -267,7 +267,7 @@ def test_spoilt_results_are_named_and_made_anew(undisturbed, tmp_path):
         assert results(folder) == undisturbed[0]
         said = verify(folder, "tiny.yaml")
         assert said.returncode == 0
-        assert "files are as their jobs wrote them" in said.stdout
+        assert "files are unchanged" in said.stdout
         again = run(folder, "--dry-run")
         assert "Nothing to be done" in again.stdout + again.stderr
 

@@ -112,8 +112,9 @@ def deposited_accuracies():
 
 def bundle_files():
     """Files of a trained annotator."""
-    names = ["bundle.json", "genes.csv", "classifier.safetensors", "held_out.safetensors"]
-    names += ["density.safetensors"] if settings.annotate.density else []
+    tensors = ["classifier", "held_out", "sample"]
+    tensors += ["density"] if settings.annotate.density else []
+    names = ["bundle.json", "genes.csv", *(f"{name}.safetensors" for name in tensors)]
     return expand("results/{run}/annotate/bundle/{file}", run=RUN, file=names)
 
 

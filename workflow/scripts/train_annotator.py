@@ -5,7 +5,7 @@ from pathlib import Path
 import anndata as ad
 
 from latentcell.annotate.annotator import learn
-from latentcell.annotate.bundle import save_bundle
+from latentcell.annotate.bundle import remove_files, save_bundle
 from latentcell.annotate.report import candidate_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings, SplitSettings
 from latentcell.runtime.job import job
@@ -17,5 +17,8 @@ with job(snakemake, threads=1):
         AnnotateSettings.model_validate(snakemake.params.settings),
         SplitSettings.model_validate(snakemake.params.split),
     )
-    save_bundle(annotator, Path(snakemake.output[0]).parent)
+    folder = Path(snakemake.output[0]).parent
+    # Snakemake has removed the outputs of these settings; earlier ones may have had one more.
+    remove_files(folder)
+    save_bundle(annotator, folder)
     print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))

@@ -54,6 +54,12 @@ def save_bundle(annotator: Annotator, folder: str | Path) -> None:
         unfinished.rename(folder)
 
 
+def remove_files(folder: str | Path) -> None:
+    """Remove the files of a bundle, complete or not, from a folder."""
+    for name in (ABOUT, GENES, CLASSIFIER, HELD_OUT, SAMPLE, DENSITY):
+        (Path(folder) / name).unlink(missing_ok=True)
+
+
 def refuse_other(folder: str | Path) -> None:
     """Raise `InputError` if a name is taken by something other than a bundle."""
     folder = Path(folder)

@@ -33,11 +33,13 @@ of the section of that name. Shipped configurations:
 | `study.yaml` | the study as stated, on 1,300 and 15,000 of the 68,579 cells of 10x |
 | `comparison.yaml` | controlled comparison on the deposited cells: `make study`, a night |
 | `comparison-small.yaml` | the same with fewer hidden sizes: results in docs/study.md |
+| `protocols.yaml` | one of the study's models by all three protocols (docs/study.md) |
 | `hidden-units.yaml` | the study's four numbers of hidden units, replicated |
 | `comparison-68k.yaml` | the same on 1,300 and 15,000 of all cells |
 | `leaderboard.yaml` | representations times classifiers on the deposited cells (docs/methods.md) |
 | `few-labels.yaml` | the grid with few known types on three data sets (docs/few-labels.md) |
 | `winner.yaml` | methods with and without a latent on new splits (docs/methods.md) |
+| `winner-stacked.yaml` | the same for weights of experts learnt on validation cells |
 | `truth.yaml` | representations on cells with true labels: sorted, or genotyped (docs/data.md) |
 | `rehearsal.yaml` | 68,579 simulated cells, for a test at full size |
 

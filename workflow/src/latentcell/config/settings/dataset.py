@@ -48,7 +48,7 @@ class DatasetSettings(Section):
         "is recorded in `resources/<name>.sha256` and checked afterwards.",
     )
     format: Literal["auto", "h5ad", "10x-h5", "10x-mtx", "loom", "table"] = Field(
-        "auto", description="Format of `path`; `auto`: by the name of the file."
+        "auto", description="Format of `path`; `auto`: by name, and by content if that is HDF5."
     )
     layer: str | None = Field(
         None,
