@@ -264,7 +264,8 @@ def _matches(cells: "pd.Series[Any]", wanted: Any) -> "pd.Series[bool]":
 def _edits(text: str) -> Iterator[_Edit]:
     """Replacements for the quotes of a page, in their order."""
     code = text
-    for pattern in (_FENCED, _SPAN, _INDENTED):
+    # A span at the start of a line, once it is blank, would look like an indented line.
+    for pattern in (_FENCED, _INDENTED, _SPAN):
         code = pattern.sub(_blank, code)
     tables = list(_TABLE.finditer(code))
     # Also finds the comment of a table that has no second comment.

@@ -60,7 +60,7 @@ class GMVAE:
         Latent dimensions Z.
     hidden_units : int, default 100
         Units per hidden layer H.
-    kind : {"gmvae", "vae", "semi-gmvae", "dca"}, optional
+    kind : {"gmvae", "vae", "semi-gmvae", "semi-vae", "dca"}, optional
         Kind of model, as in `grid.models` of the configuration: ``"dca"`` is a denoising
         autoencoder (Eraslan et al. 2019). By default ``"gmvae"``, with ``labelled_share``
         ``"semi-gmvae"``.
@@ -175,7 +175,9 @@ class GMVAE:
 
     @property
     def history(self) -> pd.DataFrame:
-        """Bound after each epoch of training and validation cells, nats per cell.
+        """Bound of validation cells after each epoch, and of training cells after some.
+
+        In nats per cell; see `training_elbo_every` of section ``vae``.
 
         Columns ``epoch``, ``split``, ``elbo``, ``enre`` (expected log-likelihood), ``kl_z``,
         ``kl_y`` and ``components_used``.

@@ -34,8 +34,8 @@ of the section of that name. Shipped configurations:
 | `comparison.yaml` | controlled comparison on the deposited cells: `make study`, a night |
 | `comparison-small.yaml` | the same with fewer hidden sizes: results in docs/study.md |
 | `protocols.yaml` | one of the study's models by all three protocols (docs/study.md) |
+| `comparison-68k.yaml` | the controlled comparison on 1,300 and 15,000 of all cells |
 | `hidden-units.yaml` | the study's four numbers of hidden units, replicated |
-| `comparison-68k.yaml` | the same on 1,300 and 15,000 of all cells |
 | `leaderboard.yaml` | representations times classifiers on the deposited cells (docs/methods.md) |
 | `few-labels.yaml` | the grid with few known types on three data sets (docs/few-labels.md) |
 | `winner.yaml` | methods with and without a latent on new splits (docs/methods.md) |

@@ -7,7 +7,7 @@ A folder of packed counts holds arrays without headers, of little-endian numbers
     counts.bin          uint8 or uint16   its count; the largest number of the type: see below
     escaped-places.bin  int64             places in counts.bin of all other values, ascending
     escaped-values.bin  float64           these values
-    header.json                           cells, genes, and the types of genes and counts
+    header.json                           number of genes, and the types of genes and counts
 
 Any value is stored exactly: one that is no integer from 1 to 254, or 65,534, is escaped.
 """
