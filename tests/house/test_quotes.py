@@ -176,6 +176,12 @@ End 10<!--= part_one.a_b.cells(input="pca-k10") -->.
 """
 
 
+def test_a_line_may_begin_with_code(results):
+    text, differences = quotes.quoted("`preset: scvae` reaches 0.0<!--= c.nats() -->.\n")
+    assert text == "`preset: scvae` reaches -1,934.8<!--= c.nats() -->.\n"
+    assert len(differences) == 1
+
+
 def test_a_page_gets_its_numbers_and_tables(results):
     text, differences = quotes.quoted(PAGE)
     assert text == (
