@@ -68,6 +68,16 @@ def test_a_run_of_targets_and_one_that_is_only_shown(started):
     assert "-n" in command
 
 
+def test_targets_in_the_help_are_rules(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    named = said.partition("--target NAME ")[2].partition(", or a file")[0].split(", ")
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert "tables" in named
+    assert not [name for name in named if f"\nrule {name}:\n" not in rules]
+
+
 @pytest.mark.parametrize("command", [["run"], ["report"], ["bench", "scale"]])
 def test_what_fails_ends_with_1(started, capsys, command):
     started["status"] = 7
