@@ -190,6 +190,15 @@ def test_what_variants_share_is_counted_once(tmp_path):
     assert "controlled: representations" in hours(alone, tmp_path)[0]
 
 
+@pytest.mark.parametrize("made", [{"shares": "equal"}, {"test_on": "sc-mixology-dropseq"}])
+def test_a_derived_data_set_has_the_size_of_its_sources(tmp_path, made):
+    small = ["sc-mixology-celseq2", "sc-mixology-dropseq"]
+    derived = {"name": "derived", "derived_from": small[0]} | made
+    steps, _ = hours(parse_settings({"datasets": [derived, *small]}), tmp_path)
+    own, *parts = (steps[f"{name} all: gmvae-z10-h100"] for name in ("derived", *small))
+    assert own <= sum(parts) + 0.01
+
+
 def test_several_data_sets_are_told_apart(tmp_path):
     config = {"datasets": ["pbmc68k-sample", "pbmc68k-study"]}
     steps, _ = hours(parse_settings(config), tmp_path)
