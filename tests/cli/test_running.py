@@ -68,6 +68,16 @@ def test_a_run_of_targets_and_one_that_is_only_shown(started):
     assert "-n" in command
 
 
+def test_targets_in_the_help_are_rules(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    named = said.partition("--target NAME ")[2].partition(", or a file")[0].split(", ")
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert "tables" in named
+    assert not [name for name in named if f"\nrule {name}:\n" not in rules]
+
+
 @pytest.mark.parametrize("command", [["run"], ["report"], ["bench", "scale"]])
 def test_what_fails_ends_with_1(started, capsys, command):
     started["status"] = 7
@@ -178,6 +188,15 @@ def test_what_variants_share_is_counted_once(tmp_path):
     assert not any("controlled" in step for step in hours(parse_settings(config), tmp_path)[0])
     alone = parse_settings(config | {"protocol": None, "jobs": {"reuse": False}})
     assert "controlled: representations" in hours(alone, tmp_path)[0]
+
+
+@pytest.mark.parametrize("made", [{"shares": "equal"}, {"test_on": "sc-mixology-dropseq"}])
+def test_a_derived_data_set_has_the_size_of_its_sources(tmp_path, made):
+    small = ["sc-mixology-celseq2", "sc-mixology-dropseq"]
+    derived = {"name": "derived", "derived_from": small[0]} | made
+    steps, _ = hours(parse_settings({"datasets": [derived, *small]}), tmp_path)
+    own, *parts = (steps[f"{name} all: gmvae-z10-h100"] for name in ("derived", *small))
+    assert own <= sum(parts) + 0.01
 
 
 def test_several_data_sets_are_told_apart(tmp_path):

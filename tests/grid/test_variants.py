@@ -253,6 +253,12 @@ def test_only_semi_supervised_models_see_types_and_are_trained_again(shares):
         assert depends(few, "classify", name) != depends(own, "classify", name)
 
 
+def test_sampling_from_models_trains_none_again():
+    few, many = (parse_settings({"vae": {"samples": number}}) for number in (0, 100))
+    model = few.models()[0]
+    assert model_settings(few, model) == model_settings(many, model)
+
+
 def test_classifiers_take_what_makes_sense_for_them(shares):
     settings = shares["run"].settings
     assert classifiers_of(settings, "raw") == ["ffnn"]

@@ -50,7 +50,8 @@ def any_of(names):
 
 wildcard_constraints:
     run=any_of(RUNS.variants),
-    dataset=any_of(DATASETS),
+    # Data sets without types have no grid, but are imported.
+    dataset=any_of([one.name for one in settings.datasets]),
     subset=any_of(SUBSETS),
     replicate=r"r\d+",
     kind="(semi-)?(gm)?vae|dca",

@@ -70,7 +70,7 @@ def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[st
     cores
         Number of cores; None: all cores of this machine.
     """
-    sizes = {one.name: _data_size(settings.run, one, root) for one in settings.datasets}
+    sizes = _data_sizes(settings, root)
     cores = cores or available_cores()
     steps = _Estimate(settings, sizes).steps()
     total = _SMALL_JOBS_SECONDS + _seconds(steps)
@@ -94,6 +94,20 @@ def _minutes(seconds: float, cores: int) -> int:
 def _line(step: Step) -> str:
     name, times, seconds = step
     return f"{name:<54}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}"
+
+
+def _data_sizes(settings: Settings, root: Path) -> dict[str, Size]:
+    """Return the sizes of all data sets; derived ones have at most the cells of their sources."""
+    found: dict[str, Size] = {}
+    for one in sorted(settings.datasets, key=lambda one: one.is_derived):
+        imported = root / "results" / settings.run / one.name / "dataset.h5ad"
+        if one.is_derived and not imported.exists():
+            names = filter(None, (one.derived_from, one.test_on))
+            first, *others = (found[name] for name in names)
+            found[one.name] = first.joined(others)
+        else:
+            found[one.name] = _data_size(settings.run, one, root)
+    return found
 
 
 def _data_size(run: str, dataset: DatasetSettings, root: Path) -> Size:

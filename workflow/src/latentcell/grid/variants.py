@@ -138,13 +138,16 @@ def dependencies(settings: Settings, stage: Stage, representation: str) -> dict[
 
 
 def model_settings(settings: Settings, model: ModelName) -> Any:
-    """Section ``vae`` for a model: with preset and axes of its name, labels if semi-supervised."""
+    """Section ``vae`` for a model: with preset and axes of its name, labels if semi-supervised.
+
+    Cells that are sampled from the trained model train nothing again.
+    """
     share = settings.vae.labelled_share if model.sees_types else 0.0
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
     preset = axes.pop("preset")
     if preset:
         axes = PRESETS[preset] | axes | {"preset": preset}
-    return settings.vae.model_copy(update={"labelled_share": share, **axes})
+    return settings.vae.model_copy(update={"labelled_share": share, "samples": 0, **axes})
 
 
 def model_draw(settings: Settings) -> tuple[SubsetSettings, SplitSettings]:
