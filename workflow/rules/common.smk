@@ -106,7 +106,10 @@ def all_chosen(wildcards=None):
 
 
 def sources_of(dataset):
-    """Data sets of the run that a derived one is made from, or the user's files, if any."""
+    """Data sets of the run that a derived one is made from, or the user's files, if any.
+
+    The time of a folder does not tell that a file in it was overwritten.
+    """
     found = settings.dataset(dataset)
     if found.is_derived:
         path = "results/{run}/{dataset}/dataset.h5ad"
@@ -118,4 +121,5 @@ def sources_of(dataset):
                 f"latentcell: {name}: expected the data of the config, found no file beside it or "
                 f"in {Path.cwd()}"
             )
-    return files
+    inside = [str(path) for name in files for path in sorted(Path(name).glob("[!.]*"))]
+    return files + [path for path in inside if Path(path).is_file()]
