@@ -26,7 +26,12 @@ from latentcell.runtime.reuse import export_reuse
 if SOURCE.is_dir():
     export_source(str(SOURCE))
 try:
-    settings = parse_settings(config, files=workflow.config_settings.configfiles)
+    settings = parse_settings(
+        config,
+        files=workflow.config_settings.configfiles,
+        # The prefix of a module is that of results, and not of the user's files.
+        absolute=bool(workflow.modifier.path_modifier.prefix),
+    )
 except InputError as error:
     sys.exit(f"latentcell: {error}")
 export_reuse(settings.jobs.reuse)
