@@ -68,7 +68,7 @@ def require_intact(paths: Iterable[str | Path]) -> None:
         if line is not None and _has_changed(path, line):
             raise InputError(
                 f"{path}: expected the bytes that its job wrote (SHA-256 in {line}), found others: "
-                "run `latentcell verify --repair`"
+                f"run `latentcell verify --repair {path.parts[1]}`"
             )
 
 
