@@ -82,6 +82,8 @@ def test_what_was_changed_is_named_then_set_aside(spoil):
     assert set_changed_aside("mine") == {}
     assert name_changed("mine") == []
     assert recorded("mine") == 1
+    Path(TABLE).unlink()
+    assert recorded("mine") == 0
 
 
 def test_nothing_that_was_set_aside_is_overwritten():
