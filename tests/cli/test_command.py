@@ -154,6 +154,7 @@ def test_version(capsys):
         (["annotate", "a", "--bundle", "b", "--layer", "c"], "use --query-layer"),
         (["annotate", "a", "--bundle", "b", "--seed", "0"], "--seed is for a reference"),
         (["annotate", "a", "--bundle", "b", "--genome", "g"], "--genome is for a reference"),
+        (["annotate", "a", "--bundle", "b", "--fast"], "--fast is for a reference"),
         (["annotate", "a", "--bundle", "b", "--labels-file", "g"], "--labels-file is for a ref"),
         (["check", "a", "--format", "xlsx"], "invalid choice: 'xlsx'"),
         (["check", "a", "--budget", "x"], "expected a number of minutes above 0, found 'x'"),
