@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
 from latentcell.annotate.apply import UNASSIGNED
-from latentcell.annotate.files import add_to, load_query, read_query, read_reference
+from latentcell.annotate.files import PAGE_MARK, add_to, load_query, read_query, read_reference
 from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
@@ -360,6 +360,16 @@ def test_types_are_listed_with_their_shares(simple, query):
     assert lines[0] == "query       60 cells"
     name, number = next(iter(found.report["types"].items()))
     assert f"            {name:<10} {number:>9,} {number / 60:7.1%}" in lines
+
+
+def test_the_page_of_an_earlier_result_does_not_stay(learnt, query, tmp_path):
+    adata = query.copy()
+    found = typed(learnt, adata)
+    page = tmp_path / "typed.html"
+    for text, stays in ((f"<html>{PAGE_MARK}", False), ("of the user", True)):
+        page.write_text(text)
+        write_annotation(adata, found, learnt, tmp_path / "typed.h5ad")
+        assert page.exists() == stays
 
 
 def test_a_bundle_and_its_maker_write_the_same(learnt, query, tmp_path):

@@ -187,6 +187,8 @@ def test_files_of_ids_are_refused(tmp_path):
     for name, text, said in (
         ("a.csv", "type\nB\n", "expected a column of types and a column of ids, found 1 column"),
         ("b.csv", "type,id\nB,CL:1\nB,CL:2\n", "expected each type once, found 'B' twice"),
+        ("c.csv", "", "c.csv: expected a table of types and ids, found: No columns"),
+        ("d.csv", "type,id\nB,CL:1\nT,CL:2,3,4\n", "d.csv: expected a table of types and ids"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError, match=said):

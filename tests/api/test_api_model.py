@@ -17,6 +17,7 @@ from latentcell.grid.training import FILES, Training
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_h5ad
 from latentcell.runtime.pool import run_parts
+from latentcell.runtime.tensors import write_arrays
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +282,10 @@ def test_saved_models_give_the_same(model, cells, tmp_path):
     (tmp_path / "other.safetensors").write_bytes(b"x")
     with pytest.raises(InputError, match="expected a model written by latentcell"):
         lc.GMVAE.load(tmp_path / "other.safetensors")
+    for description in ({"format": "classifier", "settings": {}}, {"members": []}):
+        write_arrays(tmp_path / "other.safetensors", {"weights": np.zeros(2)}, description)
+        with pytest.raises(InputError, match="expected one generative model, found another kind"):
+            lc.GMVAE.load(tmp_path / "other.safetensors")
 
 
 def test_a_model_of_a_run_is_loaded_by_the_number_of_its_genes(tmp_path, cells):

@@ -154,6 +154,7 @@ def test_version(capsys):
         (["annotate", "a", "--bundle", "b", "--layer", "c"], "use --query-layer"),
         (["annotate", "a", "--bundle", "b", "--seed", "0"], "--seed is for a reference"),
         (["annotate", "a", "--bundle", "b", "--genome", "g"], "--genome is for a reference"),
+        (["annotate", "a", "--bundle", "b", "--fast"], "--fast is for a reference"),
         (["annotate", "a", "--bundle", "b", "--labels-file", "g"], "--labels-file is for a ref"),
         (["check", "a", "--format", "xlsx"], "invalid choice: 'xlsx'"),
         (["check", "a", "--budget", "x"], "expected a number of minutes above 0, found 'x'"),
@@ -169,7 +170,7 @@ def test_commands_that_cannot_be_understood(capsys, arguments, said):
 
 
 def test_training_says_how_well_it_went(capsys, files, tmp_path):
-    bundle = tmp_path / "model"
+    bundle = tmp_path / "my model"
     arguments = ["train", files / "reference.h5ad", "--bundle", bundle, "--no-density"]
     status, out, _ = called(capsys, *arguments)
     assert status == 0
@@ -179,7 +180,7 @@ def test_training_says_how_well_it_went(capsys, files, tmp_path):
     )
     assert lines[-2:] == [
         f"bundle      {bundle}",
-        f"next        latentcell annotate --bundle {bundle} query.h5ad -o typed.h5ad",
+        f"next        latentcell annotate --bundle '{bundle}' query.h5ad -o typed.h5ad",
     ]
     assert not any(line.startswith("novel") for line in lines)
     for path in (files / "model").iterdir():  # The same again.
@@ -622,7 +623,7 @@ def test_warnings_are_lines(capsys, monkeypatch):
 
 
 def test_checking_a_file(capsys, files, tmp_path):
-    path, config = files / "reference.h5ad", tmp_path / "mine.yaml"
+    path, config = files / "reference.h5ad", tmp_path / "my cells.yaml"
     status, out, _ = called(capsys, "check", path, "--write-config", config)
     assert status == 0
     lines = out.splitlines()
@@ -635,7 +636,7 @@ def test_checking_a_file(capsys, files, tmp_path):
     assert any(line.startswith("batches     donor: 2 groups of ") for line in lines)
     assert any(line.startswith("time        at most about ") for line in lines)
     assert f"written     {config}" in lines
-    assert f"next        make run CONFIG={config}      tables, figures and a report" in lines
+    assert f"next        make run CONFIG='{config}'      tables, figures and a report" in lines
     text = config.read_text()
     assert text in out
     settings = Settings.model_validate(yaml.safe_load(text))

@@ -48,7 +48,7 @@ def test_changed_files_are_named_and_left_alone(capsys, name):
     status, lines, _ = verify(capsys, name)
     assert status == 1
     assert lines[:-1] == [f"{CELLS}: {FOUND}", f"{TABLE}: {FOUND}"]
-    assert "latentcell verify --repair" in lines[-1]
+    assert f"latentcell verify --repair {name} " in lines[-1]
     assert Path(TABLE).read_text() == "another table"
     assert not Path("results/mine/changed").exists()
 

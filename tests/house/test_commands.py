@@ -71,6 +71,15 @@ def test_make_knows_its_target(command: str, tmp_path: Path) -> None:
         assert (ROOT / name).is_file()
 
 
+@pytest.mark.parametrize("target", ["run", "study", "verify"])
+def test_make_takes_a_configuration_with_a_space_in_its_name(target: str, tmp_path: Path) -> None:
+    command = ["make", "-n", f"VENV={tmp_path}", target, "CONFIG=my cells.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if "cells.yaml" in line]
+    assert lines
+    assert all("my cells.yaml" in shlex.split(line) for line in lines)
+
+
 @pytest.mark.parametrize("command", of("latentcell"))
 def test_latentcell_understands_its_arguments(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -806,6 +806,7 @@ def test_cost_is_added_up_by_step(run):
         ("mine/n60/r1/raw/svm-rbf", "Classifier svm-rbf"),
         ("mine/n60/r1/gmvae-z10-h100/tsne", "tSNE maps"),
         ("mine/n60/r1/gmvae-z10-h100/samples", "Cells drawn from the models"),
+        ("mine/n60/r1/gmvae-z10-h100/quality", "Quality of representations"),
         ("mine/n60/r1/finish_cells", "Results of all cells in one file (finished.h5ad)"),
         ("records/classifiers", "Collection of the results"),
         ("tables/table5", "Tables"),

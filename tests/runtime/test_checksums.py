@@ -72,7 +72,7 @@ def test_what_is_intact_unknown_or_absent_passes():
 def test_what_was_changed_is_named_then_set_aside(spoil):
     spoil(CELLS)
     spoilt = Path(CELLS).read_bytes()
-    with pytest.raises(InputError, match=rf"{CELLS}: expected the bytes .* verify --repair`$"):
+    with pytest.raises(InputError, match=rf"{CELLS}: expected the bytes .* verify --repair \w+`$"):
         require_intact([TABLE, CELLS])
     assert name_changed("mine") == [CELLS]
     assert set_changed_aside("mine") == {CELLS: "results/mine/changed/n10/r1/cells.h5ad"}
@@ -82,6 +82,8 @@ def test_what_was_changed_is_named_then_set_aside(spoil):
     assert set_changed_aside("mine") == {}
     assert name_changed("mine") == []
     assert recorded("mine") == 1
+    Path(TABLE).unlink()
+    assert recorded("mine") == 0
 
 
 def test_nothing_that_was_set_aside_is_overwritten():

@@ -66,6 +66,16 @@ def test_a_dry_run_names_the_rules(tmp_path, names, prefix):
     assert f"{prefix}/results/tiny" in done.stdout or not prefix
 
 
+def test_a_prefix_is_not_that_of_the_users_files(tmp_path):
+    folder = parent(tmp_path / "mine", prefix="elsewhere")
+    own = {"name": "mine", "path": "cells.tsv", "labels": "types.tsv"}
+    (folder / "config/config.yaml").write_text(yaml.safe_dump(TINY | {"datasets": [own]}))
+    for name in ("cells.tsv", "types.tsv"):
+        (folder / name).touch()
+    done = snakemake(folder, "elsewhere/results/tiny/mine/dataset.h5ad", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_it_runs_with_directory_and_prefix(tmp_path):
     folder = parent(tmp_path / "mine", prefix="elsewhere")
     elsewhere = tmp_path / "there"

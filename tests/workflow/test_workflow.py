@@ -309,6 +309,17 @@ def test_bad_configurations_end_with_a_sentence(tmp_path, config, said):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+def test_files_in_a_folder_of_data_are_inputs(tmp_path):
+    """The time of a folder does not tell that a file in it was overwritten."""
+    (tmp_path / "my cells").mkdir()
+    (tmp_path / "my cells/matrix.mtx").touch()
+    own = {"name": "mine", "path": "my cells", "label_column": "type"}
+    folder = clone(tmp_path, {"datasets": [own]})
+    done = snakemake(folder, "results/tiny/mine/dataset.h5ad", "-n", "--quiet", "host")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^    input: my cells, my cells/matrix\.mtx$", done.stdout, flags=re.M)
+
+
 def test_bad_data_end_with_a_sentence_and_nothing_half_written(tmp_path):
     (tmp_path / "cells.tsv").write_text("cell\tA\tB\nx\t1\t-3\ny\t2\t4\n")
     (tmp_path / "labels.tsv").write_text("barcode\ttype\nx\tT\ny\tB\n")

@@ -26,7 +26,12 @@ from latentcell.runtime.reuse import export_reuse
 if SOURCE.is_dir():
     export_source(str(SOURCE))
 try:
-    settings = parse_settings(config, files=workflow.config_settings.configfiles)
+    settings = parse_settings(
+        config,
+        files=workflow.config_settings.configfiles,
+        # The prefix of a module is that of results, and not of the user's files.
+        absolute=bool(workflow.modifier.path_modifier.prefix),
+    )
 except InputError as error:
     sys.exit(f"latentcell: {error}")
 export_reuse(settings.jobs.reuse)
@@ -106,7 +111,10 @@ def all_chosen(wildcards=None):
 
 
 def sources_of(dataset):
-    """Data sets of the run that a derived one is made from, or the user's files, if any."""
+    """Data sets of the run that a derived one is made from, or the user's files, if any.
+
+    The time of a folder does not tell that a file in it was overwritten.
+    """
     found = settings.dataset(dataset)
     if found.is_derived:
         path = "results/{run}/{dataset}/dataset.h5ad"
@@ -118,4 +126,5 @@ def sources_of(dataset):
                 f"latentcell: {name}: expected the data of the config, found no file beside it or "
                 f"in {Path.cwd()}"
             )
-    return files
+    inside = [str(path) for name in files for path in sorted(Path(name).glob("[!.]*"))]
+    return files + [path for path in inside if Path(path).is_file()]

@@ -378,6 +378,8 @@ def write_annotation(
         write_json(made[2], full_report(annotation, annotator))
         for unfinished, path in zip(made, paths, strict=True):
             unfinished.replace(path)
+    if page is None and _is_page(former := paths[0].with_suffix(".html")):
+        former.unlink()  # It shows an earlier annotation.
     return paths
 
 
@@ -400,13 +402,18 @@ def earlier_results(output: str | Path) -> bool:
         return False
 
 
+def _is_page(path: Path) -> bool:
+    """Tell whether a file is the page of an annotation."""
+    return path.is_file() and PAGE_MARK in path.read_text(encoding="utf-8", errors="replace")
+
+
 def _are_ours(cells: Path, table: Path, page: Path) -> bool:
     """Tell whether the files that are there look like those of `write_annotation`."""
     if cells.exists():
         with h5py.File(cells, "r", locking=False) as file:
             if "uns/latentcell" not in file:
                 return False
-    if page.exists() and PAGE_MARK not in page.read_text(encoding="utf-8"):
+    if page.exists() and not _is_page(page):
         return False
     if not table.exists():
         return True

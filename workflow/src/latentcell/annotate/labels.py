@@ -82,13 +82,17 @@ def ontology_of_file(path: str | Path) -> dict[str, str]:
     Raises
     ------
     InputError
-        If the file is missing, has fewer columns, or names a type twice.
+        If the file is missing or broken, has fewer columns, or names a type twice.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: expected a file of types and ids, found none: check the name")
     separator = "\t" if ".tsv" in path.name else ","
-    table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", na_filter=False)
+    try:
+        table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", na_filter=False)
+    except ValueError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected a table of types and ids, found: {reason}") from None
     if table.shape[1] < 2:
         raise InputError(
             f"{path}: expected a column of types and a column of ids, found {table.shape[1]} "

@@ -359,6 +359,11 @@ class GMVAE:
         from latentcell.models.training import restore
 
         tensors, description = load(path)
+        if not {"architecture", "inputs"} <= set(description):
+            raise InputError(
+                f"{path}: expected one generative model, found another kind of file, or several "
+                "models of different seeds"
+            )
         model = cls.__new__(cls)
         trained = restore(tensors, description)
         trained.history = description.get("history", [])

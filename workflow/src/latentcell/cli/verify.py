@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
     elif options.repair:
         print(f"next        {_remake(root, config, list(moved))}")
     else:
-        print("next        latentcell verify --repair moves them aside for a new computation")
+        command = shlex.join(["latentcell", "verify", "--repair", options.run_or_config or name])
+        print(f"next        {command} moves them aside for a new computation")
     return int(bool(moved) and not options.repair)
 
 

@@ -27,6 +27,7 @@ _STEPS = {
     "pool-model_cells": "Training of all models of a replicate",
     "choose_models": "Choice of the models",
     "tsne": "tSNE maps",
+    "quality": "Quality of representations",
     "samples": "Cells drawn from the models",
     "finish_cells": "Results of all cells in one file (finished.h5ad)",
     "store_config": "Configuration",

@@ -68,13 +68,13 @@ def require_intact(paths: Iterable[str | Path]) -> None:
         if line is not None and _has_changed(path, line):
             raise InputError(
                 f"{path}: expected the bytes that its job wrote (SHA-256 in {line}), found others: "
-                "run `latentcell verify --repair`"
+                f"run `latentcell verify --repair {path.parts[1]}`"
             )
 
 
 def recorded(run: str) -> int:
-    """Return the number of files of a run that have a digest."""
-    return sum(1 for _ in _lines(run))
+    """Return the number of files of a run that have a digest; deleted ones do not count."""
+    return sum(1 for path, _ in _digested(run) if path.exists())
 
 
 def name_changed(run: str) -> list[str]:
@@ -120,15 +120,16 @@ def _lines(run: str) -> Iterator[Path]:
     return (Path(_RESULTS, run) / _FOLDER).rglob(f"*{_SUFFIX}")
 
 
+def _digested(run: str) -> Iterator[tuple[Path, Path]]:
+    """Yield each file, which may be deleted, with the file of its digest."""
+    home = Path(_RESULTS, run)
+    for line in sorted(_lines(run)):
+        yield home / line.relative_to(home / _FOLDER).with_suffix(""), line
+
+
 def _changed(run: str) -> list[tuple[Path, Path]]:
     """Return the changed files, each with the file of its digest."""
-    home = Path(_RESULTS, run)
-    found = []
-    for line in sorted(_lines(run)):
-        path = home / line.relative_to(home / _FOLDER).with_suffix("")
-        if _has_changed(path, line):
-            found.append((path, line))
-    return found
+    return [(path, line) for path, line in _digested(run) if _has_changed(path, line)]
 
 
 def _has_changed(path: Path, line: Path) -> bool:

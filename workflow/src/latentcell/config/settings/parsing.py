@@ -36,6 +36,8 @@ def parse_settings(
     config: dict[str, Any],
     source: str = "the configuration",
     files: Sequence[str | Path] = (),
+    *,
+    absolute: bool = False,
 ) -> Settings:
     """Check a configuration and fill in the defaults.
 
@@ -48,6 +50,8 @@ def parse_settings(
     files
         Files of the configuration. Relative paths of data that are there beside one of them are
         those of its folder; others are relative to the working folder.
+    absolute
+        Whether the paths of these others are made absolute.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def parse_settings(
         If keys are wrong; the message names each key, the fault and the value found.
     """
     folders = [Path(file).parent for file in files]
-    return parse_section(Settings, _located(config, folders), source)
+    return parse_section(Settings, _located(config, folders, absolute), source)
 
 
 def parse_section(section: type[_Section], values: dict[str, Any], source: str) -> _Section:
@@ -78,16 +82,17 @@ def load_settings(path: str | Path) -> Settings:
     return parse_settings(config, str(path), [path])
 
 
-def _located(config: dict[str, Any], folders: Sequence[Path]) -> dict[str, Any]:
+def _located(config: dict[str, Any], folders: Sequence[Path], absolute: bool) -> dict[str, Any]:
     """Replace relative paths of data by those of files beside the configuration."""
     found = dict(config)
     if isinstance(datasets := config.get("datasets"), list):
-        found["datasets"] = [_beside(one, ("path", "labels"), folders) for one in datasets]
-    found["annotate"] = _beside(config.get("annotate"), ("query",), folders)
+        keys = ("path", "labels")
+        found["datasets"] = [_beside(one, keys, folders, absolute) for one in datasets]
+    found["annotate"] = _beside(config.get("annotate"), ("query",), folders, absolute)
     return {key: value for key, value in found.items() if key in config}
 
 
-def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path]) -> Any:
+def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path], absolute: bool) -> Any:
     if not isinstance(section, dict):
         return section
     found = dict(section)
@@ -97,6 +102,8 @@ def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path]) -> Any
             there = [folder / value for folder in folders if _exists(folder / value)]
             if value and there and not _is_same_place(there[-1].parent, Path(value).parent):
                 found[key] = str(there[-1].absolute())
+            elif value and absolute and _exists(Path(value)):
+                found[key] = str(Path(value).absolute())
     return found
 
 
