@@ -4,7 +4,7 @@ CORES ?= all
 CONFIG ?= config/config.yaml
 VENV := .venv
 BIN := $(VENV)/bin
-SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 READY := $(VENV)/.ready
 PYTEST := MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
@@ -12,13 +12,13 @@ PYTEST := MAKEFLAGS= OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 run: setup  ## run the workflow on CONFIG (default: scanpy's 700 PBMC, minutes)
 	@$(SNAKEMAKE) --quiet rules
-	@$(BIN)/python -m latentcell.cli.where $(CONFIG)
+	@$(BIN)/python -m latentcell.cli.where "$(CONFIG)"
 
 study: setup  ## run the controlled comparison and Table 5 on the authors' data (one night)
-	@$(BIN)/snakemake --cores $(CORES) --configfile $(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG)) --quiet rules
+	@$(BIN)/snakemake --cores $(CORES) --configfile "$(if $(filter file,$(origin CONFIG)),config/comparison.yaml,$(CONFIG))" --quiet rules
 
 verify: setup  ## list the changed result files of CONFIG's run
-	@$(BIN)/latentcell verify $(CONFIG)
+	@$(BIN)/latentcell verify "$(CONFIG)"
 
 setup: $(READY)  ## create .venv with the pinned dependencies
 

@@ -162,7 +162,7 @@ def _propose(
         write_text(path, text)
         print(f"written     {path}")
     if usable:
-        name = path or "mine.yaml"
+        name = shlex.quote(str(path or "mine.yaml"))
         print(f"next        make run CONFIG={name}      tables, figures and a report")
         print(f"            latentcell annotate {_arguments(options)} -o typed.h5ad")
 

@@ -1,6 +1,7 @@
 """``latentcell train``: train an annotator on a labelled reference."""
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,16 @@ def run(options: argparse.Namespace) -> int:
     save_bundle(annotator, options.bundle)
     print("\n".join([*reference_lines(annotator), *candidate_lines(annotator)]))
     print(f"\nbundle      {options.bundle}")
-    print(f"next        latentcell annotate --bundle {options.bundle} query.h5ad -o typed.h5ad")
+    command = [
+        "latentcell",
+        "annotate",
+        "--bundle",
+        options.bundle,
+        "query.h5ad",
+        "-o",
+        "typed.h5ad",
+    ]
+    print(f"next        {shlex.join(command)}")
     return 0
 
 
