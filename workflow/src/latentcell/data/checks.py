@@ -145,7 +145,8 @@ def plain_labels(values: "pd.Series[Any]") -> "pd.Series[str]":
     with gaps 0.0, 1.0, ...
     """
     texts = values.astype(object).astype(str).str.strip()
-    if pd.api.types.is_float_dtype(values):
+    # Also among objects or categories, as are left of such a column.
+    if pd.api.types.infer_dtype(values.astype(object), skipna=True) == "floating":
         return texts.str.removesuffix(".0")
     return texts
 
