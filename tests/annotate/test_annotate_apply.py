@@ -87,6 +87,13 @@ def test_a_reference_without_counts_is_refused(reference, tmp_path):
         read_reference(reference, layer="X")
 
 
+def test_types_are_not_taken_for_batches(simulate, tmp_path):
+    cells = simulate([60, 40], genes=60, depth=400)
+    cells.obs = cells.obs[["cell_type"]].rename(columns={"cell_type": "sample_type"})
+    cells.write_h5ad(tmp_path / "reference.h5ad")
+    assert list(read_reference(tmp_path / "reference.h5ad", "sample_type").obs) == ["cell_type"]
+
+
 def test_a_name_without_letters_is_a_name(simulate, tmp_path):
     simulate([5, 5], genes=60).write_h5ad(tmp_path / "___.h5ad")
     assert read_reference(tmp_path / "___.h5ad").uns["dataset"] == "own"
