@@ -400,6 +400,15 @@ def test_a_type_called_unassigned_is_told_from_no_type(simulate, query, names, t
     assert add_to(query, found, strict).uns["latentcell"]["unassigned"] == own
 
 
+def test_a_type_called_unassigned_can_be_left_out(simulate, query):
+    cells = simulate([40, 40, 40], genes=60, depth=400, names=["a", "b", "unassigned"])
+    annotator = train(cells, SETTINGS.model_copy(update={"density": False}))
+    classifier = replace(annotator.classifier, threshold=1.1)
+    found = typed(replace(annotator, classifier=classifier), query, types=["a", "b"])
+    assert set(found.cells["cell_type"]) == {"unassigned"}
+    assert "name" not in found.report["unassigned"]
+
+
 def stored(query, path, **others):
     """Write a query whose counts are in a layer, unsorted and with stored zeros."""
     adata = ad.AnnData(query.X.copy(), obs=query.obs, var=query.var, **others)
