@@ -191,8 +191,21 @@ def test_files_of_ids_are_refused(tmp_path):
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError, match=said):
             ontology_of_file(tmp_path / name)
+    for name, content in (
+        ("empty.csv", b""),
+        ("latin.csv", "type,id\nTé,CL:1\n".encode("latin-1")),
+        ("ragged.csv", b"type,id\nB,CL:1\nT,CL:2,x\n"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: expected a CSV or TSV file of types and"):
+            ontology_of_file(tmp_path / name)
     with pytest.raises(InputError, match="expected a file of types and ids, found none"):
         ontology_of_file(tmp_path / "absent.csv")
+
+
+def test_blanks_and_types_without_id_in_a_file_are_left_out(tmp_path):
+    (tmp_path / "ids.csv").write_text("type,id\n B ,CL:1 \nT,\n")
+    assert ontology_of_file(tmp_path / "ids.csv") == {"B": "CL:1"}
 
 
 def test_ids_of_a_column_skip_cells_without_any(found):

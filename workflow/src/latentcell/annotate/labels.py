@@ -88,12 +88,20 @@ def ontology_of_file(path: str | Path) -> dict[str, str]:
     if not path.is_file():
         raise InputError(f"{path}: expected a file of types and ids, found none: check the name")
     separator = "\t" if ".tsv" in path.name else ","
-    table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", na_filter=False)
+    try:
+        table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", na_filter=False)
+    except ValueError as error:  # Also those of pandas and of the encoding.
+        raise InputError(
+            f"{path}: expected a CSV or TSV file of types and ids in UTF-8, found one that cannot "
+            f"be read ({error})"
+        ) from None
     if table.shape[1] < 2:
         raise InputError(
             f"{path}: expected a column of types and a column of ids, found {table.shape[1]} "
             "column: separate them by commas in .csv, by tabs in .tsv"
         )
+    table = table.apply(lambda column: column.str.strip())
+    table = table[~missing_labels(table.iloc[:, 1])]
     names = table.iloc[:, 0]
     if names.duplicated().any():
         raise InputError(
