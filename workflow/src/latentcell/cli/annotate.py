@@ -171,8 +171,9 @@ def _check_arguments(options: argparse.Namespace) -> None:
 
     files, parser = options.files, options.command
     refuse_contradictions(options)
-    if len(files) == 1 and options.thorough:
-        parser.error("--thorough is for a reference, but only a bundle is given")
+    for name in ("thorough", "fast"):
+        if len(files) == 1 and getattr(options, name):
+            parser.error(f"--{name} is for a reference, but only a bundle is given")
     if len(files) > 2:
         parser.error(f"expected a reference and a query, found {len(files)} files")
     if len(files) == 1 and options.bundle is None:
