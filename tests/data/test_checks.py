@@ -35,6 +35,10 @@ def test_counts_of_any_type_become_int32(dtype, form):
     assert (result.toarray() == COUNTS).all()
 
 
+def test_counts_in_half_precision_become_int32():
+    assert (check_counts(cells(COUNTS.astype(np.float16)), "x").toarray() == COUNTS).all()
+
+
 def test_stored_zeros_and_duplicates_are_cleared():
     matrix = sparse.csr_matrix(
         (np.array([1, 0, 2, 3]), np.array([0, 1, 2, 2]), np.array([0, 2, 4])), shape=(2, 3)
