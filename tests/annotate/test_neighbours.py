@@ -147,6 +147,14 @@ def test_known_types_are_kept_and_marked(found):
     assert none.report["known"]["named_alike"] is None
 
 
+def test_unassigned_is_no_known_type(found):
+    labels = np.array(["unassigned", *["type 001"] * (len(found.cells) - 1)])
+    changed = with_known(found, labels)
+    assert changed.cells["cell_type_known"].tolist() == [False] + [True] * (len(labels) - 1)
+    assert changed.cells["cell_type"].iloc[0] == found.cells["cell_type"].iloc[0]
+    assert changed.report["known"]["cells"] == len(labels) - 1
+
+
 def test_known_types_come_from_a_column_of_the_query(learnt, query, tmp_path):
     query = query.copy()
     query.obs["mine"] = pd.Categorical(["x"] * 5 + [None] * 115)

@@ -30,11 +30,13 @@ def with_known(annotation: Annotation, labels: Any) -> Annotation:
         Type of each cell, or a missing value.
     """
     values = pd.Series(labels).reset_index(drop=True)
-    known = ~missing_labels(values).to_numpy()
+    unassigned = unassigned_name(annotation.types)
+    missing = missing_labels(values)
     values = plain_labels(values)
+    # Cells that an earlier annotation left unassigned have no type.
+    known = ~(missing | (values == unassigned)).to_numpy()
     cells = annotation.cells.copy()
     given = np.where(known, values, cells["cell_type"].astype(str))
-    unassigned = unassigned_name(annotation.types)
     others = sorted(set(given) - {*annotation.types, unassigned})
     cells["cell_type"] = pd.Categorical(given, [*annotation.types, *others, unassigned])
     cells["unassigned_reason"] = cells["unassigned_reason"].where(~known)
