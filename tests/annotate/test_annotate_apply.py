@@ -87,6 +87,13 @@ def test_a_reference_without_counts_is_refused(reference, tmp_path):
         read_reference(reference, layer="X")
 
 
+def test_types_are_not_taken_for_batches(simulate, tmp_path):
+    cells = simulate([60, 40], genes=60, depth=400)
+    cells.obs = cells.obs[["cell_type"]].rename(columns={"cell_type": "sample_type"})
+    cells.write_h5ad(tmp_path / "reference.h5ad")
+    assert list(read_reference(tmp_path / "reference.h5ad", "sample_type").obs) == ["cell_type"]
+
+
 def test_a_name_without_letters_is_a_name(simulate, tmp_path):
     simulate([5, 5], genes=60).write_h5ad(tmp_path / "___.h5ad")
     assert read_reference(tmp_path / "___.h5ad").uns["dataset"] == "own"
@@ -401,6 +408,15 @@ def test_a_type_called_unassigned_is_told_from_no_type(simulate, query, names, t
     assert found.report["unassigned"]["name"] == own
     assert any(f"cells without a type are called {own}" in line for line in query_lines(found))
     assert add_to(query, found, strict).uns["latentcell"]["unassigned"] == own
+
+
+def test_a_type_called_unassigned_can_be_left_out(simulate, query):
+    cells = simulate([40, 40, 40], genes=60, depth=400, names=["a", "b", "unassigned"])
+    annotator = train(cells, SETTINGS.model_copy(update={"density": False}))
+    classifier = replace(annotator.classifier, threshold=1.1)
+    found = typed(replace(annotator, classifier=classifier), query, types=["a", "b"])
+    assert set(found.cells["cell_type"]) == {"unassigned"}
+    assert "name" not in found.report["unassigned"]
 
 
 def stored(query, path, **others):

@@ -125,6 +125,22 @@ def test_something_else_is_not_replaced(learnt, tmp_path):
     assert (folder / "mine.txt").is_file()
 
 
+def test_other_files_beside_a_bundle_are_not_lost(copied, learnt):
+    (copied / "typed.h5ad").touch()
+    with pytest.raises(InputError, match=r"such as typed\.h5ad, which would be lost"):
+        save_bundle(learnt, copied)
+    assert (copied / "typed.h5ad").is_file()
+
+
+@pytest.mark.parametrize("name", [".", "..", "absolute"])
+def test_the_working_folder_is_not_replaced(learnt, tmp_path, monkeypatch, name):
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    with pytest.raises(InputError, match="expected another folder than the working folder"):
+        save_bundle(learnt, tmp_path / "in" if name == "absolute" else name)
+    assert (tmp_path / "in").is_dir()
+
+
 @pytest.mark.parametrize("name", ["genes.csv", *BINARY])
 def test_a_changed_file_is_refused(copied, name):
     path = copied / name

@@ -130,6 +130,7 @@ def test_a_latent_without_decoding_is_that_of_an_evaluation(alone, query):
         (["train", "r.h5ad", "--bundle", "b", "--thorough", "--fast"], "--thorough adds"),
         (["annotate", "r.h5ad", "q.h5ad", "--thorough", "--align"], "--thorough adds"),
         (["annotate", "q.h5ad", "--bundle", "b", "--thorough"], "only a bundle is given"),
+        (["annotate", "q.h5ad", "--bundle", "b", "--fast"], "--fast is for a reference"),
     ],
 )
 def test_options_that_contradict_one_another_are_refused(options, said, capsys):

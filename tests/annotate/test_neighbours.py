@@ -147,6 +147,14 @@ def test_known_types_are_kept_and_marked(found):
     assert none.report["known"]["named_alike"] is None
 
 
+def test_unassigned_is_no_known_type(found):
+    labels = np.array(["unassigned", *["type 001"] * (len(found.cells) - 1)])
+    changed = with_known(found, labels)
+    assert changed.cells["cell_type_known"].tolist() == [False] + [True] * (len(labels) - 1)
+    assert changed.cells["cell_type"].iloc[0] == found.cells["cell_type"].iloc[0]
+    assert changed.report["known"]["cells"] == len(labels) - 1
+
+
 def test_known_types_come_from_a_column_of_the_query(learnt, query, tmp_path):
     query = query.copy()
     query.obs["mine"] = pd.Categorical(["x"] * 5 + [None] * 115)
@@ -187,14 +195,25 @@ def test_files_of_ids_are_refused(tmp_path):
     for name, text, said in (
         ("a.csv", "type\nB\n", "expected a column of types and a column of ids, found 1 column"),
         ("b.csv", "type,id\nB,CL:1\nB,CL:2\n", "expected each type once, found 'B' twice"),
-        ("c.csv", "", "c.csv: expected a table of types and ids, found: No columns"),
-        ("d.csv", "type,id\nB,CL:1\nT,CL:2,3,4\n", "d.csv: expected a table of types and ids"),
     ):
         (tmp_path / name).write_text(text)
         with pytest.raises(InputError, match=said):
             ontology_of_file(tmp_path / name)
+    for name, content in (
+        ("empty.csv", b""),
+        ("latin.csv", "type,id\nTé,CL:1\n".encode("latin-1")),
+        ("ragged.csv", b"type,id\nB,CL:1\nT,CL:2,x\n"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(InputError, match=f"{name}: expected a CSV or TSV file of types and"):
+            ontology_of_file(tmp_path / name)
     with pytest.raises(InputError, match="expected a file of types and ids, found none"):
         ontology_of_file(tmp_path / "absent.csv")
+
+
+def test_blanks_and_types_without_id_in_a_file_are_left_out(tmp_path):
+    (tmp_path / "ids.csv").write_text("type,id\n B ,CL:1 \nT,\n")
+    assert ontology_of_file(tmp_path / "ids.csv") == {"B": "CL:1"}
 
 
 def test_ids_of_a_column_skip_cells_without_any(found):

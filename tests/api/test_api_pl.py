@@ -43,3 +43,9 @@ def test_columns_without_values_are_refused(typed):
     typed.obs["cell_type"] = ["a", None, "b", "b", "b", "c"]
     with pytest.raises(InputError, match="true: expected a value for every cell, found none for 1"):
         lc.pl.confusion(typed, "cell_type", "typed")
+
+
+def test_whole_numbers_are_alike_with_and_without_fractions(typed):
+    typed.obs["number"], typed.obs["text"] = [0.0, 1, 1, 2, 2, 2], list("011222")
+    axes = lc.pl.confusion(typed, "number", "text").axes[0]
+    assert axes.get_title() == "text\n6 cells, accuracy 1.000"

@@ -110,6 +110,19 @@ def test_annotation_is_that_of_the_command(density, tmp_path):
         pd.testing.assert_frame_equal(frames(again)[0], frames(expected)[0])
 
 
+def test_a_backed_reference_may_lack_types(cells, tmp_path):
+    cells.obs["cell_type"] = cells.obs["cell_type"].astype(object)
+    cells.obs.iloc[3, 0] = None
+    cells.write_h5ad(tmp_path / "reference.h5ad")
+    backed = ad.read_h5ad(tmp_path / "reference.h5ad", backed="r")
+    small = {name: SMALL[name] for name in ("variable_genes", "components")}
+    options = {"label_key": "cell_type", "density": False, "copy": True} | small
+    with pytest.warns(UserWarning, match="1 cells without a type are left out"):
+        found = lc.tl.annotate(make_cells(2, 40), reference=backed, **options)
+        wanted = lc.tl.annotate(make_cells(2, 40), reference=cells, **options)
+    pd.testing.assert_frame_equal(frames(found)[0], frames(wanted)[0])
+
+
 def test_the_mark_of_simulated_cells_stays(cells):
     cells.obs_names = [f"{SIMULATED}-{name}" for name in cells.obs_names]
     typed = lc.tl.annotate(

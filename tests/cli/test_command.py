@@ -163,6 +163,7 @@ def test_version(capsys):
         (["check", "a", "--budget", "nan"], "expected a number of minutes above 0, found 'nan'"),
         (["check", "a", "--budget", "inf"], "expected a number of minutes above 0, found 'inf'"),
         (["annotate", "a", "b", "-o", "c.csv"], "-o: expected a name that ends in .h5ad, found c"),
+        (["annotate", "a", "b", "-o", "c.h5ad", "--bundle", "c.csv"], "different names, found c"),
     ],
 )
 def test_commands_that_cannot_be_understood(capsys, arguments, said):

@@ -35,6 +35,10 @@ def test_counts_of_any_type_become_int32(dtype, form):
     assert (result.toarray() == COUNTS).all()
 
 
+def test_counts_in_half_precision_become_int32():
+    assert (check_counts(cells(COUNTS.astype(np.float16)), "x").toarray() == COUNTS).all()
+
+
 def test_stored_zeros_and_duplicates_are_cleared():
     matrix = sparse.csr_matrix(
         (np.array([1, 0, 2, 3]), np.array([0, 1, 2, 2]), np.array([0, 2, 4])), shape=(2, 3)
@@ -141,3 +145,15 @@ def test_no_labels_at_all_are_refused():
         InputError, match="f: expected a cell type for every cell, found none at all"
     ):
         check_labels([None, ""], pd.Index(list("xy")), "f")
+
+
+@pytest.mark.parametrize("kind", ["float64", object, "category"])
+def test_whole_numbers_as_types_have_no_fraction(kind):
+    labels = pd.Series([0.0, 1.0, 10.0]).astype(kind)
+    types = check_labels(labels, pd.Index(list("abc")), "file")
+    assert types.tolist() == ["0", "1", "10"]
+
+
+def test_types_that_end_like_fractions_stay():
+    types = check_labels(["v1.0", "1.0"], pd.Index(list("ab")), "file")
+    assert types.tolist() == ["v1.0", "1.0"]

@@ -128,7 +128,7 @@ def annotate_cells(
             str(name): int(number) for name, number in cells["cell_type"].value_counts().items()
         },
         "mean_probability": float(cells["cell_type_probability"].mean()),
-        "unassigned": _report_unassigned(annotator, evidence, reasons, threshold),
+        "unassigned": _report_unassigned(types, evidence, reasons, threshold),
         **({"restricted_to": list(types)} if len(types) < len(annotator.classifier.types) else {}),
     }
     representations = {"X_hvg_pca": query.components}
@@ -262,7 +262,7 @@ def _report_genes(
 
 
 def _report_unassigned(
-    annotator: Annotator, evidence: Evidence, reasons: pd.Categorical, threshold: float
+    types: Sequence[str], evidence: Evidence, reasons: pd.Categorical, threshold: float
 ) -> dict[str, Any]:
     """Report how many cells have no type, and why."""
     report: dict[str, Any] = {
@@ -271,7 +271,7 @@ def _report_unassigned(
         "threshold": threshold,
         "counts_needed": evidence.needed if np.isfinite(evidence.needed) else None,
     }
-    if (name := unassigned_name(annotator.classifier.types)) != UNASSIGNED:
+    if (name := unassigned_name(types)) != UNASSIGNED:
         report["name"] = name
     return report
 

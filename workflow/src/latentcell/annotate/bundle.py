@@ -32,6 +32,7 @@ CLASSIFIER, HELD_OUT, SAMPLE, DENSITY = (
     *("classifier.safetensors", "held_out.safetensors", "sample.safetensors"),
     "density.safetensors",
 )
+_FILES = {ABOUT, GENES, CLASSIFIER, HELD_OUT, SAMPLE, DENSITY}
 
 
 def save_bundle(annotator: Annotator, folder: str | Path) -> None:
@@ -63,8 +64,22 @@ def remove_files(folder: str | Path) -> None:
 def refuse_other(folder: str | Path) -> None:
     """Raise `InputError` if a name is taken by something other than a bundle."""
     folder = Path(folder)
-    if folder.is_dir() and (not any(folder.iterdir()) or (folder / ABOUT).is_file()):
-        return
+    here = Path.cwd()
+    if folder.resolve() in (here, *here.parents):
+        raise InputError(
+            f"{folder}: expected another folder than the working folder and those above, as a "
+            "bundle is replaced as a whole: choose another name"
+        )
+    if folder.is_dir():
+        # Hidden files are those of file managers and of Snakemake.
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if not names or (ABOUT in names and names <= _FILES):
+            return
+        if ABOUT in names:
+            raise InputError(
+                f"{folder}: expected a bundle alone, found other files in its folder, such as "
+                f"{min(names - _FILES)}, which would be lost: move them or choose another name"
+            )
     if folder.exists():
         raise InputError(
             f"{folder}: expected a new folder or a bundle to replace, found something else: "

@@ -77,7 +77,7 @@ def read_reference(
         raise InputError(question)
     named = layer or settings.layer
     # The first column of batches that is complete: they tell how types hold in another batch.
-    batches = [column.name for column in found.batches if not column.missing]
+    batches = [c.name for c in found.batches if not c.missing and c.name != chosen.name]
     taken = {
         "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,

@@ -30,11 +30,13 @@ def with_known(annotation: Annotation, labels: Any) -> Annotation:
         Type of each cell, or a missing value.
     """
     values = pd.Series(labels).reset_index(drop=True)
-    known = ~missing_labels(values).to_numpy()
+    unassigned = unassigned_name(annotation.types)
+    missing = missing_labels(values)
     values = plain_labels(values)
+    # Cells that an earlier annotation left unassigned have no type.
+    known = ~(missing | (values == unassigned)).to_numpy()
     cells = annotation.cells.copy()
     given = np.where(known, values, cells["cell_type"].astype(str))
-    unassigned = unassigned_name(annotation.types)
     others = sorted(set(given) - {*annotation.types, unassigned})
     cells["cell_type"] = pd.Categorical(given, [*annotation.types, *others, unassigned])
     cells["unassigned_reason"] = cells["unassigned_reason"].where(~known)
@@ -90,14 +92,19 @@ def ontology_of_file(path: str | Path) -> dict[str, str]:
     separator = "\t" if ".tsv" in path.name else ","
     try:
         table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig", na_filter=False)
-    except ValueError as error:
+    except ValueError as error:  # Also those of pandas and of the encoding.
         reason = " ".join(str(error).split())
-        raise InputError(f"{path}: expected a table of types and ids, found: {reason}") from None
+        raise InputError(
+            f"{path}: expected a CSV or TSV file of types and ids in UTF-8, found one that cannot "
+            f"be read ({reason})"
+        ) from None
     if table.shape[1] < 2:
         raise InputError(
             f"{path}: expected a column of types and a column of ids, found {table.shape[1]} "
             "column: separate them by commas in .csv, by tabs in .tsv"
         )
+    table = table.apply(lambda column: column.str.strip())
+    table = table[~missing_labels(table.iloc[:, 1])]
     names = table.iloc[:, 0]
     if names.duplicated().any():
         raise InputError(

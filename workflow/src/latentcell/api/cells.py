@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from latentcell.config.settings import Section, parse_section
-from latentcell.data.checks import check_counts, missing_labels
+from latentcell.data.checks import check_counts, missing_labels, plain_labels
 from latentcell.data.genes import Features, genes_of
 from latentcell.data.split import SPLITS
 from latentcell.runtime.errors import InputError
@@ -88,7 +88,7 @@ def read_types(adata: ad.AnnData, labels_key: str) -> Texts:
             f"labels_key: expected a type for every cell in obs[{labels_key!r}], found none for "
             f"{missing:,} of {len(types):,} cells: leave these out, or give components= instead"
         )
-    return types.astype(str).str.strip().to_numpy(str)
+    return plain_labels(types).to_numpy(str)
 
 
 def read_batches(adata: ad.AnnData, batch_key: str) -> Texts:

@@ -42,6 +42,7 @@ def confusion(
     import pandas as pd
 
     from latentcell.api.cells import read_column
+    from latentcell.data.checks import plain_labels
     from latentcell.figures.confusion import ConfusionPanel, accuracy, confusion_matrices
     from latentcell.runtime.errors import InputError
 
@@ -53,7 +54,7 @@ def confusion(
                 f"{argument}: expected a value for every cell, found none for "
                 f"{int(values.isna().sum()):,} of {adata.n_obs:,}: select the other cells"
             )
-    rows, across = (values.astype(str) for values in columns.values())
+    rows, across = map(plain_labels, columns.values())
     labels = sorted({*rows, *across})
     table = pd.crosstab(rows, across).reindex(index=labels, columns=labels, fill_value=0)
     counts = table.to_numpy(np.int64)

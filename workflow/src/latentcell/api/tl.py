@@ -222,6 +222,8 @@ def _labelled(reference: "ad.AnnData", label_key: str | None, layer: str | None)
 
     if label_key is None:
         raise InputError("annotate: expected label_key=, the column of the types of the reference")
+    if reference.isbacked:
+        reference = reference.to_memory()
     labels = read_column(reference, "label_key", label_key)
     cells, labels = leave_out_unlabelled(reference, labels, "reference")
     types = check_labels(labels, cells.obs_names, "reference")

@@ -187,6 +187,11 @@ def _check_arguments(options: argparse.Namespace) -> None:
                 )
     if options.output is not None and options.output.suffix != ".h5ad":
         parser.error(f"-o: expected a name that ends in .h5ad, found {options.output}")
+    if options.output is not None and options.bundle is not None:
+        bundle = Path(options.bundle).resolve()
+        ends = (".h5ad", ".csv", ".json", ".html")
+        if bundle in [options.output.with_suffix(end).resolve() for end in ends]:
+            parser.error(f"-o and --bundle: expected different names, found {options.bundle}")
 
 
 def _stem(query: str) -> str:

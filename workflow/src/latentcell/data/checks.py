@@ -145,7 +145,8 @@ def plain_labels(values: "pd.Series[Any]") -> "pd.Series[str]":
     with gaps 0.0, 1.0, ...
     """
     texts = values.astype(object).astype(str).str.strip()
-    if pd.api.types.is_float_dtype(values):
+    # Also among objects or categories, as are left of such a column.
+    if pd.api.types.infer_dtype(values.astype(object), skipna=True) == "floating":
         return texts.str.removesuffix(".0")
     return texts
 
@@ -154,6 +155,8 @@ def _as_csr(matrix: Any, source: str) -> sparse.csr_matrix:
     if matrix is None or np.dtype(matrix.dtype).kind not in "iufb":
         found = "nothing" if matrix is None else f"values of type {matrix.dtype}"
         raise InputError(f"{source}: expected numbers as counts, found {found}")
+    if matrix.dtype == np.float16:  # SciPy's sparse matrices do not hold it.
+        matrix = matrix.astype(np.float32)
     counts = sparse.csr_matrix(matrix)
     counts.sum_duplicates()
     return counts
