@@ -119,6 +119,7 @@ def test_a_backed_reference_may_lack_types(cells, tmp_path):
     options = {"label_key": "cell_type", "density": False, "copy": True} | small
     with pytest.warns(UserWarning, match="1 cells without a type are left out"):
         found = lc.tl.annotate(make_cells(2, 40), reference=backed, **options)
+    with pytest.warns(UserWarning, match="1 cells without a type are left out"):
         wanted = lc.tl.annotate(make_cells(2, 40), reference=cells, **options)
     pd.testing.assert_frame_equal(frames(found)[0], frames(wanted)[0])
 
