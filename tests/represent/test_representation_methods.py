@@ -52,7 +52,7 @@ def dense(features):
 @pytest.mark.parametrize("name", ["hvg-pca-k4", "nmf-k4", "pca-k4"])
 def test_too_few_cells_are_refused(name, cells):
     counts, codes = cells
-    with pytest.raises(InputError, match="need at least .* found 3"):
+    with pytest.raises(InputError, match=r"need at least .* found 3"):
         learnt(name, counts[:3], codes[:3])
 
 
