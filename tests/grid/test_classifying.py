@@ -116,6 +116,13 @@ def test_probabilities_that_are_not_finite_are_refused(cells, monkeypatch):
         classify(cells, method, OPTIONS)
 
 
+@pytest.mark.parametrize("name", ["logistic", "naive-bayes", "random-forest"])
+def test_two_types_are_needed(cells, name):
+    few = cells[cells.obs["cell_type"].isin(["A", "B"])].copy()
+    with pytest.raises(InputError, match=f"{name}: expected training cells of at least two types"):
+        classify(few, classifier(name), OPTIONS)
+
+
 def test_labelled_cells_of_a_split(cells):
     part = labelled(cells, cells.X, "test")
     assert part.codes.tolist() == [0, 1, 0, 1]

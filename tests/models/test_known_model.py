@@ -11,7 +11,7 @@ from latentcell.data.simulated import COMPONENTS, HIDDEN_UNITS, LATENT_DIM, Know
 from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import evaluate
 from latentcell.models.genes import GeneModel
-from latentcell.models.gmvae import GMVAE, Architecture
+from latentcell.models.gmvae import GMVAE, Architecture, NormalHead
 from latentcell.models.normal import DiagonalNormal
 from latentcell.models.objective import Objective
 from latentcell.models.training import train
@@ -159,3 +159,15 @@ def test_bound_of_a_trained_model_stays_below_log_p(kind):
     assert gap.mean() > 3 * error
     # And not by far, so that a bound of another likelihood would be seen.
     assert gap.mean() < 10
+
+
+@pytest.mark.parametrize(("covariance", "weight"), [("diagonal", -100.0), ("full", -0.15)])
+def test_a_variance_close_to_zero_has_a_density(covariance, weight):
+    stream = torch.Generator().manual_seed(1)
+    head = NormalHead(3, 2, covariance, stream)
+    nn.init.constant_(head.scale.weight, weight)
+    normal = head(torch.full((4, 3), 50.0))
+    density = normal.log_density(normal.sample(1, stream)[:, 0])
+    density.sum().backward()
+    assert torch.isfinite(density).all()
+    assert all(torch.isfinite(part.grad).all() for part in head.parameters())

@@ -302,6 +302,14 @@ def test_types_are_needed(population):
         train(matrix, split, NAME, 3, settings, 1)
 
 
+@pytest.mark.parametrize("name", ["T", ""])
+def test_two_types_are_needed(population, name):
+    matrix, split, types = population
+    few = np.where(split == "training", name, types)
+    with pytest.raises(InputError, match=rf"at least two types .*, found {len(name)}"):
+        run((matrix, split, few), epochs=1)
+
+
 def test_labels_are_needed(population):
     with pytest.raises(InputError, match="labelled_share: expected a share above 0 for a semi-vae"):
         run(population, share=0.0, epochs=1)

@@ -10,6 +10,7 @@ from latentcell.config import methods as m
 from latentcell.config.fitting import Labelled, Options
 from latentcell.config.settings import PcaSettings
 from latentcell.represent.pca import fit_pca
+from latentcell.runtime.errors import InputError
 
 # A consensus learns from no counts: tests/grid/test_experts.py.
 NAMES = [
@@ -46,6 +47,13 @@ def training_of(cells):
 
 def dense(features):
     return features.toarray() if sp.issparse(features) else features
+
+
+@pytest.mark.parametrize("name", ["hvg-pca-k4", "nmf-k4", "pca-k4"])
+def test_too_few_cells_are_refused(name, cells):
+    counts, codes = cells
+    with pytest.raises(InputError, match=r"need at least .* found 3"):
+        learnt(name, counts[:3], codes[:3])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -113,7 +113,7 @@ def classify(
     Raises
     ------
     InputError
-        If a library is missing or a probability is not finite.
+        If a library is missing, a single type has training cells, or a probability is not finite.
     """
     fit = method.load()
     limit_threads(1)
@@ -125,6 +125,10 @@ def classify(
         features, experts = side_by_side(cells)
         options = replace(options, members=experts)
     known = np.arange(types) if method.all_types else known_types(cells, shown)
+    if len(known) < 2:
+        raise InputError(
+            f"{method.name}: expected training cells of at least two types, found {len(known)}"
+        )
     streams = in_file(features)
     parts = [
         labelled(cells, features, split, known, shown, streams=streams)

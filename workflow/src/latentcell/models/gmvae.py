@@ -11,6 +11,7 @@ conditional distribution is a small module named after it. A denoising autoencod
 `latentcell.models.objective` adds the terms of training, such as those of known labels.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -45,6 +46,8 @@ Covariance = Literal["diagonal", "full", "unit", "none"]
 ClusterPriorKind = Literal["uniform", "inferred", "learnt"]
 # Covariances without parameters.
 _UNSCALED = ("unit", "none")
+# Least variance of a latent, far below any that training finds: softplus gives 0 in float32.
+LEAST_VARIANCE = 1e-30
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,12 @@ class NormalHead(nn.Module):
             return DiagonalNormal(mean, torch.ones_like(mean))
         raw = self.scale(hidden)
         if self.covariance == "diagonal":
-            return DiagonalNormal(mean, softplus(raw).sqrt())
+            return DiagonalNormal(mean, softplus(raw).clamp_min(LEAST_VARIANCE).sqrt())
         root = lower_triangle(raw, mean.shape[-1])
         diagonal = torch.diagonal(root, dim1=-2, dim2=-1)
-        return FullNormal(mean, root + torch.diag_embed(softplus(diagonal) - diagonal))
+        scale = softplus(diagonal).clamp_min(math.sqrt(LEAST_VARIANCE))
+        # A sum with the differences scale - diagonal would lose scales below their precision.
+        return FullNormal(mean, root.tril(-1) + torch.diag_embed(scale))
 
 
 class ClusterPosterior(nn.Module):

@@ -302,7 +302,7 @@ def learn_types(
     Raises
     ------
     InputError
-        If no cell has a label.
+        If fewer than two types have a labelled cell.
     """
     settings, seed, kinds = trained.settings, trained.seed, 0
     if not settings.labelled_share:
@@ -310,6 +310,11 @@ def learn_types(
     if cell_types is not None:
         kinds = len(np.unique(cell_types[cell_types != ""]))
     labels = Labels.choose(cell_types, split, kinds, settings.labelled_share, seed)
+    if (shown := len(np.unique(labels.shown[labels.cells]))) < 2:
+        raise InputError(
+            "vae.labelled_share: expected training cells of at least two types for a semi-vae, "
+            f"found {shown}"
+        )
     prior = np.full(kinds, 1.0 / kinds)
     if settings.cluster_prior == "inferred":
         prior = _shares(cell_types, labels.cells, kinds).numpy()

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
 from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
+from latentcell.runtime.errors import InputError
 
 SIZE = "k"
 GIVES = "scores"
@@ -24,6 +25,12 @@ def fit(training: Labelled, size: int, options: Options) -> Transform:
     from sklearn.decomposition import NMF
 
     genes = variable_genes(log_normalise(training.features), _GENES)
+    cells = training.features.shape[0]
+    if size > min(cells, len(genes)):
+        raise InputError(
+            f"nmf-k{size}: {size} factors need at least {size} training cells and {size} variable "
+            f"genes, found {cells} and {len(genes)}"
+        )
 
     def chosen(counts: Counts) -> sp.csr_matrix:
         return sp.csr_matrix(counts[:, genes], dtype=np.float64)
