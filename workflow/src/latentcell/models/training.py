@@ -499,12 +499,14 @@ class _Loop:
         self.history.append(validation)
 
     def _evaluates_training(self, epoch: int) -> bool:
-        """Whether the learning curve of the training cells has an epoch.
+        """Whether the learning curve of the training cells has an epoch: at first each.
 
         That of early stopping is left out, since other replicates may not have it.
         """
         every = self.settings.training_elbo_every
-        return every is not None and (epoch in (1, self.settings.epochs) or epoch % every == 0)
+        if every is None:
+            return False
+        return epoch <= every or epoch % every == 0 or epoch == self.settings.epochs
 
     def _means(self, epoch: int, name: str) -> dict[str, Any]:
         """Row of the history for a split."""

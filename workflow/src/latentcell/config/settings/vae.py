@@ -185,9 +185,10 @@ class VaeSettings(Section):
         "best-validation", description="Epoch whose weights are kept."
     )
     training_elbo_every: PositiveInt | None = Field(
-        10,
+        5,
         description="Epochs from one ELBO of the training cells to the next, for learning curves; "
-        "null: none. The ELBO of the validation cells is computed after each epoch.",
+        "the first so many epochs have one each; null: none. The ELBO of the validation cells is "
+        "computed after each epoch.",
     )
     samples: Annotated[int, Field(ge=0)] = Field(
         0, description="Number of cells sampled from each trained model into `samples.h5ad`."
