@@ -1,4 +1,4 @@
-"""Measure two ways to shorten training: docs/benchmarks.md.
+"""Measure two ways to shorten training: docs/engine.md and docs/ffnn.md.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/shorter_training.py
 
@@ -62,7 +62,12 @@ def of_models(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str, 
         trained, seconds = timed_training(cells, split, kinds, settings, seed)
         total = time.process_time() - start
         for every in (1, 5):
-            left_out = sum(one for epoch, one in seconds.items() if epoch > every and epoch % every)
+            fewer = settings.model_copy(update={"training_elbo_every": every})
+            left_out = sum(
+                one
+                for epoch, one in seconds.items()
+                if not training._is_on_training_curve(epoch, fewer)
+            )
             yield {
                 "what": "model",
                 "input": name,
@@ -143,8 +148,8 @@ def main() -> None:
             cells = dataset_cells(dataset, CELLS, seed)
             split = np.asarray(split_cells(pd.Series(cells.types), SplitSettings(), seed), str)
             for part, what in ((of_models, "model"), (of_classifiers, "ffnn")):
-                have = [row for row in rows if (row["what"], row["dataset"]) == (what, dataset)]
-                if any(row["split"] == seed for row in have):
+                key = (what, dataset, seed)
+                if any((row["what"], row["dataset"], row["split"]) == key for row in rows):
                     continue
                 rows += [
                     row | {"dataset": dataset, "split": seed} for row in part(cells, split, seed)

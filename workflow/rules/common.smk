@@ -126,5 +126,5 @@ def sources_of(dataset):
                 f"latentcell: {name}: expected the data of the config, found no file beside it or "
                 f"in {Path.cwd()}"
             )
-    inside = [str(path) for name in files for path in sorted(Path(name).glob("[!.]*"))]
-    return files + [path for path in inside if Path(path).is_file()]
+    inside = [path for name in files for path in sorted(Path(name).glob("[!.]*"))]
+    return files + [str(path) for path in inside if path.is_file()]

@@ -57,7 +57,7 @@ def save_bundle(annotator: Annotator, folder: str | Path) -> None:
 
 def remove_files(folder: str | Path) -> None:
     """Remove the files of a bundle, complete or not, from a folder."""
-    for name in (ABOUT, GENES, CLASSIFIER, HELD_OUT, SAMPLE, DENSITY):
+    for name in _FILES:
         (Path(folder) / name).unlink(missing_ok=True)
 
 

@@ -52,7 +52,7 @@ class FfnnResult:
     best_epoch
         Epoch whose weights were kept, from 1.
     epochs_trained
-        Number of epochs until the last or early stopping.
+        Number of epochs, fewer than those of the settings after early stopping.
     """
 
     ffnn: Ffnn
@@ -244,7 +244,7 @@ class _Training:
         self.active = _columns_of(self.matrix, self.cells["training"])
         self.history: list[EpochRecord] = []
         self.kept = self.initial
-        self._trained, self._best_accuracy, self._best_epoch = 0, -1.0, 0
+        self._best_accuracy, self._best_epoch = -1.0, 0
 
     def narrow(self, active: NDArray[np.intp]) -> tuple[Matrix, Network]:
         """Return features and initial weights of active columns; fixes the part of the others."""
@@ -268,7 +268,6 @@ class _Training:
             raise _not_finite(epoch, f"step {failed + 1}", settings)
         records = _evaluate(self.cells, logits, self.targets, epoch, settings)
         self.history += records
-        self._trained = epoch
         if settings.keep == "best-validation":
             better = records[-1]["accuracy"] > self._best_accuracy
         else:
@@ -280,11 +279,14 @@ class _Training:
     def should_stop(self) -> bool:
         """Whether early stopping is due."""
         patience = self.settings.early_stopping
-        return patience is not None and self._trained - self._best_epoch >= patience
+        return patience is not None and self._last_epoch() - self._best_epoch >= patience
+
+    def _last_epoch(self) -> int:
+        return self.history[-1]["epoch"]
 
     def last_records(self) -> list[EpochRecord]:
         """Return the rows of the last epoch in the history."""
-        return [row for row in self.history[-2:] if row["epoch"] == self.history[-1]["epoch"]]
+        return [row for row in self.history[-2:] if row["epoch"] == self._last_epoch()]
 
     def result(self) -> FfnnResult:
         """Return the classifier with the kept weights and its probabilities of all cells."""
@@ -293,7 +295,7 @@ class _Training:
         network = replace(self.kept, first=first)
         ffnn = Ffnn(network, self.classes, self.settings, self.seed, self._best_epoch)
         probabilities: Floats = kernels.softmax_rows(network.logits(self.matrix))
-        return FfnnResult(ffnn, self.history, probabilities, self._best_epoch, self._trained)
+        return FfnnResult(ffnn, self.history, probabilities, self._best_epoch, self._last_epoch())
 
 
 def _cells_by_split(

@@ -44,6 +44,8 @@ typed.html (the report as a page).
 """
 
 
+# Ends of the names of the results: cells, table, report and page.
+_ENDS = (".h5ad", ".csv", ".json", ".html")
 # Options that are of no use with a bundle.
 _OF_REFERENCE = (
     *("labels", "labels_file", "layer", "format", "orientation", "genome", "seed", "ontology"),
@@ -128,7 +130,7 @@ def run(options: argparse.Namespace) -> int:
 
     inputs = [*options.files, *filter(None, [options.labels_file])]
     force = options.force or earlier_results(output)
-    for end in (".h5ad", ".csv", ".json", ".html")[: 3 if options.no_page else 4]:
+    for end in _ENDS[: 3 if options.no_page else 4]:
         refuse_existing_file(output.with_suffix(end), inputs, force=force)
     require_place(output)
     if options.bundle is not None and len(options.files) > 1:
@@ -189,8 +191,7 @@ def _check_arguments(options: argparse.Namespace) -> None:
         parser.error(f"-o: expected a name that ends in .h5ad, found {options.output}")
     if options.output is not None and options.bundle is not None:
         bundle = Path(options.bundle).resolve()
-        ends = (".h5ad", ".csv", ".json", ".html")
-        if bundle in [options.output.with_suffix(end).resolve() for end in ends]:
+        if bundle in [options.output.with_suffix(end).resolve() for end in _ENDS]:
             parser.error(f"-o and --bundle: expected different names, found {options.bundle}")
 
 

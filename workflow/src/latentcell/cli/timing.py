@@ -100,19 +100,17 @@ def _data_sizes(settings: Settings, root: Path) -> dict[str, Size]:
     """Return the sizes of all data sets; derived ones have at most the cells of their sources."""
     found: dict[str, Size] = {}
     for one in sorted(settings.datasets, key=lambda one: one.is_derived):
-        imported = root / "results" / settings.run / one.name / "dataset.h5ad"
-        if one.is_derived and not imported.exists():
-            names = filter(None, (one.derived_from, one.test_on))
-            first, *others = (found[name] for name in names)
-            found[one.name] = first.joined(others)
-        else:
-            found[one.name] = _data_size(settings.run, one, root)
+        found[one.name] = _data_size(settings.run, one, root, found)
     return found
 
 
-def _data_size(run: str, dataset: DatasetSettings, root: Path) -> Size:
-    """Return the size of the data from the import, the built-in table or the user's file."""
+def _data_size(run: str, dataset: DatasetSettings, root: Path, sources: dict[str, Size]) -> Size:
+    """Return the size from the import, the sources, the built-in table or the user's file."""
     imported = root / "results" / run / dataset.name / "dataset.h5ad"
+    if dataset.is_derived and not imported.exists():
+        names = filter(None, (dataset.derived_from, dataset.test_on))
+        first, *others = (sources[name] for name in names)
+        return first.joined(others)
     if imported.exists() or dataset.path is None or dataset.is_remote:
         return dataset_size(imported, dataset)
     from latentcell.data.finding import find

@@ -144,9 +144,10 @@ def plain_labels(values: "pd.Series[Any]") -> "pd.Series[str]":
     Whole numbers are written without a fraction: pandas makes the clusters 0, 1, ... of a column
     with gaps 0.0, 1.0, ...
     """
-    texts = values.astype(object).astype(str).str.strip()
+    values = values.astype(object)
+    texts = values.astype(str).str.strip()
     # Also among objects or categories, as are left of such a column.
-    if pd.api.types.infer_dtype(values.astype(object), skipna=True) == "floating":
+    if pd.api.types.infer_dtype(values, skipna=True) == "floating":
         return texts.str.removesuffix(".0")
     return texts
 

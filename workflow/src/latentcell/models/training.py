@@ -494,19 +494,9 @@ class _Loop:
             self.best_epoch, self.best_elbo = epoch, elbo
             if self.settings.keep == "best-validation":
                 self._keep_as_best()
-        if self._evaluates_training(epoch):
+        if _is_on_training_curve(epoch, self.settings):
             self.history.append(self._means(epoch, "training"))
         self.history.append(validation)
-
-    def _evaluates_training(self, epoch: int) -> bool:
-        """Whether the learning curve of the training cells has an epoch: at first each.
-
-        That of early stopping is left out, since other replicates may not have it.
-        """
-        every = self.settings.training_elbo_every
-        if every is None:
-            return False
-        return epoch <= every or epoch % every == 0 or epoch == self.settings.epochs
 
     def _means(self, epoch: int, name: str) -> dict[str, Any]:
         """Row of the history for a split."""
@@ -720,6 +710,17 @@ def _objective(settings: VaeSettings, **parts: float) -> Objective:
         closed_form_kl=settings.kl == "closed-form",
         **parts,
     )
+
+
+def _is_on_training_curve(epoch: int, settings: VaeSettings) -> bool:
+    """Whether the learning curve of the training cells has an epoch: at first each.
+
+    That of early stopping is left out, since other replicates may not have it.
+    """
+    every = settings.training_elbo_every
+    if every is None:
+        return False
+    return epoch <= every or epoch % every == 0 or epoch == settings.epochs
 
 
 def _schedule(settings: VaeSettings, epoch: int) -> float:
