@@ -161,6 +161,39 @@ def truth_over_datasets() -> list[Column]:
     return _contrasts("truth/over_datasets", _RECOMMENDED, ["datasets", "second"])
 
 
+# The tasks of README.md: the cells that a method is trained on, and those that it is tested on.
+_TASKS = {
+    "sorted-to-68k": ("sorted cells", "study's cells"),
+    "68k-to-sorted": ("study's cells", "sorted cells"),
+    "pbmc68k-study": ("study's cells", "study's cells"),
+    "zheng-sorted": ("sorted cells", "sorted cells"),
+    "celseq2-to-dropseq": ("cell lines, CEL-seq2", "cell lines, Drop-seq"),
+}
+
+
+@table
+def truth_answer() -> list[Column]:
+    """Accuracy of the study's network on three inputs, and the gain of the recommended GMVAE."""
+    inputs = {
+        "raw": "Raw counts",
+        "hvg-pca-k50": "Components of variable genes",
+        _RECOMMENDED: "Recommended GMVAE",
+    }
+    accuracy = records("truth/leaderboard").query("classifier == 'ffnn'")
+    accuracy = accuracy.pivot(index="dataset", columns="representation", values="accuracy_mean")
+    gains = _of_types(records("truth/contrasts")).query("classifier == 'ffnn' and second == 'raw'")
+    gains = gains.query("first == @_RECOMMENDED and measure in ['accuracy', 'macro_f1']")
+    parts = ["difference_mean", "difference_low", "difference_high"]
+    gains = pivoted(gains, ["dataset"], "measure", parts).set_index("dataset")
+    rows = accuracy[list(inputs)].join(gains).loc[list(_TASKS)].reset_index()
+    rows["trained"], rows["tested"] = zip(*rows["dataset"].map(_TASKS), strict=True)
+    heads = {"trained": Heading("Trained on"), "tested": Heading("Tested on")}
+    heads |= {name: Heading(title, 3) for name, title in inputs.items()}
+    heads["accuracy_difference"] = Heading("GMVAE less counts, accuracy")
+    heads["macro_f1_difference"] = Heading("macro-F1")
+    return shown(rows, heads)
+
+
 @table
 def controlled() -> list[Column]:
     """Accuracy by input under `controlled`, and the published accuracy."""
