@@ -9,7 +9,8 @@ shared by threads (`latentcell.models.threads`); sums over blocks are added in t
 
 With size factors the blocks depend on one another through two sums a row: the normaliser of the
 softmax over the genes, and the sum of the derivatives that its chain rule subtracts. Each takes a
-pass of its own before the one that gives the gradients.
+pass of its own before the one that gives the gradients. If the outputs are few, as those of variable
+genes, they are kept from pass to pass; else each pass computes them anew.
 """
 
 import itertools
@@ -34,6 +35,8 @@ Result = TypeVar("Result")
 # cache; on a CUDA device, where each launch costs, a step as large as the study's is one block.
 BLOCK_ELEMENTS = 1 << 19
 CUDA_BLOCK_ELEMENTS = 1 << 26
+# Elements of one output that are kept between passes: 3 x 32 MB in float32.
+KEPT_ELEMENTS = 1 << 23
 # Pruning leaves another number of rows in each step; padding makes it one of few.
 LEAST_ROWS = 64
 
@@ -188,8 +191,8 @@ def _decode(
     slope = None
     if likelihood.rate_output is not None:
         # The softmax's chain rule needs the sum of the derivatives before any is complete.
-        rate, slope = likelihood.rate_output, torch.zeros_like(per_row)
-        blocks.each(lambda block: block.values()[1][rate].sum(-1), slope.add_)
+        slope = torch.zeros_like(per_row)
+        blocks.each(lambda block: block.slope(), slope.add_)
     weighted = (hidden.t() * row_weight).contiguous().t()
     d_hidden = torch.zeros_like(hidden)
     of_layer: tuple[Tensor, ...] = ()
@@ -239,7 +242,7 @@ def _accumulate(
 
 
 class _Blocks:
-    """Blocks of genes of one pass; each iteration computes them anew."""
+    """Blocks of genes of all passes; those whose outputs are not kept are made anew for each."""
 
     def __init__(
         self,
@@ -255,6 +258,9 @@ class _Blocks:
         # A multiple of the float32 numbers in an AVX-512 register.
         self.width = min(minibatch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
         self.edges = self._edges()
+        passes = 1 if likelihood.rate_output is None else 3
+        self.keeps = passes > 1 and len(rows) * minibatch.genes <= KEPT_ELEMENTS
+        self.kept = list(self._blocks()) if self.keeps else []
         # Shape (R, 1); the rate's output plus the scale is the log rate.
         self.log_library = minibatch.library[rows.cell, None].log()
         self.log_scale = self.log_library
@@ -290,6 +296,9 @@ class _Blocks:
             in_order(torch.no_grad()(work), self, take)
 
     def __iter__(self) -> Iterator["_Block"]:
+        return iter(self.kept) if self.keeps else self._blocks()
+
+    def _blocks(self) -> Iterator["_Block"]:
         for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
             start = index * self.width
             if start < self.minibatch.genes:
@@ -311,6 +320,16 @@ class _Block:
             blocks.rows,
             minibatch.valid,
         )
+        self._outputs: Tensor | None = None
+        self._likelihood: tuple[Tensor, Tensor, Tensor | None] | None = None
+
+    def slope(self) -> Tensor:
+        """Sum over these genes of the derivatives by the log rate, shape (R,)."""
+        rate = self.blocks.likelihood.rate_output
+        value, gradient, fraction = self._log_likelihood(with_fraction=self.blocks.keeps)
+        if self.blocks.keeps:
+            self._likelihood = value, gradient, fraction
+        return gradient[rate].sum(-1)
 
     def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log-likelihood of each row over these genes, and its derivatives by the outputs.
@@ -326,19 +345,29 @@ class _Block:
         value : Tensor of float64, shape (R,)
         gradient : Tensor of shape (outputs, R, width)
         """
-        likelihood, rate = self.blocks.likelihood, self.blocks.likelihood.rate_output
-        outputs = self.outputs()
-        fraction = None
+        found, self._likelihood = self._likelihood, None
+        value, gradient, fraction = found or self._log_likelihood(with_fraction=slope is not None)
+        if slope is not None and fraction is not None:
+            rate = self.blocks.likelihood.rate_output
+            gradient[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
+        return value, gradient
+
+    def _log_likelihood(self, with_fraction: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-likelihood of each row, derivatives, and the fractions of the genes if asked for."""
+        rate, outputs, fraction = self.blocks.likelihood.rate_output, self.outputs(), None
+        self._outputs = None  # Overwritten by the derivatives.
         if rate is not None:
             outputs[rate] += self.blocks.log_scale
-            if slope is not None:
+            if with_fraction:
                 fraction = (outputs[rate] - self.blocks.log_library).exp_()
-        value = likelihood.log_likelihood(outputs, self.entries)
-        if fraction is not None and slope is not None and rate is not None:
-            outputs[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
-        return value, outputs
+        return self.blocks.likelihood.log_likelihood(outputs, self.entries), outputs, fraction
 
     def outputs(self) -> Tensor:
         """Outputs of the last layer, shape (outputs, R, width)."""
+        if self._outputs is not None:
+            return self._outputs
         bias = self.blocks.layer.bias[:, self.start : self.stop]
-        return layer_outputs(self.blocks.hidden, self.weight, bias)
+        outputs = layer_outputs(self.blocks.hidden, self.weight, bias)
+        if self.blocks.keeps:
+            self._outputs = outputs
+        return outputs
