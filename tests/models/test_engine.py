@@ -109,6 +109,32 @@ def test_bound_and_all_gradients_are_the_plain_models(
     compare_with_reference(dtype, model, matrix, x, Objective(kl_weight=0.7))
 
 
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("likelihood", "options"), [v for v in VARIANTS if "size_factor" in v[1]])
+def test_kept_outputs_change_no_byte_and_are_computed_once(dtype, likelihood, options, monkeypatch):
+    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 65 * 16)
+    multiply, found = engine.layer_outputs, []
+    for most in (0, engine.KEPT_ELEMENTS):
+        calls = []
+        monkeypatch.setattr(engine, "KEPT_ELEMENTS", most)
+        monkeypatch.setattr(engine, "layer_outputs", lambda *a: calls.append(a) or multiply(*a))  # noqa: B023
+        model, matrix, x = model_and_batch(dtype, likelihood, **options)
+        bound = model(
+            matrix.rows(torch.arange(len(x))), torch.Generator().manual_seed(2), Objective()
+        )
+        bound.objective.backward()
+        gradients = [value.grad for value in model.parameters() if value.grad is not None]
+        with torch.no_grad():
+            later = model(
+                matrix.rows(torch.arange(5)), torch.Generator().manual_seed(3), Objective()
+            )
+        found.append(([bound.elbo, later.elbo, *gradients], len(calls)))
+    (anew, more), (kept, fewer) = found
+    assert all(torch.equal(one, other) for one, other in zip(anew, kept, strict=True))
+    # Four blocks in three passes with gradients, then two in two passes without.
+    assert (more, fewer) == (4 * 3 + 2 * 2, 4 + 2)
+
+
 OPTIONS = {
     "layers": ({"layers": 3}, {}),
     "batch-before-cluster": ({"normalisation": "batch-before-cluster", "layers": 2}, {}),
