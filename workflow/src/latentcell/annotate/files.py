@@ -15,12 +15,14 @@ from latentcell.annotate.annotator import Annotator, learn
 from latentcell.annotate.apply import Annotation, annotate_cells, restricted_types
 from latentcell.annotate.bundle import load_bundle, save_bundle
 from latentcell.annotate.labels import (
+    KNOWN,
     ONTOLOGY,
     ontology_of_column,
     ontology_of_file,
     with_known,
     with_ontology,
 )
+from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.neighbours import with_consensus
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
@@ -35,6 +37,8 @@ from latentcell.runtime.pieces import in_file
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
+# Columns that some annotations lack.
+_NOT_ALWAYS = ("novelty_score", "novel", *CONSENSUS_COLUMNS, KNOWN, ONTOLOGY)
 # Part of the page of an annotation.
 PAGE_MARK = '<p class="kicker">latentcell annotate'
 # Parts of the report of a query.
@@ -310,14 +314,17 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
 def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> None:
     """Add an annotation to ``obs``, ``obsm`` and ``uns`` of the cells.
 
-    Existing columns of the same names are kept with the suffix ``_before``.
+    Existing columns of the same names are kept with the suffix ``_before``, and so are columns of
+    an earlier annotation that this one lacks.
     """
-    for name in annotation.cells:
+    if "latentcell" in adata.uns:
+        for name in _NOT_ALWAYS:
+            if name in adata.obs and name not in annotation.cells:
+                _keep(adata, name)
+                del adata.obs[name]
+    for name in map(str, annotation.cells):
         if name in adata.obs:
-            former = f"{name}{_BEFORE}"
-            while former in adata.obs:  # The cells were annotated before.
-                former += _BEFORE
-            adata.obs[former] = adata.obs[name]
+            _keep(adata, name)
         adata.obs[name] = annotation.cells[name].to_numpy()
         if isinstance(annotation.cells[name].dtype, pd.CategoricalDtype):
             kept = annotation.cells[name].cat.categories
@@ -334,6 +341,14 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
         adata.uns["latentcell"]["unassigned"] = unassigned["name"]
     if "simulated" in annotator.reference:
         adata.uns["latentcell"]["simulated"] = annotator.reference["simulated"]
+
+
+def _keep(adata: ad.AnnData, name: str) -> None:
+    """Copy a column of ``obs`` to a free name."""
+    former = f"{name}{_BEFORE}"
+    while former in adata.obs:  # The cells were annotated before.
+        former += _BEFORE
+    adata.obs[former] = adata.obs[name]
 
 
 def write_annotation(
