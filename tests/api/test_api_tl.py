@@ -9,6 +9,7 @@ from tiny_cells import TINY, make_cells
 import latentcell as lc
 from latentcell.annotate import annotate as annotate_file
 from latentcell.annotate import train as train_file
+from latentcell.api.tl import _annotator
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
@@ -108,6 +109,25 @@ def test_annotation_is_that_of_the_command(density, tmp_path):
     for trained in (annotator, tmp_path / "bundle"):
         again = lc.tl.annotate(make_cells(2, 40), reference=trained, copy=True)
         pd.testing.assert_frame_equal(frames(again)[0], frames(expected)[0])
+
+
+def test_batches_and_ids_of_a_reference_count_as_with_the_command(tmp_path):
+    reference = make_cells(1, 150)
+    ids = {"B": "CL:0000236", "T": "CL:0000084"}
+    reference.obs["cell_type_ontology_term_id"] = reference.obs["cell_type"].map(ids)
+    reference.obs["sample"] = ["a", None] * 75  # Not complete.
+    reference.write_h5ad(tmp_path / "reference.h5ad")
+    settings = SMALL | {"density": False, "candidates": ["hvg-pca"]}
+    wanted = train_file(
+        tmp_path / "reference.h5ad", AnnotateSettings(**settings), labels="cell_type"
+    ).reference
+    found = _annotator(reference, "cell_type", None, settings).reference
+    assert found == wanted | {"dataset": "reference"}
+    assert (found["widening"]["batches"], found["ontology"]) == (2, ids)
+    typed = lc.tl.annotate(
+        make_cells(2, 40), reference=reference, label_key="cell_type", copy=True, **settings
+    )
+    assert set(typed.obs["cell_type_ontology_term_id"].dropna()) <= set(ids.values())
 
 
 def test_a_backed_reference_may_lack_types(cells, tmp_path):

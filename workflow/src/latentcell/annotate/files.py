@@ -30,6 +30,7 @@ from latentcell.data.finding import find
 from latentcell.data.formats import detect_format
 from latentcell.data.h5ad import read_whole
 from latentcell.data.importing import import_dataset
+from latentcell.data.labelling import batch_columns
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
 from latentcell.runtime.job import return_memory
@@ -80,20 +81,46 @@ def read_reference(
     if chosen is None:
         raise InputError(question)
     named = layer or settings.layer
-    # The first column of batches that is complete: they tell how types hold in another batch.
-    batches = [c.name for c in found.batches if not c.missing and c.name != chosen.name]
     taken = {
         "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,
         "unlabelled": "leave-out",
-        "batch_column": settings.batch_column or next(iter(batches), None),
+        "batch_column": settings.batch_column or batches_of(found.obs, chosen.name),
     }
     cells = import_dataset(settings.model_copy(update=taken))
     if ontology is not None:
         cells.uns["ontology"] = ontology_of_file(ontology)
-    elif {chosen.name, ONTOLOGY} <= set(found.obs):
-        cells.uns["ontology"] = ontology_of_column(found.obs[chosen.name], found.obs[ONTOLOGY])
+    else:
+        cells.uns["ontology"] = ontology_of(found.obs, chosen.name)
     return cells
+
+
+def batches_of(obs: pd.DataFrame, labels: str) -> str | None:
+    """Name the first complete column of batches: they tell how types hold in another batch.
+
+    Parameters
+    ----------
+    obs
+        Table of the cells of a reference.
+    labels
+        Column of the cell types.
+    """
+    found = (one.name for one in batch_columns(obs) if not one.missing and one.name != labels)
+    return next(found, None)
+
+
+def ontology_of(obs: pd.DataFrame, labels: str) -> dict[str, str]:
+    """Read the Cell Ontology id of each type from its column; none without it.
+
+    Parameters
+    ----------
+    obs
+        Table of the cells of a reference.
+    labels
+        Column of the cell types.
+    """
+    there = {labels, ONTOLOGY} <= set(obs)
+    return ontology_of_column(obs[labels], obs[ONTOLOGY]) if there else {}
 
 
 def file_settings(path: str | Path | DatasetSettings, layer: str | None = None) -> DatasetSettings:

@@ -129,7 +129,9 @@ def annotate(
         Cells x genes with raw counts.
     reference : AnnData, Annotator or path
         Cells x genes with raw counts and types; or a trained annotator, or the folder in which
-        ``latentcell train`` saved one.
+        ``latentcell train`` saved one. As with the command, the first complete column of batches
+        shows how types hold in another batch, and ``obs["cell_type_ontology_term_id"]`` gives the
+        Cell Ontology ids of the types.
     label_key : str, optional
         Column of ``obs`` of the reference with the types. Cells without a type are left out.
     layer, reference_layer : str, optional
@@ -152,6 +154,7 @@ def annotate(
           ``obs["cell_type_second_probability"]``: the two likeliest types,
         - ``obs["cell_type_consensus"]``: the commonest likeliest type in the cell's cluster of
           neighbours, ``obs["cell_type_cluster"]``, and ``obs["cell_type_consensus_share"]``,
+        - ``obs["cell_type_ontology_term_id"]``, if the reference has ids,
         - ``obs["novel"]`` and ``obs["novelty_score"]`` (nats), with the GMVAE,
         - ``obsm["X_cell_type_probabilities"]``, ``obsm["X_hvg_pca"]`` and, with the GMVAE,
           ``obsm["X_gmvae"]``,
@@ -211,10 +214,11 @@ def _annotator(
 
 
 def _labelled(reference: "ad.AnnData", label_key: str | None, layer: str | None) -> "ad.AnnData":
-    """Labelled cells of a reference, as `latentcell.data.importing.import_dataset` gives them."""
+    """Labelled cells of a reference, as `latentcell.annotate.files.read_reference` gives them."""
     import anndata as ad
     import pandas as pd
 
+    from latentcell.annotate.files import batches_of, ontology_of
     from latentcell.api.cells import read_column, read_counts, read_genes
     from latentcell.data.checks import check_labels
     from latentcell.data.importing import leave_out_unlabelled, simulation_note
@@ -227,8 +231,11 @@ def _labelled(reference: "ad.AnnData", label_key: str | None, layer: str | None)
     labels = read_column(reference, "label_key", label_key)
     cells, labels = leave_out_unlabelled(reference, labels, "reference")
     types = check_labels(labels, cells.obs_names, "reference")
-    uns = {"dataset": str(reference.uns.get("dataset", "reference"))}
+    uns: dict[str, Any] = {"dataset": str(reference.uns.get("dataset", "reference"))}
+    uns["ontology"] = ontology_of(reference.obs, label_key)
     if (note := simulation_note(cells.obs_names)) is not None:
         uns["simulated"] = note
     obs = pd.DataFrame({"cell_type": types}, index=cells.obs_names)
+    if (batches := batches_of(reference.obs, label_key)) is not None:
+        obs["batch"] = cells.obs[batches].astype(str)
     return ad.AnnData(read_counts(cells, layer), obs, read_genes(cells, "reference"), uns=uns)
