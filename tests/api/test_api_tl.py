@@ -172,6 +172,12 @@ def test_annotation_refuses_what_does_not_fit(cells, tmp_path):
     refuses("label_key is for a reference that is an AnnData", reference=tmp_path)
     refuses("seed is for a reference", reference=tmp_path, label_key=None, seed=2)
     refuses("layer: expected one of no layers", layer="counts")
+    refuses("threads: expected a whole number of at least 1, found 0", threads=0)
+    refuses("reference: expected an AnnData, an annot.* found NoneType", reference=None)
+    with pytest.raises(InputError, match="query: expected an AnnData, found str"):
+        lc.tl.annotate("query.h5ad", reference=cells, label_key="cell_type")
+    with pytest.raises(InputError, match="adata: expected an AnnData, found str"):
+        lc.tl.gmvae("cells.h5ad", components=2, copy=True)
     query.X = query.X.log1p()
     refuses(r"adata\.X: expected raw counts")
 

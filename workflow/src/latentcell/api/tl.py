@@ -69,8 +69,10 @@ def gmvae(
     >>> latentcell.tl.gmvae(cells, labels_key="cell_type", epochs=20)
     >>> scanpy.pp.neighbors(cells, use_rep="X_gmvae")
     """
+    from latentcell.api.cells import require_cells
     from latentcell.api.model import GMVAE
 
+    require_cells("adata", adata)
     adata = adata.copy() if copy else adata
     model = GMVAE(
         adata,
@@ -165,8 +167,8 @@ def annotate(
     Raises
     ------
     InputError
-        If values are not counts, the reference has too few cells or no types, or the query lacks
-        its genes.
+        If values are not counts, the reference has too few cells or no types, the query lacks
+        its genes, or an argument is of another kind.
 
     Examples
     --------
@@ -174,8 +176,16 @@ def annotate(
     """
     from latentcell.annotate import annotate_cells
     from latentcell.annotate.files import complete, fill
-    from latentcell.api.cells import limited_threads, read_counts, read_genes
+    from latentcell.api.cells import (
+        limited_threads,
+        read_counts,
+        read_genes,
+        require_cells,
+        whole_number,
+    )
 
+    require_cells("query", query)
+    threads = whole_number("threads", threads)
     query = query.copy() if copy else query
     counts, genes = read_counts(query, layer, empty_cells=True), read_genes(query, "query")
     with limited_threads(1):
@@ -195,7 +205,7 @@ def _annotator(
     """Train an annotator on cells, or take a trained one."""
     import anndata as ad
 
-    from latentcell.annotate import learn, load_bundle
+    from latentcell.annotate import Annotator, learn, load_bundle
     from latentcell.api.cells import read_settings
     from latentcell.config.settings import AnnotateSettings
     from latentcell.runtime.errors import InputError
@@ -203,6 +213,11 @@ def _annotator(
     if isinstance(reference, ad.AnnData):
         checked = read_settings(AnnotateSettings, settings, "annotate", _UNUSED)
         return learn(_labelled(reference, label_key, layer), checked)
+    if not isinstance(reference, Annotator | str | Path):
+        raise InputError(
+            "reference: expected an AnnData, an annotator or the folder of one, found "
+            f"{type(reference).__name__}"
+        )
     given = [
         *settings,
         *(["label_key"] if label_key else []),
