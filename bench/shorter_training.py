@@ -23,6 +23,7 @@ from cells import Cells, dataset_cells
 from latentcell.classify.ffnn import train_ffnn
 from latentcell.classify.network import Features
 from latentcell.config.names import ModelName
+from latentcell.config.protocols import protocol
 from latentcell.config.settings import FfnnSettings, PcaSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.models import training
@@ -35,15 +36,8 @@ from latentcell.runtime.job import limit_threads
 DATASETS = ("zheng-sorted", "pbmc68k-study")
 CELLS = 1300
 NAME = ModelName("gmvae", 10, 100)
-# Those of the protocol `controlled`, and the preset `recommended`.
-CONTROLLED = {
-    "learning_rate": 1e-3,
-    "batch_norm_momentum": 0.1,
-    "normalisation": "batch-before-cluster",
-    "early_stopping": 20,
-}
 MODELS: dict[str, dict[str, Any]] = {
-    "controlled": CONTROLLED,
+    "controlled": protocol("controlled")["vae"],
     "recommended": {"preset": "recommended"},
 }
 PATIENCE = 30

@@ -12,7 +12,14 @@ import scipy.sparse as sp
 
 from latentcell.annotate import annotate, annotate_cells, save_bundle, train, write_annotation
 from latentcell.annotate.apply import UNASSIGNED
-from latentcell.annotate.files import PAGE_MARK, add_to, load_query, read_query, read_reference
+from latentcell.annotate.files import (
+    PAGE_MARK,
+    Query,
+    add_to,
+    load_query,
+    read_query,
+    read_reference,
+)
 from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.report import query_lines, reference_lines
 from latentcell.config.settings import AnnotateSettings
@@ -302,6 +309,25 @@ def test_what_was_there_is_kept_however_often_cells_are_typed(simple, query):
     assert (twice.obs["cell_type_before"] == query.obs["cell_type"]).all()
     former = twice.obs["cell_type_before_before"].astype(str)
     assert (former == once.obs["cell_type"].astype(str)).all()
+
+
+def test_columns_of_an_earlier_annotation_are_not_those_of_a_later_one(learnt, simple, query):
+    query.obs["novel"] = "mine"
+    plain = add_to(query, typed(simple, query), simple)
+    assert (plain.obs["novel"] == "mine").all()  # It is the user's own.
+    once, _ = annotate(learnt, query_of(query))
+    few = once[:15].copy()  # So few are not clustered.
+    twice, found = annotate(simple, query_of(few))
+    assert "cell_type_cluster" not in found.cells
+    assert not {"novel", "novelty_score", *CONSENSUS_COLUMNS} & set(twice.obs)
+    for name in ("novelty_score", *CONSENSUS_COLUMNS):
+        assert (twice.obs[f"{name}_before"] == few.obs[name]).all()
+    assert (twice.obs["novel_before_before"] == few.obs["novel"]).all()
+    assert (twice.obs["novel_before"] == "mine").all()
+
+
+def query_of(cells):
+    return Query("mine", cells, cells)
 
 
 def test_cells_of_other_formats_are_typed(simple, query, tmp_path):

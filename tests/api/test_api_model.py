@@ -196,6 +196,33 @@ def test_columns_and_settings_that_do_not_fit_are_refused(cells):
     refused(cells, "hidden_units: expected a whole number .*found 2.5", hidden_units=2.5)
 
 
+@pytest.mark.parametrize(
+    ("message", "use"),
+    [
+        ("adata: expected an AnnData, found str: read", lambda *_: lc.GMVAE("cells.h5ad")),
+        ("adata: expected an AnnData", lambda _, model: model.get_elbo("cells.h5ad")),
+        ("layer: expected .* found", lambda cells, _: lc.GMVAE(cells, layer=["X"], components=2)),
+        ("labels_key: expected one of", lambda cells, _: lc.GMVAE(cells, labels_key=["cell_type"])),
+        (
+            "validation_share: expected a share between 0 and 1, found '0.1'",
+            lambda cells, _: lc.GMVAE(cells, components=2, validation_share="0.1"),
+        ),
+        ("threads: expected a whole number .* found 0", lambda _, model: model.train(threads=0)),
+        (
+            "gene_list: expected a list of names, found 'CD3D'",
+            lambda _, model: model.get_normalized_expression(gene_list="CD3D"),
+        ),
+        (
+            "library_size: expected a number above 0, found '1e4'",
+            lambda _, model: model.get_normalized_expression(library_size="1e4"),
+        ),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(cells, model, message, use):
+    with pytest.raises(InputError, match=message):
+        use(cells, model)
+
+
 def test_a_split_is_taken_or_drawn(cells):
     drawn = lc.GMVAE(cells, components=2, seed=4).split
     assert np.unique(drawn, return_counts=True)[1].tolist() == [117, 13]

@@ -45,6 +45,13 @@ def test_columns_without_values_are_refused(typed):
         lc.pl.confusion(typed, "cell_type", "typed")
 
 
+def test_what_is_no_table_of_cells_is_refused(typed):
+    with pytest.raises(InputError, match="adata: expected an AnnData, found DataFrame"):
+        lc.pl.confusion(typed.obs, "cell_type", "typed")
+    with pytest.raises(InputError, match="adata: expected cells, found none"):
+        lc.pl.confusion(typed[:0], "cell_type", "typed")
+
+
 def test_whole_numbers_are_alike_with_and_without_fractions(typed):
     typed.obs["number"], typed.obs["text"] = [0.0, 1, 1, 2, 2, 2], list("011222")
     axes = lc.pl.confusion(typed, "number", "text").axes[0]

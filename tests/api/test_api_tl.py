@@ -9,6 +9,7 @@ from tiny_cells import TINY, make_cells
 import latentcell as lc
 from latentcell.annotate import annotate as annotate_file
 from latentcell.annotate import train as train_file
+from latentcell.api.tl import _annotator
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
@@ -110,6 +111,25 @@ def test_annotation_is_that_of_the_command(density, tmp_path):
         pd.testing.assert_frame_equal(frames(again)[0], frames(expected)[0])
 
 
+def test_batches_and_ids_of_a_reference_count_as_with_the_command(tmp_path):
+    reference = make_cells(1, 150)
+    ids = {"B": "CL:0000236", "T": "CL:0000084"}
+    reference.obs["cell_type_ontology_term_id"] = reference.obs["cell_type"].map(ids)
+    reference.obs["sample"] = ["a", None] * 75  # Not complete.
+    reference.write_h5ad(tmp_path / "reference.h5ad")
+    settings = SMALL | {"density": False, "candidates": ["hvg-pca"]}
+    wanted = train_file(
+        tmp_path / "reference.h5ad", AnnotateSettings(**settings), labels="cell_type"
+    ).reference
+    found = _annotator(reference, "cell_type", None, settings).reference
+    assert found == wanted | {"dataset": "reference"}
+    assert (found["widening"]["batches"], found["ontology"]) == (2, ids)
+    typed = lc.tl.annotate(
+        make_cells(2, 40), reference=reference, label_key="cell_type", copy=True, **settings
+    )
+    assert set(typed.obs["cell_type_ontology_term_id"].dropna()) <= set(ids.values())
+
+
 def test_a_backed_reference_may_lack_types(cells, tmp_path):
     cells.obs["cell_type"] = cells.obs["cell_type"].astype(object)
     cells.obs.iloc[3, 0] = None
@@ -152,6 +172,12 @@ def test_annotation_refuses_what_does_not_fit(cells, tmp_path):
     refuses("label_key is for a reference that is an AnnData", reference=tmp_path)
     refuses("seed is for a reference", reference=tmp_path, label_key=None, seed=2)
     refuses("layer: expected one of no layers", layer="counts")
+    refuses("threads: expected a whole number of at least 1, found 0", threads=0)
+    refuses("reference: expected an AnnData, an annot.* found NoneType", reference=None)
+    with pytest.raises(InputError, match="query: expected an AnnData, found str"):
+        lc.tl.annotate("query.h5ad", reference=cells, label_key="cell_type")
+    with pytest.raises(InputError, match="adata: expected an AnnData, found str"):
+        lc.tl.gmvae("cells.h5ad", components=2, copy=True)
     query.X = query.X.log1p()
     refuses(r"adata\.X: expected raw counts")
 

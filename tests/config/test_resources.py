@@ -38,15 +38,30 @@ def test_each_attempt_asks_for_more():
 def test_the_imported_file_tells_the_size(tmp_path):
     path = tmp_path / "dataset.h5ad"
     own = DatasetSettings(name="mine", path="mine.h5ad")
-    assert dataset_size(path, own) == FULL
-    assert dataset_size(path, DatasetSettings(name="pbmc68k-study")) == STUDY
+    assert dataset_size(path, own, BUILT_IN.__getitem__) == FULL
+    study = DatasetSettings(name="pbmc68k-study")
+    assert dataset_size(path, study, BUILT_IN.__getitem__) == STUDY
     counts = sparse.csr_matrix(np.eye(6, 4, dtype=np.int32))
     obs = pd.DataFrame({"cell_type": pd.Categorical(list("aabbcc"))}, index=list("uvwxyz"))
     ad.AnnData(counts, obs=obs).write_h5ad(path)
-    size = dataset_size(path, own)
+    size = dataset_size(path, own, BUILT_IN.__getitem__)
     assert (size.cells, size.genes, size.stored, size.types) == (6, 4, 4, 3)
     assert size.of("all") == size.of(100) == size
     assert (size.of(3).cells, size.of(3).stored) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("made", "cells"),
+    [
+        ({"shares": "pbmc68k"}, 700),
+        ({"test_on": "pbmc68k-study"}, 2200),
+        ({"with_unlabelled": ["frozen-pbmc-donor-a"]}, 700),
+    ],
+)
+def test_a_derived_data_set_has_at_most_the_cells_of_its_sources(tmp_path, made, cells):
+    derived = DatasetSettings(name="derived", derived_from="pbmc68k-sample", **made)
+    size = dataset_size(tmp_path / "dataset.h5ad", derived, BUILT_IN.__getitem__)
+    assert (size.cells, size.genes) == (cells, 765)
 
 
 def test_own_files_are_imported_by_their_size(tmp_path):

@@ -163,6 +163,15 @@ def test_what_is_about_all_data_sets_goes_by_the_largest(demands):
     assert demands.of("write_table", wildcards(), 1) == small(50_000)
 
 
+def test_a_derived_data_set_is_made_from_all_its_sources(config):
+    small_one = {"name": "other", "derived_from": "pbmc68k-sample", "test_on": "mine"}
+    sizes = SIZES | {"other": Size(700, 765, 174_000, 10)}
+    datasets = [*config["datasets"], small_one]
+    runs = variants(parse_settings(config | {"datasets": datasets}))
+    found = Demands(runs, sizes.__getitem__).of("import_dataset", wildcards(dataset="other"), 1)
+    assert found.mb > 10 * SIZES["mine"].stored / 10**6
+
+
 def test_cores_are_shared_by_the_models_of_a_run():
     models = [{"latent_dim": 10, "hidden_units": [100, 500]}]
     run = {"datasets": ["pbmc68k-sample"], "grid": {"models": models}, "replicates": 1}

@@ -107,6 +107,17 @@ def test_of_nested_representations_the_largest_is_learnt(runs, name, largest):
     assert runs.largest(wildcards(representation=name)) == largest
 
 
+def test_other_epochs_concern_only_the_methods_that_read_them():
+    grid = CONFIG["grid"] | {
+        "representations": ["raw", "pca-k25", "nmf-k5", "scvi-z5"],
+        "epochs": 7,
+    }
+    found = Runs(parse_settings(CONFIG | {"grid": grid}))
+    names = ("raw", "pca-k25", "nmf-k5", "scvi-z5", "scanvi-z5")
+    epochs = [found.epochs(wildcards(representation=name)) for name in names]
+    assert epochs == [0, 0, 0, 7, 7]
+
+
 def test_explained_variance_is_that_of_the_most_components(runs):
     points = list(classifier_points(runs.main, {"pbmc68k-sample": []}))
     found = runs.largest_pca(points)

@@ -36,7 +36,7 @@ from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
 from latentcell.report.tables import has_published
-from latentcell.runtime.io import read_json
+from latentcell.runtime.io import read_json, write_text
 from latentcell.runtime.mark import SIMULATION_NOTE
 from latentcell.tables.catalogue import TABLES
 
@@ -780,7 +780,7 @@ def test_screen_readers_find_their_way(page):
 
 
 def test_cost_is_added_up_by_step(run):
-    table = cost_table(run[0])
+    table = cost_table(run[0], settings_of([60, "all"], comparison={"protocols": ["as-run"]}))
     assert table.rows == [
         ["tSNE maps", "2", "7.0", "7.0", "310"],
         ["Import of the data set", "1", "2.5", "2.5", "200"],
@@ -788,6 +788,22 @@ def test_cost_is_added_up_by_step(run):
         ["Tables", "1", "0.40", "0.00", ""],
         ["All", "5", "11.2", "10.8", "310"],
     ]
+
+
+def test_cost_is_that_of_what_the_settings_name(tmp_path):
+    head = "s\tmax_rss\tcpu_time\n"
+    named = ["mine/import_dataset", "mine/n60/r1/cells", "mine/n60/r2/raw/ffnn", "tables/table3"]
+    named += ["mine/all/r5/gmvae-z5-h32/tsne", "mine/n60/r1/pool-cells", "store_config"]
+    for name in [
+        *named,
+        *("other/import_dataset", "mine/n90/r1/cells", "mine/n60/r6/cells", "mine/n60/r6/raw"),
+        *("mine/n60/r1/nmf-k5", "mine/n60/r1/nmf-k5/ffnn", "mine/n60/r1/gmvae-z99-h32/quality"),
+        "mine/n60/r1/raw/knn",
+    ]:
+        write_text(tmp_path / f"benchmarks/{name}.tsv", f"{head}1\t1\t1\n")
+    write_text(tmp_path / "variants/as-run/benchmarks/mine/n60/r1/raw.tsv", f"{head}1\t1\t1\n")
+    table = cost_table(tmp_path, settings_of([60, "all"]))
+    assert table.rows[-1][:2] == ["All", str(len(named))]
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,17 @@ def test_where_few_genes_vary_all_seen_are_taken(counts):
     np.testing.assert_array_equal(variable_genes(log_normalise(counts[:90]), 2000), seen)
 
 
+def test_where_dispersions_tie_the_first_genes_are_taken(counts):
+    normalised = log_normalise(counts)
+    twice = sp.hstack([normalised, normalised], format="csr")  # Each gene ties with its copy.
+    chosen = variable_genes(twice, 9)
+    genes, copies = chosen[chosen < GENES], chosen[chosen >= GENES] - GENES
+    assert (len(genes), len(copies)) == (5, 4)
+    assert set(copies) < set(genes)
+    whole = variable_genes(twice, 10)
+    np.testing.assert_array_equal(whole, np.concatenate([genes, genes + GENES]))
+
+
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [

@@ -72,7 +72,8 @@ def code_of(script):
 
 def size_of(dataset):
     """Size of a data set: from the imported file, or an estimate before the import."""
-    return dataset_size(f"results/{RUN}/{dataset}/dataset.h5ad", settings.dataset(dataset))
+    imported = f"results/{RUN}/{dataset}/dataset.h5ad"
+    return dataset_size(imported, settings.dataset(dataset), size_of)
 
 
 GPU = bool(workflow.global_resources.get("gpu").value)

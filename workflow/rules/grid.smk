@@ -116,7 +116,7 @@ rule represent:
         method=representation_code,
         sections=RUNS.sections,
         seed=lambda wildcards: RUNS.settings(wildcards).grid.seed,
-        epochs=lambda wildcards: RUNS.settings(wildcards).grid.epochs,
+        epochs=RUNS.epochs,
         code=code_of("represent.py"),
     script:
         "../scripts/represent.py"

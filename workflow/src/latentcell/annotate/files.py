@@ -15,12 +15,14 @@ from latentcell.annotate.annotator import Annotator, learn
 from latentcell.annotate.apply import Annotation, annotate_cells, restricted_types
 from latentcell.annotate.bundle import load_bundle, save_bundle
 from latentcell.annotate.labels import (
+    KNOWN,
     ONTOLOGY,
     ontology_of_column,
     ontology_of_file,
     with_known,
     with_ontology,
 )
+from latentcell.annotate.neighbours import COLUMNS as CONSENSUS_COLUMNS
 from latentcell.annotate.neighbours import with_consensus
 from latentcell.config.settings import AnnotateSettings, DatasetSettings
 from latentcell.data.checks import check_counts
@@ -28,6 +30,7 @@ from latentcell.data.finding import find
 from latentcell.data.formats import detect_format
 from latentcell.data.h5ad import read_whole
 from latentcell.data.importing import import_dataset
+from latentcell.data.labelling import batch_columns
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_json, write_csv, write_h5ad, write_json
 from latentcell.runtime.job import return_memory
@@ -35,6 +38,8 @@ from latentcell.runtime.pieces import in_file
 
 # Suffix of columns of the query whose names are needed for results.
 _BEFORE = "_before"
+# Columns that some annotations lack.
+_NOT_ALWAYS = ("novelty_score", "novel", *CONSENSUS_COLUMNS, KNOWN, ONTOLOGY)
 # Part of the page of an annotation.
 PAGE_MARK = '<p class="kicker">latentcell annotate'
 # Parts of the report of a query.
@@ -76,20 +81,46 @@ def read_reference(
     if chosen is None:
         raise InputError(question)
     named = layer or settings.layer
-    # The first column of batches that is complete: they tell how types hold in another batch.
-    batches = [c.name for c in found.batches if not c.missing and c.name != chosen.name]
     taken = {
         "layer": named if named is not None or found.counts is None else found.counts.place,
         "label_column": chosen.name,
         "unlabelled": "leave-out",
-        "batch_column": settings.batch_column or next(iter(batches), None),
+        "batch_column": settings.batch_column or batches_of(found.obs, chosen.name),
     }
     cells = import_dataset(settings.model_copy(update=taken))
     if ontology is not None:
         cells.uns["ontology"] = ontology_of_file(ontology)
-    elif {chosen.name, ONTOLOGY} <= set(found.obs):
-        cells.uns["ontology"] = ontology_of_column(found.obs[chosen.name], found.obs[ONTOLOGY])
+    else:
+        cells.uns["ontology"] = ontology_of(found.obs, chosen.name)
     return cells
+
+
+def batches_of(obs: pd.DataFrame, labels: str) -> str | None:
+    """Name the first complete column of batches: they tell how types hold in another batch.
+
+    Parameters
+    ----------
+    obs
+        Table of the cells of a reference.
+    labels
+        Column of the cell types.
+    """
+    found = (one.name for one in batch_columns(obs) if not one.missing and one.name != labels)
+    return next(found, None)
+
+
+def ontology_of(obs: pd.DataFrame, labels: str) -> dict[str, str]:
+    """Read the Cell Ontology id of each type from its column; none without it.
+
+    Parameters
+    ----------
+    obs
+        Table of the cells of a reference.
+    labels
+        Column of the cell types.
+    """
+    there = {labels, ONTOLOGY} <= set(obs)
+    return ontology_of_column(obs[labels], obs[ONTOLOGY]) if there else {}
 
 
 def file_settings(path: str | Path | DatasetSettings, layer: str | None = None) -> DatasetSettings:
@@ -310,14 +341,17 @@ def add_to(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> a
 def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> None:
     """Add an annotation to ``obs``, ``obsm`` and ``uns`` of the cells.
 
-    Existing columns of the same names are kept with the suffix ``_before``.
+    Existing columns of the same names are kept with the suffix ``_before``, and so are columns of
+    an earlier annotation that this one lacks.
     """
-    for name in annotation.cells:
+    if "latentcell" in adata.uns:
+        for name in _NOT_ALWAYS:
+            if name in adata.obs and name not in annotation.cells:
+                _keep(adata, name)
+                del adata.obs[name]
+    for name in map(str, annotation.cells):
         if name in adata.obs:
-            former = f"{name}{_BEFORE}"
-            while former in adata.obs:  # The cells were annotated before.
-                former += _BEFORE
-            adata.obs[former] = adata.obs[name]
+            _keep(adata, name)
         adata.obs[name] = annotation.cells[name].to_numpy()
         if isinstance(annotation.cells[name].dtype, pd.CategoricalDtype):
             kept = annotation.cells[name].cat.categories
@@ -334,6 +368,14 @@ def fill(adata: ad.AnnData, annotation: Annotation, annotator: Annotator) -> Non
         adata.uns["latentcell"]["unassigned"] = unassigned["name"]
     if "simulated" in annotator.reference:
         adata.uns["latentcell"]["simulated"] = annotator.reference["simulated"]
+
+
+def _keep(adata: ad.AnnData, name: str) -> None:
+    """Copy a column of ``obs`` to a free name."""
+    former = f"{name}{_BEFORE}"
+    while former in adata.obs:  # The cells were annotated before.
+        former += _BEFORE
+    adata.obs[former] = adata.obs[name]
 
 
 def write_annotation(

@@ -25,6 +25,28 @@ Texts = NDArray[np.str_]
 _STREAM = 12
 
 
+def require_cells(argument: str, adata: Any) -> None:
+    """Raise `InputError` if an argument is no AnnData."""
+    if not isinstance(adata, ad.AnnData):
+        raise InputError(
+            f"{argument}: expected an AnnData, found {type(adata).__name__}: read a file by "
+            "anndata.read_h5ad"
+        )
+
+
+def whole_number(argument: str, value: Any) -> int:
+    """Check an argument that is a number of things; raises `InputError` if it is not."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 1:
+        raise InputError(f"{argument}: expected a whole number of at least 1, found {value!r}")
+    return int(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def read_counts(
     adata: ad.AnnData, layer: str | None = None, *, empty_cells: bool = False
 ) -> sp.csr_matrix:
@@ -47,7 +69,7 @@ def read_counts(
     if adata.isbacked:
         adata = adata.to_memory()
     layers = ", ".join(map(repr, adata.layers))
-    if layer is not None and layer not in adata.layers:
+    if layer is not None and layer not in list(adata.layers):
         raise InputError(f"layer: expected one of {layers or 'no layers'}, found {layer!r}")
     matrix: Any = adata.X if layer is None else adata.layers[layer]
     source = "adata.X" if layer is None else f"adata.layers[{layer!r}]"
@@ -147,7 +169,7 @@ def draw_split(cells: int, share: float, seed: int) -> Texts:
     InputError
         If the share is not between 0 and 1, or no cell would be left for training.
     """
-    if not 0 < share < 1:
+    if not (is_number(share) and 0 < share < 1):
         raise InputError(f"validation_share: expected a share between 0 and 1, found {share!r}")
     number = max(1, round(share * cells))
     if number >= cells:
@@ -202,7 +224,7 @@ def limited_threads(threads: int) -> Iterator[None]:
 
 def read_column(adata: ad.AnnData, argument: str, name: str) -> "pd.Series[Any]":
     """Read a column of ``obs`` that an argument names; raises `InputError` if there is none."""
-    if name not in adata.obs:
+    if name not in list(adata.obs):
         there = ", ".join(map(repr, adata.obs.columns)) or "no columns of obs"
         raise InputError(f"{argument}: expected one of {there}, found {name!r}")
     column: pd.Series[Any] = adata.obs[name].astype(object)

@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 from latentcell.api.cells import (
     Texts,
     draw_split,
+    is_number,
     limited_threads,
     read_batches,
     read_counts,
     read_settings,
     read_split,
     read_types,
+    require_cells,
+    whole_number,
 )
 from latentcell.config.names import ModelKind, ModelName
 from latentcell.config.settings import VaeSettings
@@ -112,8 +115,12 @@ class GMVAE:
         kind: ModelKind | None = None,
         **settings: Any,
     ) -> None:
+        require_cells("adata", adata)
         self.settings = _settings(settings, batch_key)
-        sizes = (_size("latent_dim", latent_dim), _size("hidden_units", hidden_units))
+        sizes = (
+            whole_number("latent_dim", latent_dim),
+            whole_number("hidden_units", hidden_units),
+        )
         self._name = ModelName(_kind(kind, self.settings), *sizes)
         _check_keys(self._name, self.settings, labels_key, batch_key)
         self._keys = {"layer": layer, "batch_key": batch_key}
@@ -152,7 +159,8 @@ class GMVAE:
         Raises
         ------
         InputError
-            If the model was loaded without its training cells, or the bound ceases to be finite.
+            If the model was loaded without its training cells, `threads` is no number of threads,
+            or the bound ceases to be finite.
         """
         from latentcell.grid.model_files import train_model
 
@@ -160,7 +168,7 @@ class GMVAE:
             raise InputError(
                 "train: expected a model of cells, found one of a file: make a new one"
             )
-        with limited_threads(threads):
+        with limited_threads(whole_number("threads", threads)):
             cells, seed = self._cells, self.settings.seed
             self._trained = train_model(cells, self._name, self.settings, seed)
         self._evaluated = None
@@ -291,11 +299,15 @@ class GMVAE:
         Raises
         ------
         InputError
-            If a gene of `gene_list` is not modelled.
+            If a gene of `gene_list` is not modelled, or `library_size` is not above 0.
         """
         from latentcell.grid.model_files import batches
         from latentcell.models.expected import expected_shares
 
+        if gene_list is not None and np.ndim(gene_list) != 1:
+            raise InputError(f"gene_list: expected a list of names, found {gene_list!r}")
+        if not (is_number(library_size) and 0 < library_size < np.inf):
+            raise InputError(f"library_size: expected a number above 0, found {library_size!r}")
         cells = self._cells_of(adata)
         modelled = cells.var_names[self.trained.inputs.genes.modelled]
         wanted = modelled if gene_list is None else pd.Index(gene_list)
@@ -383,6 +395,7 @@ class GMVAE:
 
     def _read(self, adata: ad.AnnData) -> ad.AnnData:
         """Counts and batches of cells, with the genes in the order of the model."""
+        require_cells("adata", adata)
         if not adata.var_names.is_unique:
             twice = adata.var_names[adata.var_names.duplicated()][0]
             raise InputError(
@@ -464,10 +477,3 @@ def _check_keys(
         )
     if settings.batch_correction and batch_key is None:
         raise InputError("GMVAE: expected batch_key= with batch_correction, found none")
-
-
-def _size(name: str, value: Any) -> int:
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise InputError(f"{name}: expected a whole number of at least 1, found {value!r}")
-    return int(value)

@@ -31,7 +31,7 @@ def confusion(
     Raises
     ------
     InputError
-        If a column is missing, or a cell has no value.
+        If there are no cells, a column is missing, or a cell has no value.
 
     Examples
     --------
@@ -41,11 +41,14 @@ def confusion(
     import numpy as np
     import pandas as pd
 
-    from latentcell.api.cells import read_column
+    from latentcell.api.cells import read_column, require_cells
     from latentcell.data.checks import plain_labels
     from latentcell.figures.confusion import ConfusionPanel, accuracy, confusion_matrices
     from latentcell.runtime.errors import InputError
 
+    require_cells("adata", adata)
+    if not adata.n_obs:
+        raise InputError("adata: expected cells, found none")
     columns = {"true": read_column(adata, "true", true)}
     columns["predicted"] = read_column(adata, "predicted", predicted)
     for argument, values in columns.items():

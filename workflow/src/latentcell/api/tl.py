@@ -69,8 +69,10 @@ def gmvae(
     >>> latentcell.tl.gmvae(cells, labels_key="cell_type", epochs=20)
     >>> scanpy.pp.neighbors(cells, use_rep="X_gmvae")
     """
+    from latentcell.api.cells import require_cells
     from latentcell.api.model import GMVAE
 
+    require_cells("adata", adata)
     adata = adata.copy() if copy else adata
     model = GMVAE(
         adata,
@@ -129,7 +131,9 @@ def annotate(
         Cells x genes with raw counts.
     reference : AnnData, Annotator or path
         Cells x genes with raw counts and types; or a trained annotator, or the folder in which
-        ``latentcell train`` saved one.
+        ``latentcell train`` saved one. As with the command, the first complete column of batches
+        shows how types hold in another batch, and ``obs["cell_type_ontology_term_id"]`` gives the
+        Cell Ontology ids of the types.
     label_key : str, optional
         Column of ``obs`` of the reference with the types. Cells without a type are left out.
     layer, reference_layer : str, optional
@@ -152,6 +156,7 @@ def annotate(
           ``obs["cell_type_second_probability"]``: the two likeliest types,
         - ``obs["cell_type_consensus"]``: the commonest likeliest type in the cell's cluster of
           neighbours, ``obs["cell_type_cluster"]``, and ``obs["cell_type_consensus_share"]``,
+        - ``obs["cell_type_ontology_term_id"]``, if the reference has ids,
         - ``obs["novel"]`` and ``obs["novelty_score"]`` (nats), with the GMVAE,
         - ``obsm["X_cell_type_probabilities"]``, ``obsm["X_hvg_pca"]`` and, with the GMVAE,
           ``obsm["X_gmvae"]``,
@@ -162,8 +167,8 @@ def annotate(
     Raises
     ------
     InputError
-        If values are not counts, the reference has too few cells or no types, or the query lacks
-        its genes.
+        If values are not counts, the reference has too few cells or no types, the query lacks
+        its genes, or an argument is of another kind.
 
     Examples
     --------
@@ -171,8 +176,16 @@ def annotate(
     """
     from latentcell.annotate import annotate_cells
     from latentcell.annotate.files import complete, fill
-    from latentcell.api.cells import limited_threads, read_counts, read_genes
+    from latentcell.api.cells import (
+        limited_threads,
+        read_counts,
+        read_genes,
+        require_cells,
+        whole_number,
+    )
 
+    require_cells("query", query)
+    threads = whole_number("threads", threads)
     query = query.copy() if copy else query
     counts, genes = read_counts(query, layer, empty_cells=True), read_genes(query, "query")
     with limited_threads(1):
@@ -192,7 +205,7 @@ def _annotator(
     """Train an annotator on cells, or take a trained one."""
     import anndata as ad
 
-    from latentcell.annotate import learn, load_bundle
+    from latentcell.annotate import Annotator, learn, load_bundle
     from latentcell.api.cells import read_settings
     from latentcell.config.settings import AnnotateSettings
     from latentcell.runtime.errors import InputError
@@ -200,6 +213,11 @@ def _annotator(
     if isinstance(reference, ad.AnnData):
         checked = read_settings(AnnotateSettings, settings, "annotate", _UNUSED)
         return learn(_labelled(reference, label_key, layer), checked)
+    if not isinstance(reference, Annotator | str | Path):
+        raise InputError(
+            "reference: expected an AnnData, an annotator or the folder of one, found "
+            f"{type(reference).__name__}"
+        )
     given = [
         *settings,
         *(["label_key"] if label_key else []),
@@ -211,10 +229,11 @@ def _annotator(
 
 
 def _labelled(reference: "ad.AnnData", label_key: str | None, layer: str | None) -> "ad.AnnData":
-    """Labelled cells of a reference, as `latentcell.data.importing.import_dataset` gives them."""
+    """Labelled cells of a reference, as `latentcell.annotate.files.read_reference` gives them."""
     import anndata as ad
     import pandas as pd
 
+    from latentcell.annotate.files import batches_of, ontology_of
     from latentcell.api.cells import read_column, read_counts, read_genes
     from latentcell.data.checks import check_labels
     from latentcell.data.importing import leave_out_unlabelled, simulation_note
@@ -227,8 +246,11 @@ def _labelled(reference: "ad.AnnData", label_key: str | None, layer: str | None)
     labels = read_column(reference, "label_key", label_key)
     cells, labels = leave_out_unlabelled(reference, labels, "reference")
     types = check_labels(labels, cells.obs_names, "reference")
-    uns = {"dataset": str(reference.uns.get("dataset", "reference"))}
+    uns: dict[str, Any] = {"dataset": str(reference.uns.get("dataset", "reference"))}
+    uns["ontology"] = ontology_of(reference.obs, label_key)
     if (note := simulation_note(cells.obs_names)) is not None:
         uns["simulated"] = note
     obs = pd.DataFrame({"cell_type": types}, index=cells.obs_names)
+    if (batches := batches_of(reference.obs, label_key)) is not None:
+        obs["batch"] = cells.obs[batches].astype(str)
     return ad.AnnData(read_counts(cells, layer), obs, read_genes(cells, "reference"), uns=uns)

@@ -1,7 +1,7 @@
 """Estimates of run times, by the upper bounds that jobs request from a scheduler."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -97,22 +97,20 @@ def _line(step: Step) -> str:
 
 
 def _data_sizes(settings: Settings, root: Path) -> dict[str, Size]:
-    """Return the sizes of all data sets; derived ones have at most the cells of their sources."""
+    """Return the sizes of all data sets, those of the sources of others first."""
     found: dict[str, Size] = {}
     for one in sorted(settings.datasets, key=lambda one: one.is_derived):
-        found[one.name] = _data_size(settings.run, one, root, found)
+        found[one.name] = _data_size(settings.run, one, root, found.__getitem__)
     return found
 
 
-def _data_size(run: str, dataset: DatasetSettings, root: Path, sources: dict[str, Size]) -> Size:
-    """Return the size from the import, the sources, the built-in table or the user's file."""
+def _data_size(
+    run: str, dataset: DatasetSettings, root: Path, size_of: Callable[[str], Size]
+) -> Size:
+    """Return the size that the workflow knows, or before the import that of the user's file."""
     imported = root / "results" / run / dataset.name / "dataset.h5ad"
-    if dataset.is_derived and not imported.exists():
-        names = filter(None, (dataset.derived_from, dataset.test_on))
-        first, *others = (sources[name] for name in names)
-        return first.joined(others)
     if imported.exists() or dataset.path is None or dataset.is_remote:
-        return dataset_size(imported, dataset)
+        return dataset_size(imported, dataset, size_of)
     from latentcell.data.finding import find
     from latentcell.runtime.errors import InputError
 

@@ -71,7 +71,8 @@ class Options:
     replicate
         Number of earlier replicates; added to the seeds of sections with their own seed.
     epochs
-        Epochs of generative models from other libraries.
+        Epochs of generative models from other libraries; in the workflow 0 for methods without
+        ``EPOCHS = True``.
     ffnn
         Section ``ffnn`` of the configuration.
     pca

@@ -9,6 +9,7 @@
 - ``REFERENCE`` (a representation): a data set of the run whose cells it reads, too.
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``UNLABELLED`` (a representation): whether it also learns from cells without types.
+- ``EPOCHS`` (a representation): whether it reads ``grid.epochs``; an edit leaves others alone.
 - ``STREAMS``: whether it takes counts that stay in their file: the transform of a representation,
   or a classifier, whose training and validation cells are then `latentcell.runtime.pieces.Stored`.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
@@ -40,7 +41,7 @@ _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
 _CONSTANTS = (
     *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
-    *("COMBINES", "UNLABELLED", "STREAMS"),
+    *("COMBINES", "UNLABELLED", "EPOCHS", "STREAMS"),
 )
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
@@ -76,6 +77,8 @@ class Method:
         The only data sets that a representation serves; empty for all.
     unlabelled
         Whether a representation also learns from cells without types.
+    epochs
+        Whether a representation reads ``grid.epochs``.
     streams
         Kinds of features that may stay in their file. A classifier then takes AnnData's CSRDataset,
         as does the transform of a representation that gives scores; one that gives counts or
@@ -96,6 +99,7 @@ class Method:
     reference: str | None = None
     datasets: tuple[str, ...] = ()
     unlabelled: bool = False
+    epochs: bool = False
     streams: tuple[str, ...] = ()
     combines: bool = False
 
@@ -216,6 +220,7 @@ def _find(stage: Stage, name: str) -> Method:
         reference=constants.get("REFERENCE"),
         datasets=tuple(constants.get("DATASETS", ())),
         unlabelled=constants.get("UNLABELLED", False),
+        epochs=constants.get("EPOCHS", False),
         streams=tuple(constants.get("STREAMS", ())),
         combines=combines,
     )

@@ -27,7 +27,7 @@ The simulated cells are as sparse as the official ones (`latentcell.data.rehears
 seconds were measured (docs/benchmarks.md), the memory of the host was not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -138,13 +138,29 @@ BUILT_IN = {
 }
 
 
-def dataset_size(imported: str | Path, settings: DatasetSettings) -> Size:
-    """Read the size of a data set from the imported file, or guess it before the import."""
+def dataset_size(
+    imported: str | Path, settings: DatasetSettings, size_of: Callable[[str], Size]
+) -> Size:
+    """Read the size of a data set from the imported file, or guess it before the import.
+
+    Parameters
+    ----------
+    imported
+        Imported file.
+    settings
+        Section of the data set.
+    size_of
+        Function from the name of another data set to its size: a derived data set has at most the
+        cells of its sources.
+    """
     path = Path(imported)
     if path.exists():
         # A damaged file is reported and replaced elsewhere.
         with suppress(OSError, KeyError):
             return _size(path, path.stat().st_mtime_ns)
+    if settings.derived_from is not None:
+        others = [size_of(settings.test_on)] if settings.test_on is not None else []
+        return size_of(settings.derived_from).joined(others)
     return BUILT_IN.get(settings.name, BUILT_IN["pbmc68k"])
 
 

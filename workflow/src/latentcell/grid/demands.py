@@ -88,6 +88,9 @@ class Demands:
 
     def _import_dataset(self, wildcards: Any, threads: int) -> Demand:
         dataset = self._main.dataset(wildcards.dataset)
+        if dataset.is_derived:
+            first, *others = map(self._size_of, dataset.sources())
+            return resources.drawing(first.joined(others), self._size_of(dataset.name))
         return resources.importing(dataset.local_files(), dataset)
 
     def _subsample(self, wildcards: Any, threads: int) -> Demand:

@@ -142,6 +142,11 @@ class Runs:
         found = self.settings(wildcards)
         return {method.section: _plain(getattr(found, method.section))} if method.section else {}
 
+    def epochs(self, wildcards: Any) -> int:
+        """Epochs of a representation that reads them; 0 for others, which an edit leaves alone."""
+        reads = representation(wildcards.representation).epochs
+        return self.settings(wildcards).grid.epochs if reads else 0
+
     def is_pooled(self, wildcards: Any) -> bool:
         """Whether one job trains all models of the job's replicate."""
         found = self.settings(wildcards)

@@ -49,7 +49,7 @@ def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequenc
         across=topics_across(found[0]),
         matrices=[matrix for one in found for cells in subsets for matrix in matrices(one, cells)],
         provenance=provenance(found),
-        cost=cost_table(folder),
+        cost=cost_table(folder, settings),
         seeds=seed_table(settings),
         versions=version_table(),
         config=(folder / "config.yaml").read_text(encoding="utf-8"),

@@ -11,6 +11,8 @@ import pandas as pd
 
 from latentcell import __version__
 from latentcell.config.settings import Settings
+from latentcell.config.settings.dataset import RUN_FOLDERS
+from latentcell.grid.variants import Variant, classifiers_of, variants
 from latentcell.report.parts import Table, plain_table
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
@@ -52,18 +54,20 @@ _HEADINGS = {
 }
 
 
-def cost_table(folder: Path) -> Table:
+def cost_table(folder: Path, settings: Settings) -> Table:
     """Tabulate jobs, seconds and memory of each step, from Snakemake's benchmarks.
 
     Parameters
     ----------
     folder : Path
         Folder ``results/{run}``; benchmarks of its variants are included.
+    settings : Settings
+        Settings of the run. Benchmarks of what they no longer name are left out.
     """
     rows = [
         {"step": step_of(name), "seconds": row["s"], "cpu_time": row["cpu_time"]}
         | {"peak_mb": row["max_rss"]}
-        for path, name in _benchmarks(folder)
+        for path, name in _benchmarks(folder, settings)
         for row in pd.read_csv(path, sep="\t", na_values="-").to_dict("records")
     ]
     frame = pd.DataFrame(rows, columns=["step", "seconds", "cpu_time", "peak_mb"])
@@ -80,13 +84,31 @@ def cost_table(folder: Path) -> Table:
     return Table("Cost of each step, the most expensive first", columns, notes)
 
 
-def _benchmarks(folder: Path) -> Iterator[tuple[Path, str]]:
+def _benchmarks(folder: Path, settings: Settings) -> Iterator[tuple[Path, str]]:
     """Yield the benchmarks of the run and its variants, with their paths below ``benchmarks``."""
-    for root in (folder / "benchmarks", *sorted(folder.glob("variants/*/benchmarks"))):
+    for variant in variants(settings).values():
+        root = folder / Path(variant.folder).relative_to(settings.run) / "benchmarks"
         for path in sorted(root.rglob("*.tsv")):
             name = path.relative_to(root).as_posix().removesuffix(".tsv")
-            if name not in _LATE:
+            if name not in _LATE and _is_of(variant, name):
                 yield path, name
+
+
+def _is_of(variant: Variant, name: str) -> bool:
+    """Whether the data set and the point of the grid of a benchmark are those of a variant."""
+    settings, parts = variant.settings, name.split("/")
+    datasets = [one.name for one in settings.datasets]
+    if len(parts) > 1 and parts[0] not in (*RUN_FOLDERS, *datasets):
+        return False
+    if not _GRID.fullmatch(name):
+        return True
+    _, subset, replicate, made, *more = parts
+    pairs = {*variant.pairs()}
+    if subset not in settings.subset_names() or replicate not in {one for _, one in pairs}:
+        return False
+    if made in _STEPS:
+        return True
+    return (made, replicate) in pairs and {*more} <= {*_STEPS, *classifiers_of(settings, made)}
 
 
 def step_of(name: str) -> str:

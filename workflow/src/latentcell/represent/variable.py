@@ -23,7 +23,7 @@ def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
 
     Satija et al. (2015), "Spatial reconstruction of single-cell gene expression data", Nature
     Biotechnology 33, 495-502: the ratio of variance and mean, standardised among genes of similar
-    mean.
+    mean. Of genes with the same dispersion, of which scanpy takes all, the first are selected.
 
     Parameters
     ----------
@@ -40,5 +40,6 @@ def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
         return np.asarray(seen, np.int64)
     cells = ad.AnnData(sp.csr_matrix(normalised)[:, seen])
     table = sc.pp.highly_variable_genes(cells, n_top_genes=number, flavor="seurat", inplace=False)
-    chosen = seen[table["highly_variable"].to_numpy(bool)]
-    return np.asarray(chosen, np.int64)
+    chosen = np.flatnonzero(table["highly_variable"])
+    order = np.argsort(-table["dispersions_norm"].to_numpy()[chosen], kind="stable")
+    return np.asarray(seen[np.sort(chosen[order[:number]])], np.int64)

@@ -38,6 +38,7 @@ from latentcell.study.evidence import (
     mean_of,
     means_by_kind,
     replicate_table,
+    require_epochs,
     rows_of,
     share_tested,
     smallest_subset,
@@ -259,12 +260,7 @@ def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     limit = evidence.thresholds.accuracy
     rows = smallest_subset(rows_of(evidence.curves, "learning curves", variant))
     last = rows["epoch"].max()
-    ends = rows.groupby(["replicate", "input"])["epoch"].max()
-    if stopped := int((ends < last).sum()):
-        raise MissingError(
-            f"{last} epochs of every classifier in {variant}, where {stopped} of {len(ends)} "
-            "ended earlier"
-        )
+    require_epochs(rows, "input", last, f"every classifier in {variant}")
     rows = rows[rows["epoch"] == last]
     training, validation = (
         accuracy_by_kind(rows[rows["split"] == split]) for split in ("training", "validation")

@@ -141,6 +141,29 @@ def share_tested(rows: pd.DataFrame, split: str = "test") -> float:
     return tested_share(tested, training) or USUAL_SHARE
 
 
+def require_epochs(rows: pd.DataFrame, key: str, epochs: int, what: str) -> None:
+    """Raise `MissingError` if some trainings ended before an epoch; see `ended_early`."""
+    if early := ended_early(rows, key, epochs):
+        raise MissingError(f"{epochs} epochs of {what}, where {early} ended earlier")
+
+
+def ended_early(rows: pd.DataFrame, key: str, epochs: int) -> str:
+    """Say how many trainings ended before an epoch, such as ``2 of 5``; empty if none did.
+
+    Parameters
+    ----------
+    rows
+        Learning curves of a variant.
+    key
+        Column that tells the trainings of a replicate apart.
+    epochs
+        The epoch.
+    """
+    ends = rows.groupby(["replicate", key])["epoch"].max()
+    stopped = int((ends < epochs).sum())
+    return f"{stopped} of {len(ends)}" if stopped else ""
+
+
 def validation_share(evidence: Evidence, curves: pd.DataFrame) -> float:
     """Number of validation cells over number of training cells, for the classifiers of curves."""
     if not is_there(evidence.accuracies):

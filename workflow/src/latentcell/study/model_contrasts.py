@@ -21,7 +21,7 @@ from latentcell.study.evidence import (
     USUAL_SHARE,
     Evidence,
     MissingError,
-    Thresholds,
+    ended_early,
     extreme_models,
     input_kind,
     is_there,
@@ -29,6 +29,7 @@ from latentcell.study.evidence import (
     mean_of,
     most_repeated,
     replicate_table,
+    require_epochs,
     rows_of,
     share_tested,
     smallest_subset,
@@ -156,14 +157,9 @@ def late_gain(evidence: Evidence, variant: str) -> list[Contrast]:
     """Difference of validation ELBO, last epochs less plateau epochs, mean over the models."""
     limits = evidence.thresholds
     rows = _model_curves(evidence, variant)
-    ends, stopped = _last_epochs(rows, limits)
-    if stopped:
-        raise MissingError(
-            f"{limits.plateau + limits.window} epochs of every training in {variant}, where "
-            f"{stopped} of {len(ends)} ended earlier"
-        )
-    rows = rows.join(ends.rename("last"), on=["replicate", "model"])
-    late = rows[rows["epoch"] > rows["last"] - limits.window]
+    require_epochs(rows, "model", limits.plateau + limits.window, f"every training in {variant}")
+    last = rows.groupby(["replicate", "model"])["epoch"].transform("max")
+    late = rows[rows["epoch"] > last - limits.window]
     early = rows[rows["epoch"].between(limits.plateau - limits.window + 1, limits.plateau)]
     gains = _mean_elbos(late) - _mean_elbos(early)
     models = evidence.models
@@ -181,14 +177,9 @@ def early_stops(evidence: Evidence) -> str:
         rows = _model_curves(evidence, CONTROLLED)
     except MissingError:
         return ""
-    limits = evidence.thresholds
-    ends, stopped = _last_epochs(rows, limits)
-    if not stopped:
-        return ""
-    return (
-        f"In {CONTROLLED}, {stopped} of {len(ends)} trainings ended before epoch "
-        f"{limits.plateau + limits.window}"
-    )
+    needed = evidence.thresholds.plateau + evidence.thresholds.window
+    early = ended_early(rows, "model", needed)
+    return f"In {CONTROLLED}, {early} trainings ended before epoch {needed}" if early else ""
 
 
 def _model_curves(evidence: Evidence, variant: str) -> pd.DataFrame:
@@ -203,12 +194,6 @@ def _model_curves(evidence: Evidence, variant: str) -> pd.DataFrame:
 def _mean_elbos(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean ELBO over epochs: one row per replicate, one column per model."""
     return rows.groupby(["replicate", "model"])["elbo"].mean().unstack("model")
-
-
-def _last_epochs(rows: pd.DataFrame, limits: Thresholds) -> "tuple[pd.Series[int], int]":
-    """Last epoch of each training, and how many end too early to test the plateau."""
-    ends = rows.groupby(["replicate", "model"])["epoch"].max()
-    return ends, int((ends < limits.plateau + limits.window).sum())
 
 
 def _published_elbos(names: Iterable[str]) -> dict[str, float]:

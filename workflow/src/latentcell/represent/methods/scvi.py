@@ -6,6 +6,7 @@ from latentcell.represent.scvi_models import latent_means, train_scvi
 SIZE = "z"
 GIVES = "scores"
 UNLABELLED = True
+EPOCHS = True
 USES = ("scvi", "scanpy")
 
 
