@@ -771,6 +771,21 @@ def shorter_classifiers() -> list[Column]:
 
 
 @table
+def kept_outputs() -> list[Column]:
+    """Models with size factors whose outputs are computed in each pass, or kept."""
+    return shown(
+        _shorter("outputs", "cpu_seconds"),
+        {
+            "dataset": HEADINGS["dataset"],
+            "input": HEADINGS["input"],
+            "0_cpu_seconds": Heading("CPU seconds, computed in each pass", 1),
+            "1_cpu_seconds": Heading("CPU seconds, kept", 1),
+            "ratio": Heading("Ratio", 2),
+        },
+    )
+
+
+@table
 def shorter_models() -> list[Column]:
     """Models with the ELBO of training cells after each epoch and after every fifth."""
     return shown(

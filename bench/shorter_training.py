@@ -1,11 +1,13 @@
-"""Measure two ways to shorten training: docs/engine.md and docs/ffnn.md.
+"""Measure three ways to shorten training: docs/engine.md and docs/ffnn.md.
 
     LATENTCELL_DATA=<folder of the deposit> python bench/shorter_training.py
 
 - ELBOs of the training cells after each epoch (`vae.training_elbo_every: 1`) or after every fifth.
+- Outputs of the decoder computed in each pass of a step (0), or kept from pass to pass (1): models
+  with size factors, 20 epochs.
 - The FFNN with all of its 100 epochs, or with `ffnn.early_stopping: 30`.
 
-Both ways have the same cells and split (80/10/10), on one thread. Rows that the record
+All have the same cells and split (80/10/10), on one thread. Rows that the record
 has are not measured again.
 """
 
@@ -26,10 +28,11 @@ from latentcell.config.names import ModelName
 from latentcell.config.protocols import protocol
 from latentcell.config.settings import FfnnSettings, PcaSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
-from latentcell.models import training
+from latentcell.models import engine, training
 from latentcell.models.training import Trained
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.pca import fit_pca
+from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.io import write_csv
 from latentcell.runtime.job import limit_threads
 
@@ -40,6 +43,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "controlled": protocol("controlled")["vae"],
     "recommended": {"preset": "recommended"},
 }
+# With size factors.
+KINDS = ("gmvae", "vae")
 PATIENCE = 30
 KEYS = ["what", "input", "dataset", "split", "setting"]
 
@@ -78,6 +83,7 @@ def timed_training(
     """Train a model; CPU seconds of the ELBO of the training cells by epoch."""
     seconds: dict[int, float] = {}
     plain = training._Loop._means
+    genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
 
     def means(loop: training._Loop, epoch: int, name: str) -> dict[str, Any]:
         start = time.process_time()
@@ -87,7 +93,31 @@ def timed_training(
         return found
 
     with patch.object(training._Loop, "_means", means):
-        return training.train(cells.counts, split, NAME, kinds, settings, seed), seconds
+        arguments = cells.counts, split, NAME, kinds, settings, seed
+        return training.train(*arguments, genes=genes), seconds
+
+
+def of_outputs(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str, Any]]:
+    """Train models with size factors, whose outputs are computed anew or kept."""
+    components = len(np.unique(cells.types))
+    settings = VaeSettings(device="cpu", preset="recommended", epochs=20, early_stopping=None)
+    genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
+    for kind in KINDS:
+        name = ModelName(kind, 10, 100)
+        for setting, most in enumerate((0, engine.KEPT_ELEMENTS)):
+            start = time.process_time()
+            with patch.object(engine, "KEPT_ELEMENTS", most):
+                trained = training.train(
+                    cells.counts, split, name, components, settings, seed, genes=genes
+                )
+            yield {
+                "what": "outputs",
+                "input": str(name),
+                "setting": setting,
+                "cpu_seconds": time.process_time() - start,
+                "epochs": trained.epochs_trained,
+                "best_epoch": trained.best_epoch,
+            }
 
 
 def of_classifiers(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str, Any]]:
@@ -116,6 +146,9 @@ def of_classifiers(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[
             }
 
 
+PARTS = {of_models: "model", of_outputs: "outputs", of_classifiers: "ffnn"}
+
+
 def warm_up() -> None:
     """Compile the kernels, which no measurement should wait for."""
     cells = dataset_cells(DATASETS[1], 100, 1)
@@ -141,7 +174,7 @@ def main() -> None:
         for dataset in DATASETS:
             cells = dataset_cells(dataset, CELLS, seed)
             split = np.asarray(split_cells(pd.Series(cells.types), SplitSettings(), seed), str)
-            for part, what in ((of_models, "model"), (of_classifiers, "ffnn")):
+            for part, what in PARTS.items():
                 key = (what, dataset, seed)
                 if any((row["what"], row["dataset"], row["split"]) == key for row in rows):
                     continue

@@ -252,18 +252,22 @@ def test_sum_over_genes_is_of_each_entry(name, k_max, size_factor):
     torch.testing.assert_close(gradient.flatten(1), d_each.squeeze(-1))
 
 
-def block(rows, width, counts, spread=3.0, seed=0):
-    """Outputs of a negative binomial, rows first in memory, and counts of two or three cells."""
+KERNELS = [("negative-binomial", False), ("negative-binomial", True), ("poisson", False),
+           ("poisson", True)]  # fmt: skip
+
+
+def block(rows, width, counts, spread=3.0, seed=0, number=2):
+    """Outputs of a likelihood, rows first in memory, and counts of two or three cells."""
     generator = torch.Generator().manual_seed(seed)
-    outputs = spread * torch.randn(rows, 2, width, generator=generator)
+    outputs = spread * torch.randn(rows, number, width, generator=generator)
     # So coarse that the log mean minus log r has no rounding error.
     outputs = (64 * outputs).round() / 64
     cells = min(rows, 3)
     place = torch.randperm(cells * width, generator=generator)[:counts]
     count = torch.randint(1, 30, (len(place),), generator=generator)
     count[::3] = 1
-    number = Rows.of((torch.arange(rows) * cells) // rows, cells)
-    entries = Entries(place % cells, place // cells, count.float(), number)
+    of_cells = Rows.of((torch.arange(rows) * cells) // rows, cells)
+    entries = Entries(place % cells, place // cells, count.float(), of_cells)
     return outputs.transpose(0, 1), entries
 
 
@@ -283,52 +287,64 @@ def check_kernel(likelihood, outputs, entries):
     assert value.dtype == torch.float64
     for actual, wanted, part in [(value, expected, total), (outputs, d_expected, at_zero)]:
         scale = part.abs() + (wanted - part).abs()
-        if likelihood.rate_output is not None and actual is outputs:
+        if likelihood.rate_output == 1 and actual is outputs:
             scale[0] += scale[1]  # The derivative by log r is a difference of the other's size.
         assert ((actual.double() - wanted).abs() <= 2e-6 * scale + 1e-30).all()
 
 
-@pytest.mark.parametrize("size_factor", [False, True])
+@pytest.mark.parametrize(("name", "size_factor"), KERNELS)
 @pytest.mark.parametrize(
     ("rows", "width", "counts"),
     [(7, 1, 2), (1, 17, 9), (5, 57, 0), (11, 64, 192), (40, 333, 300)],
 )
-def test_kernel_is_pytorchs_operations(rows, width, counts, size_factor):
-    likelihood = NegativeBinomial(size_factor)
-    outputs, entries = block(rows, width, counts)
+def test_kernel_is_pytorchs_operations(rows, width, counts, name, size_factor):
+    likelihood = make_likelihood(name, 0, size_factor)
+    outputs, entries = block(rows, width, counts, number=likelihood.outputs)
     again = outputs.transpose(0, 1).clone().transpose(0, 1)
     check_kernel(likelihood, outputs, entries)
     value = likelihood.log_likelihood(again, entries)
     assert torch.equal(again, outputs)
-    outputs, _ = block(rows, width, counts)
+    outputs, _ = block(rows, width, counts, number=likelihood.outputs)
     assert torch.equal(likelihood.log_likelihood(outputs, entries), value)
 
 
-@pytest.mark.parametrize("size_factor", [False, True])
+@pytest.mark.parametrize(("name", "size_factor"), KERNELS)
 @pytest.mark.parametrize("counts", [0, 100])
-def test_kernel_is_pytorchs_operations_at_extremes(size_factor, counts):
-    likelihood = NegativeBinomial(size_factor)
-    outputs, entries = block(4, 49, counts)
+def test_kernel_is_pytorchs_operations_at_extremes(name, size_factor, counts):
+    likelihood = make_likelihood(name, 0, size_factor)
+    outputs, entries = block(4, 49, counts, number=likelihood.outputs)
     levels = torch.tensor([-100.0, -90, -87, -30, -10, -1e-3, 0, 10, 10.5, 30, 88, 100])
+    if name == "poisson" and size_factor:
+        levels = levels[levels < 30]  # Not clipped: float32 cannot hold the sum of the rates.
     generator = torch.Generator().manual_seed(2)
     outputs.copy_(levels[torch.randint(len(levels), outputs.shape, generator=generator)])
     check_kernel(likelihood, outputs, entries)
 
 
 @pytest.mark.parametrize("output", [0, 1])
-@pytest.mark.parametrize("size_factor", [False, True])
-def test_kernel_hides_no_nan(output, size_factor):
-    outputs, entries = block(6, 40, 30)
+@pytest.mark.parametrize(("name", "size_factor"), KERNELS)
+def test_kernel_hides_no_nan(output, name, size_factor):
+    likelihood = make_likelihood(name, 0, size_factor)
+    output = min(output, likelihood.outputs - 1)
+    outputs, entries = block(6, 40, 30, number=likelihood.outputs)
     counted = int(entries.column[0])
     zero = next(c for c in range(40) if c not in entries.column.tolist())
     outputs[output, 0, zero] = torch.nan
     outputs[output, int(entries.rows.starts[entries.cell[0] + 1]) - 1, counted] = torch.nan
     bad = torch.isnan(outputs[output]).any(-1)
-    value = NegativeBinomial(size_factor).log_likelihood(outputs, entries)
+    value = likelihood.log_likelihood(outputs, entries)
     assert torch.equal(torch.isnan(value), bad)
-    outputs, entries = block(1, 3, 0)
-    outputs[1, 0, 1] = torch.inf
-    assert float(NegativeBinomial().log_likelihood(outputs, entries)) == -torch.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "large"),
+    [("negative-binomial", torch.inf), *(("poisson", x) for x in (torch.inf, 1e30, 200.0, 89.0))],
+)
+def test_kernel_hides_no_infinity(name, large):
+    likelihood = make_likelihood(name, 0, size_factor=name == "poisson")
+    outputs, entries = block(1, 3, 0, number=likelihood.outputs)
+    outputs[-1, 0, 1] = large
+    assert float(likelihood.log_likelihood(outputs, entries)) == -torch.inf
 
 
 def test_other_layouts_and_types_are_left_to_pytorch():

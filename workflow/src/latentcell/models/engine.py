@@ -9,8 +9,8 @@ shared by threads (`latentcell.models.threads`); sums over blocks are added in t
 
 With size factors the blocks depend on one another through two sums a row: the normaliser of the
 softmax over the genes, and the sum of the derivatives that its chain rule subtracts. Each takes a
-pass of its own before the one that gives the gradients. Few outputs, as those of variable genes, are
-kept from pass to pass; else each pass computes them anew.
+pass of its own before the one that gives the gradients. Few outputs, as those of variable genes,
+are kept from pass to pass; else each pass computes them anew.
 """
 
 import itertools

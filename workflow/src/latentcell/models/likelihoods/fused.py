@@ -1,8 +1,9 @@
-"""Single float32 kernels for the hot loops of the negative binomial.
+"""Single float32 kernels for the hot loops of the negative binomial and of the Poisson.
 
-PyTorch's own operations read and write the two decoder outputs a dozen times, a kernel once. On
-CUDA devices a Triton kernel computes the zeros; without Triton, which comes with PyTorch's CUDA
-builds, the plain operations run. On CPUs a Numba kernel computes zeros and counts.
+PyTorch's own operations read and write the decoder outputs a dozen times, a kernel once. On
+CUDA devices a Triton kernel computes the zeros of the negative binomial; without Triton, which
+comes with PyTorch's CUDA builds, the plain operations run. On CPUs Numba kernels compute zeros and
+counts.
 """
 
 import importlib.util
@@ -47,7 +48,7 @@ def zeros(outputs: Tensor, bound: float) -> Tensor:
 
 
 def log_likelihood_usable(outputs: Tensor) -> bool:
-    """Whether `log_likelihood` takes these outputs: in memory with the rows first."""
+    """Whether the kernels on CPUs take these outputs: in memory with the rows first."""
     single = outputs.device.type == "cpu" and outputs.dtype == torch.float32
     return single and outputs.transpose(0, 1).is_contiguous()
 
@@ -72,14 +73,36 @@ def log_likelihood(
     """
     from latentcell.models.likelihoods import fused_numba
 
-    total = fused_numba.log_likelihood(
+    limits = np.float32(size_factor), np.float32(bound), np.float32(floor)
+    return torch.from_numpy(fused_numba.log_likelihood(*_arrays(outputs, entries), *limits))
+
+
+def poisson(outputs: Tensor, entries: Entries, bound: float) -> Tensor:
+    """Log-likelihood of each row (R,) in float64, and the derivatives in place.
+
+    Parameters
+    ----------
+    outputs : float32 Tensor of shape (1, R, G) on the CPU, in memory (R, 1, G)
+        Log rate; overwritten by the derivative.
+    entries : Entries
+        The non-zero counts.
+    bound : float
+        The log rate is clipped to [-bound, bound] and passes no gradient beyond.
+    """
+    from latentcell.models.likelihoods import fused_numba
+
+    arrays = _arrays(outputs, entries)
+    return torch.from_numpy(fused_numba.poisson(*arrays, np.float32(bound)))
+
+
+def _arrays(
+    outputs: Tensor, entries: Entries
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """First five arguments of the kernels."""
+    return (
         outputs.transpose(0, 1).numpy(),
         entries.rows.starts.numpy(),
         entries.cell.numpy(),
         entries.column.numpy(),
         entries.count.numpy(),
-        np.float32(size_factor),
-        np.float32(bound),
-        np.float32(floor),
     )
-    return torch.from_numpy(total)

@@ -1,7 +1,7 @@
-"""Numba kernel of `fused`, in a module of its own, since importing Numba is slow.
+"""Numba kernels of `fused`, in a module of its own, since importing Numba is slow.
 
-The two decoder outputs are read once and overwritten by the derivatives. The loop over the zeros
-has no branch and no call, so that LLVM turns it into vector instructions: exp and log1p are
+The decoder outputs are read once and overwritten by the derivatives. The loops over the zeros
+have no branch and no call, so that LLVM turns them into vector instructions: exp and log1p are
 polynomials, to an ulp or two in float32.
 """
 
@@ -25,6 +25,8 @@ _ZERO = np.float32(0.0)
 _SHIFT = np.float32(3 << 22)
 # Below it exp is no normal number.
 _LEAST = np.float32(-87.0)
+# `_exp` of it is infinite; of larger numbers it is meaningless.
+_INFINITE = np.float32(89.0)
 _LOG2_E = np.float32(1.44269504)
 # Log 2 in two parts, the first with zeros at its end (Cody and Waite 1980).
 _LOG_2_HIGH, _LOG_2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
@@ -54,7 +56,7 @@ def _jit(*flags: str) -> Callable[[F], F]:
 
 @_jit()
 def _exp(x: np.float32) -> np.float32:
-    """Exp of x in [-87, 88], after Cephes: a power of 2 times a polynomial; NaN for NaN."""
+    """Exp of x in [-87, 89], after Cephes: a power of 2 times a polynomial; NaN for NaN."""
     # The last bits of so large a sum are the nearest integer.
     shifted = x * _LOG2_E + _SHIFT
     n = shifted - _SHIFT
@@ -228,5 +230,61 @@ def log_likelihood(
             total[row] += parts[3, entry]
             outputs[row, 0, column[i]] += parts[0, entry]
             outputs[row, 1, column[i]] += parts[1, entry]
+            entry += 1
+    return total
+
+
+@_jit("reassoc")
+def _poisson_zeros_of_row(log_rate: Floats, bound: np.float32) -> np.float32:
+    """Sum of log P(0) over the genes of a row, minus the rates, which replace the log rates."""
+    total = _ZERO
+    for g in range(log_rate.size):
+        clipped = _clip(log_rate[g], bound)
+        within = _LEAST if clipped < _LEAST else clipped
+        minus_rate = -_exp(_INFINITE if within > _INFINITE else within)
+        total += minus_rate
+        log_rate[g] = minus_rate if clipped == log_rate[g] else _ZERO
+    return total
+
+
+@_jit()
+def poisson(
+    outputs: Floats,
+    starts: Integers,
+    cell: Integers,
+    column: Integers,
+    count: Floats,
+    bound: np.float32,
+) -> NDArray[np.float64]:
+    """Log-likelihood of each row (R,) over a block of genes, and the derivatives in place.
+
+    Parameters
+    ----------
+    outputs
+        Log rate of each row (R x 1 x width); overwritten.
+    starts, cell, column, count
+        See `log_likelihood`.
+    bound
+        The log rate is clipped to [-bound, bound].
+    """
+    total = np.zeros(outputs.shape[0], np.float64)
+    size = 0
+    for i in range(cell.size):
+        size += starts[cell[i] + 1] - starts[cell[i]]
+    derivative = np.empty(size, np.float32)
+    entry = 0
+    for i in range(cell.size):
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            log_rate = outputs[row, 0, column[i]]
+            clipped = _clip(log_rate, bound)
+            total[row] += count[i] * clipped
+            derivative[entry] = count[i] if clipped == log_rate else _ZERO
+            entry += 1
+    for row in range(total.size):
+        total[row] += _poisson_zeros_of_row(outputs[row, 0], bound)
+    entry = 0
+    for i in range(cell.size):
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            outputs[row, 0, column[i]] += derivative[entry]
             entry += 1
     return total

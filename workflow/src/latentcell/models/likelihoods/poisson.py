@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from latentcell.models.counts import Entries
+from latentcell.models.likelihoods import fused
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
 GOES_WITH = ("k_max", "size_factor")
@@ -38,6 +40,12 @@ class Poisson(Likelihood):
             value = value.clone()
             log_rate.masked_fill_(outside, 0.0)
         return value
+
+    def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
+        """See `Likelihood.log_likelihood`."""
+        if entries.valid is None and fused.log_likelihood_usable(outputs):
+            return fused.poisson(outputs, entries, self.bound)
+        return super().log_likelihood(outputs, entries)
 
     def excess(self, outputs: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """See `Likelihood.excess`."""
