@@ -50,7 +50,7 @@ from latentcell.figures.measures import accuracy_by_dimension, class_shares
 from latentcell.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save, type_styles
 from latentcell.runtime import provenance
 from latentcell.tables import few_labels, leaderboard
-from latentcell.tables.catalogue import table_names
+from latentcell.tables.catalogue import table_entry, table_names
 
 Run = tuple[Path, Settings, str, list[str]]
 NAMES = list(FIGURES)
@@ -508,6 +508,15 @@ def test_rows_of_a_table_are_those_of_the_data_set(tmp_path: Path) -> None:
     assert table["input"].tolist() == ["NA"]
     assert list(table.columns) == ["input", "note"]
     assert table["note"].isna().all()
+
+
+def test_types_that_are_numbers_stay_names_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    path = tmp_path / "tables" / "class_contrasts.csv"
+    path.write_text("dataset,cell_type,difference_mean\nmine,1,0.5\nmine,10,\n")
+    table = FigureData(tmp_path, run_settings(datasets=[MINE]), "mine", []).table("class_contrasts")
+    (column,) = table_entry("class_contrasts").columns(table[["cell_type"]])
+    assert column.cells == ["1", "10"]
 
 
 def test_largest_subset_and_its_map() -> None:

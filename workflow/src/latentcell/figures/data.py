@@ -64,8 +64,9 @@ class FigureData:
         import pandas as pd
 
         path = self.folder / "tables" / f"{name}.csv"
-        # Only empty cells are missing: types can be named NA, data sets 10.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str})
+        # Only empty cells are missing: types can be named NA, data sets and types 10.
+        names = {"dataset": str, "cell_type": str}
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
         if "dataset" not in table:  # of all data sets together
             return table
         rows = table[table["dataset"] == self.dataset]
