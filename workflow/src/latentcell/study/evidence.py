@@ -138,7 +138,13 @@ def share_tested(rows: pd.DataFrame, split: str = "test") -> float:
     tested, training = (
         rows.loc[rows["split"] == one, "split_cells"] for one in (split, "training")
     )
-    return tested_share(tested, training) or USUAL_SHARE
+    held_out = split == "test" and are_held_out(rows)
+    return tested_share(tested, training, held_out=held_out) or USUAL_SHARE
+
+
+def are_held_out(rows: pd.DataFrame) -> bool:
+    """Whether test cells are those of another data set; older records do not tell."""
+    return "held_out" in rows and bool(rows["held_out"].eq(True).any())
 
 
 def validation_share(evidence: Evidence, curves: pd.DataFrame) -> float:

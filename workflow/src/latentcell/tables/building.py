@@ -141,10 +141,16 @@ def _latent_gains(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     return latent_gains_table(_on_first(records["classifiers"], settings), settings)
 
 
-def _hidden_units(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+def _hidden_units(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
     from latentcell.tables.hidden_units import hidden_units_table
 
-    return hidden_units_table(records["models"], settings, main_variant(settings))
+    models = _models(records, settings, dataset)
+    return hidden_units_table(models, settings, main_variant(settings))
+
+
+def _models(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
+    """Records of models, with ``held_out`` as those of classifiers have it."""
+    return records["models"].assign(held_out=settings.dataset(dataset).test_on is not None)
 
 
 def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
@@ -228,7 +234,7 @@ def _claims(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
 
     evidence = Evidence(
         accuracies=_studied(records["classifiers"]),
-        models=records["models"],
+        models=_models(records, settings, dataset),
         model_curves=records["model_curves"],
         curves=_studied(records["curves"]),
         variance=records["variance"],

@@ -32,6 +32,7 @@ from latentcell.evaluate.statistics import (
     unpaired_difference,
     unpaired_probabilities,
 )
+from latentcell.study.evidence import are_held_out
 from latentcell.study.published import published_accuracies
 
 _TRAIN = re.compile(r"controlled-train(\d+)")
@@ -255,15 +256,8 @@ def jobs_of(
 
 
 def share_of(jobs: pd.DataFrame) -> float:
-    """Test share: number of test cells over number of training cells.
-
-    With test cells of another data set the share is at least 1. Halves of these cells differ as all
-    of them do from those of another sample, so that more replicates tell no more about them.
-    """
-    # Records of older runs lack the value: their test cells are of the same data set.
-    if "held_out" in jobs and jobs["held_out"].eq(True).any():
-        return max(1.0, tested_share(jobs["test_cells"], jobs["training_cells"]))
-    return tested_share(jobs["test_cells"], jobs["training_cells"])
+    """Test share of jobs (`tested_share`)."""
+    return tested_share(jobs["test_cells"], jobs["training_cells"], held_out=are_held_out(jobs))
 
 
 def compare_pair(
