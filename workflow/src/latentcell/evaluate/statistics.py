@@ -155,9 +155,7 @@ class _Student:
         )
 
 
-def tested_share(
-    test_cells: ArrayLike, training_cells: ArrayLike, *, held_out: bool = False
-) -> float:
+def tested_share(test_cells: ArrayLike, training_cells: ArrayLike, *, held_out: bool) -> float:
     """Number of test cells over number of training cells, of all replicates; 0 without any.
 
     With test cells of another data set (`held_out`) the share is at least 1. Halves of these cells
