@@ -35,7 +35,8 @@ from latentcell.report.genes import STEPS, marker_genes
 from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
-from latentcell.report.tables import has_published
+from latentcell.report.summary import _intervals
+from latentcell.report.tables import _short, has_published
 from latentcell.runtime.io import read_json
 from latentcell.runtime.mark import SIMULATION_NOTE
 from latentcell.tables.catalogue import TABLES
@@ -289,6 +290,32 @@ def test_the_answer_is_that_of_the_interval(few_inputs, gain, answer):
     head = collect(folder, settings, chosen).headline
     assert head.answer == answer
     assert head.facts[0].value == number(latents.mean(), 3)
+
+
+def test_accuracies_of_the_first_screen_are_those_of_the_compared_replicates(tmp_path):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], grid=grid | {"replicates": {"gmvae-z5-h32": 3}})
+    chosen = make_run(tmp_path, settings)
+    # Latents are better in each replicate that both have.
+    set_accuracies(tmp_path, {"raw": [0.5, 0.5, 0.5, 0.9, 0.9], "gmvae-z5-h32": [0.6] * 3})
+    report = collect(tmp_path, settings, chosen)
+    facts = report.headline.facts
+    assert [fact.value for fact in facts] == ["0.600", "0.500", "+0.100"]
+    assert "with 95 % intervals, for 5 or more replicates." in report.summary.notes[0]
+
+
+def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], grid=grid, ffnn={"split": "own"})
+    chosen = make_run(tmp_path, settings)
+    # Paired, the difference has no spread.
+    raw = np.array([0.5, 0.6, 0.55, 0.7, 0.4])
+    set_accuracies(tmp_path, {"raw": raw, "gmvae-z5-h32": raw + 0.1})
+    report = collect(tmp_path, settings, chosen)
+    assert report.headline.answer == "Undecided: the difference is smaller than its uncertainty."
+    assert report.design == [
+        *("Models are chosen on validation cells.", "Accuracies are measured on test cells.")
+    ]
 
 
 def set_accuracies(folder, values, dataset="mine"):
@@ -582,6 +609,26 @@ def test_the_leaderboard_is_that_of_its_table(full):
     values = chart.spec["data"]["values"]
     assert [value["text"] for value in values] == chart.table.cells("Accuracy")
     assert values[0]["label"] == " + ".join(chart.table.rows[0][:2])
+
+
+def test_each_input_has_its_short_label():
+    names = ["gmvae-z10-h100", "gmvae-z10-h100-recommended", "gmvae-z10-h100-s5", "pca-k10", "raw"]
+    assert list(map(_short, names)) == [
+        *("GMVAE 10/100", "GMVAE 10/100 recommended", "GMVAE 10/100 5 seeds", "PCA 10", "Raw")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        ([1], ". 1 replicate: an interval needs 5."),
+        ([3, 4], ". 3 to 4 replicates: an interval needs 5."),
+        ([3, 5], " with 95 % intervals, for 5 or more replicates."),
+        ([5, 9], " with 95 % intervals."),
+    ],
+)
+def test_the_summary_tells_which_inputs_have_intervals(replicates, said):
+    assert _intervals(pd.Series(replicates)) == said
 
 
 def test_few_labels_are_drawn_by_number_of_labelled_cells(full):

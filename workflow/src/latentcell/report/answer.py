@@ -16,6 +16,7 @@ from latentcell.report.results import Results
 from latentcell.study.published import STUDY_DATASETS, published_accuracies
 from latentcell.tables.catalogue import COUNTED
 from latentcell.tables.comparison import controlled_table, pair_probabilities
+from latentcell.tables.entry import shares_splits
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
 
@@ -118,9 +119,16 @@ def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
     if latents is None or not best:
         return pd.DataFrame()
     few = found[found["input"].isin([latents, *best.values()])]
-    pairs = pair_probabilities(few, results.variant, rope=results.settings.comparison.rope)
     # Latents are the last inputs, and so the second of each pair.
+    pairs = compared(few, results)
     return turned(pairs[pairs["second"] == latents])
+
+
+def compared(scores: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Compare all pairs of inputs (`pair_probabilities`), paired if they share cells and split."""
+    settings = results.settings
+    rope, paired = settings.comparison.rope, shares_splits(settings)
+    return pair_probabilities(scores, results.variant, rope=rope, paired=paired)
 
 
 def turned(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -14,13 +14,13 @@ import pandas as pd
 from latentcell.config.names import input_title
 from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.figures.data import largest_subset
-from latentcell.report.answer import turned, verdict
+from latentcell.report.answer import compared, turned, verdict
 from latentcell.report.best import KINDS, LATENTS, kind_of, ranked_inputs, scores_of
 from latentcell.report.charts import replicate_dots
 from latentcell.report.parts import Chart, Fact, Headline, number
 from latentcell.report.results import Results
 from latentcell.runtime.io import read_json
-from latentcell.tables.comparison import controlled_table, pair_probabilities
+from latentcell.tables.comparison import controlled_table
 
 _ANSWERS = {
     "better": "Yes: learnt latents classify these cells better.",
@@ -49,7 +49,7 @@ class Outcome:
     latents, other
         Names of both inputs.
     accuracies
-        Mean test accuracy of latents and of the other input.
+        Mean test accuracy of latents and of the other input, over the compared replicates.
     difference
         Row of `latentcell.tables.comparison.pair_probabilities`, latents first.
     word
@@ -102,9 +102,12 @@ def outcome_of(results: Results) -> Outcome | None:
         return None
     both = scores[scores["input"].isin([latents, other])]
     # Latents are the last inputs, and so the second of the pair.
-    pairs = turned(pair_probabilities(both, results.variant, rope=rope))
+    pairs = turned(compared(both, results))
     row = pairs[pairs["measure"] == "accuracy"].iloc[0].to_dict()
-    tested = scores[scores["split"] == "test"].groupby("input")["accuracy"].mean()
+    wide = both[both["split"] == "test"].pivot(
+        index="replicate", columns="input", values="accuracy"
+    )
+    tested = (wide.dropna() if row["paired"] else wide).mean()
     word = verdict(row["difference_low"], row["difference_high"], rope)
     accuracies = (float(tested[latents]), float(tested[other]))
     title = results.title_of(cells)

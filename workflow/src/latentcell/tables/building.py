@@ -16,7 +16,7 @@ from latentcell.grid.records import read_record
 from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant, variants
 from latentcell.study.published import STUDY, STUDY_DATASETS
 from latentcell.tables.build import pca_variance, table3, table4, table5
-from latentcell.tables.entry import Records
+from latentcell.tables.entry import Records, shares_splits
 from latentcell.tables.notes import (
     deposit_notes,
     leaderboard_notes,
@@ -187,8 +187,12 @@ def _controlled(records: Records, settings: Settings, _: str) -> pd.DataFrame:
 def _probabilities(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.comparison import pair_probabilities
 
-    scores = _first_scores(records, settings)
-    return pair_probabilities(scores, main_variant(settings), rope=settings.comparison.rope)
+    return pair_probabilities(
+        _first_scores(records, settings),
+        main_variant(settings),
+        rope=settings.comparison.rope,
+        paired=shares_splits(settings),
+    )
 
 
 def _single_split(records: Records, settings: Settings, _: str) -> pd.DataFrame:

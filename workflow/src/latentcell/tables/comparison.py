@@ -85,12 +85,15 @@ def controlled_table(accuracies: pd.DataFrame, variant: str = "controlled") -> p
 
 
 def pair_probabilities(
-    accuracies: pd.DataFrame, variant: str = "controlled", *, rope: float = 0.01
+    accuracies: pd.DataFrame,
+    variant: str = "controlled",
+    *,
+    rope: float = 0.01,
+    paired: bool = True,
 ) -> pd.DataFrame:
     """Compute the probabilities, for each pair of inputs of a variant, that either is better.
 
-    Each pair has a row for each measure. Replicates are paired, except for ``as-run`` and its
-    ablations, where each input has another split.
+    Each pair has a row for each measure.
 
     Parameters
     ----------
@@ -100,6 +103,9 @@ def pair_probabilities(
         Name of the variant.
     rope : float
         Half width of the region of practical equivalence.
+    paired : bool
+        Whether all inputs of a replicate have the same cells and split
+        (`latentcell.tables.entry.shares_splits`).
 
     Returns
     -------
@@ -108,7 +114,6 @@ def pair_probabilities(
         second), probability_first_better, probability_equal, probability_second_better, replicates,
         paired, note.
     """
-    paired = not variant.startswith("as-run")
     jobs = jobs_of(accuracies, variant, "input", MEASURES)
     by_input = {name: jobs[jobs["input"] == name] for name in input_order(jobs["input"])}
     rows = [
