@@ -27,6 +27,7 @@ from latentcell.config.settings import parse_settings
 from latentcell.evaluate.statistics import paired_difference
 from latentcell.figures.style import _KNOWN_TYPES as STUDY_TYPES
 from latentcell.figures.style import type_styles
+from latentcell.report import provenance
 from latentcell.report.answer import verdict
 from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
@@ -539,6 +540,61 @@ def test_origin_and_methods_are_told_in_words(run, page):
         assert said in origin.methods
     assert any("scVAE" in one for one in origin.citations)
     assert "mine: the publication of these data." in origin.citations
+
+
+def test_methods_are_those_of_the_settings():
+    derived = [
+        {"name": "across", "derived_from": "zheng-sorted", "test_on": "pbmc68k-study"},
+        {
+            "name": "more",
+            "derived_from": "pbmc68k-study",
+            "with_unlabelled": ["frozen-pbmc-donor-a"],
+        },
+        {"name": "even", "derived_from": "zheng-sorted", "shares": "equal"},
+    ]
+    model = {"latent_dim": [10, 20], "hidden_units": 100}
+    settings = parse_settings(
+        {
+            "datasets": ["zheng-sorted", "pbmc68k-study", "frozen-pbmc-donor-a", *derived],
+            "split": {"train": 0.725, "validation": 0.15, "training_cells": 500},
+            "labels": {"share": 0.05},
+            "grid": {"models": [model, model | {"preset": "recommended"}]},
+        }
+    )
+    assert provenance._split(settings) == (
+        "Cells were split once into 72.5 % training, 15 % validation and 12.5 % test cells, "
+        "stratified by cell type. 500 of the training cells were kept. Classifiers saw the types "
+        "of 5 % of training and validation cells. All inputs of a replicate shared cells and split."
+    )
+    assert [text for one in settings.datasets if (text := provenance._derived(one))] == [
+        "across has the training and validation cells of zheng-sorted; a random half of the cells "
+        "of pbmc68k-study were the test cells of a replicate.",
+        "more has the cells of pbmc68k-study; representations that need no types were also fitted "
+        "on those of frozen-pbmc-donor-a.",
+        "even has cells of zheng-sorted with equal class shares.",
+    ]
+    section, preset = provenance._models(settings).split("Models")[1:]
+    assert "learning rate 0.0001" in section
+    assert preset.startswith(" of the preset recommended (GMVAE;")
+    assert "learning rate 0.001," in preset
+    # Each latent dimension has one model of each preset.
+    assert provenance._choice(settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("classified", "sizes", "said"),
+    [
+        ("chosen", ["all"], "Latents of gmvae-z5-h32 were classified."),
+        ("all", ["all"], "Latents of all models were classified."),
+        (
+            *("all", [60, "all"]),
+            "Latents of all models were classified, on larger subsets those of gmvae-z5-h32.",
+        ),
+    ],
+)
+def test_methods_tell_whose_latents_were_classified(classified, sizes, said):
+    choice = {"by": "fixed", "models": ["gmvae-z5-h32"], "classified": classified}
+    assert provenance._choice(settings_of(sizes, choice=choice)) == said
 
 
 def test_readers_see_titles_and_no_names_of_columns(full):
