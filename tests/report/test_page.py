@@ -33,6 +33,7 @@ from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
 from latentcell.report.genes import STEPS, marker_genes
+from latentcell.report.headline import Outcome, _tallied
 from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
@@ -317,6 +318,22 @@ def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):
     assert report.design == [
         *("Models are chosen on validation cells.", "Accuracies are measured on test cells.")
     ]
+
+
+def test_equal_differences_have_no_probability_on_the_first_screen(few_inputs):
+    folder, settings, chosen = few_inputs
+    set_accuracies(folder, {"raw": [1.0] * 5, "gmvae-z5-h32": [1.0] * 5})
+    head = collect(folder, settings, chosen).headline
+    assert head.answer.startswith("Undecided: the difference is the same in all replicates")
+    assert head.sentences[0].endswith(" The difference is the same in all 5 replicates.")
+    assert head.facts[2].remark == "the same in all 5 replicates"
+
+
+def test_a_single_data_set_of_several_that_is_compared_is_named():
+    row = {"replicates": 5, "difference_low": 0.1, "difference_high": 0.2}
+    outcome = Outcome("mine", "n60", "gmvae-z5-h32", "raw", (0.6, 0.5), row, "better")
+    assert _tallied([outcome]) == "Latents are better on mine."
+    assert _tallied([outcome] * 2) == "Latents are better on all 2 data sets."
 
 
 def set_accuracies(folder, values, dataset="mine"):

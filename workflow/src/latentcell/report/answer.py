@@ -21,6 +21,8 @@ from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
 
 _NO_WIDTH = 1e-9
+# Verdict on equal differences.
+ALIKE = "the same in all replicates, so the spread is unknown"
 _PAIR_HEADINGS = HEADINGS | {
     "first": Heading("Latents", words=input_title),
     "second": Heading("Other input", words=input_title),
@@ -75,7 +77,7 @@ def verdict(low: float | None, high: float | None, rope: float) -> str:
     if low is None or high is None or pd.isna(low):
         return f"undecided with fewer than {MIN_REPLICATES} replicates"
     if high - low < _NO_WIDTH:
-        return "the same in all replicates, so the spread is unknown"
+        return ALIKE
     if low > rope:
         return "better"
     if high < -rope:

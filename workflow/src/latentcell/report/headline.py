@@ -14,7 +14,7 @@ import pandas as pd
 from latentcell.config.names import input_title
 from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.figures.data import largest_subset
-from latentcell.report.answer import compared, turned, verdict
+from latentcell.report.answer import ALIKE, compared, turned, verdict
 from latentcell.report.best import KINDS, LATENTS, kind_of, ranked_inputs, scores_of
 from latentcell.report.charts import replicate_dots
 from latentcell.report.parts import Chart, Fact, Headline, number
@@ -164,8 +164,7 @@ def demonstration(results: Results) -> str:
 def _answer(outcome: Outcome) -> str:
     if outcome.difference["replicates"] < MIN_REPLICATES:
         return _FEW
-    alike = outcome.difference["difference_low"] == outcome.difference["difference_high"]
-    return _ANSWERS.get(outcome.word, _ALIKE if alike else _UNDECIDED)
+    return _ANSWERS.get(outcome.word, _ALIKE if outcome.word == ALIKE else _UNDECIDED)
 
 
 def _sentence(outcome: Outcome, several: bool) -> str:
@@ -194,6 +193,8 @@ def _sureness(outcome: Outcome) -> str:
             f"The uncertainty is unknown with {some}: intervals and probabilities need "
             f"{MIN_REPLICATES}."
         )
+    if outcome.word == ALIKE:
+        return f"The difference is the same in all {replicates} replicates."
     chances = {
         "better": row["probability_first_better"],
         "equal in practice": row["probability_equal"],
@@ -218,6 +219,8 @@ def _facts(outcome: Outcome) -> list[Fact]:
     sure = f"95 % interval {number(low, 3)} to {number(high, 3)}"
     if pd.isna(low):
         sure = f"no interval: {row['replicates']} of {MIN_REPLICATES} replicates"
+    elif outcome.word == ALIKE:
+        sure = f"the same in all {row['replicates']} replicates"
     return [
         Fact("Accuracy, best latents", latents, input_title(outcome.latents)),
         Fact("Accuracy, best other input", other, input_title(outcome.other)),
@@ -237,7 +240,8 @@ def _tallied(outcomes: Sequence[Outcome]) -> str:
     if len(known) == 1:
         (word,) = known
         begin = "Undecided" if word == "undecided" else f"Latents are {word}"
-        return f"{begin} on all {len(outcomes)} data sets."
+        of = f"all {len(outcomes)} data sets" if len(outcomes) > 1 else outcomes[0].dataset
+        return f"{begin} on {of}."
     parts = [f"{word} on {count}" for word, count in known.items()]
     return f"It depends on the data set: latents are {', '.join(parts)}."
 
@@ -250,7 +254,8 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def _tally(outcomes: Sequence[Outcome]) -> list[Fact]:
     """Three numbers of several data sets."""
-    counts, of = _counts(outcomes), f"of {len(outcomes)} data sets"
+    counts = _counts(outcomes)
+    of = f"of {len(outcomes)} data set{'s' if len(outcomes) > 1 else ''}"
     equal = counts["equal in practice"]
     parts = f"{equal} equal in practice, {counts['undecided']} undecided"
     return [

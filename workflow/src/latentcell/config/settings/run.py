@@ -159,8 +159,8 @@ class Settings(Section):
         own = labelled_name(self.labels.share)
         if own in map(labelled_name, self.comparison.labelled_shares):
             raise ValueError(
-                "comparison.labelled_shares: expected shares other than labels.share, which the run "
-                f"has itself, found {self.labels.share:g}"
+                "comparison.labelled_shares: expected shares other than labels.share, which the "
+                f"run has itself, found {self.labels.share:g}"
             )
         seeing = [name for name in self.grid.representations if name.startswith("scanvi-")]
         if few and seeing:
