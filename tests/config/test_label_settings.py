@@ -35,6 +35,10 @@ def test_shares_may_be_asked_for():
         ({"comparison": {"labelled_shares": [1.0]}}, r"labelled_shares\.0: .*less than 1, found 1"),
         ({"comparison": {"labelled_shares": [0.1, 0.1]}}, "labelled_shares must differ"),
         (
+            {"comparison": {"labelled_shares": [0.5, 0.1]}, "labels": {"share": 0.1}},
+            r"labelled_shares: expected shares other than labels\.share, .* found 0\.1",
+        ),
+        (
             {"comparison": {"labelled_shares": [0.1]}, "latents": {"cells": "own"}},
             "comparison.labelled_shares: expected .* found other values in section latents",
         ),

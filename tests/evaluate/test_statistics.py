@@ -21,9 +21,10 @@ def t_density(x: float, df: float, mean: float, variance: float) -> float:
 
 
 def test_share_is_of_all_replicates() -> None:
-    assert s.tested_share([130, 130], [1040, 1040]) == 0.125
-    assert s.tested_share([20, 40], [100, 200]) == 0.2
-    assert s.tested_share([], []) == 0
+    assert s.tested_share([130, 130], [1040, 1040], held_out=False) == 0.125
+    assert s.tested_share([20, 40], [100, 200], held_out=False) == 0.2
+    assert s.tested_share([20, 40], [100, 200], held_out=True) == 1
+    assert s.tested_share([], [], held_out=False) == 0
 
 
 def test_interval_of_a_mean_is_widened_by_the_test_share() -> None:

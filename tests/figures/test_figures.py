@@ -50,7 +50,7 @@ from latentcell.figures.measures import accuracy_by_dimension, class_shares
 from latentcell.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, save, type_styles
 from latentcell.runtime import provenance
 from latentcell.tables import few_labels, leaderboard
-from latentcell.tables.catalogue import table_names
+from latentcell.tables.catalogue import table_entry, table_names
 
 Run = tuple[Path, Settings, str, list[str]]
 NAMES = list(FIGURES)
@@ -455,16 +455,33 @@ def test_figures_of_a_data_set_and_of_a_part_of_the_report() -> None:
 
 def test_grids_without_the_usual_inputs_have_figure_3_and_matrices() -> None:
     settings = run_settings(baselines=["nmf-k20"], grid={"replicates": {"nmf-k20": 1}})
-    assert key_inputs(settings, []) == [("n1300", "nmf-k20"), ("n15000", "nmf-k20")]
+    assert key_inputs(settings, "pbmc68k", []) == [("n1300", "nmf-k20"), ("n15000", "nmf-k20")]
     settings = run_settings(baselines=["nmf-k20", "pca-k10"])
-    names = [name for _, name in key_inputs(settings, ["gmvae-z2-h3", "vae-z5-h3"])]
+    names = [name for _, name in key_inputs(settings, "pbmc68k", ["gmvae-z2-h3", "vae-z5-h3"])]
     assert names == ["pca-k10", "vae-z5-h3", "vae-z5-h3"]
 
 
 def test_types_that_a_model_gives_are_not_classified_once_more() -> None:
     chosen = ["gmvae-z2-h3", "semi-gmvae-z9-h3"]
-    keys = classified(run_settings(baselines=["raw"]), chosen, ["n1300"])
+    keys = classified(run_settings(baselines=["raw"]), "pbmc68k", chosen, ["n1300"])
     assert [name for _, name in keys] == ["raw", "gmvae-z2-h3"]
+
+
+def test_a_representation_of_other_data_sets_is_in_no_figure() -> None:
+    settings = run_settings(
+        baselines=["raw", "label-rule"], datasets=["pbmc68k-study", "zheng-sorted"]
+    )
+    needed = {
+        dataset: [
+            path
+            for name in ("figure3", "figureS3", "figureS4", "figureS5", "figureS6")
+            for path in figure_inputs(name, settings, dataset, ["gmvae-z10-h250"])
+            if "label-rule" in path
+        ]
+        for dataset in settings.dataset_names()
+    }
+    assert needed["zheng-sorted"] == []
+    assert needed["pbmc68k-study"]
 
 
 def test_a_representation_of_fewer_replicates_says_so_and_needs_fewer_files(run: Run) -> None:
@@ -508,6 +525,15 @@ def test_rows_of_a_table_are_those_of_the_data_set(tmp_path: Path) -> None:
     assert table["input"].tolist() == ["NA"]
     assert list(table.columns) == ["input", "note"]
     assert table["note"].isna().all()
+
+
+def test_types_that_are_numbers_stay_names_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "tables").mkdir()
+    path = tmp_path / "tables" / "class_contrasts.csv"
+    path.write_text("dataset,cell_type,difference_mean\nmine,1,0.5\nmine,10,\n")
+    table = FigureData(tmp_path, run_settings(datasets=[MINE]), "mine", []).table("class_contrasts")
+    (column,) = table_entry("class_contrasts").columns(table[["cell_type"]])
+    assert column.cells == ["1", "10"]
 
 
 def test_largest_subset_and_its_map() -> None:

@@ -27,15 +27,18 @@ from latentcell.config.settings import parse_settings
 from latentcell.evaluate.statistics import paired_difference
 from latentcell.figures.style import _KNOWN_TYPES as STUDY_TYPES
 from latentcell.figures.style import type_styles
+from latentcell.report import provenance
 from latentcell.report.answer import verdict
 from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
 from latentcell.report.genes import STEPS, marker_genes
+from latentcell.report.headline import Outcome, _tallied
 from latentcell.report.page import embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
-from latentcell.report.tables import has_published
+from latentcell.report.summary import _intervals
+from latentcell.report.tables import _short, has_published
 from latentcell.runtime.io import read_json, write_text
 from latentcell.runtime.mark import SIMULATION_NOTE
 from latentcell.tables.catalogue import TABLES
@@ -291,6 +294,48 @@ def test_the_answer_is_that_of_the_interval(few_inputs, gain, answer):
     assert head.facts[0].value == number(latents.mean(), 3)
 
 
+def test_accuracies_of_the_first_screen_are_those_of_the_compared_replicates(tmp_path):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], grid=grid | {"replicates": {"gmvae-z5-h32": 3}})
+    chosen = make_run(tmp_path, settings)
+    # Latents are better in each replicate that both have.
+    set_accuracies(tmp_path, {"raw": [0.5, 0.5, 0.5, 0.9, 0.9], "gmvae-z5-h32": [0.6] * 3})
+    report = collect(tmp_path, settings, chosen)
+    facts = report.headline.facts
+    assert [fact.value for fact in facts] == ["0.600", "0.500", "+0.100"]
+    assert "with 95 % intervals, for 5 or more replicates." in report.summary.notes[0]
+
+
+def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):
+    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    settings = settings_of(["all"], grid=grid, ffnn={"split": "own"})
+    chosen = make_run(tmp_path, settings)
+    # Paired, the difference has no spread.
+    raw = np.array([0.5, 0.6, 0.55, 0.7, 0.4])
+    set_accuracies(tmp_path, {"raw": raw, "gmvae-z5-h32": raw + 0.1})
+    report = collect(tmp_path, settings, chosen)
+    assert report.headline.answer == "Undecided: the difference is smaller than its uncertainty."
+    assert report.design == [
+        *("Models are chosen on validation cells.", "Accuracies are measured on test cells.")
+    ]
+
+
+def test_equal_differences_have_no_probability_on_the_first_screen(few_inputs):
+    folder, settings, chosen = few_inputs
+    set_accuracies(folder, {"raw": [1.0] * 5, "gmvae-z5-h32": [1.0] * 5})
+    head = collect(folder, settings, chosen).headline
+    assert head.answer.startswith("Undecided: the difference is the same in all replicates")
+    assert head.sentences[0].endswith(" The difference is the same in all 5 replicates.")
+    assert head.facts[2].remark == "the same in all 5 replicates"
+
+
+def test_a_single_data_set_of_several_that_is_compared_is_named():
+    row = {"replicates": 5, "difference_low": 0.1, "difference_high": 0.2}
+    outcome = Outcome("mine", "n60", "gmvae-z5-h32", "raw", (0.6, 0.5), row, "better")
+    assert _tallied([outcome]) == "Latents are better on mine."
+    assert _tallied([outcome] * 2) == "Latents are better on all 2 data sets."
+
+
 def set_accuracies(folder, values, dataset="mine"):
     """Write accuracies of replicates r1, r2, ... on test cells into the records of a run."""
     path = folder / "records/classifiers.csv"
@@ -514,6 +559,61 @@ def test_origin_and_methods_are_told_in_words(run, page):
     assert "mine: the publication of these data." in origin.citations
 
 
+def test_methods_are_those_of_the_settings():
+    derived = [
+        {"name": "across", "derived_from": "zheng-sorted", "test_on": "pbmc68k-study"},
+        {
+            "name": "more",
+            "derived_from": "pbmc68k-study",
+            "with_unlabelled": ["frozen-pbmc-donor-a"],
+        },
+        {"name": "even", "derived_from": "zheng-sorted", "shares": "equal"},
+    ]
+    model = {"latent_dim": [10, 20], "hidden_units": 100}
+    settings = parse_settings(
+        {
+            "datasets": ["zheng-sorted", "pbmc68k-study", "frozen-pbmc-donor-a", *derived],
+            "split": {"train": 0.725, "validation": 0.15, "training_cells": 500},
+            "labels": {"share": 0.05},
+            "grid": {"models": [model, model | {"preset": "recommended"}]},
+        }
+    )
+    assert provenance._split(settings) == (
+        "Cells were split once into 72.5 % training, 15 % validation and 12.5 % test cells, "
+        "stratified by cell type. 500 of the training cells were kept. Classifiers saw the types "
+        "of 5 % of training and validation cells. All inputs of a replicate shared cells and split."
+    )
+    assert [text for one in settings.datasets if (text := provenance._derived(one))] == [
+        "across has the training and validation cells of zheng-sorted; a random half of the cells "
+        "of pbmc68k-study were the test cells of a replicate.",
+        "more has the cells of pbmc68k-study; representations that need no types were also fitted "
+        "on those of frozen-pbmc-donor-a.",
+        "even has cells of zheng-sorted with equal class shares.",
+    ]
+    section, preset = provenance._models(settings).split("Models")[1:]
+    assert "learning rate 0.0001" in section
+    assert preset.startswith(" of the preset recommended (GMVAE;")
+    assert "learning rate 0.001," in preset
+    # Each latent dimension has one model of each preset.
+    assert provenance._choice(settings) == ""
+
+
+@pytest.mark.parametrize(
+    ("classified", "sizes", "said"),
+    [
+        ("chosen", ["all"], "Latents of gmvae-z5-h32 were classified."),
+        ("all", ["all"], "Latents of all models were classified."),
+        (
+            *("all", [60, "all"]),
+            "Latents of all models were classified, on larger subsets those of gmvae-z5-h32.",
+        ),
+    ],
+)
+def test_methods_tell_whose_latents_were_classified(classified, sizes, said):
+    choice = {"by": "fixed", "models": ["gmvae-z5-h32"], "classified": classified}
+    assert provenance._choice(settings_of(sizes, choice=choice)) == said
+
+
 def test_readers_see_titles_and_no_names_of_columns(full):
     for chart in full.charts().values():
         for part in chart.spec.get("layer", [chart.spec]):
@@ -582,6 +682,26 @@ def test_the_leaderboard_is_that_of_its_table(full):
     values = chart.spec["data"]["values"]
     assert [value["text"] for value in values] == chart.table.cells("Accuracy")
     assert values[0]["label"] == " + ".join(chart.table.rows[0][:2])
+
+
+def test_each_input_has_its_short_label():
+    names = ["gmvae-z10-h100", "gmvae-z10-h100-recommended", "gmvae-z10-h100-s5", "pca-k10", "raw"]
+    assert list(map(_short, names)) == [
+        *("GMVAE 10/100", "GMVAE 10/100 recommended", "GMVAE 10/100 5 seeds", "PCA 10", "Raw")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        ([1], ". 1 replicate: an interval needs 5."),
+        ([3, 4], ". 3 to 4 replicates: an interval needs 5."),
+        ([3, 5], " with 95 % intervals, for 5 or more replicates."),
+        ([5, 9], " with 95 % intervals."),
+    ],
+)
+def test_the_summary_tells_which_inputs_have_intervals(replicates, said):
+    assert _intervals(pd.Series(replicates)) == said
 
 
 def test_few_labels_are_drawn_by_number_of_labelled_cells(full):

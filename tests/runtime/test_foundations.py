@@ -312,3 +312,9 @@ def test_barcodes_that_look_like_numbers_or_gaps_stay_names(tmp_path):
     assert list(table["barcode"]) == ["001", "NA"]
     assert list(table["predicted"]) == ["NA", "T"]
     assert list(table["probability"]) == [0.5, 1.0]
+
+
+def test_types_that_are_numbers_stay_names(tmp_path):
+    (tmp_path / "a.csv").write_text("barcode,cell_type,predicted,probability\na,01,10,0.5\n")
+    table = files.read_cell_table(tmp_path / "a.csv")
+    assert table.loc[0, ["cell_type", "predicted"]].tolist() == ["01", "10"]

@@ -512,6 +512,38 @@ def test_hidden_units_are_told_at_each_dimension_and_by_the_rand_index() -> None
     assert claim.note.endswith("Adjusted Rand index: 0.100 (0.100 to 0.100)")
 
 
+def test_models_that_differ_in_more_than_the_compared_axis_are_no_pairs() -> None:
+    values = {
+        **{"gmvae-z10-h100": -1950.0, "gmvae-z10-h500": -1945.0, "gmvae-z10-h500-s5": -1500.0},
+        **{"gmvae-z10-h100-recommended": -1720.0, "gmvae-z10-h500-recommended": -1719.0},
+    }
+    claim = hidden_units_do_not_matter(Evidence(models=models(values, 1.0)))
+    assert (claim.verdict, claim.estimate) == (STANDS, pytest.approx(3.0))
+    assert "latent dimension: 5.000 at Z = 10, 1.000 at Z = 10 (recommended)." in claim.note
+    latents = {"gmvae-z10-h100": 0.6, "gmvae-z50-h100": 0.6, "gmvae-z50-h100-recommended": 0.9}
+    scores = accuracies(latents | {"pca-k10": 0.6, "pca-k50": 0.6}, 0.01)
+    assert dimension_no_effect(Evidence(accuracies=scores)).verdict == STANDS
+    few = Evidence(models=models({"gmvae-z10-h100": -1950, "gmvae-z10-h500-s5": -1500}, 1.0))
+    assert "Missing: models of the fewest" in hidden_units_do_not_matter(few).note
+
+
+def test_models_of_another_preset_have_no_published_ones() -> None:
+    ours = {"gmvae-z10-h250": -1900.0, "gmvae-z25-h500-recommended": -1700.0}
+    evidence = Evidence(models=models(ours, 4.0), dataset="pbmc68k-study")
+    claim = more_cells_better_elbo(evidence)
+    assert claim.estimate == pytest.approx(-1871.9 + 1900)
+
+
+def test_test_cells_of_another_data_set_widen_the_intervals() -> None:
+    evidence = inputs(0.65, 0.60, 0.60, 0.01)
+    assert evidence.accuracies is not None
+    further = replace(evidence, accuracies=evidence.accuracies.assign(held_out=True))
+    width, wider = (
+        claim.high - claim.low for claim in map(no_clear_differences, (evidence, further))
+    )
+    assert wider == pytest.approx(width * math.sqrt((1 / 5 + 1) / (1 / 5 + SHARE)))
+
+
 def test_trainings_that_stopped_early_are_neither_counted_nor_left_out() -> None:
     """Of two models, one goes on and improves: without the other, the claim would fall."""
     parts = [

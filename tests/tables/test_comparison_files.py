@@ -10,6 +10,7 @@ from latentcell.tables.choices import choices_table
 from latentcell.tables.predictions import discordant_share, read_predictions, single_split_table
 
 GRID = {"grid": {"models": [{"latent_dim": 10, "hidden_units": [100, 250]}]}}
+VAE = {"kind": "vae", "hidden_units": 100}
 COMPARED = [
     *("protocols", "controlled", "probabilities", "single_split", "learning_curve", "ablations"),
     *("choices", "detectable"),
@@ -78,6 +79,20 @@ def test_the_two_rules_may_choose_different_models(models, accuracies):
     assert study["accuracy_mean"] == pytest.approx(0.7)
     assert ours["accuracy_mean"] == pytest.approx(0.45)
     assert list(table["variant"]) == ["controlled"] * 2
+
+
+def test_choices_are_told_apart_by_kind_and_count_the_models_replicates(models, accuracies):
+    vae = pd.DataFrame(model_rows("controlled", 100, validation_elbo=-7, test_elbo=-9, test_ari=0))
+    vae = vae.assign(model="vae-z10-h100", kind="vae")
+    grid = {"grid": {"models": [*GRID["grid"]["models"], GRID["grid"]["models"][0] | VAE]}}
+    unclassified = accuracies[accuracies["input"] != "gmvae-z10-h100"]
+    table = choices_table(unclassified, pd.concat([models, vae]), parse_settings(grid))
+    assert table[["model", "replicates"]].to_numpy().tolist() == [
+        *(["gmvae-z10-h100", 2], ["vae-z10-h100", 2]),
+        *(["gmvae-z10-h250", 2], ["vae-z10-h100", 2]),
+    ]
+    assert pd.isna(table["accuracy_mean"][0])
+    assert "| VAE Z = 10, H = 100 |" in TABLES["choices"].markdown(table)
 
 
 @pytest.fixture

@@ -121,9 +121,8 @@ def test_replicates_are_matched_by_name_not_by_row() -> None:
     )
 
 
-def test_as_run_inputs_are_not_paired() -> None:
-    as_run = CONTROLLED.assign(variant="as-run")
-    row = t.pair_probabilities(as_run, "as-run").iloc[0]
+def test_inputs_of_different_splits_are_not_paired() -> None:
+    row = t.pair_probabilities(CONTROLLED, "controlled", paired=False).iloc[0]
     # Variances 4 each, so Welch's degrees of freedom are 8.
     variance = 2 * (1 / 5 + 0.125) * 0.0004
     assert not row["paired"]

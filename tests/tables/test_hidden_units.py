@@ -56,3 +56,17 @@ def test_differences_are_paired_over_replicates_of_test_cells(models):
         wanted = paired_difference(*pair, 10 / 80, bounds=BOUNDS[measure])
         found = [table.loc[1, f"{measure}_{end}"] for end in ("mean", "low", "high")]
         assert found == pytest.approx([wanted.mean, wanted.low, wanted.high])
+
+
+def test_test_cells_of_another_data_set_widen_the_intervals(models):
+    derived = {"name": "a-to-b", "derived_from": "zheng-sorted", "test_on": "pbmc68k-study"}
+    there = ["zheng-sorted", "pbmc68k-study", derived]
+    settings = parse_settings(
+        {"run": "mine", "datasets": there, "grid": {"models": MODELS, "representations": ["raw"]}}
+    )
+    rows = [models.assign(dataset=name) for name in settings.dataset_names()]
+    table = TABLES["hidden_units"].build({"models": pd.concat(rows)}, settings)
+    width = (table["elbo_high"] - table["elbo_low"]).groupby(table["dataset"]).first()
+    assert width["zheng-sorted"] == pytest.approx(width["pbmc68k-study"])
+    wider = ((1 / 5 + 1) / (1 / 5 + 10 / 80)) ** 0.5
+    assert width["a-to-b"] == pytest.approx(wider * width["pbmc68k-study"])

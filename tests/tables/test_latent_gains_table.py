@@ -81,6 +81,16 @@ def test_differences_to_the_method_that_validation_cells_choose(classifiers):
     assert halves.tolist() == pytest.approx((accuracy["difference_mean"] / 2).tolist())
 
 
+def test_means_are_those_of_the_compared_replicates(classifiers):
+    few = (classifiers["input"] == "gmvae-z2-h4") & classifiers["replicate"].isin(["r4", "r5"])
+    table = latent_gains_table(classifiers[~few], SETTINGS)
+    row = table[table["first"] == "gmvae-z2-h4 + logistic"].iloc[0]
+    assert (row["measure"], row["replicates"]) == ("accuracy", 3)
+    other = np.mean(ACCURACIES["pca-k5", "logistic"][1][:3])
+    assert row["opponent_mean"] == pytest.approx(other)
+    assert row["own_mean"] - other == pytest.approx(row["difference_mean"])
+
+
 def test_without_opponents_there_are_no_rows(classifiers):
     latents = classifiers[classifiers["input"].str.startswith("gmvae")]
     table = latent_gains_table(latents, SETTINGS)

@@ -65,6 +65,16 @@ def test_means_and_intervals_are_over_replicates():
     assert (row["clusters_mean"], row["replicates"]) == (4, 5)
 
 
+def test_test_cells_of_another_data_set_widen_the_intervals_of_all_measures():
+    quality, models, scores = rows()
+    table = latents_table(quality, models, scores.assign(held_out=True), "run")
+    row = table.set_index("representation").loc["pca-k5"]
+    for measure, mean in {"nmi": 0.6, "test_ari": 0.4, "accuracy": 0.7}.items():
+        interval = resampled_mean([mean - 0.1 + gain for gain in GAINS.values()], 1.0)
+        found = [row[f"{measure}_{end}"] for end in ("low", "high")]
+        assert found == pytest.approx([max(interval.low, 0), min(interval.high, 1)])
+
+
 def test_measures_of_components_are_those_of_gmvaes_on_test_cells():
     table = latents_table(*rows(), "run").set_index("representation")
     assert table["perplexity_mean"].dropna().to_dict() == {GMVAE: pytest.approx(3.5)}

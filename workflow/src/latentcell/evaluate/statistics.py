@@ -155,10 +155,16 @@ class _Student:
         )
 
 
-def tested_share(test_cells: ArrayLike, training_cells: ArrayLike) -> float:
-    """Number of test cells over number of training cells, of all replicates; 0 without any."""
+def tested_share(test_cells: ArrayLike, training_cells: ArrayLike, *, held_out: bool) -> float:
+    """Number of test cells over number of training cells, of all replicates; 0 without any.
+
+    With test cells of another data set (`held_out`) the share is at least 1. Halves of these cells
+    differ as all of them do from those of another sample, so that more replicates tell no more
+    about them.
+    """
     test, training = np.sum(np.asarray(test_cells)), np.sum(np.asarray(training_cells))
-    return float(test / training) if training else 0.0
+    share = float(test / training) if training else 0.0
+    return max(1.0, share) if held_out else share
 
 
 def resampled_mean(

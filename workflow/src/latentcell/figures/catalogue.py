@@ -198,12 +198,12 @@ def _cells(dataset: str, keys: Sequence[Key]) -> list[str]:
 
 
 def _classifier_files(
-    select: Callable[[Settings, Sequence[str]], list[Key]], *files: str
+    select: Callable[[Settings, str, Sequence[str]], list[Key]], *files: str
 ) -> Inputs:
     """Return a function that lists files of the study's classifier on some representations."""
 
     def inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
-        keys = select(settings, chosen)
+        keys = select(settings, dataset, chosen)
         jobs = [
             path
             for file in files
@@ -214,12 +214,12 @@ def _classifier_files(
     return inputs
 
 
-def _first(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    return classified(settings, chosen, settings.subset_names()[:1])
+def _first(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[Key]:
+    return classified(settings, dataset, chosen, settings.subset_names()[:1])
 
 
-def _others(settings: Settings, chosen: Sequence[str]) -> list[Key]:
-    return classified(settings, chosen, settings.subset_names()[1:])
+def _others(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[Key]:
+    return classified(settings, dataset, chosen, settings.subset_names()[1:])
 
 
 def _of_table(

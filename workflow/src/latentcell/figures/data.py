@@ -13,6 +13,7 @@ from latentcell.config.methods import fitting_classifiers
 from latentcell.config.names import ModelName, cells_size, input_title, pca_name
 from latentcell.config.settings import Settings
 from latentcell.figures.style import TypeStyle, type_styles
+from latentcell.grid.points import is_served
 from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant
 from latentcell.runtime.io import read_cell_table, read_obs
 
@@ -64,8 +65,9 @@ class FigureData:
         import pandas as pd
 
         path = self.folder / "tables" / f"{name}.csv"
-        # Only empty cells are missing: types can be named NA, data sets 10.
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"dataset": str})
+        # Only empty cells are missing: types can be named NA, data sets and types 10.
+        names = {"dataset": str, "cell_type": str}
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
         if "dataset" not in table:  # of all data sets together
             return table
         rows = table[table["dataset"] == self.dataset]
@@ -168,16 +170,18 @@ def latents(settings: Settings, chosen: Sequence[str]) -> list[Key]:
     return [(cells, name) for cells in settings.subset_names() for name in chosen]
 
 
-def classified(settings: Settings, chosen: Sequence[str], subsets: Iterable[str]) -> list[Key]:
-    """Baselines and chosen models on subsets that fit the study's classifier."""
-    names = _classified_names(settings, chosen)
+def classified(
+    settings: Settings, dataset: str, chosen: Sequence[str], subsets: Iterable[str]
+) -> list[Key]:
+    """Baselines and chosen models on subsets of a data set that fit the study's classifier."""
+    names = _classified_names(settings, dataset, chosen)
     return [(cells, name) for cells in subsets for name in names]
 
 
-def key_inputs(settings: Settings, chosen: Sequence[str]) -> list[Key]:
+def key_inputs(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[Key]:
     """Inputs of figure 3: raw counts, largest PCA and largest latent space of each subset."""
     first, *others = settings.subset_names()
-    names = _classified_names(settings, chosen)
+    names = _classified_names(settings, dataset, chosen)
     models = [name for name in names if name in chosen]
     largest = max(models, key=lambda name: ModelName.parse(name).latent_dim, default=names[-1])
     wanted = ["raw", *([largest_pca(settings)] if settings.pca_components() else []), largest]
@@ -185,9 +189,13 @@ def key_inputs(settings: Settings, chosen: Sequence[str]) -> list[Key]:
     return [(first, name) for name in on_first] + [(cells, largest) for cells in others]
 
 
-def _classified_names(settings: Settings, chosen: Sequence[str]) -> list[str]:
+def _classified_names(settings: Settings, dataset: str, chosen: Sequence[str]) -> list[str]:
     names = dict.fromkeys((*settings.baselines(), *chosen))
-    return [name for name in names if fitting_classifiers(name, [STUDY_CLASSIFIER])]
+    return [
+        name
+        for name in names
+        if is_served(settings, name, dataset) and fitting_classifiers(name, [STUDY_CLASSIFIER])
+    ]
 
 
 def umi_counts(path: Path) -> "NDArray[np.float64]":

@@ -51,7 +51,7 @@ def figure2(data: FigureData) -> "Figure":
 
 def figure3(data: FigureData) -> "Figure":
     """Draw learning curves and confusion matrices of the key inputs."""
-    keys = key_inputs(data.settings, data.chosen)
+    keys = key_inputs(data.settings, data.dataset, data.chosen)
     return curves_and_matrices(_curves(data, keys), _confusions(data, keys))
 
 
@@ -118,11 +118,15 @@ def table5_deposit(data: FigureData) -> "Figure":
 
 
 def _matrices(data: FigureData, subsets: Iterable[str]) -> "Figure":
-    return confusion_matrices(_confusions(data, classified(data.settings, data.chosen, subsets)))
+    return confusion_matrices(_confusions(data, _classified(data, subsets)))
 
 
 def _learning(data: FigureData, subsets: Iterable[str]) -> "Figure":
-    return accuracy_curves(_curves(data, classified(data.settings, data.chosen, subsets)))
+    return accuracy_curves(_curves(data, _classified(data, subsets)))
+
+
+def _classified(data: FigureData, subsets: Iterable[str]) -> list[Key]:
+    return classified(data.settings, data.dataset, data.chosen, subsets)
 
 
 def _curves(data: FigureData, keys: Sequence[Key]) -> list[CurvePanel]:

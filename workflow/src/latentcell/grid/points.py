@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from latentcell.config.methods import serves
 from latentcell.config.names import is_model
+from latentcell.config.settings import Settings
 from latentcell.grid.variants import Variant, classifiers_of
 
 Chosen = Mapping[str, Sequence[str]]
@@ -65,11 +66,16 @@ def classifier_points(variant: Variant, chosen: Chosen | None = None) -> Iterato
     settings = variant.settings
     for dataset, subset, names in _by_subset(variant, chosen, chosen_alone=True):
         for name, replicate in variant.pairs():
-            learnt = [one for one, _ in settings.grid.experts(name)] or [name]
-            if name not in names or not all(serves(one, dataset) for one in learnt):
+            if name not in names or not is_served(settings, name, dataset):
                 continue
             for classifier in classifiers_of(settings, name):
                 yield Point(variant.folder, dataset, subset, replicate, name, classifier)
+
+
+def is_served(settings: Settings, representation: str, dataset: str) -> bool:
+    """Tell whether a representation, or each expert of a consensus, serves a data set."""
+    learnt = [name for name, _ in settings.grid.experts(representation)] or [representation]
+    return all(serves(name, dataset) for name in learnt)
 
 
 def _by_subset(

@@ -16,10 +16,13 @@ from latentcell.report.results import Results
 from latentcell.study.published import STUDY_DATASETS, published_accuracies
 from latentcell.tables.catalogue import COUNTED
 from latentcell.tables.comparison import controlled_table, pair_probabilities
+from latentcell.tables.entry import shares_splits
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
 
 _NO_WIDTH = 1e-9
+# Verdict on equal differences.
+ALIKE = "the same in all replicates, so the spread is unknown"
 _PAIR_HEADINGS = HEADINGS | {
     "first": Heading("Latents", words=input_title),
     "second": Heading("Other input", words=input_title),
@@ -74,7 +77,7 @@ def verdict(low: float | None, high: float | None, rope: float) -> str:
     if low is None or high is None or pd.isna(low):
         return f"undecided with fewer than {MIN_REPLICATES} replicates"
     if high - low < _NO_WIDTH:
-        return "the same in all replicates, so the spread is unknown"
+        return ALIKE
     if low > rope:
         return "better"
     if high < -rope:
@@ -118,9 +121,16 @@ def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
     if latents is None or not best:
         return pd.DataFrame()
     few = found[found["input"].isin([latents, *best.values()])]
-    pairs = pair_probabilities(few, results.variant, rope=results.settings.comparison.rope)
     # Latents are the last inputs, and so the second of each pair.
+    pairs = compared(few, results)
     return turned(pairs[pairs["second"] == latents])
+
+
+def compared(scores: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """Compare all pairs of inputs (`pair_probabilities`), paired if they share cells and split."""
+    settings = results.settings
+    rope, paired = settings.comparison.rope, shares_splits(settings)
+    return pair_probabilities(scores, results.variant, rope=rope, paired=paired)
 
 
 def turned(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from latentcell.config.settings import LatentsSettings, Settings
+from latentcell.config.settings import Settings
 from latentcell.figures.data import largest_subset
 from latentcell.report.answer import answer
 from latentcell.report.cells import ERRORS_AND_SPLITS, cell_map, map_name, matrices
@@ -17,6 +17,7 @@ from latentcell.report.results import Results, results_of
 from latentcell.report.summary import summary
 from latentcell.report.tables import table_topics, topics_across
 from latentcell.runtime.mark import SIMULATION_NOTE, any_bears_mark
+from latentcell.tables.entry import shares_splits
 
 
 def collect(folder: str | Path, settings: Settings, chosen: Mapping[str, Sequence[str]]) -> Report:
@@ -75,7 +76,7 @@ def _design(settings: Settings) -> list[str]:
     shared = "All inputs of a replicate have the same cells and split."
     chosen = f"Models are chosen on {settings.choice.split} cells."
     return [
-        *([shared] if settings.latents == LatentsSettings() else []),
+        *([shared] if shares_splits(settings) else []),
         *([chosen] if settings.choice.by != "fixed" else []),
         "Accuracies are measured on test cells.",
     ]

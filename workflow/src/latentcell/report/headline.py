@@ -14,13 +14,13 @@ import pandas as pd
 from latentcell.config.names import input_title
 from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.figures.data import largest_subset
-from latentcell.report.answer import turned, verdict
+from latentcell.report.answer import ALIKE, compared, turned, verdict
 from latentcell.report.best import KINDS, LATENTS, kind_of, ranked_inputs, scores_of
 from latentcell.report.charts import replicate_dots
 from latentcell.report.parts import Chart, Fact, Headline, number
 from latentcell.report.results import Results
 from latentcell.runtime.io import read_json
-from latentcell.tables.comparison import controlled_table, pair_probabilities
+from latentcell.tables.comparison import controlled_table
 
 _ANSWERS = {
     "better": "Yes: learnt latents classify these cells better.",
@@ -49,7 +49,7 @@ class Outcome:
     latents, other
         Names of both inputs.
     accuracies
-        Mean test accuracy of latents and of the other input.
+        Mean test accuracy of latents and of the other input, over the compared replicates.
     difference
         Row of `latentcell.tables.comparison.pair_probabilities`, latents first.
     word
@@ -102,9 +102,12 @@ def outcome_of(results: Results) -> Outcome | None:
         return None
     both = scores[scores["input"].isin([latents, other])]
     # Latents are the last inputs, and so the second of the pair.
-    pairs = turned(pair_probabilities(both, results.variant, rope=rope))
+    pairs = turned(compared(both, results))
     row = pairs[pairs["measure"] == "accuracy"].iloc[0].to_dict()
-    tested = scores[scores["split"] == "test"].groupby("input")["accuracy"].mean()
+    wide = both[both["split"] == "test"].pivot(
+        index="replicate", columns="input", values="accuracy"
+    )
+    tested = (wide.dropna() if row["paired"] else wide).mean()
     word = verdict(row["difference_low"], row["difference_high"], rope)
     accuracies = (float(tested[latents]), float(tested[other]))
     title = results.title_of(cells)
@@ -161,8 +164,7 @@ def demonstration(results: Results) -> str:
 def _answer(outcome: Outcome) -> str:
     if outcome.difference["replicates"] < MIN_REPLICATES:
         return _FEW
-    alike = outcome.difference["difference_low"] == outcome.difference["difference_high"]
-    return _ANSWERS.get(outcome.word, _ALIKE if alike else _UNDECIDED)
+    return _ANSWERS.get(outcome.word, _ALIKE if outcome.word == ALIKE else _UNDECIDED)
 
 
 def _sentence(outcome: Outcome, several: bool) -> str:
@@ -191,6 +193,8 @@ def _sureness(outcome: Outcome) -> str:
             f"The uncertainty is unknown with {some}: intervals and probabilities need "
             f"{MIN_REPLICATES}."
         )
+    if outcome.word == ALIKE:
+        return f"The difference is the same in all {replicates} replicates."
     chances = {
         "better": row["probability_first_better"],
         "equal in practice": row["probability_equal"],
@@ -215,6 +219,8 @@ def _facts(outcome: Outcome) -> list[Fact]:
     sure = f"95 % interval {number(low, 3)} to {number(high, 3)}"
     if pd.isna(low):
         sure = f"no interval: {row['replicates']} of {MIN_REPLICATES} replicates"
+    elif outcome.word == ALIKE:
+        sure = f"the same in all {row['replicates']} replicates"
     return [
         Fact("Accuracy, best latents", latents, input_title(outcome.latents)),
         Fact("Accuracy, best other input", other, input_title(outcome.other)),
@@ -234,7 +240,8 @@ def _tallied(outcomes: Sequence[Outcome]) -> str:
     if len(known) == 1:
         (word,) = known
         begin = "Undecided" if word == "undecided" else f"Latents are {word}"
-        return f"{begin} on all {len(outcomes)} data sets."
+        of = f"all {len(outcomes)} data sets" if len(outcomes) > 1 else outcomes[0].dataset
+        return f"{begin} on {of}."
     parts = [f"{word} on {count}" for word, count in known.items()]
     return f"It depends on the data set: latents are {', '.join(parts)}."
 
@@ -247,7 +254,8 @@ def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
 
 def _tally(outcomes: Sequence[Outcome]) -> list[Fact]:
     """Three numbers of several data sets."""
-    counts, of = _counts(outcomes), f"of {len(outcomes)} data sets"
+    counts = _counts(outcomes)
+    of = f"of {len(outcomes)} data set{'s' if len(outcomes) > 1 else ''}"
     equal = counts["equal in practice"]
     parts = f"{equal} equal in practice, {counts['undecided']} undecided"
     return [

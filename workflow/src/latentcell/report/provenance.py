@@ -2,15 +2,18 @@
 
 import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from latentcell import __version__
 from latentcell.config.datasets import BUILT_IN
-from latentcell.config.settings import LatentsSettings, Settings
+from latentcell.config.settings import DatasetSettings, Settings
 from latentcell.evaluate.statistics import MIN_REPLICATES
+from latentcell.grid.variants import model_settings
 from latentcell.report.parts import Provenance, number
 from latentcell.report.results import Results
+from latentcell.tables.entry import shares_splits
 
 _ZHENG = (
     "Zheng et al. (2017). Massively parallel digital transcriptional profiling of single cells. "
@@ -64,6 +67,7 @@ def methods_paragraph(found: Sequence[Results]) -> str:
     sentences = [
         _cells(found),
         _split(settings),
+        *map(_derived, settings.datasets),
         _representations(settings),
         _models(settings),
         _choice(settings),
@@ -123,14 +127,43 @@ def _split(settings: Settings) -> str:
     shares = "by the rule of scVAE"
     if split.method != "scvae":
         rest = 1 - split.train - split.validation
-        percents = [f"{100 * one:.0f} %" for one in (split.train, split.validation, rest)]
-        stratified = ", stratified by cell type," if split.method == "stratified" else ""
+        percents = [f"{100 * one:.3g} %" for one in (split.train, split.validation, rest)]
+        stratified = ", stratified by cell type" if split.method == "stratified" else ""
         shares = f"into {percents[0]} training, {percents[1]} validation and {percents[2]} test"
         shares += f" cells{stratified}"
-    again = f"; this was repeated {times} times with other seeds" if times > 1 else " once"
-    shared = settings.latents == LatentsSettings() and settings.ffnn.split == "shared"
-    same = " All inputs of a replicate shared cells and split." if shared else ""
-    return f"Cells were split {shares.rstrip(',')}{again}.{same}"
+    once = "" if times > 1 else "once "
+    again = f"; this was repeated {times} times with other seeds" if times > 1 else ""
+    sentences = [f"Cells were split {once}{shares}{again}."]
+    if split.training_cells is not None:
+        sentences.append(f"{number(split.training_cells)} of the training cells were kept.")
+    if settings.labels.share < 1:
+        share = f"{100 * settings.labels.share:.3g} %"
+        sentences.append(f"Classifiers saw the types of {share} of training and validation cells.")
+    if shares_splits(settings):
+        sentences.append("All inputs of a replicate shared cells and split.")
+    return " ".join(sentences)
+
+
+def _derived(dataset: DatasetSettings) -> str:
+    """Sentence on the cells of a derived data set; empty for others."""
+    name, source = dataset.name, dataset.derived_from
+    if dataset.test_on is not None:
+        return (
+            f"{name} has the training and validation cells of {source}; a random half of the cells "
+            f"of {dataset.test_on} were the test cells of a replicate."
+        )
+    if dataset.with_unlabelled:
+        added = _listed(dataset.with_unlabelled)
+        return (
+            f"{name} has the cells of {source}; representations that need no types were also "
+            f"fitted on those of {added}."
+        )
+    if dataset.shares is not None:
+        shares = "equal class shares"
+        if dataset.shares != "equal":
+            shares = f"the class shares of {dataset.shares}"
+        return f"{name} has cells of {source} with {shares}."
+    return ""
 
 
 def _representations(settings: Settings) -> str:
@@ -142,29 +175,38 @@ def _representations(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
-    vae, models = settings.vae, settings.models()
+    presets = _unique(one.preset for one in settings.models())
+    return " ".join(_models_of(settings, preset) for preset in presets)
+
+
+def _models_of(settings: Settings, preset: str) -> str:
+    """Sentence on the models of a preset; without name, on those of section `vae`."""
+    models = [one for one in settings.models() if one.preset == preset]
+    vae = model_settings(settings, models[0])
     kinds = [
         kind.upper() if "-" not in kind else kind for kind in _unique(one.kind for one in models)
     ]
     dimensions = _listed(_unique(str(one.latent_dim) for one in models))
     hidden = _listed(_unique(str(one.hidden_units) for one in models))
-    presets = _unique(one.preset for one in models if one.preset)
-    others = f" (presets of some models: {_listed(presets)})" if presets else ""
+    named = f" of the preset {preset}" if preset else ""
     return (
-        f"Models ({_listed(kinds)}; Grønbech et al. 2020) with a {vae.likelihood} likelihood, "
-        f"latent dimension Z = {dimensions} and {vae.hidden_layers} hidden "
+        f"Models{named} ({_listed(kinds)}; Grønbech et al. 2020) with a {vae.likelihood} "
+        f"likelihood, latent dimension Z = {dimensions} and {vae.hidden_layers} hidden "
         f"layer{'s' if vae.hidden_layers > 1 else ''} of {hidden} units were trained by Adam "
         f"(learning rate {vae.learning_rate:g}, minibatches of {vae.batch_size}) for at most "
-        f"{vae.epochs} epochs{others}."
+        f"{vae.epochs} epochs."
     )
 
 
 def _choice(settings: Settings) -> str:
-    choice = settings.choice
+    choice, models = settings.choice, settings.models()
     if choice.by == "fixed":
-        return f"Latents of {_listed(choice.models)} were classified."
-    models = settings.models()
-    if len({(one.kind, one.latent_dim) for one in models}) == len(models):
+        named = _listed(choice.models)
+        if choice.classified == "chosen":
+            return f"Latents of {named} were classified."
+        larger = f", on larger subsets those of {named}" if len(settings.subset.sizes) > 1 else ""
+        return f"Latents of all models were classified{larger}."
+    if len({replace(one, hidden_units=0) for one in models}) == len(models):
         return ""  # Nothing to choose among.
     measure = {"elbo": "ELBO", "ari_clusters": "adjusted Rand index of clusters"}
     named = measure.get(choice.by, choice.by.replace("_", " "))

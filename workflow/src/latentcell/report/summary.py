@@ -118,15 +118,9 @@ def _bar(row: dict[Any, Any], name: str, whole: float) -> Bar:
 
 
 def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
-    few = int(frame["replicates"].min())
     notes = [
         f"Largest subset of each data set, classifier `{results.classifier}`, test cells; means "
-        "over replicates"
-        + (
-            f". {few} replicates: an interval needs {MIN_REPLICATES}."
-            if few < MIN_REPLICATES
-            else " with 95 % intervals."
-        )
+        f"over replicates{_intervals(frame['replicates'])}"
     ]
     if results.settings.grid.quality:
         notes.append(
@@ -136,3 +130,14 @@ def _notes(frame: pd.DataFrame, results: Results) -> list[str]:
     else:
         notes.append("`grid.quality` adds NMI, ARI and silhouette of each representation.")
     return notes
+
+
+def _intervals(replicates: "pd.Series[int]") -> str:
+    """End of the sentence on replicates: which inputs have intervals."""
+    few, most = int(replicates.min()), int(replicates.max())
+    if few >= MIN_REPLICATES:
+        return " with 95 % intervals."
+    if most >= MIN_REPLICATES:
+        return f" with 95 % intervals, for {MIN_REPLICATES} or more replicates."
+    number_of = f"{few} to {most}" if few < most else f"{few}"
+    return f". {number_of} replicate{'s' if most > 1 else ''}: an interval needs {MIN_REPLICATES}."

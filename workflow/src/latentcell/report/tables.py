@@ -129,7 +129,9 @@ def _short(name: str) -> str:
     if not is_model(name):
         return name
     model = ModelName.parse(name)
-    return f"{model.kind.upper()} {model.latent_dim}/{model.hidden_units}"
+    seeds = f"{model.seeds} seeds" if model.seeds > 1 else ""
+    sizes = f"{model.kind.upper()} {model.latent_dim}/{model.hidden_units}"
+    return " ".join(filter(None, (sizes, model.preset, seeds)))
 
 
 def _protocols(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Significant digits that distinguish any two float32.
 FLOAT_FORMAT = "%.9g"
+# Columns of tables of cells whose values are names.
+_CELL_TEXTS = ("barcode", "split", "cell_type", "predicted")
 # Number of rows of counts that are read at a time.
 _BLOCK = 10_000
 # Values in a chunk of the counts of many cells.
@@ -131,7 +133,7 @@ def read_cell_table(path: str | Path) -> "pandas.DataFrame":
     """Read a table of cells with a column ``barcode``; names such as 001 and NA stay text."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype={"barcode": str}, na_filter=False)
+    return pd.read_csv(path, dtype=dict.fromkeys(_CELL_TEXTS, str), na_filter=False)
 
 
 def write_h5ad(path: str | Path, adata: "anndata.AnnData") -> None:

@@ -140,7 +140,7 @@ def dimension_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     components = sorted(k for name in wide if (k := pca_components(str(name))))
     if len(set(components)) < 2:
         raise MissingError(f"PCA of two or more dimensions in {variant}")
-    small, large = extreme_models(latent_models(wide), "latent_dim", "hidden_units")
+    small, large = extreme_models(latent_models(wide), "latent_dim")
     if not small:
         raise MissingError(f"scVAE of two or more dimensions with equal hidden units in {variant}")
     ends = {

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
-from typing import TypeGuard
+from dataclasses import dataclass, replace
+from typing import Literal, TypeGuard
 
 import pandas as pd
 
@@ -138,7 +138,13 @@ def share_tested(rows: pd.DataFrame, split: str = "test") -> float:
     tested, training = (
         rows.loc[rows["split"] == one, "split_cells"] for one in (split, "training")
     )
-    return tested_share(tested, training) or USUAL_SHARE
+    held_out = split == "test" and are_held_out(rows)
+    return tested_share(tested, training, held_out=held_out) or USUAL_SHARE
+
+
+def are_held_out(rows: pd.DataFrame) -> bool:
+    """Whether test cells are those of another data set; older records do not tell."""
+    return "held_out" in rows and bool(rows["held_out"].eq(True).any())
 
 
 def require_epochs(rows: pd.DataFrame, key: str, epochs: int, what: str) -> None:
@@ -205,22 +211,28 @@ def latent_models(names: Iterable[Hashable]) -> list[ModelName]:
 
 
 def extreme_models(
-    models: list[ModelName], varied: str, other: str
+    models: list[ModelName], varied: Literal["latent_dim", "hidden_units"]
 ) -> tuple[list[ModelName], list[ModelName]]:
     """Models with the smallest and with the largest value of `varied`.
 
-    The models are those whose value of `other` has both; empty lists without such models, or if all
-    models have the same value.
+    The models of a pair are equal in all else, such as the preset; empty lists without pairs, or if
+    all models have the same value.
     """
     values = {getattr(model, varied) for model in models}
     if len(values) < 2:
         return [], []
     ends = [
-        {getattr(model, other): model for model in models if getattr(model, varied) == end}
+        {_without(model, varied): model for model in models if getattr(model, varied) == end}
         for end in (min(values), max(values))
     ]
     both = sorted(ends[0].keys() & ends[1].keys())
-    return [ends[0][value] for value in both], [ends[1][value] for value in both]
+    return [ends[0][rest] for rest in both], [ends[1][rest] for rest in both]
+
+
+def _without(model: ModelName, varied: Literal["latent_dim", "hidden_units"]) -> ModelName:
+    return (
+        replace(model, latent_dim=0) if varied == "latent_dim" else replace(model, hidden_units=0)
+    )
 
 
 def mean_of(wide: pd.DataFrame, names: Iterable[Hashable]) -> "pd.Series[float]":

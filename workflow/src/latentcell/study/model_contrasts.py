@@ -61,6 +61,7 @@ def hidden_details(evidence: Evidence) -> str:
     elbo, rand = (replicate_table(rows, "model", name) for name in ("elbo", "ari_clusters"))
     by_dimension = ", ".join(
         f"{number_text((elbo[str(high)] - elbo[str(low)]).mean())} at Z = {high.latent_dim}"
+        f"{_remark(high)}"
         for low, high in zip(small, large, strict=True)
     )
     gain = paired_difference(mean_of(rand, large), mean_of(rand, small), share_tested(rows))
@@ -70,13 +71,20 @@ def hidden_details(evidence: Evidence) -> str:
     )
 
 
+def _remark(model: ModelName) -> str:
+    """Preset and seeds of a model in parentheses, if it has any."""
+    seeds = f"{model.seeds} seeds" if model.seeds > 1 else ""
+    more = ", ".join(filter(None, (model.preset, seeds)))
+    return f" ({more})" if more else ""
+
+
 def _hidden_ends(
     evidence: Evidence, variant: str
 ) -> tuple[pd.DataFrame, list[ModelName], list[ModelName]]:
     """Models with the fewest and the most hidden units, at dimensions that have both."""
     rows = smallest_subset(rows_of(evidence.models, "models", variant))
     models = latent_models(rows["model"].unique())
-    small, large = extreme_models(models, "hidden_units", "latent_dim")
+    small, large = extreme_models(models, "hidden_units")
     if not small:
         raise MissingError(
             f"models of the fewest and the most hidden units at one latent dimension in {variant}"
@@ -197,11 +205,15 @@ def _mean_elbos(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _published_elbos(names: Iterable[str]) -> dict[str, float]:
-    """ELBOs of published models of 15,000 cells with the same shapes, or else the same Z."""
+    """ELBOs of published models of 15,000 cells with the same shapes, or else the same Z.
+
+    Models of another preset, and ensembles, are other models.
+    """
     published = [one for one in PUBLISHED_MODELS if one.subset == 15000]
     shapes = {(one.latent_dim, one.hidden_units): one.log.elbo for one in published}
     dimensions = {one.latent_dim: one.log.elbo for one in published}
     models = {name: ModelName.parse(name) for name in names}
+    models = {name: one for name, one in models.items() if not one.preset and one.seeds == 1}
     same = {
         name: shapes[model.latent_dim, model.hidden_units]
         for name, model in models.items()

@@ -16,7 +16,7 @@ from latentcell.grid.records import read_record
 from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant, variants
 from latentcell.study.published import STUDY, STUDY_DATASETS
 from latentcell.tables.build import pca_variance, table3, table4, table5
-from latentcell.tables.entry import Records
+from latentcell.tables.entry import Records, shares_splits
 from latentcell.tables.notes import (
     deposit_notes,
     leaderboard_notes,
@@ -141,10 +141,16 @@ def _latent_gains(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     return latent_gains_table(_on_first(records["classifiers"], settings), settings)
 
 
-def _hidden_units(records: Records, settings: Settings, _: str) -> pd.DataFrame:
+def _hidden_units(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
     from latentcell.tables.hidden_units import hidden_units_table
 
-    return hidden_units_table(records["models"], settings, main_variant(settings))
+    models = _models(records, settings, dataset)
+    return hidden_units_table(models, settings, main_variant(settings))
+
+
+def _models(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
+    """Records of models, with ``held_out`` as those of classifiers have it."""
+    return records["models"].assign(held_out=settings.dataset(dataset).test_on is not None)
 
 
 def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
@@ -181,8 +187,12 @@ def _controlled(records: Records, settings: Settings, _: str) -> pd.DataFrame:
 def _probabilities(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     from latentcell.tables.comparison import pair_probabilities
 
-    scores = _first_scores(records, settings)
-    return pair_probabilities(scores, main_variant(settings), rope=settings.comparison.rope)
+    return pair_probabilities(
+        _first_scores(records, settings),
+        main_variant(settings),
+        rope=settings.comparison.rope,
+        paired=shares_splits(settings),
+    )
 
 
 def _single_split(records: Records, settings: Settings, _: str) -> pd.DataFrame:
@@ -228,7 +238,7 @@ def _claims(records: Records, settings: Settings, dataset: str) -> pd.DataFrame:
 
     evidence = Evidence(
         accuracies=_studied(records["classifiers"]),
-        models=records["models"],
+        models=_models(records, settings, dataset),
         model_curves=records["model_curves"],
         curves=_studied(records["curves"]),
         variance=records["variance"],

@@ -389,6 +389,7 @@ _COMPARISON_TABLES = (
             "Rand index on test cells, the other by the ELBO on validation cells. Means are on "
             "test cells.",
         ),
+        headings={"model": Heading("Model", words=input_title)},
     ),
     _compared(
         name="detectable",

@@ -9,7 +9,7 @@ from latentcell.config.settings import ChoiceSettings, Settings
 from latentcell.evaluate.choice import choose_models
 
 CHOICES = [
-    *("variant", "latent_dim", "rule", "hidden_units", "elbo_mean", "rand_index_mean"),
+    *("variant", "latent_dim", "rule", "hidden_units", "model", "elbo_mean", "rand_index_mean"),
     *("accuracy_mean", "replicates"),
 ]
 
@@ -32,8 +32,9 @@ def choices_table(
     Returns
     -------
     DataFrame
-        variant, latent_dim, rule, hidden_units; elbo_mean (nats per cell), rand_index_mean and
-        accuracy_mean on test cells; replicates.
+        variant, latent_dim, rule, hidden_units, model (name of the chosen one, as a grid can have
+        several kinds and presets); elbo_mean (nats per cell), rand_index_mean and accuracy_mean on
+        test cells (NaN for a model whose latents were not classified); replicates of the model.
     """
     rows = [
         row
@@ -66,7 +67,7 @@ def _chosen(
     scores = accuracies[(accuracies["variant"] == variant) & (accuracies["split"] == "test")]
     for name in choose_models(records, how, grid, cells="")["models"]:
         model = next(one for one in grid if str(one) == name)
-        means = test.loc[test["model"] == name, ["elbo", "ari_clusters"]].mean()
+        own = test[test["model"] == name]
         accuracy = scores.loc[scores["input"] == name, "accuracy"]
         rows.append(
             {
@@ -74,10 +75,11 @@ def _chosen(
                 "latent_dim": model.latent_dim,
                 "rule": f"{measure} on {split} cells",
                 "hidden_units": model.hidden_units,
-                "elbo_mean": means["elbo"],
-                "rand_index_mean": means["ari_clusters"],
+                "model": name,
+                "elbo_mean": own["elbo"].mean(),
+                "rand_index_mean": own["ari_clusters"].mean(),
                 "accuracy_mean": accuracy.mean(),
-                "replicates": len(accuracy),
+                "replicates": len(own),
             }
         )
     return rows

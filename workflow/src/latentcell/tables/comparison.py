@@ -32,6 +32,7 @@ from latentcell.evaluate.statistics import (
     unpaired_difference,
     unpaired_probabilities,
 )
+from latentcell.study.evidence import are_held_out
 from latentcell.study.published import published_accuracies
 
 _TRAIN = re.compile(r"controlled-train(\d+)")
@@ -84,12 +85,15 @@ def controlled_table(accuracies: pd.DataFrame, variant: str = "controlled") -> p
 
 
 def pair_probabilities(
-    accuracies: pd.DataFrame, variant: str = "controlled", *, rope: float = 0.01
+    accuracies: pd.DataFrame,
+    variant: str = "controlled",
+    *,
+    rope: float = 0.01,
+    paired: bool = True,
 ) -> pd.DataFrame:
     """Compute the probabilities, for each pair of inputs of a variant, that either is better.
 
-    Each pair has a row for each measure. Replicates are paired, except for ``as-run`` and its
-    ablations, where each input has another split.
+    Each pair has a row for each measure.
 
     Parameters
     ----------
@@ -99,6 +103,9 @@ def pair_probabilities(
         Name of the variant.
     rope : float
         Half width of the region of practical equivalence.
+    paired : bool
+        Whether all inputs of a replicate have the same cells and split
+        (`latentcell.tables.entry.shares_splits`).
 
     Returns
     -------
@@ -107,7 +114,6 @@ def pair_probabilities(
         second), probability_first_better, probability_equal, probability_second_better, replicates,
         paired, note.
     """
-    paired = not variant.startswith("as-run")
     jobs = jobs_of(accuracies, variant, "input", MEASURES)
     by_input = {name: jobs[jobs["input"] == name] for name in input_order(jobs["input"])}
     rows = [
@@ -255,15 +261,8 @@ def jobs_of(
 
 
 def share_of(jobs: pd.DataFrame) -> float:
-    """Test share: number of test cells over number of training cells.
-
-    With test cells of another data set the share is at least 1. Halves of these cells differ as all
-    of them do from those of another sample, so that more replicates tell no more about them.
-    """
-    # Records of older runs lack the value: their test cells are of the same data set.
-    if "held_out" in jobs and jobs["held_out"].eq(True).any():
-        return max(1.0, tested_share(jobs["test_cells"], jobs["training_cells"]))
-    return tested_share(jobs["test_cells"], jobs["training_cells"])
+    """Test share of jobs (`tested_share`)."""
+    return tested_share(jobs["test_cells"], jobs["training_cells"], held_out=are_held_out(jobs))
 
 
 def compare_pair(

@@ -13,7 +13,13 @@ from latentcell.config.names import is_model
 from latentcell.config.settings import Settings
 from latentcell.evaluate.metrics import MEASURES
 from latentcell.grid.variants import main_variant
-from latentcell.tables.comparison import DIFFERENCE, PROBABILITIES, compare_pair, typed_table
+from latentcell.tables.comparison import (
+    DIFFERENCE,
+    PROBABILITIES,
+    common_replicates,
+    compare_pair,
+    typed_table,
+)
 from latentcell.tables.entry import shares_splits
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
@@ -40,9 +46,10 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
     Returns
     -------
     DataFrame
-        `COLUMNS`: methods such as ``hvg-pca-k50 + logistic``, the mean of both, their difference
-        with its corrected 95 % interval, and probabilities of the Bayesian correlated t-test. Rows
-        of a measure are sorted by difference. No rows if one of the two groups is empty.
+        `COLUMNS`: methods such as ``hvg-pca-k50 + logistic``, the mean of both over the compared
+        replicates, their difference with its corrected 95 % interval, and probabilities of the
+        Bayesian correlated t-test. Rows of a measure are sorted by difference. No rows if one of
+        the two groups is empty.
     """
     scores = pair_scores(classifiers, main_variant(settings))
     groups: dict[Pair, pd.DataFrame] = {
@@ -57,8 +64,7 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
     rope, paired = settings.comparison.rope, shares_splits(settings)
     rows: list[dict[str, Any]] = [
         {"first": " + ".join(first), "second": " + ".join(second), "measure": measure}
-        | {"own_mean": groups[first][measure].mean()}
-        | {"opponent_mean": groups[second][measure].mean()}
+        | _means(groups[first], groups[second], measure, paired)
         | compare_pair(groups[first], groups[second], measure, rope, paired)
         for measure in MEASURES
         for first in latents
@@ -66,6 +72,13 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
     order = {measure: number for number, measure in enumerate(MEASURES)}
     rows.sort(key=lambda row: (order[row["measure"]], -row["difference_mean"]))
     return typed_table(rows, COLUMNS)
+
+
+def _means(first: pd.DataFrame, second: pd.DataFrame, measure: str, paired: bool) -> dict[str, Any]:
+    """Means of both methods over the compared replicates."""
+    if paired:
+        first, second = common_replicates(first, second)
+    return {"own_mean": first[measure].mean(), "opponent_mean": second[measure].mean()}
 
 
 def has_latent(settings: Settings, representation: str) -> bool:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from latentcell.config.names import ModelName, is_model
 from latentcell.evaluate.statistics import CORRELATION, SHARE, resampled_mean
+from latentcell.study.evidence import are_held_out
 from latentcell.tables.comparison import (
     estimate_columns,
     input_order,
@@ -44,8 +45,8 @@ def latents_table(
         cells); for GMVAEs the mean `MIXTURE` on test cells; replicates. Intervals are corrected
         resampled t intervals at 95 % (`latentcell.evaluate.statistics`).
     """
-    own = quality[quality["variant"] == variant]
     accuracies = jobs_of(scores, variant, "input", ["accuracy"])
+    own = quality[quality["variant"] == variant].assign(held_out=are_held_out(accuracies))
     rows = []
     for name in input_order(own["representation"]):
         part = own[own["representation"] == name]

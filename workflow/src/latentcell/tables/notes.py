@@ -15,6 +15,10 @@ _GIVEN = (
     "The ELBOs are those of counts given the count sum of each cell. They are not comparable with "
     "ELBOs without this condition, such as the published ones."
 )
+_SOME_GIVEN = (
+    "Some ELBOs are those of counts given the count sum of each cell (`given_count_sum` in the CSV "
+    "file). They are not comparable with the others, nor with the published ones."
+)
 _DEPOSIT = (
     "Mean ± standard deviation over replicates of the classifier as run by the authors, on their "
     "deposited data. Each replicate has its own split and initialisation. Percentile of the "
@@ -71,7 +75,10 @@ def leaderboard_notes(table: pd.DataFrame) -> list[str]:
 
 
 def _bounds(table: pd.DataFrame) -> list[str]:
-    return [_NATS, _GIVEN] if table["given_count_sum"].any() else [_NATS]
+    given = table["given_count_sum"]
+    if not given.any():
+        return [_NATS]
+    return [_NATS, _GIVEN if given.all() else _SOME_GIVEN]
 
 
 def _replicates(table: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from latentcell.config.methods import representation
 from latentcell.config.names import (
     ModelName,
     cells_name,
+    labelled_name,
     pca_components,
     pca_name,
     replicate_name,
@@ -154,6 +155,12 @@ class Settings(Section):
             raise ValueError(
                 f"labels.seed: expected {self.vae.seed}, the vae.seed by which {semi} draws the "
                 f"cells whose types it sees, found {self.labels.seed}"
+            )
+        own = labelled_name(self.labels.share)
+        if own in map(labelled_name, self.comparison.labelled_shares):
+            raise ValueError(
+                "comparison.labelled_shares: expected shares other than labels.share, which the "
+                f"run has itself, found {self.labels.share:g}"
             )
         seeing = [name for name in self.grid.representations if name.startswith("scanvi-")]
         if few and seeing:
