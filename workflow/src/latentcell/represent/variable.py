@@ -30,7 +30,8 @@ def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
     normalised
         Log-normalised counts of the cells to fit on.
     number
-        Maximum number of genes.
+        Number of genes. All are taken if fewer are expressed, and genes whose dispersion equals
+        that of the last one are taken, too, as by scanpy.
     """
     import anndata as ad
     import scanpy as sc
