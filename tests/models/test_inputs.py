@@ -82,6 +82,16 @@ def test_a_matrix_that_is_canonical_is_not_copied():
     assert CountMatrix(zero).shape == (1, 2)
 
 
+@pytest.mark.parametrize("kind", [np.uint32, np.int64, np.float64])
+def test_types_of_counts_do_not_matter(cells, kind):
+    matrix, _ = cells
+    genes = learn(matrix, rare_below=20).genes
+    assert not genes.modelled.all()
+    expected = genes.constant(matrix, NegativeBinomial())
+    found = genes.constant(matrix.astype(kind), NegativeBinomial())
+    np.testing.assert_array_equal(found, expected)
+
+
 OPTIONS = {
     "recommended": {"preset": "recommended"},
     "scvae": {"preset": "scvae"},
