@@ -112,6 +112,7 @@ class Trained:
         Returns
         -------
         counts : CSR matrix of shape (cells, G), float32
+            Genes without weights have no counts.
         latent : ndarray of float32, shape (cells, Z)
         cluster : ndarray of int64, shape (cells,)
         """
