@@ -77,6 +77,29 @@ def test_cells_that_no_expert_explains_have_no_part():
     )
 
 
+def test_a_type_that_no_expert_knows_changes_neither_temperatures_nor_weights():
+    codes = RNG.integers(0, TYPES - 1, 60)
+    experts = [expert(codes, 1.0), expert(codes, 0.2)]
+    for one in experts:
+        one[:, -1] = 0
+    unknown = np.full(5, TYPES - 1)
+    more = learn([np.vstack([one, one[:5]]) for one in experts], np.append(codes, unknown))
+    assert more.chosen == learn(experts, codes).chosen
+    # No cell is left: equal weights, and probabilities as they are.
+    alone = learn([one[:5] for one in experts], unknown).chosen
+    assert alone == {"weights": [0.5, 0.5], "temperatures": [1.0, 1.0]}
+
+
+def test_a_type_that_one_expert_knows_changes_no_temperature_of_the_others():
+    codes = RNG.integers(0, TYPES, 60)
+    knows, lacks = expert(codes, 1.0), expert(codes, 0.6)
+    lacks[:, -1] = 0
+    some = codes < TYPES - 1
+    both, alone = learn([knows, lacks], codes), learn([knows[some], lacks[some]], codes[some])
+    assert both.chosen["temperatures"][1] == alone.chosen["temperatures"][1]
+    assert both.chosen["weights"][0] > alone.chosen["weights"][0]
+
+
 def test_probabilities_of_zero_stay_finite():
     codes = np.arange(60) % TYPES
     sure_and_wrong = np.eye(TYPES)[(codes + 1) % TYPES]

@@ -82,6 +82,16 @@ def test_a_matrix_that_is_canonical_is_not_copied():
     assert CountMatrix(zero).shape == (1, 2)
 
 
+@pytest.mark.parametrize("kind", [np.uint32, np.int64, np.float64])
+def test_types_of_counts_do_not_matter(cells, kind):
+    matrix, _ = cells
+    genes = learn(matrix, rare_below=20).genes
+    assert not genes.modelled.all()
+    expected = genes.constant(matrix, NegativeBinomial())
+    found = genes.constant(matrix.astype(kind), NegativeBinomial())
+    np.testing.assert_array_equal(found, expected)
+
+
 OPTIONS = {
     "recommended": {"preset": "recommended"},
     "scvae": {"preset": "scvae"},
@@ -117,14 +127,24 @@ def test_every_option_trains_is_stored_and_restored_and_samples(cells, option, k
     assert np.isfinite(first.elbo).all()
     for part in ("elbo", "q_y", "latent"):
         np.testing.assert_array_equal(getattr(first, part), getattr(second, part))
-    library = np.asarray(matrix.sum(1)).ravel()
-    counts, latent, cluster = again.sample(150, library, batch)
+    counts, latent, cluster = again.sample(150, matrix, batch)
     assert counts.shape == (150, 40)
     assert latent.shape == (150, 3)
     assert set(np.unique(cluster)) <= {0, 1}
     if settings.likelihood not in ("gaussian", "log-normal"):
         assert counts.min() >= 0
         assert (counts.data == counts.data.round()).all()
+
+
+def test_sampled_cells_have_the_sums_of_the_genes_with_weights(cells):
+    matrix, split = cells
+    chosen = np.arange(40) % 4 == 0
+    settings = VaeSettings(**FEW | {"size_factor": True, "likelihood": "poisson"})
+    trained = train(matrix, split, ModelName("vae", 3, 8), 1, settings, 1, genes=chosen)
+    counts, _, _ = trained.sample(400, matrix)
+    modelled = trained.inputs.genes.modelled
+    assert counts[:, ~modelled].nnz == 0
+    assert counts.sum(1).mean() == pytest.approx(matrix[:, modelled].sum(1).mean(), rel=0.1)
 
 
 def test_schedules_start_at_the_rate_and_end_at_a_hundredth(cells, monkeypatch):

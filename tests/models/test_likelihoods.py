@@ -596,7 +596,7 @@ def test_a_class_with_log_prob_is_enough_to_train(cells, kind, monkeypatch):
     torch.testing.assert_close(value, expected + constant)
     torch.testing.assert_close(gradient, wanted[1:])
     with pytest.raises(InputError, match="expected 0, since Geometric draws no counts"):
-        trained.sample(3, np.ones(81))
+        trained.sample(3, matrix)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -72,6 +72,13 @@ def test_equals_scikit_learn(solver, standardise, shape):
     )
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_as_many_components_as_genes_explain_all(solver):
+    counts = make_counts(60, 12)
+    found = fit_pca(counts, split_of(counts), 12, settings(), solver=solver)
+    assert found.explained_variance_ratio.sum() == pytest.approx(1)
+
+
 def test_fits_on_training_cells_alone():
     counts = make_counts()
     split = split_of(counts, training=50)

@@ -10,6 +10,7 @@ from latentcell.config import methods as m
 from latentcell.config.fitting import Labelled, Options
 from latentcell.config.settings import PcaSettings
 from latentcell.represent.pca import fit_pca
+from latentcell.represent.scvi_models import training_arguments
 from latentcell.runtime.errors import InputError
 
 # A consensus learns from no counts: tests/grid/test_experts.py.
@@ -133,3 +134,10 @@ def test_types_teach_scanvi_and_not_scvi(cells):
     taught = [learnt("scanvi-z4", counts[:100], c[:100])(counts) for c in (codes, others)]
     np.testing.assert_array_equal(*plain)
     assert np.abs(taught[0] - taught[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(("cells", "size"), [(1, 128), (256, 128), (257, 129), (16513, 130)])
+def test_no_minibatch_of_scvi_has_one_cell(cells, size):
+    found = training_arguments(cells)["batch_size"]
+    assert found == size
+    assert cells == 1 or cells % found != 1

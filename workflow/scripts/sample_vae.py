@@ -1,7 +1,6 @@
 """Sample cells from a trained model; write them with latents and clusters."""
 
 import anndata as ad
-import numpy as np
 import pandas as pd
 
 from latentcell.models.checkpoint import load
@@ -14,8 +13,7 @@ with job(snakemake):
     trained = restore(*load(snakemake.input.model))
     training = cells[(cells.obs["split"] == "training").to_numpy()]
     batch = training.obs["batch"].to_numpy(str) if "batch" in training.obs else None
-    sums = np.asarray(training.X.sum(1)).ravel()
-    counts, latent, cluster = trained.sample(snakemake.params.number, sums, batch)
+    counts, latent, cluster = trained.sample(snakemake.params.number, training.X, batch)
     names = [f"sample{index + 1}" for index in range(len(cluster))]
     drawn = ad.AnnData(counts, obs=pd.DataFrame({"cluster": cluster}, index=names), var=cells.var)
     drawn.obsm["latent"] = latent

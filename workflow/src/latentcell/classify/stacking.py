@@ -63,7 +63,8 @@ def stacked(
     Parameters
     ----------
     validation
-        Probabilities by all experts side by side (n x experts * types).
+        Probabilities by all experts side by side (n x experts * types). Cells of a type to which an
+        expert gives no probability at all have no part in its temperature.
     members
         Expert of each column.
     name
@@ -86,9 +87,7 @@ def stacked(
     if not len(validation.codes):
         raise InputError(f"{name}: expected validation cells, which the weights are learnt from")
     blocks = [np.flatnonzero(members == one) for one in np.unique(members)]
-    experts = [calibrated(Fitted(partial(_logarithms, block)), validation) for block in blocks]
-    cells = np.arange(len(validation.codes))
-    likelihoods = [one.predict(validation.features)[cells, validation.codes] for one in experts]
+    experts, likelihoods = zip(*(_tempered(block, validation) for block in blocks), strict=True)
     weights = stacking_weights(np.asarray(likelihoods, np.float64), prior)
 
     def predict(features: Features) -> Probabilities:
@@ -99,6 +98,20 @@ def stacked(
     temperatures = np.array([one.chosen["temperature"] for one in experts])
     arrays = {"weights": weights, "temperatures": temperatures}
     return Fitted(predict, {key: value.tolist() for key, value in arrays.items()}, arrays=arrays)
+
+
+def _tempered(block: NDArray[np.intp], validation: Labelled) -> tuple[Fitted, Doubles]:
+    """One expert with its temperature, and its probability of each validation cell's type.
+
+    An expert without training cells of a type gives it 0, which no temperature can mend.
+    """
+    features, codes = validation.features, validation.codes
+    known = (features[:, block].max(0) > 0)[codes]
+    expert = calibrated(
+        Fitted(partial(_logarithms, block)), Labelled(features[known], codes[known])
+    )
+    likelihoods = expert.predict(features)[np.arange(len(codes)), codes]
+    return expert, np.where(known, likelihoods, 0.0)
 
 
 def _logarithms(block: NDArray[np.intp], features: Features) -> Doubles:

@@ -80,7 +80,8 @@ class GeneModel:
             outputs = likelihood.output_bias(torch.as_tensor(self.mean))
             zero, _ = likelihood.zeros(outputs[:, None, torch.as_tensor(rest)].clone())
             constant += float(zero)
-            order = torch.as_tensor(np.argsort(-counts.data * rest[counts.indices], kind="stable"))
+            falling = -data.numpy() * rest[counts.indices]
+            order = torch.as_tensor(np.argsort(falling, kind="stable"))
             order = order[: int(rest[counts.indices].sum())]
             genes = torch.as_tensor(counts.indices)[order]
             value[order] += likelihood.excess(outputs[:, genes], data[order])[0]

@@ -97,31 +97,33 @@ class Trained:
         return replace(found, q_y=self.type_fit.model.probabilities(found.latent))
 
     def sample(
-        self, cells: int, library: np.ndarray, batch: np.ndarray | None = None
+        self, cells: int, matrix: sp.csr_matrix, batch: np.ndarray | None = None
     ) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
         """Draw cells from the model.
 
         Parameters
         ----------
         cells : int
-        library : ndarray of shape (n,)
-            Count sums of real cells, resampled for the drawn cells.
+        matrix : CSR matrix of shape (n, G)
+            Counts of real cells, whose sums are resampled for the drawn cells.
         batch : ndarray of str, shape (n,), optional
             Batches of the same cells, resampled with them; needed with batch correction.
 
         Returns
         -------
         counts : CSR matrix of shape (cells, G), float32
+            Genes without weights have no counts.
         latent : ndarray of float32, shape (cells, Z)
         cluster : ndarray of int64, shape (cells,)
         """
         bias = self.model.decoder.bias
         stream = _stream(self.seed, 0, 10, bias.device)
-        chosen = np.random.default_rng([self.seed, 10]).integers(len(library), size=cells)
-        sums = np.asarray(library, np.float64)[chosen]
+        chosen = np.random.default_rng([self.seed, 10]).integers(matrix.shape[0], size=cells)
         batches = None if batch is None else batch[chosen]
-        covariates = self.inputs.covariate_values(sums, batches)
+        covariates = self.inputs.covariate_values(_count_sums(matrix)[chosen], batches)
+        # As in training, the library is the sum over the modelled genes.
         modelled = np.flatnonzero(self.inputs.genes.modelled)
+        sums = np.maximum(_count_sums(matrix[:, modelled])[chosen], 1.0)
         parts: list[sp.csr_matrix] = []
         others: list[tuple[np.ndarray, np.ndarray]] = []
         self.model.eval()
@@ -695,6 +697,10 @@ def _architecture(
         covariates=inputs.covariates,
         dropout=DropoutRates(**settings.dropout.model_dump()),
     )
+
+
+def _count_sums(matrix: sp.csr_matrix) -> np.ndarray:
+    return np.asarray(matrix.sum(1), np.float64).ravel()
 
 
 def _mapped(matrix: sp.csr_matrix, folder: Path | None) -> Path | None:

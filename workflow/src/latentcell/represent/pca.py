@@ -168,7 +168,8 @@ def fit_pca(
     scale = np.sqrt(variance) if settings.standardise else np.ones(genes)
     scale[variance == 0] = 1.0
 
-    if solver == "genes" or (solver == "auto" and cells >= GENES_LIMIT):
+    # Lanczos iteration over genes gives fewer components than genes.
+    if k < genes and (solver == "genes" or (solver == "auto" and cells >= GENES_LIMIT)):
         projections = _lanczos_over_genes(counts, mean, scale, k, settings.seed)
     else:
         small = solver == "gram" or (solver == "auto" and cells <= GRAM_LIMIT)

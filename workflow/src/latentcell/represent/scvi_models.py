@@ -62,12 +62,16 @@ def training_arguments(cells: int) -> dict[str, Any]:
     """Return the arguments of the library's training."""
     return {
         "train_size": 1.0,
-        # Batch normalisation fails for a last minibatch of one cell.
-        "batch_size": _BATCH + (cells % _BATCH == 1),
+        "batch_size": _batch_size(cells),
         "accelerator": "cpu",
         "enable_progress_bar": False,
         "logger": False,
     }
+
+
+def _batch_size(cells: int) -> int:
+    """Least size with no last minibatch of one cell, for which batch normalisation fails."""
+    return next((size for size in range(_BATCH, 2 * _BATCH) if cells % size != 1), _BATCH)
 
 
 @contextmanager

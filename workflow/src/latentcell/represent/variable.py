@@ -30,7 +30,7 @@ def variable_genes(normalised: Sparse, number: int) -> NDArray[np.int64]:
     normalised
         Log-normalised counts of the cells to fit on.
     number
-        Maximum number of genes.
+        Number of genes. All are taken if fewer are expressed.
     """
     import anndata as ad
     import scanpy as sc
