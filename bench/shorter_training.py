@@ -45,6 +45,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 # With size factors.
 KINDS = ("gmvae", "vae")
+REPEATS = 3
 PATIENCE = 30
 KEYS = ["what", "input", "dataset", "split", "setting"]
 
@@ -104,17 +105,20 @@ def of_outputs(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str,
     genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
     for kind in KINDS:
         name = ModelName(kind, 10, 100)
-        for setting, most in enumerate((0, engine.KEPT_ELEMENTS)):
+        arguments = cells.counts, split, name, components, settings, seed
+        seconds: dict[int, list[float]] = {0: [], 1: []}
+        # In turn, and the least of each, since the machine is busy.
+        for setting in (0, 1) * REPEATS:
             start = time.process_time()
-            with patch.object(engine, "KEPT_ELEMENTS", most):
-                trained = training.train(
-                    cells.counts, split, name, components, settings, seed, genes=genes
-                )
+            with patch.object(engine, "KEPT_ELEMENTS", setting * engine.KEPT_ELEMENTS):
+                trained = training.train(*arguments, genes=genes)
+            seconds[setting].append(time.process_time() - start)
+        for setting, found in seconds.items():
             yield {
                 "what": "outputs",
                 "input": str(name),
                 "setting": setting,
-                "cpu_seconds": time.process_time() - start,
+                "cpu_seconds": min(found),
                 "epochs": trained.epochs_trained,
                 "best_epoch": trained.best_epoch,
             }
