@@ -21,7 +21,7 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import betainc, stdtr, stdtrit
 
 # Least number of replicates for an interval or a probability.
 MIN_REPLICATES = 5
@@ -535,14 +535,18 @@ def detectable_independent(
     from scipy import stats
 
     critical = float(stats.norm.isf(alpha / 2))
-    worse, worse_likelihood = _likely(test_cells, accuracy)
+    worse, likelihood = _likely(test_cells, accuracy)
+    better = np.arange(test_cells + 1.0)
+    pooled = np.add.outer(worse, better) / (2 * test_cells)
+    difference = np.subtract.outer(worse, better) / test_cells
+    equal = difference**2 <= critical**2 * pooled * (1 - pooled) * 2 / test_cells
+    # The test rejects below and above an interval of numbers of the better classifier.
+    below, above = equal.argmax(axis=1), test_cells + 1 - equal[:, ::-1].argmax(axis=1)
 
     def found(gain: float) -> float:
-        better, likelihood = _likely(test_cells, min(accuracy + gain, 1.0))
-        difference = np.subtract.outer(better, worse) / test_cells
-        pooled = np.add.outer(better, worse) / (2 * test_cells)
-        rejected = difference**2 > critical**2 * pooled * (1 - pooled) * 2 / test_cells
-        return float(likelihood @ rejected @ worse_likelihood)
+        chance = min(accuracy + gain, 1.0)
+        fewer = _at_least(test_cells - below + 1, test_cells, 1 - chance)
+        return float(likelihood @ (fewer + _at_least(above, test_cells, chance)))
 
     return _smallest(found, 1 - accuracy, power, "not even an accuracy of 1 would be found")
 
@@ -569,17 +573,17 @@ def detectable_paired(
 
     if discordant <= 0:
         return Detectable(None, "no cell is discordant")
-    numbers = np.arange(test_cells + 1)
-    likelihood = stats.binom.pmf(numbers, test_cells, discordant)
-    # Largest number of cells on the rarer side at which the test rejects, or -1.
+    numbers, likelihood = _likely(test_cells, discordant)
+    # Largest number of cells on the rarer side at which the test rejects, or -1, and the smallest
+    # on the other side.
     quantile = stats.binom.ppf(alpha / 2, numbers, 0.5)
     limit = quantile - (stats.binom.cdf(quantile, numbers, 0.5) > alpha / 2)
+    least = numbers - limit
 
     def found(gain: float) -> float:
         ours = (1 + gain / discordant) / 2
-        rejected = stats.binom.cdf(limit, numbers, ours)
-        rejected_too = stats.binom.sf(numbers - limit - 1, numbers, ours)
-        return float(likelihood @ (rejected + rejected_too))
+        rejected = _at_least(least, numbers, ours) + _at_least(least, numbers, 1 - ours)
+        return float(likelihood @ rejected)
 
     reason = "not even with all discordant cells on one side would it be found"
     return _smallest(found, discordant, power, reason)
@@ -632,6 +636,11 @@ def _likely(trials: int, chance: float) -> tuple[Floats, Floats]:
     low, high = stats.binom.interval(1 - 1e-12, trials, chance)
     numbers = np.arange(float(low), float(high) + 1)
     return numbers, np.asarray(stats.binom.pmf(numbers, trials, chance), np.float64)
+
+
+def _at_least(successes: Floats, trials: int | Floats, chance: float) -> Floats:
+    """Probability of at least so many successes, without the costly checks of `stats.binom`."""
+    return np.where(successes > trials, 0.0, betainc(successes, trials - successes + 1, chance))
 
 
 def _smallest(
