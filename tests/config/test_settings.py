@@ -56,6 +56,8 @@ def test_the_papers_grid_is_in_the_papers_order():
         ({"vae": {"epochs": "ten"}}, "vae.epochs: .*integer, found 'ten'"),
         ({"vae": {"epochs": True}}, "vae.epochs: .*found True"),
         ({"vae": {"learning_rate": -1e-3}}, "vae.learning_rate: .*found -0.001"),
+        ({"vae": {"learning_rate": "1e-3"}}, "vae.learning_rate: .*the text '1e-3': .*as 1.0e-03"),
+        ({"vae": None}, "vae: expected keys and values, found None"),
         ({"run": "../elsewhere"}, "run: .*found '../elsewhere'"),
         ({"datasets": ["mine"]}, r"datasets\.0: 'mine' is not built in"),
         ({"datasets": [{"name": "mine"}]}, "'mine' is not built in"),

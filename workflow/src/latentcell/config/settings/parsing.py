@@ -1,5 +1,6 @@
 """Parsing of YAML into checked settings; each error is one message that names the key."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,9 @@ MOVED = {
     "jobs.classifiers_per_job": "jobs.classifiers_per_job was removed: each classifier has its own "
     "job",
 }
+
+# Numbers that YAML 1.1 reads as text: without a point, or without the sign of the exponent.
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)
 
 _Section = TypeVar("_Section", bound=Section)
 
@@ -125,6 +129,13 @@ def _describe(fault: Any) -> str:
     if key == "grid" and isinstance(fault["input"], list):
         return MOVED[key]
     message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "model_type":
+        message = "expected keys and values"
+    if fault["type"] == "float_type" and _EXPONENT.fullmatch(str(fault["input"])):
+        return (
+            f"{key}: expected a number, found the text {fault['input']!r}: YAML reads an exponent "
+            f"after a decimal point and with a sign only, such as {float(fault['input']):.1e}"
+        )
     if isinstance(fault["input"], dict):
         return f"{key}: {message}"
     return f"{key}: {message}, found {fault['input']!r}"
