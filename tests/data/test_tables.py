@@ -72,6 +72,14 @@ def test_genes_that_are_numbers(tmp_path):
     assert_as_written(read_table(written(tmp_path / "a.tsv", text)), genes=["10", "20", "30"])
 
 
+@pytest.mark.parametrize(
+    "corner", ["CellID", "cell_barcode", "Sample ID", "Unnamed: 0", "row.names"]
+)
+def test_a_header_of_numbers_is_no_cell(tmp_path, corner):
+    text = FRAME.set_axis([10, 20, 30], axis=1).to_csv(index_label=corner)
+    assert_as_written(read_table(written(tmp_path / "a.csv", text)), genes=["10", "20", "30"])
+
+
 def test_fields_that_look_like_zeros_are_told_apart(tmp_path):
     fields = "0\t0.0\t0.5\t000\t1e0\t0.1\t9\t010\t-0\t0e5\t.10\t5"
     adata = read_table(written(tmp_path / "a.tsv", f"c\t{fields}\n"))
@@ -280,6 +288,37 @@ def test_columns_about_cells_are_no_genes(tmp_path, first):
     assert read.obs["nCount_RNA"].tolist() == COUNTS.sum(1).tolist()
 
 
+@pytest.mark.parametrize(
+    "name", ["cell_type", "batch", "donor_id", "cluster_id", "RNA_snn_res.0.8"]
+)
+def test_columns_of_codes_are_no_genes(tmp_path, name):
+    frame = FRAME.copy()
+    frame.insert(0, name, [0, 1, 0])
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs[name].tolist() == [0, 1, 0]
+
+
+def test_a_missing_type_in_the_first_line_is_no_count(tmp_path):
+    frame = FRAME.copy()
+    frame.insert(0, "my_labels", ["nan", "x", "y"])
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs["my_labels"].tolist() == ["nan", "x", "y"]
+
+
+@pytest.mark.parametrize("types", [["T, CD4", "B, naive", "T, CD4"], ["B", "T, CD4", "T, CD8"]])
+def test_quoted_types_with_separators(tmp_path, types):
+    frame = FRAME.copy()
+    frame.insert(0, "cell_type", types)
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs["cell_type"].tolist() == types
+    text = frame.to_csv().replace(",7,", ',"1,234",')
+    with pytest.raises(InputError, match=r"line 3: expected a number in .*, found '1,234'"):
+        read_table(written(tmp_path / "b.csv", text))
+
+
 SYMBOLS = ["CD3D", "LYZ", "MT-CO1"]
 
 
@@ -295,6 +334,15 @@ def test_genes_in_rows_are_found_by_their_names(tmp_path, cells, genes):
     assert_as_written(read, cells, genes)
     turned = read_table(tmp_path / "b.csv", "cells-by-genes")
     assert turned.obs_names.tolist() == genes
+
+
+@pytest.mark.parametrize("corner", ["gene_symbol", "GeneID", "ensembl_gene_id", None])
+def test_genes_in_rows_are_found_beside_cells_without_names(tmp_path, corner):
+    frame = pd.DataFrame(COUNTS, ["0", "1", "2"], SYMBOLS).T
+    text = frame.to_csv(index_label=corner, header=corner is not None)
+    with pytest.warns(UserWarning, match="rows are taken for genes, by their names"):
+        read = read_table(written(tmp_path / "a.csv", text), "auto")
+    assert_as_written(read, ["0", "1", "2"], SYMBOLS)
 
 
 def test_barcodes_in_columns_tell_as_well(tmp_path):

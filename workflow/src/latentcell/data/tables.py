@@ -23,8 +23,12 @@ from latentcell.runtime.errors import InputError
 Orientation = Literal["auto", "cells-by-genes", "genes-by-cells"]
 
 _CELL_TYPE_COLUMNS = ("cell_type", "celltype", "cell_types", "celltypes", "label", "labels")
-# Names of the column of row names; genes may be numbers (Entrez identifiers).
-_CORNERS = ("", "barcode", "barcodes", "cell", "cells", "cell_id", "gene", "genes", "index")
+# Names of the column of row names; genes and cells may be numbers.
+_CORNER = re.compile(
+    r"|unnamed: 0|row[ ._-]?names?|"
+    r"((cell|barcode|sample|gene|feature|ensembl|entrez|hgnc|mgi|symbol|index|id|name)s?[ ._-]?)+",
+    re.IGNORECASE,
+)
 # Columns of a table of counts that describe cells: with texts, and with numbers too.
 _ABOUT_CELLS = re.compile(
     r"cell.?type|annot|label|cluster|louvain|leiden|ident|lineage|class|barcode|sample|batch|donor|"
@@ -33,7 +37,10 @@ _ABOUT_CELLS = re.compile(
 )
 _MEASURES = re.compile(
     r"n_?counts?(_rna)?|n_?features?(_rna)?|n_?genes?(_by_counts)?|n_?umis?|total_counts|"
-    r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|(seurat_)?clusters?|leiden|louvain",
+    r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|leiden|louvain|.*snn_res.*|"
+    r"((seurat_)?clusters?|cell[ ._]?types?|labels?|annotations?)(_?(id|code|name)s?)?|"
+    r"(barcode|batch|sample|donor|patient)(_?id)?|"
+    r"condition|treatment|tissue|disease|sex|phase|(orig\.)?ident",
     re.IGNORECASE,
 )
 # Columns about genes in tables with genes in rows, as featureCounts and BioMart write them, and
@@ -53,6 +60,8 @@ _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"
 _ZERO, _POINT = b"0."
 # Most digits of a count that is not parsed by itself, and characters that are parsed at once.
 _DIGITS, _BLOCK = 9, 1 << 20
+# Stands for a separator within quotes.
+_QUOTED = b"\x1f"
 # The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
 _SUFFIX = re.compile(r"[-.]\d+$")
 _NOT_COUNTED = (b"NA", b"NaN", b"nan", b"N/A", b"null")
@@ -102,7 +111,7 @@ def read_table(
     if table.var:
         orientation = "genes-by-cells"
     elif orientation == "auto":
-        turned = not table.obs and columns is not None and are_genes_rows(names, columns)
+        turned = not table.obs and are_genes_rows(names, columns or [])
         if turned:
             warnings.warn(f"{path}: rows are taken for genes, by their names", stacklevel=2)
         orientation = "genes-by-cells" if turned else "cells-by-genes"
@@ -226,7 +235,9 @@ class _Table:
             return
         columns = _fit_header(self._header, fields, self._path)
         first = (rest or b"").split(self.separator)
-        numeric = [_is_number(field, self.separator) for field in first]
+        numeric = [
+            _is_number(field, self.separator) and field not in _NOT_COUNTED for field in first
+        ]
         named = first[0] and first[0] not in _NOT_COUNTED and not _is_about_cells(columns[0])
         if numeric == [False, True] and named:
             raise InputError(
@@ -254,7 +265,8 @@ class _Table:
     def _take_about(self, rest: bytes) -> bytes:
         fields = rest.split(self.separator)
         for place, values in self._about.items():
-            values.append(fields[place].decode(errors="replace").strip())
+            text = fields[place].replace(_QUOTED, self.separator)
+            values.append(text.decode(errors="replace").strip())
         return self.separator.join(f for place, f in enumerate(fields) if place not in self._about)
 
 
@@ -526,7 +538,7 @@ def _plain_lines(path: Path) -> Iterator[bytes]:
 def _is_header(line: bytes, separator: bytes) -> bool:
     """Tell whether a first line is a header: by its first field, or because of a non-number."""
     corner, *fields = line.split(separator)
-    if corner.strip(b' "').decode(errors="replace").lower() in _CORNERS:
+    if _CORNER.fullmatch(corner.strip(b' "').decode(errors="replace")):
         return True
     return not all(_is_number(field, separator) for field in fields)
 
@@ -557,7 +569,15 @@ def _split_name(line: bytes, separator: bytes) -> tuple[str, bytes | None]:
         if not found:
             return "", None
     text = name.decode(errors="replace").strip().strip('"')
-    return text, rest.replace(b'"', b"") if b'"' in rest else rest
+    return text, _without_quotes(rest, separator) if b'"' in rest else rest
+
+
+def _without_quotes(fields: bytes, separator: bytes) -> bytes:
+    """Remove the quotes around fields; separators within them no longer separate."""
+    quoted = fields.split(b'"')
+    if separator in b"".join(quoted[1::2]):
+        quoted[1::2] = [part.replace(separator, _QUOTED) for part in quoted[1::2]]
+    return b"".join(quoted)
 
 
 class _NonZeros(NamedTuple):
@@ -610,7 +630,8 @@ def _parse_rows(texts: Sequence[bytes], separator: bytes, where: _Where) -> _Non
         try:
             values[place] = _number(field, separator)
         except ValueError:
-            raise where.no_number(rows[place], columns[place], field) from None
+            shown = field.replace(_QUOTED, separator)
+            raise where.no_number(rows[place], columns[place], shown) from None
     return _NonZeros(np.bincount(rows, minlength=len(texts)), columns.astype(np.int32), values)
 
 
