@@ -223,6 +223,8 @@ def test_cells_without_a_type_are_left_open(tmp_path):
         ("barcode\tt\tu\nAA-1\tb\tc\n", None, "cell types, one of 3, in datasets.label_column"),
         ("AA-1\n", None, "cell types, one of 1, in datasets.label_column"),
         ("barcode\tt\nAA-1\tb\nAA-1\tc\n", None, "one cell type per barcode, found two for AA-1"),
+        ("t\tbarcode\nT\tCD4\tAA-1\nB\tCC-1\nB\tGG-1\n", None, "fields in row 2, .* found 3"),
+        ("x\tbarcode\tt\nAA-1\tb\nCC-1\tc\n", "t", "expected 2 fields in row 1, .* found 3"),
     ],
 )
 def test_broken_cell_types_are_refused(tmp_path, text, column, message):
@@ -391,6 +393,27 @@ LABELS = "barcode,kind\nAA-1,b\nCC-1,c\nGG-1,g\n"
 @pytest.mark.parametrize("name", ["l.csv", "l.tsv", "l.txt"])
 def test_cell_types_out_of_a_spreadsheet(tmp_path, text, name):
     assert read_cell_types(written(tmp_path / name, text), BARCODES, None) == ["b", "c", "g"]
+
+
+def test_blanks_around_fields_of_cell_types(tmp_path):
+    text = 'kind, barcode\nb, AA-1\n"c, d", "CC-1"\n"g", GG-1\n'
+    assert read_cell_types(written(tmp_path / "l.csv", text), BARCODES, None) == ["b", "c, d", "g"]
+
+
+def test_of_columns_with_one_name_the_first_is_read(tmp_path):
+    path = written(tmp_path / "l.csv", "barcode,kind,kind\nAA-1,b,x\nCC-1,c,x\nGG-1,g,x\n")
+    assert read_annotation(path, BARCODES)["kind"].tolist() == ["b", "c", "g"]
+    assert read_cell_types(path, BARCODES, "kind") == ["b", "c", "g"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_cells_that_are_numbered_from_elsewhere_are_refused(tmp_path, first):
+    text = "cell,kind\n" + "".join(f"{n},{kind}\n" for n, kind in enumerate("bcg", start=first))
+    path = written(tmp_path / "l.csv", text)
+    alike, other = (pd.Index([str(n + start) for n in range(3)]) for start in (first, 1 - first))
+    assert read_cell_types(path, alike, None) == ["b", "c", "g"]
+    with pytest.raises(InputError, match=rf"cells numbered from {1 - first}, .* from {first}:"):
+        read_cell_types(path, other, None)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from latentcell.data.genes import Features, genes_of
-from latentcell.data.naming import are_genes_rows
+from latentcell.data.naming import are_genes_rows, gene_naming
 from latentcell.data.opening import broken_files_named, lines_of, open_bytes, refuse_stand_in
 from latentcell.runtime.errors import InputError
 
@@ -368,12 +368,11 @@ def read_annotation(path: Path, barcodes: pd.Index) -> pd.DataFrame:
     table = _LabelTable.read(path, barcodes)
     names = table.header or [""] * table.width
     others = [place for place in range(table.width) if place != table.key]
-    found = {
-        names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}"): table.body[
-            place
-        ].to_numpy()
-        for place in others
-    }
+    found: dict[str, Any] = {}
+    for place in others:
+        name = names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}")
+        # Of columns with one name the first one, as `read_cell_types` does.
+        found.setdefault(name, table.body[place].to_numpy())
     frame = pd.DataFrame(found, index=table.barcodes)
     return frame[~frame.index.duplicated()].reindex(barcodes)
 
@@ -400,15 +399,16 @@ class _LabelTable:
             raise InputError(f"{path}: expected barcodes and cell types, found no line")
         # Of most lines: the header may lack a name, and the end of a sheet may be a note.
         width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
-        table = pd.DataFrame(
-            [row[-width:] if len(row) >= width else [None] * width for row in rows]
-        )
+        _refuse_long_rows(rows, width, path)
+        table = pd.DataFrame([row[:width] if len(row) >= width else [None] * width for row in rows])
         key, spelt = _find_barcodes(table, barcodes, path)
         known = set(barcodes)
         headed = not any(value in known for value in (spelt(rows[0][0]), *map(spelt, table.loc[0])))
         header = [""] * (width - len(rows[0])) + [str(name) for name in rows[0]]
         body = table.iloc[1:] if headed else table
-        return cls(header if headed else None, body, key, list(map(spelt, body[key])))
+        names = list(map(spelt, body[key]))
+        _refuse_other_numbers(names, barcodes, path)
+        return cls(header if headed else None, body, key, names)
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -424,7 +424,28 @@ def _rows(path: Path) -> list[list[str]]:
         separator = b";"
     text = (line.decode(errors="replace") for line in lines)
     with broken_files_named(path, "table"):
-        return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
+        read = csv.reader(text, delimiter=separator.decode(), skipinitialspace=True)
+        return [row for row in read if row]
+
+
+def _refuse_long_rows(rows: list[list[str]], width: int, path: Path) -> None:
+    """Refuse a row with more fields than most: a separator stands in one of them."""
+    for number, row in enumerate(rows, start=1):
+        if any(row[width:]):
+            raise InputError(
+                f"{path}: expected {width} fields in row {number}, as many as in most, found "
+                f"{len(row)} ({', '.join(row)[:80]}): put texts with separators in quotes"
+            )
+
+
+def _refuse_other_numbers(names: list[Any], barcodes: pd.Index, path: Path) -> None:
+    """Refuse cells that are numbered from 0 here and from 1 in the counts, or the other way."""
+    numbered = gene_naming(map(str, names)) == gene_naming(map(str, barcodes)) == "positions"
+    if numbered and names[0] != barcodes[0]:
+        raise InputError(
+            f"{path}: expected cells numbered from {barcodes[0]}, as in the counts, found numbers "
+            f"from {names[0]}: number them alike"
+        )
 
 
 def _find_barcodes(
