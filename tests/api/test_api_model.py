@@ -1,6 +1,9 @@
 """`latentcell.GMVAE`: its cells, its settings, and numbers equal to those of a training job."""
 
 import json
+import os
+import subprocess
+import sys
 
 import anndata as ad
 import numpy as np
@@ -266,6 +269,22 @@ def test_training_again_gives_the_same_and_restores_the_threads(cells):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_libraries_that_are_loaded_later_keep_their_threads():
+    code = """
+from latentcell.api.cells import limited_threads
+with limited_threads(1):
+    import sklearn
+    from latentcell.runtime.job import limit_threads
+    limit_threads(1)
+from threadpoolctl import threadpool_info
+openmp = [library for library in threadpool_info() if library["user_api"] == "openmp"]
+print({library["num_threads"] for library in openmp})
+"""
+    command, two = [sys.executable, "-c", code], {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run(command, env=os.environ | two, capture_output=True, text=True, check=True)
+    assert done.stdout == "{2}\n"
 
 
 def test_results_of_other_cells(cells, model):

@@ -114,6 +114,19 @@ def test_10x_folder_with_names_only(tmp_path):
     assert_as_written(adata, symbols=IDS)
 
 
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [("", 1), ('"x"\n', 1), ("", 0), ("\t0\n", 0)],
+    ids=["R", "R-header", "pandas", "pandas-header"],
+)
+def test_10x_folder_with_numbered_rows(tmp_path, header, first):
+    files = tenx_files()
+    for name in ("genes.tsv", "barcodes.tsv"):
+        lines = files[name].decode().splitlines(keepends=True)
+        files[name] = (header + "".join(f"{n}\t{x}" for n, x in enumerate(lines, first))).encode()
+    assert_as_written(read_counts(settings(write_folder(tmp_path / "data", files))))
+
+
 def test_10x_folder_with_a_dense_matrix(tmp_path):
     stream = io.BytesIO()
     scipy_io.mmwrite(stream, COUNTS.T)
@@ -283,6 +296,22 @@ def test_archive(tmp_path, packed):
     assert_as_written(read_counts(settings(path)))
     assert read_genes(path)["symbol"].to_dict() == dict(zip(IDS, SYMBOLS, strict=True))
     assert [file.name for file in tmp_path.iterdir()] == ["m.tar.gz"]
+
+
+def test_archive_of_macos(tmp_path):
+    others = {f"._{name}": b"\0\5\x16\7" for name in tenx_files()}
+    assert_as_written(
+        read_counts(settings(write_archive(tmp_path / "m.tgz", others | tenx_files())))
+    )
+
+
+def test_folder_of_macos(tmp_path):
+    files = {f"GSE1_{name}": content for name, content in tenx_files().items()}
+    files["GSE1_A_matrix.mtx"] = files.pop("GSE1_matrix.mtx")
+    files["GSE1_A_barcodes.tsv"] = files.pop("GSE1_barcodes.tsv")
+    files["all_genes.tsv"] = files.pop("GSE1_genes.tsv")
+    files["._all_genes.tsv"] = b"\0\5\x16\7"
+    assert_as_written(read_counts(settings(write_folder(tmp_path / "data", files))))
 
 
 @pytest.mark.parametrize("packed", [False, True])

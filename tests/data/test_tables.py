@@ -72,6 +72,14 @@ def test_genes_that_are_numbers(tmp_path):
     assert_as_written(read_table(written(tmp_path / "a.tsv", text)), genes=["10", "20", "30"])
 
 
+@pytest.mark.parametrize(
+    "corner", ["CellID", "cell_barcode", "Sample ID", "Unnamed: 0", "row.names"]
+)
+def test_a_header_of_numbers_is_no_cell(tmp_path, corner):
+    text = FRAME.set_axis([10, 20, 30], axis=1).to_csv(index_label=corner)
+    assert_as_written(read_table(written(tmp_path / "a.csv", text)), genes=["10", "20", "30"])
+
+
 def test_fields_that_look_like_zeros_are_told_apart(tmp_path):
     fields = "0\t0.0\t0.5\t000\t1e0\t0.1\t9\t010\t-0\t0e5\t.10\t5"
     adata = read_table(written(tmp_path / "a.tsv", f"c\t{fields}\n"))
@@ -215,6 +223,8 @@ def test_cells_without_a_type_are_left_open(tmp_path):
         ("barcode\tt\tu\nAA-1\tb\tc\n", None, "cell types, one of 3, in datasets.label_column"),
         ("AA-1\n", None, "cell types, one of 1, in datasets.label_column"),
         ("barcode\tt\nAA-1\tb\nAA-1\tc\n", None, "one cell type per barcode, found two for AA-1"),
+        ("t\tbarcode\nT\tCD4\tAA-1\nB\tCC-1\nB\tGG-1\n", None, "fields in row 2, .* found 3"),
+        ("x\tbarcode\tt\nAA-1\tb\nCC-1\tc\n", "t", "expected 2 fields in row 1, .* found 3"),
     ],
 )
 def test_broken_cell_types_are_refused(tmp_path, text, column, message):
@@ -280,6 +290,37 @@ def test_columns_about_cells_are_no_genes(tmp_path, first):
     assert read.obs["nCount_RNA"].tolist() == COUNTS.sum(1).tolist()
 
 
+@pytest.mark.parametrize(
+    "name", ["cell_type", "batch", "donor_id", "cluster_id", "RNA_snn_res.0.8"]
+)
+def test_columns_of_codes_are_no_genes(tmp_path, name):
+    frame = FRAME.copy()
+    frame.insert(0, name, [0, 1, 0])
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs[name].tolist() == [0, 1, 0]
+
+
+def test_a_missing_type_in_the_first_line_is_no_count(tmp_path):
+    frame = FRAME.copy()
+    frame.insert(0, "my_labels", ["nan", "x", "y"])
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs["my_labels"].tolist() == ["nan", "x", "y"]
+
+
+@pytest.mark.parametrize("types", [["T, CD4", "B, naive", "T, CD4"], ["B", "T, CD4", "T, CD8"]])
+def test_quoted_types_with_separators(tmp_path, types):
+    frame = FRAME.copy()
+    frame.insert(0, "cell_type", types)
+    read = read_table(written(tmp_path / "a.csv", frame.to_csv()))
+    assert_as_written(read)
+    assert read.obs["cell_type"].tolist() == types
+    text = frame.to_csv().replace(",7,", ',"1,234",')
+    with pytest.raises(InputError, match=r"line 3: expected a number in .*, found '1,234'"):
+        read_table(written(tmp_path / "b.csv", text))
+
+
 SYMBOLS = ["CD3D", "LYZ", "MT-CO1"]
 
 
@@ -295,6 +336,15 @@ def test_genes_in_rows_are_found_by_their_names(tmp_path, cells, genes):
     assert_as_written(read, cells, genes)
     turned = read_table(tmp_path / "b.csv", "cells-by-genes")
     assert turned.obs_names.tolist() == genes
+
+
+@pytest.mark.parametrize("corner", ["gene_symbol", "GeneID", "ensembl_gene_id", None])
+def test_genes_in_rows_are_found_beside_cells_without_names(tmp_path, corner):
+    frame = pd.DataFrame(COUNTS, ["0", "1", "2"], SYMBOLS).T
+    text = frame.to_csv(index_label=corner, header=corner is not None)
+    with pytest.warns(UserWarning, match="rows are taken for genes, by their names"):
+        read = read_table(written(tmp_path / "a.csv", text), "auto")
+    assert_as_written(read, ["0", "1", "2"], SYMBOLS)
 
 
 def test_barcodes_in_columns_tell_as_well(tmp_path):
@@ -343,6 +393,27 @@ LABELS = "barcode,kind\nAA-1,b\nCC-1,c\nGG-1,g\n"
 @pytest.mark.parametrize("name", ["l.csv", "l.tsv", "l.txt"])
 def test_cell_types_out_of_a_spreadsheet(tmp_path, text, name):
     assert read_cell_types(written(tmp_path / name, text), BARCODES, None) == ["b", "c", "g"]
+
+
+def test_blanks_around_fields_of_cell_types(tmp_path):
+    text = 'kind, barcode\nb, AA-1\n"c, d", "CC-1"\n"g", GG-1\n'
+    assert read_cell_types(written(tmp_path / "l.csv", text), BARCODES, None) == ["b", "c, d", "g"]
+
+
+def test_of_columns_with_one_name_the_first_is_read(tmp_path):
+    path = written(tmp_path / "l.csv", "barcode,kind,kind\nAA-1,b,x\nCC-1,c,x\nGG-1,g,x\n")
+    assert read_annotation(path, BARCODES)["kind"].tolist() == ["b", "c", "g"]
+    assert read_cell_types(path, BARCODES, "kind") == ["b", "c", "g"]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_cells_that_are_numbered_from_elsewhere_are_refused(tmp_path, first):
+    text = "cell,kind\n" + "".join(f"{n},{kind}\n" for n, kind in enumerate("bcg", start=first))
+    path = written(tmp_path / "l.csv", text)
+    alike, other = (pd.Index([str(n + start) for n in range(3)]) for start in (first, 1 - first))
+    assert read_cell_types(path, alike, None) == ["b", "c", "g"]
+    with pytest.raises(InputError, match=rf"cells numbered from {1 - first}, .* from {first}:"):
+        read_cell_types(path, other, None)
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,8 @@ def limited_threads(threads: int) -> Iterator[None]:
 
     One thread is the workflow's number: more may change the last bits of the results.
     """
+    # What is loaded within would keep the limit afterwards, as the OpenMP of scikit-learn.
+    import sklearn  # noqa: F401
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -168,4 +168,4 @@ def _prefixes(matrix: str) -> list[str]:
 
 def _is_shared(name: str, names: tuple[str, ...]) -> bool:
     base = name.removesuffix(".gz")
-    return any(re.fullmatch(rf".*[_.-]{re.escape(one)}", base) for one in names)
+    return any(re.fullmatch(rf"[^.].*[_.-]{re.escape(one)}", base) for one in names)

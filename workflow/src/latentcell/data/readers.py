@@ -432,6 +432,8 @@ def _refuse_unsafe(member: tarfile.TarInfo, path: Path) -> None:
 
 def _role_of(name: str) -> str | None:
     base = PurePosixPath(name).name.removesuffix(".gz")
+    if base.startswith("."):  # macOS stores attributes of a file as ._matrix.mtx beside it.
+        return None
     return next((role for role, names in TENX_FILES.items() if _ends_in(base, names)), None)
 
 
@@ -466,9 +468,20 @@ def _parse_10x_part(role: str, stream: IO[bytes]) -> Any:
         for line in lines_of(stream)
         if line.strip()
     ]
-    # R writes the number of each row before it.
-    numbered = all(len(row) > 1 and row[0] == str(n) for n, row in enumerate(rows, start=1))
-    return [row[1:] for row in rows] if numbered else rows
+    return _without_numbers(rows)
+
+
+def _without_numbers(rows: list[list[str]]) -> list[list[str]]:
+    """Leave out the number that R (from 1) or pandas (from 0) writes before each row.
+
+    A line of column names above goes with them.
+    """
+    for body in (rows, rows[1:]):
+        for first in (0, 1):
+            numbers = enumerate(body, start=first)
+            if body and all(len(row) > 1 and row[0] == str(n) for n, row in numbers):
+                return [row[1:] for row in body]
+    return rows
 
 
 def _parse_csv(role: str, stream: IO[bytes]) -> list[list[str]]:

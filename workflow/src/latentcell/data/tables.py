@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from latentcell.data.genes import Features, genes_of
-from latentcell.data.naming import are_genes_rows
+from latentcell.data.naming import are_genes_rows, gene_naming
 from latentcell.data.opening import broken_files_named, lines_of, open_bytes, refuse_stand_in
 from latentcell.runtime.errors import InputError
 
 Orientation = Literal["auto", "cells-by-genes", "genes-by-cells"]
 
 _CELL_TYPE_COLUMNS = ("cell_type", "celltype", "cell_types", "celltypes", "label", "labels")
-# Names of the column of row names; genes may be numbers (Entrez identifiers).
-_CORNERS = ("", "barcode", "barcodes", "cell", "cells", "cell_id", "gene", "genes", "index")
+# Names of the column of row names; genes and cells may be numbers.
+_CORNER = re.compile(
+    r"|unnamed: 0|row[ ._-]?names?|"
+    r"((cell|barcode|sample|gene|feature|ensembl|entrez|hgnc|mgi|symbol|index|id|name)s?[ ._-]?)+",
+    re.IGNORECASE,
+)
 # Columns of a table of counts that describe cells: with texts, and with numbers too.
 _ABOUT_CELLS = re.compile(
     r"cell.?type|annot|label|cluster|louvain|leiden|ident|lineage|class|barcode|sample|batch|donor|"
@@ -33,7 +37,10 @@ _ABOUT_CELLS = re.compile(
 )
 _MEASURES = re.compile(
     r"n_?counts?(_rna)?|n_?features?(_rna)?|n_?genes?(_by_counts)?|n_?umis?|total_counts|"
-    r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|(seurat_)?clusters?|leiden|louvain",
+    r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|leiden|louvain|.*snn_res.*|"
+    r"((seurat_)?clusters?|cell[ ._]?types?|labels?|annotations?)(_?(id|code|name)s?)?|"
+    r"(barcode|batch|sample|donor|patient)(_?id)?|"
+    r"condition|treatment|tissue|disease|sex|phase|(orig\.)?ident",
     re.IGNORECASE,
 )
 # Columns about genes in tables with genes in rows, as featureCounts and BioMart write them, and
@@ -53,6 +60,8 @@ _SEPARATORS = {b"\t": "tabs", b",": "commas", b";": "semicolons", b" ": "spaces"
 _ZERO, _POINT = b"0."
 # Most digits of a count that is not parsed by itself, and characters that are parsed at once.
 _DIGITS, _BLOCK = 9, 1 << 20
+# Stands for a separator within quotes.
+_QUOTED = b"\x1f"
 # The number of the sample after a barcode; R's read.csv makes a point of the hyphen.
 _SUFFIX = re.compile(r"[-.]\d+$")
 _NOT_COUNTED = (b"NA", b"NaN", b"nan", b"N/A", b"null")
@@ -102,7 +111,7 @@ def read_table(
     if table.var:
         orientation = "genes-by-cells"
     elif orientation == "auto":
-        turned = not table.obs and columns is not None and are_genes_rows(names, columns)
+        turned = not table.obs and are_genes_rows(names, columns or [])
         if turned:
             warnings.warn(f"{path}: rows are taken for genes, by their names", stacklevel=2)
         orientation = "genes-by-cells" if turned else "cells-by-genes"
@@ -226,7 +235,9 @@ class _Table:
             return
         columns = _fit_header(self._header, fields, self._path)
         first = (rest or b"").split(self.separator)
-        numeric = [_is_number(field, self.separator) for field in first]
+        numeric = [
+            _is_number(field, self.separator) and field not in _NOT_COUNTED for field in first
+        ]
         named = first[0] and first[0] not in _NOT_COUNTED and not _is_about_cells(columns[0])
         if numeric == [False, True] and named:
             raise InputError(
@@ -254,7 +265,8 @@ class _Table:
     def _take_about(self, rest: bytes) -> bytes:
         fields = rest.split(self.separator)
         for place, values in self._about.items():
-            values.append(fields[place].decode(errors="replace").strip())
+            text = fields[place].replace(_QUOTED, self.separator)
+            values.append(text.decode(errors="replace").strip())
         return self.separator.join(f for place, f in enumerate(fields) if place not in self._about)
 
 
@@ -356,12 +368,11 @@ def read_annotation(path: Path, barcodes: pd.Index) -> pd.DataFrame:
     table = _LabelTable.read(path, barcodes)
     names = table.header or [""] * table.width
     others = [place for place in range(table.width) if place != table.key]
-    found = {
-        names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}"): table.body[
-            place
-        ].to_numpy()
-        for place in others
-    }
+    found: dict[str, Any] = {}
+    for place in others:
+        name = names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}")
+        # Of columns with one name the first one, as `read_cell_types` does.
+        found.setdefault(name, table.body[place].to_numpy())
     frame = pd.DataFrame(found, index=table.barcodes)
     return frame[~frame.index.duplicated()].reindex(barcodes)
 
@@ -388,15 +399,16 @@ class _LabelTable:
             raise InputError(f"{path}: expected barcodes and cell types, found no line")
         # Of most lines: the header may lack a name, and the end of a sheet may be a note.
         width = Counter(map(len, rows[1:] or rows)).most_common(1)[0][0]
-        table = pd.DataFrame(
-            [row[-width:] if len(row) >= width else [None] * width for row in rows]
-        )
+        _refuse_long_rows(rows, width, path)
+        table = pd.DataFrame([row[:width] if len(row) >= width else [None] * width for row in rows])
         key, spelt = _find_barcodes(table, barcodes, path)
         known = set(barcodes)
         headed = not any(value in known for value in (spelt(rows[0][0]), *map(spelt, table.loc[0])))
         header = [""] * (width - len(rows[0])) + [str(name) for name in rows[0]]
         body = table.iloc[1:] if headed else table
-        return cls(header if headed else None, body, key, list(map(spelt, body[key])))
+        names = list(map(spelt, body[key]))
+        _refuse_other_numbers(names, barcodes, path)
+        return cls(header if headed else None, body, key, names)
 
 
 def _rows(path: Path) -> list[list[str]]:
@@ -412,7 +424,28 @@ def _rows(path: Path) -> list[list[str]]:
         separator = b";"
     text = (line.decode(errors="replace") for line in lines)
     with broken_files_named(path, "table"):
-        return [row for row in csv.reader(text, delimiter=separator.decode()) if row]
+        read = csv.reader(text, delimiter=separator.decode(), skipinitialspace=True)
+        return [row for row in read if row]
+
+
+def _refuse_long_rows(rows: list[list[str]], width: int, path: Path) -> None:
+    """Refuse a row with more fields than most: a separator stands in one of them."""
+    for number, row in enumerate(rows, start=1):
+        if any(row[width:]):
+            raise InputError(
+                f"{path}: expected {width} fields in row {number}, as many as in most, found "
+                f"{len(row)} ({', '.join(row)[:80]}): put texts with separators in quotes"
+            )
+
+
+def _refuse_other_numbers(names: list[Any], barcodes: pd.Index, path: Path) -> None:
+    """Refuse cells that are numbered from 0 here and from 1 in the counts, or the other way."""
+    numbered = gene_naming(map(str, names)) == gene_naming(map(str, barcodes)) == "positions"
+    if numbered and names[0] != barcodes[0]:
+        raise InputError(
+            f"{path}: expected cells numbered from {barcodes[0]}, as in the counts, found numbers "
+            f"from {names[0]}: number them alike"
+        )
 
 
 def _find_barcodes(
@@ -526,7 +559,7 @@ def _plain_lines(path: Path) -> Iterator[bytes]:
 def _is_header(line: bytes, separator: bytes) -> bool:
     """Tell whether a first line is a header: by its first field, or because of a non-number."""
     corner, *fields = line.split(separator)
-    if corner.strip(b' "').decode(errors="replace").lower() in _CORNERS:
+    if _CORNER.fullmatch(corner.strip(b' "').decode(errors="replace")):
         return True
     return not all(_is_number(field, separator) for field in fields)
 
@@ -557,7 +590,15 @@ def _split_name(line: bytes, separator: bytes) -> tuple[str, bytes | None]:
         if not found:
             return "", None
     text = name.decode(errors="replace").strip().strip('"')
-    return text, rest.replace(b'"', b"") if b'"' in rest else rest
+    return text, _without_quotes(rest, separator) if b'"' in rest else rest
+
+
+def _without_quotes(fields: bytes, separator: bytes) -> bytes:
+    """Remove the quotes around fields; separators within them no longer separate."""
+    quoted = fields.split(b'"')
+    if separator in b"".join(quoted[1::2]):
+        quoted[1::2] = [part.replace(separator, _QUOTED) for part in quoted[1::2]]
+    return b"".join(quoted)
 
 
 class _NonZeros(NamedTuple):
@@ -610,7 +651,8 @@ def _parse_rows(texts: Sequence[bytes], separator: bytes, where: _Where) -> _Non
         try:
             values[place] = _number(field, separator)
         except ValueError:
-            raise where.no_number(rows[place], columns[place], field) from None
+            shown = field.replace(_QUOTED, separator)
+            raise where.no_number(rows[place], columns[place], shown) from None
     return _NonZeros(np.bincount(rows, minlength=len(texts)), columns.astype(np.int32), values)
 
 
