@@ -166,6 +166,15 @@ def _excess(
 
 
 @_jit()
+def _pairs(starts: Integers, cell: Integers) -> int:
+    """Number of pairs of a count and a row of its cell."""
+    size = 0
+    for i in range(cell.size):
+        size += starts[cell[i] + 1] - starts[cell[i]]
+    return size
+
+
+@_jit()
 def _gather(
     outputs: Floats,
     starts: Integers,
@@ -175,10 +184,7 @@ def _gather(
     bound: np.float32,
 ) -> Floats:
     """Outputs, count, and value and slope of its further factors, for each count in each row."""
-    size = 0
-    for i in range(cell.size):
-        size += starts[cell[i] + 1] - starts[cell[i]]
-    parts = np.zeros((5, size), np.float32)
+    parts = np.zeros((5, _pairs(starts, cell)), np.float32)
     entry = 0
     for i in range(cell.size):
         for row in range(starts[cell[i]], starts[cell[i] + 1]):
@@ -268,10 +274,7 @@ def poisson(
         The log rate is clipped to [-bound, bound].
     """
     total = np.zeros(outputs.shape[0], np.float64)
-    size = 0
-    for i in range(cell.size):
-        size += starts[cell[i] + 1] - starts[cell[i]]
-    derivative = np.empty(size, np.float32)
+    derivative = np.empty(_pairs(starts, cell), np.float32)
     entry = 0
     for i in range(cell.size):
         for row in range(starts[cell[i]], starts[cell[i] + 1]):
