@@ -105,7 +105,7 @@ def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path], absolu
         if isinstance(value, str) and not Path(value).is_absolute():
             there = [folder / value for folder in folders if _exists(folder / value)]
             if value and there and not _is_same_place(there[-1].parent, Path(value).parent):
-                found[key] = str(there[-1].absolute())
+                found[key] = str(there[-1].parent.resolve() / there[-1].name)
             elif value and absolute and _exists(Path(value)):
                 found[key] = str(Path(value).absolute())
     return found
