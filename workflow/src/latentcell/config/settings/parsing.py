@@ -86,6 +86,30 @@ def load_settings(path: str | Path) -> Settings:
     return parse_settings(config, str(path), [path])
 
 
+def refuse_renamed(run: str) -> None:
+    """Refuse results of another run, whose folder was renamed.
+
+    Snakemake knows the settings of files by their paths. Without them it takes the files for those
+    of this run.
+
+    Raises
+    ------
+    InputError
+        If the configuration that is stored with the results has another name.
+    """
+    folder = Path("results", run)
+    try:
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # Without results, or with a file that its checksum shows to be broken.
+    name = stored.get("run", run) if isinstance(stored, dict) else run
+    if name != run:
+        raise InputError(
+            f"{folder}: expected the results of the run {run}, found those of {name} in its "
+            f"config.yaml: rename the folder to results/{name}, or choose another name in run"
+        )
+
+
 def _located(config: dict[str, Any], folders: Sequence[Path], absolute: bool) -> dict[str, Any]:
     """Replace relative paths of data by those of files beside the configuration."""
     found = dict(config)
