@@ -388,7 +388,8 @@ def test_paths_are_relative_to_the_configuration_or_the_working_folder(tmp_path,
     for config in (folder / "c.yaml", Path("../mine/c.yaml")):
         settings = load_settings(config)
         one, absent, absolute, _ = settings.datasets
-        assert Path(one.path).samefile(folder / "data/cells.h5ad")
+        # However the configuration is named, as another path would import the cells again.
+        assert Path(one.path) == (folder / "data/cells.h5ad").resolve()
         assert Path(one.labels).samefile(folder / "types.csv")
         assert Path(one.path).is_absolute()
         assert (absent.path, absolute.path) == ("absent.h5ad", "/x/y.h5ad")

@@ -12,18 +12,19 @@ from latentcell.runtime.checksums import record
 CELLS = "results/mine/pbmc68k/n10/r1/cells.h5ad"
 TABLE = "results/mine/tables/table3.csv"
 CONFIG = "results/mine/config.yaml"
+SETTINGS = "run: mine\ndatasets: [pbmc68k]\nsubset: {sizes: [10]}\n"
 FOUND = "expected the bytes that its job wrote, found others"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    contents = {CELLS: "some cells", TABLE: "some,table\n", CONFIG: "run: mine\n"}
+    contents = {CELLS: "some cells", TABLE: "some,table\n", CONFIG: SETTINGS}
     for name, content in contents.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(content)
     record(contents)
-    Path("mine.yaml").write_text("run: mine\ndatasets: [pbmc68k]\n")
+    Path("mine.yaml").write_text(SETTINGS)
 
 
 def verify(capsys, *arguments):
@@ -65,6 +66,45 @@ def test_repaired_they_lie_aside_and_the_command_makes_them_anew(capsys):
     assert Path(aside).read_text() == "other cells"
     assert not Path(CELLS).exists()
     assert verify(capsys, "mine")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pbmc68k-sample/dataset.h5ad",
+        "pbmc68k/n20/r1/raw/cost.json",
+        "variants/as-run/pbmc68k/n10/r1/cells.h5ad",
+        "figures/pbmc68k-sample/figure2.pdf",
+    ],
+)
+def test_what_the_configuration_no_longer_names_is_not_made_anew(capsys, name):
+    file = f"results/mine/{name}"
+    Path(file).parent.mkdir(parents=True)
+    Path(file).write_text("of an earlier configuration")
+    record([file])
+    for path in (CELLS, file):
+        Path(path).write_text("another content")
+    status, lines, _ = verify(capsys, "mine.yaml", "--repair")
+    assert status == 0
+    assert lines[-1] == f"{file}: not of mine.yaml, which does not make it again"
+    assert shlex.split(lines[-2])[-2:] == ["--forcerun", CELLS]
+    assert Path(f"results/mine/changed/{name}").exists()
+    Path(file).write_text("another content")
+    record([file])
+    Path(file).write_text("one more content")
+    _, lines, _ = verify(capsys, "mine.yaml", "--repair")
+    assert not any(line.startswith("next") for line in lines)
+
+
+def test_a_renamed_run_is_not_made_anew_with_the_settings_of_another_name(capsys):
+    Path("results/mine").rename("results/old")
+    path = Path(CELLS.replace("mine", "old"))
+    path.write_text("other cells")
+    assert verify(capsys, "old")[0] == 1
+    status, lines, error = verify(capsys, "old", "--repair")
+    assert (status, lines) == (1, [])
+    assert "config.yaml: expected the configuration of the run old, found that of mine" in error
+    assert path.exists()
 
 
 def test_a_second_repair_overwrites_nothing(capsys):
@@ -110,7 +150,7 @@ def test_elsewhere_it_is_the_clone_that_is_looked_at(capsys, tmp_path, monkeypat
     Path(CELLS).write_text("other cells")
     elsewhere = tmp_path / "a folder"
     elsewhere.mkdir()
-    (elsewhere / "mine.yaml").write_text("run: mine\n")
+    (elsewhere / "mine.yaml").write_text(SETTINGS)
     monkeypatch.chdir(elsewhere)
     monkeypatch.setattr(places, "clone", lambda: tmp_path)
     assert verify(capsys, "mine")[0] == 1

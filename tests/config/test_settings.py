@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from latentcell.cli.where import places
 from latentcell.config import schema
 from latentcell.config.names import ModelName
-from latentcell.config.settings import Settings, load_settings, parse_settings
+from latentcell.config.settings import Settings, load_settings, parse_settings, refuse_renamed
 from latentcell.runtime.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -186,6 +186,20 @@ def test_files_that_are_no_configuration_are_refused(tmp_path):
     for name in ("broken", "tag", "absent"):
         with pytest.raises(InputError, match=rf"{name}\.yaml: expected a readable YAML file"):
             load_settings(tmp_path / f"{name}.yaml")
+
+
+def test_a_renamed_folder_of_results_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    refuse_renamed("mine")
+    stored = Path("results/mine/config.yaml")
+    stored.parent.mkdir(parents=True)
+    for text in ("run: mine\n", "run: [\n", "", "- 1\n", "replicates: 2\n"):
+        stored.write_text(text)
+        refuse_renamed("mine")
+    stored.write_text("run: other\n")
+    said = r"mine: expected the results of the run mine, found those of other .*results/other"
+    with pytest.raises(InputError, match=said):
+        refuse_renamed("mine")
 
 
 def test_settings_survive_yaml_and_json():

@@ -238,16 +238,19 @@ def test_a_job_ends_with_a_sentence_for_the_users_faults(tmp_path, monkeypatch):
         raise InputError("cells.h5ad: expected counts, found none")
     assert caught.value.code == 1
     sentence = "latentcell: cells.h5ad: expected counts, found none\n"
-    assert terminal.getvalue() == sentence
+    assert terminal.getvalue() == f"{sentence}log: {tmp_path / 'logs/rule.log'}\n"
     assert (tmp_path / "logs/rule.log").read_text() == sentence
 
 
-def test_a_job_logs_the_traceback_of_our_own_faults(tmp_path):
+def test_a_job_logs_the_traceback_of_our_own_faults(tmp_path, monkeypatch):
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "__stderr__", terminal)
     with pytest.raises(ZeroDivisionError), job(fake_snakemake(tmp_path)):
         _ = 1 / 0
     text = (tmp_path / "logs/rule.log").read_text()
     assert "Traceback" in text
     assert "ZeroDivisionError" in text
+    assert terminal.getvalue() == f"log: {tmp_path / 'logs/rule.log'}\n"
 
 
 def test_progress_in_a_log_is_a_line_now_and_then(capsys):

@@ -309,6 +309,24 @@ def test_bad_configurations_end_with_a_sentence(tmp_path, config, said):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("target", ["tables", "figures"])
+def test_the_stored_configuration_is_that_of_the_tables_and_figures(tmp_path, target):
+    """By the name of a run, `latentcell verify --repair` uses it."""
+    planned = snakemake(clone(tmp_path), target, "--dry-run")
+    assert re.search(r"^store_config +1$", planned.stdout + planned.stderr, flags=re.M)
+
+
+def test_results_of_another_run_are_not_taken_for_those_of_this_one(tmp_path):
+    folder = clone(tmp_path)
+    (folder / "results/tiny").mkdir(parents=True)
+    (folder / "results/tiny/config.yaml").write_text("run: former\n")
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode != 0
+    assert "latentcell: results/tiny: expected the results of the run tiny, found those of " in (
+        done.stdout + done.stderr
+    )
+
+
 def test_files_in_a_folder_of_data_are_inputs(tmp_path):
     """The time of a folder does not tell that a file in it was overwritten."""
     (tmp_path / "my cells").mkdir()

@@ -12,7 +12,7 @@ SOURCE = WORKFLOW / "src"
 if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 from latentcell.config.resources import dataset_size
-from latentcell.config.settings import parse_settings
+from latentcell.config.settings import parse_settings, refuse_renamed
 from latentcell.grid.demands import Demands
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import classifier_points, columns, model_points
@@ -32,6 +32,7 @@ try:
         # The prefix of a module is that of results, and not of the user's files.
         absolute=bool(workflow.modifier.path_modifier.prefix),
     )
+    refuse_renamed(settings.run)
 except InputError as error:
     sys.exit(f"latentcell: {error}")
 export_reuse(settings.jobs.reuse)

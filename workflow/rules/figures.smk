@@ -8,6 +8,7 @@ OUTPUTS: results/{run}/{dataset}/{subset}/{replicate}/{representation}/tsne.csv,
 
 rule figures:
     input:
+        f"results/{RUN}/config.yaml",
         expand(
             "results/{run}/figures/{stem}.{format}",
             run=RUN,

@@ -7,6 +7,7 @@ OUTPUTS: results/{run}/records/{record}.csv, results/{run}/tables/{table}.{csv,m
 
 rule tables:
     input:
+        f"results/{RUN}/config.yaml",
         expand(
             "results/{run}/tables/{table}.{format}",
             run=RUN,

@@ -5,8 +5,12 @@ import re
 import shlex
 from contextlib import chdir
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from latentcell.config.datasets import NAME_PATTERN
+
+if TYPE_CHECKING:
+    from latentcell.config.settings import Settings
 
 SUMMARY = "list the changed result files of a run, or move them aside"
 DESCRIPTION = """\
@@ -44,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
     with chdir(root):
         if options.repair:
             _refuse_changed_config(config, name)
+            settings = _settings_of(config, root, name)
             moved = set_changed_aside(name)
         else:
             moved = dict.fromkeys(name_changed(name), "")
@@ -54,7 +59,11 @@ def run(options: argparse.Namespace) -> int:
     if not moved:
         print(f"results/{name}: all {whole:,} files are unchanged")
     elif options.repair:
-        print(f"next        {_remake(root, config, list(moved))}")
+        made = [file for file in moved if _is_made(file, settings)]
+        if made:
+            print(f"next        {_remake(root, config, made)}")
+        for file in [file for file in moved if file not in made]:
+            print(f"{file}: not of {config.name}, which does not make it again")
     else:
         command = shlex.join(["latentcell", "verify", "--repair", options.run_or_config or name])
         print(f"next        {command} moves them aside for a new computation")
@@ -99,6 +108,38 @@ def _refuse_changed_config(config: Path, run: str) -> None:
                 f"{stored}: expected the bytes that its job wrote, found others: name your own "
                 "configuration instead of the run"
             ) from None
+
+
+def _settings_of(config: Path, root: Path, run: str) -> "Settings":
+    """Return the settings of a run; raises `InputError` if they are those of another one."""
+    from latentcell.cli.clone import load_here
+    from latentcell.runtime.errors import InputError
+
+    settings = load_here(config, root)
+    if settings.run != run:
+        raise InputError(
+            f"{config}: expected the configuration of the run {run}, found that of {settings.run}: "
+            f"rename the folder results/{run} to results/{settings.run}"
+        )
+    return settings
+
+
+def _is_made(file: str, settings: "Settings") -> bool:
+    """Whether the variant, data set and subset of a file are those of the settings."""
+    from latentcell.config.settings import RUN_FOLDERS
+    from latentcell.grid.variants import variants
+
+    parts = Path(file).parts[2:]
+    if parts[0] == "variants":
+        if f"{settings.run}/variants/{parts[1]}" not in variants(settings):
+            return False
+        parts = parts[2:]
+    if parts[0] == "figures":
+        return parts[1] in settings.dataset_names()
+    if len(parts) == 1 or parts[0] in RUN_FOLDERS:
+        return True
+    datasets = [one.name for one in settings.datasets]
+    return parts[0] in datasets and (len(parts) == 2 or parts[1] in settings.subset_names())
 
 
 def _remake(root: Path, config: Path, files: list[str]) -> str:

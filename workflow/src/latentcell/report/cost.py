@@ -11,9 +11,9 @@ import pandas as pd
 
 from latentcell import __version__
 from latentcell.config.settings import Settings
-from latentcell.config.settings.dataset import RUN_FOLDERS
 from latentcell.grid.variants import Variant, classifiers_of, variants
 from latentcell.report.parts import Table, plain_table
+from latentcell.tables.catalogue import table_entry, table_names
 from latentcell.tables.headings import HEADINGS, Heading
 from latentcell.tables.render import reading_columns
 
@@ -30,17 +30,14 @@ _STEPS = {
     "choose_models": "Choice of the models",
     "tsne": "tSNE maps",
     "quality": "Quality of representations",
-    "samples": "Cells drawn from the models",
     "finish_cells": "Results of all cells in one file (finished.h5ad)",
     "store_config": "Configuration",
-    "annotate": "Annotator",
     "deposit": "Classifier on the authors' own data",
     "records": "Collection of the results",
     "tables": "Tables",
-    "figures": "Figures",
 }
-# Benchmarks of jobs that may end after the page is written.
-_LATE = ("write_answer", "write_report")
+# Parts of the paths of benchmarks of jobs that may end after the page is written.
+_LATE = ("annotate", "figures", "samples", "write_answer", "write_report")
 _PACKAGES = [
     *("numpy", "scipy", "pandas", "scikit-learn", "torch", "anndata", "scanpy", "openTSNE"),
     *("statsmodels", "matplotlib", "snakemake", "vl-convert-python"),
@@ -78,6 +75,8 @@ def cost_table(folder: Path, settings: Settings) -> Table:
     notes = [
         "Sum of the wall-clock seconds of all jobs. The run itself was shorter, as jobs run in "
         "parallel. Steps of less than a second may lack CPU time and memory.",
+        "Figures, cells drawn from the models, annotation and the pages are left out, as they may "
+        "end after this page is written.",
         "Representations and classifiers that variants of the run share are trained once.",
     ]
     columns = reading_columns(steps.reset_index(), _HEADINGS)
@@ -90,16 +89,16 @@ def _benchmarks(folder: Path, settings: Settings) -> Iterator[tuple[Path, str]]:
         root = folder / Path(variant.folder).relative_to(settings.run) / "benchmarks"
         for path in sorted(root.rglob("*.tsv")):
             name = path.relative_to(root).as_posix().removesuffix(".tsv")
-            if name not in _LATE and _is_of(variant, name):
+            if not {*_LATE}.intersection(name.split("/")) and _is_of(variant, name):
                 yield path, name
 
 
 def _is_of(variant: Variant, name: str) -> bool:
-    """Whether the data set and the point of the grid of a benchmark are those of a variant."""
+    """Whether a benchmark is of a table, record, data set or point of the grid of a variant."""
     settings, parts = variant.settings, name.split("/")
     datasets = [one.name for one in settings.datasets]
-    if len(parts) > 1 and parts[0] not in (*RUN_FOLDERS, *datasets):
-        return False
+    if len(parts) > 1 and parts[0] not in datasets:
+        return _is_collected(settings, *parts[:2])
     if not _GRID.fullmatch(name):
         return True
     _, subset, replicate, made, *more = parts
@@ -109,6 +108,15 @@ def _is_of(variant: Variant, name: str) -> bool:
     if made in _STEPS:
         return True
     return (made, replicate) in pairs and {*more} <= {*_STEPS, *classifiers_of(settings, made)}
+
+
+def _is_collected(settings: Settings, folder: str, name: str) -> bool:
+    """Whether a run has a table or record, or the deposited inputs of a table."""
+    tables = table_names(settings)
+    needs = {need for table in tables for need in table_entry(table).needs_of(settings)}
+    if folder == "deposit":
+        return "deposit" in needs
+    return name in {"tables": tables, "records": needs | {"classifiers", "costs"}}.get(folder, ())
 
 
 def step_of(name: str) -> str:

@@ -21,8 +21,8 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
 
     Output and tracebacks go to the log. An `InputError`, or a disk that is full, broken or not
     accessible, ends the script with status 1 and a message on the terminal; any other exception is
-    a bug and keeps its traceback. Results of simulated cells are marked. Inputs are checked against
-    their digests, and the digests of outputs are written.
+    a bug and keeps its traceback. The terminal also names the log. Results of simulated cells are
+    marked. Inputs are checked against their digests, and the digests of outputs are written.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,14 +50,21 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
             )
         except Exception:
             traceback.print_exc(file=log)
+            _name(log)
             raise
 
 
 def _end(sentence: str, log: TextIO) -> NoReturn:
     with suppress(OSError):
         print(f"latentcell: {sentence}", file=log)
-    print(f"latentcell: {sentence}", file=sys.__stderr__, flush=True)
+    print(f"latentcell: {sentence}", file=sys.__stderr__)
+    _name(log)
     sys.exit(1)
+
+
+def _name(log: TextIO) -> None:
+    """Name the log on the terminal: its path tells data set, replicate and method of the job."""
+    print(f"log: {log.name}", file=sys.__stderr__, flush=True)
 
 
 def limit_threads(threads: int) -> None:

@@ -17,7 +17,12 @@ from latentcell.config.settings.jobs import JobSettings
 from latentcell.config.settings.labels import LabelSettings
 from latentcell.config.settings.latents import LatentsSettings
 from latentcell.config.settings.measures import MeasureSettings
-from latentcell.config.settings.parsing import load_settings, parse_section, parse_settings
+from latentcell.config.settings.parsing import (
+    load_settings,
+    parse_section,
+    parse_settings,
+    refuse_renamed,
+)
 from latentcell.config.settings.pca import PcaSettings
 from latentcell.config.settings.run import Settings
 from latentcell.config.settings.split import SplitSettings
@@ -61,4 +66,5 @@ __all__ = [
     "load_settings",
     "parse_section",
     "parse_settings",
+    "refuse_renamed",
 ]

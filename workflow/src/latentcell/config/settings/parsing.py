@@ -86,6 +86,30 @@ def load_settings(path: str | Path) -> Settings:
     return parse_settings(config, str(path), [path])
 
 
+def refuse_renamed(run: str) -> None:
+    """Refuse results of another run, whose folder was renamed.
+
+    Snakemake knows the settings of files by their paths. Without them it takes the files for those
+    of this run.
+
+    Raises
+    ------
+    InputError
+        If the configuration that is stored with the results has another name.
+    """
+    folder = Path("results", run)
+    try:
+        stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return  # Without results, or with a file that its checksum shows to be broken.
+    name = stored.get("run", run) if isinstance(stored, dict) else run
+    if name != run:
+        raise InputError(
+            f"{folder}: expected the results of the run {run}, found those of {name} in its "
+            f"config.yaml: rename the folder to results/{name}, or choose another name in run"
+        )
+
+
 def _located(config: dict[str, Any], folders: Sequence[Path], absolute: bool) -> dict[str, Any]:
     """Replace relative paths of data by those of files beside the configuration."""
     found = dict(config)
@@ -105,7 +129,7 @@ def _beside(section: Any, keys: tuple[str, ...], folders: Sequence[Path], absolu
         if isinstance(value, str) and not Path(value).is_absolute():
             there = [folder / value for folder in folders if _exists(folder / value)]
             if value and there and not _is_same_place(there[-1].parent, Path(value).parent):
-                found[key] = str(there[-1].absolute())
+                found[key] = str(there[-1].parent.resolve() / there[-1].name)
             elif value and absolute and _exists(Path(value)):
                 found[key] = str(Path(value).absolute())
     return found
