@@ -7,6 +7,7 @@ import sys
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -191,6 +192,8 @@ def test_columns_and_settings_that_do_not_fit_are_refused(cells):
     refused(cells, "labelled_share needs components: labels", labelled_share=0.1)
     refused(cells, "batch_key= with batch_correction", batch_correction=True)
     refused(gap.copy(), "batch_key: .* found none for 2 of 130", batch_key="cell_type")
+    gap.obs["donor"] = ["", *gap.obs["donor"][1:]]
+    refused(gap, "batch_key: .* found none for 1 of 130", batch_key="donor")
     refused(cells, "GMVAE: latentdim is not a known key", latentdim=2)
     refused(cells, "GMVAE: epochs: .*greater than or equal to 1, found 0", epochs=0)
     refused(cells, "samples has an effect in the workflow alone", samples=10)
@@ -234,6 +237,10 @@ def test_a_split_is_taken_or_drawn(cells):
     assert (lc.GMVAE(cells, components=2, validation_share=0.001).split == "validation").sum() == 1
     given = np.array(["training", "validation"] * 65)
     assert np.array_equal(lc.GMVAE(cells, components=2, split=given).split, given)
+    series = pd.Series(given, cells.obs_names)
+    assert np.array_equal(lc.GMVAE(cells, components=2, split=series).split, given)
+    assert np.array_equal(lc.GMVAE(cells, components=2, split=pd.Series(given)).split, given)
+    refused(cells, "split: expected .* in the order of the cells", split=series[::-1])
     refused(cells, "split: expected one of 'cell_type'", split="part")
     refused(cells, "split: expected training and validation cells.*found B, T", split="cell_type")
     refused(cells, "split: expected training and", split=["training"] * 130)

@@ -336,7 +336,12 @@ def test_what_is_read_is_not_written_over(capsys, files, tmp_path):
     assert "expected another name for the result than for its input" in said
     assert said.endswith("choose one with -o\n")
     assert query.read_bytes() == before
-    # The table of the result would overwrite the query.
+    # The table of the result would overwrite the ids of the types, or the query.
+    ids = tmp_path / "ids.csv"
+    ids.write_text("type,id\na,CL:1\n")
+    to = ("--ontology", ids, "-o", ids.with_suffix(".h5ad"), "--force")
+    said = refused(capsys, "annotate", files / "reference.h5ad", query, *to)
+    assert "ids.csv: expected another name for the result than for its input" in said
     table = tmp_path / "cells.csv"
     adata = ad.read_h5ad(query)
     pd.DataFrame(adata.X.toarray(), adata.obs_names, adata.var_names).to_csv(table)

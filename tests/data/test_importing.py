@@ -117,6 +117,9 @@ def test_batches_come_from_obs_or_the_labels_file(tmp_path):
     table.to_csv(tmp_path / "types.csv", index=False)
     labels = {"labels": str(tmp_path / "types.csv"), "batch_column": "lane"}
     assert import_dataset(DatasetSettings(**own | labels)).obs["batch"].tolist() == list("1212")
+    table.assign(lane=["1", "", "1", "2"]).to_csv(tmp_path / "types.csv", index=False)
+    with pytest.raises(InputError, match="a batch for every cell in column 'lane', found 1 cells"):
+        import_dataset(DatasetSettings(**own | labels))
 
 
 def test_own_file_is_the_same_after_writing(tmp_path):

@@ -410,6 +410,14 @@ def test_10x_h5_v2(tmp_path):
     assert_as_written(read_counts(settings(write_v2(tmp_path / "m.h5", "hg19"))))
 
 
+def test_10x_h5_v2_with_a_number_beside_its_group(tmp_path):
+    path = tmp_path / "m.h5"
+    write_v2(path, "hg19")
+    with h5py.File(path, "a") as file:
+        file["version"] = 2
+    assert_as_written(read_10x_h5(path))
+
+
 def test_10x_h5_of_two_genomes(tmp_path):
     for genome in ("hg19", "mm10"):
         write_v2(tmp_path / "m.h5", genome)

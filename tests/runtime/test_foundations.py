@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import pty
+import resource
 import subprocess
 import sys
 import termios
@@ -32,6 +33,7 @@ from latentcell.runtime import pieces, progress, provenance
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_h5ad, write_rows
 from latentcell.runtime.job import export_source, job
+from latentcell.runtime.tensors import write_arrays
 
 
 def test_names_say_what_they_are_and_come_back():
@@ -69,6 +71,18 @@ def test_a_failing_writer_leaves_the_old_file_and_no_other(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_arrays_that_find_no_room_are_an_error_of_the_disk(tmp_path):
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, usual[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write_arrays(tmp_path / "a.safetensors", {"a": np.zeros(10_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    assert caught.value.filename == str(tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 DYING = """

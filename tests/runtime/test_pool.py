@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -139,6 +140,18 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path, capfd, at_once):
     with pytest.raises(RuntimeError, match=r"^b: KeyError: 'cells'$"):
         run_parts(make_parts(tmp_path, {"b": fault}), at_once)
     assert "b | Traceback (most recent call last):" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("at_once", AT_ONCE)
+def test_a_full_disk_is_no_fault_of_ours(tmp_path, at_once):
+    def full(part):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "results/model")
+
+    expected = (
+        "^b: results/model: expected to .*, found: No space left on device: make room .*kept$"
+    )
+    with pytest.raises(InputError, match=expected):
+        run_parts(make_parts(tmp_path, {"b": full}), at_once)
 
 
 def test_a_killed_process_is_a_failure_of_its_part_alone(tmp_path):

@@ -1,5 +1,6 @@
 """Finished files are reused unchanged or not at all."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -112,6 +113,16 @@ def test_a_store_that_cannot_be_written_fails_no_run(tmp_path, capsys):
     Store(blocked).keep("identity", files)
     assert "not kept for other runs" in capsys.readouterr().err
     assert not Store(blocked).take("identity", files)
+
+
+def test_a_full_disk_leaves_no_part_of_an_entry(store, tmp_path, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(reuse, "write_json", full)
+    store.keep("identity", written(tmp_path / "one"))
+    assert "No space left on device" in capsys.readouterr().err
+    assert list(store.folder.iterdir()) == []
 
 
 def test_runs_at_the_same_time_leave_one_whole_entry(store, tmp_path):

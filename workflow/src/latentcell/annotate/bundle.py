@@ -22,9 +22,10 @@ from latentcell.annotate.experts import GMVAE, HVG_PCA
 from latentcell.annotate.kept import KeptCells
 from latentcell.config.settings import AnnotateSettings
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import atomic, read_json, write_csv, write_json
+from latentcell.runtime.io import read_json, write_csv, write_json
 from latentcell.runtime.mark import mark_json
 from latentcell.runtime.provenance import file_digest
+from latentcell.runtime.tensors import atomic_tensors
 
 FORMAT, VERSION = "latentcell-annotator", 5
 ABOUT, GENES = "bundle.json", "genes.csv"
@@ -99,7 +100,7 @@ def _write(annotator: Annotator, folder: Path) -> None:
     stored = ((CLASSIFIER, classifier.tensors()), (HELD_OUT, held_out), (SAMPLE, sample))
     for name, arrays in stored:
         tensors = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-        with atomic(folder / name) as unfinished:
+        with atomic_tensors(folder / name) as unfinished:
             save_file(tensors, unfinished)
     files = [GENES, CLASSIFIER, HELD_OUT, SAMPLE]
     if annotator.density is not None:

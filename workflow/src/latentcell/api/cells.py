@@ -116,10 +116,11 @@ def read_types(adata: ad.AnnData, labels_key: str) -> Texts:
 def read_batches(adata: ad.AnnData, batch_key: str) -> Texts:
     """Read the batch of each cell; raises `InputError` if a cell has none."""
     batches = read_column(adata, "batch_key", batch_key)
-    if batches.isna().any():
+    missing = int(missing_labels(batches).sum())
+    if missing:
         raise InputError(
             f"batch_key: expected a batch for every cell in obs[{batch_key!r}], found none for "
-            f"{int(batches.isna().sum()):,} of {len(batches):,} cells"
+            f"{missing:,} of {len(batches):,} cells"
         )
     return batches.astype(str).to_numpy(str)
 
@@ -137,9 +138,15 @@ def read_split(adata: ad.AnnData, split: str | ArrayLike) -> Texts:
     Raises
     ------
     InputError
-        If there are other parts, or no training or validation cells.
+        If there are other parts, no training or validation cells, or cells in another order.
     """
     values = read_column(adata, "split", split) if isinstance(split, str) else split
+    names = values.index if isinstance(values, pd.Series) else adata.obs_names
+    if not names.equals(adata.obs_names) and set(names) == set(adata.obs_names):
+        raise InputError(
+            "split: expected the parts in the order of the cells, found a Series with the same "
+            "cells in another order: give split.loc[adata.obs_names]"
+        )
     parts = np.asarray(values, dtype=object).astype(str)
     if parts.shape != (adata.n_obs,):
         raise InputError(f"split: expected a part for each of {adata.n_obs:,} cells, found others")

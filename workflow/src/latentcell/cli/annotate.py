@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> int:
     from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
     from latentcell.runtime.pieces import MANY
 
-    inputs = [*options.files, *filter(None, [options.labels_file])]
+    inputs = [*options.files, *filter(None, [options.labels_file, options.ontology])]
     force = options.force or earlier_results(output)
     for end in _ENDS[: 3 if options.no_page else 4]:
         refuse_existing_file(output.with_suffix(end), inputs, force=force)

@@ -163,10 +163,11 @@ def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[An
             f"{settings.path or settings.name}: expected the column {column!r} "
             f"(datasets.batch_column), found the columns: {', '.join(adata.obs.columns) or 'none'}"
         )
-    if values.isna().any():
+    missing = int(missing_labels(values).sum())
+    if missing:
         raise InputError(
             f"{settings.path or settings.name}: expected a batch for every cell in column "
-            f"{column!r}, found {int(values.isna().sum()):,} cells without one"
+            f"{column!r}, found {missing:,} cells without one"
         )
     return np.asarray(values, dtype=object)
 

@@ -33,7 +33,8 @@ def read_group(file: h5py.File, path: Path, genome: str | None) -> tuple[h5py.Gr
     """
     if "matrix" in file:
         return file["matrix"], genome
-    genomes = [name for name in file if "barcodes" in file[name]]
+    groups = {name: item for name, item in file.items() if isinstance(item, h5py.Group)}
+    genomes = [name for name, group in groups.items() if "barcodes" in group]
     if genome in genomes:
         genomes = [str(genome)]
     if len(genomes) > 1 and genome is None:

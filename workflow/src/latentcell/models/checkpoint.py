@@ -8,8 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.io import atomic
-from latentcell.runtime.tensors import KEY, read_tensors
+from latentcell.runtime.tensors import KEY, atomic_tensors, read_tensors
 
 
 class Stored(NamedTuple):
@@ -27,7 +26,7 @@ def save(path: str | Path, tensors: dict[str, Tensor], description: dict[str, An
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     # Not sorted, to keep the order of the history's columns.
     text = json.dumps(description, allow_nan=True)
-    with atomic(path) as temporary:
+    with atomic_tensors(path) as temporary:
         save_file(contiguous, temporary, metadata={KEY: text})
 
 

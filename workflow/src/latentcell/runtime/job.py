@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from latentcell.runtime.checksums import forget, record, require_intact
-from latentcell.runtime.errors import InputError
+from latentcell.runtime.errors import InputError, disk_message
 from latentcell.runtime.io import sweep
 from latentcell.runtime.mark import any_bears_mark, marking
 
@@ -42,12 +42,7 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
             # The log may be on the full disk.
             with suppress(OSError):
                 traceback.print_exc(file=log)
-            where = error.filename or next(iter(snakemake.output), "a file")
-            _end(
-                f"{where}: expected to read or write it, found: {error.strerror or error}: make "
-                "room or correct its permissions and run again; finished results are kept",
-                log,
-            )
+            _end(disk_message(error, next(iter(snakemake.output), "a file")), log)
         except Exception:
             traceback.print_exc(file=log)
             _name(log)

@@ -17,13 +17,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from latentcell.runtime.errors import InputError
+from latentcell.runtime.errors import InputError, disk_message
 from latentcell.runtime.progress import Progress, say
 from latentcell.runtime.reuse import Store
 
@@ -100,8 +100,8 @@ def run_parts(
     Raises
     ------
     InputError
-        If parts failed, with the message of each. The other parts have finished and are found by
-        the next attempt.
+        If parts failed, with the message of each; a full disk is such a failure. The other parts
+        have finished and are found by the next attempt.
     RuntimeError
         If a part failed with an unexpected exception; its traceback is in the log.
     """
@@ -156,6 +156,10 @@ def _run(part: Part, store: Store | None, log: TextIO, named: bool) -> _Failure 
             # The error may already begin with the name of the model.
             sentence = str(error).removeprefix(f"{part.name.split()[0]}: ")
             return _Failure(f"{part.name}: {sentence}", True)
+        except OSError as error:
+            with suppress(OSError):  # The log may be on the full disk.
+                traceback.print_exc()
+            return _Failure(f"{part.name}: {disk_message(error, part.files[0])}", True)
         except Exception as error:
             traceback.print_exc()
             return _Failure(f"{part.name}: {type(error).__name__}: {error}", False)

@@ -82,6 +82,7 @@ class Store:
         entry = self._entry(identity)
         if entry.exists():
             return
+        temporary = None
         try:
             temporary = self._new_folder()
             for file, kept in zip(files, _names(files), strict=True):
@@ -90,6 +91,8 @@ class Store:
             write_json(temporary / _DIGESTS, {"files": digests})
         except OSError as error:
             say(f"{entry}: not kept for other runs ({error})")
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
             return
         try:
             temporary.rename(entry)

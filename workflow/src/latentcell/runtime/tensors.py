@@ -1,7 +1,10 @@
 """Safetensors files with a JSON description: written atomically and validated when read."""
 
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +20,26 @@ from latentcell.runtime.io import atomic
 KEY = "latentcell"
 
 
+@contextmanager
+def atomic_tensors(path: str | Path) -> Iterator[Path]:
+    """Write a safetensors file as `atomic`; a full disk is an `OSError`, as in other files."""
+    with atomic(path) as temporary:
+        try:
+            yield temporary
+        except SafetensorError as error:
+            found = re.search(r"os error (\d+)", str(error))
+            if found is None:
+                raise
+            number = int(found[1])
+            raise OSError(number, os.strerror(number), str(path)) from error
+
+
 def write_arrays(
     path: str | Path, arrays: Mapping[str, NDArray[Any]], about: dict[str, Any]
 ) -> None:
     """Write arrays with their description, atomically; equal content gives equal bytes."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with atomic(path) as temporary:
+    with atomic_tensors(path) as temporary:
         save_file(contiguous, temporary, metadata={KEY: json.dumps(about)})
 
 
