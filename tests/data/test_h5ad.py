@@ -7,9 +7,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from anndata.io import write_elem
 from scipy import sparse
 
 from latentcell.annotate.files import load_query
+from latentcell.config.settings import DatasetSettings
 from latentcell.data.finding import find
 from latentcell.data.h5ad import read_whole
 from latentcell.runtime.errors import InputError
@@ -244,3 +246,14 @@ def test_genomes_of_an_h5ad_are_asked_for(tmp_path):
     assert find(settings).read().var_names.tolist() == ["Cd3d", "Lyz2"]
     with pytest.raises(InputError, match=r"the genome 'hg19' \(--genome.*found GRCh38 and mm10"):
         find(settings.model_copy(update={"genome": "hg19"}))
+
+
+def test_cells_that_are_named_by_numbers_are_found_in_a_labels_file(cells, tmp_path):
+    path, labels = tmp_path / "cells.h5ad", tmp_path / "labels.csv"
+    cells.write_h5ad(path)
+    with h5py.File(path, "a") as file:
+        del file["obs/_index"]
+        write_elem(file["obs"], "_index", np.arange(1, 13))
+    labels.write_text("cell,kind\n" + "".join(f"{n},{t}\n" for n, t in enumerate(TYPES, start=1)))
+    found = find(DatasetSettings(name="own", path=str(path), labels=str(labels)))
+    assert found.obs["kind"].tolist() == TYPES

@@ -291,7 +291,8 @@ def test_columns_about_cells_are_no_genes(tmp_path, first):
 
 
 @pytest.mark.parametrize(
-    "name", ["cell_type", "batch", "donor_id", "cluster_id", "RNA_snn_res.0.8"]
+    "name",
+    ["cell_type", "batch", "donor_id", "cluster_id", "RNA_snn_res.0.8", "nCount_SCT", "Unnamed: 0"],
 )
 def test_columns_of_codes_are_no_genes(tmp_path, name):
     frame = FRAME.copy()

@@ -115,7 +115,8 @@ def _compound(file: h5py.File, item: h5py.Dataset) -> Frame:
                 del columns[name]
             else:
                 columns[name] = pd.Categorical.from_codes(values, categories)
-    return Frame(pd.DataFrame(columns, index=pd.Index(index, dtype=object)), tuple(left_out))
+    rows_named = pd.Index(_names(index), dtype=object)
+    return Frame(pd.DataFrame(columns, index=rows_named), tuple(left_out))
 
 
 def _is_shared(file: h5py.File, name: str) -> bool:
@@ -136,7 +137,7 @@ def _columns(group: h5py.Group) -> Frame:
     key = _text(group.attrs.get("_index", "_index"))
     key = next((name for name in (key, "_index", "index") if name in group), key)
     name = None if key in ("_index", "index") else key
-    index = pd.Index(_plain(read_elem(group[key])), dtype=object, name=name)
+    index = pd.Index(_names(read_elem(group[key])), dtype=object, name=name)
     order = [_text(name) for name in np.atleast_1d(group.attrs.get("column-order", list(group)))]
     columns: dict[str, Any] = {}
     left_out = []
@@ -180,6 +181,11 @@ def _plain(values: Any) -> Any:
     if values.dtype.kind in "SUO":
         return np.array([_text(value) for value in values], dtype=object)
     return values
+
+
+def _names(values: Any) -> list[str]:
+    """Return names of rows as texts; some writers store numbers."""
+    return [str(name) for name in _plain(values)]
 
 
 def _text(value: Any) -> Any:

@@ -36,7 +36,7 @@ _ABOUT_CELLS = re.compile(
     re.IGNORECASE,
 )
 _MEASURES = re.compile(
-    r"n_?counts?(_rna)?|n_?features?(_rna)?|n_?genes?(_by_counts)?|n_?umis?|total_counts|"
+    r"n_?(counts?|features?|genes?)(_\w+)?|n_?umis?|total_counts|unnamed: \d+|"
     r"(pct|percent)[._]?(counts[._])?(mt|mito|ribo).*|leiden|louvain|.*snn_res.*|"
     r"((seurat_)?clusters?|cell[ ._]?types?|labels?|annotations?)(_?(id|code|name)s?)?|"
     r"(barcode|batch|sample|donor|patient)(_?id)?|"
