@@ -71,6 +71,19 @@ def test_nothing_in_common_is_said():
         with_shares(cells({"B": 3, "T": 2}), cells({"NK": 2, "T": 1}), 1, "x")
 
 
+def test_test_cells_that_are_training_cells_too_are_left_out(capsys):
+    source = cells({"B": 3, "T": 2}, "abc")
+    new = cells({"B": 1, "T": 3}, "abc", start=1000)
+    other = ad.concat([cells({"B": 2}, "abc"), new], index_unique="-")
+    other.obs["cell_type"] = other.obs["cell_type"].astype("category")
+    joined = with_test_cells(source, other[:, ["c", "a", "b"]], "x", ("a", "b"))
+    assert joined.obs["held_out"].tolist() == [False] * 5 + [True] * 4
+    assert joined.X.toarray()[5].tolist() == [1000, 1001, 1002]
+    assert "x: 2 test cells have the counts of training cells: left out" in capsys.readouterr().err
+    with pytest.raises(InputError, match="expected cells of b that a lacks, found none: all 5"):
+        with_test_cells(source, source, "x", ("a", "b"))
+
+
 def test_other_data_sets_leave_the_genes_that_they_have_too():
     source = cells({"B": 3, "T": 2}, "abcd")
     others = [cells({"B": 2}, "dxba"), cells({"B": 2}, "bad")]

@@ -8,7 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from latentcell.config.settings import DatasetSettings
+from latentcell.data.identity import cell_digests
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.progress import say
 
 # Separates the random stream of shares from those of subsets and splits.
 _STREAM = 4
@@ -75,6 +77,9 @@ def with_test_cells(
 ) -> anndata.AnnData:
     """Join two data sets, the second as test cells, on the types and genes that both have.
 
+    A cell of the second with the same counts as one of the first is left out, so that no cell is
+    tested that a method was fitted on.
+
     Parameters
     ----------
     cells, test
@@ -92,7 +97,7 @@ def with_test_cells(
     Raises
     ------
     InputError
-        If fewer than two types, or no genes, are in both.
+        If fewer than two types, or no genes, are in both, or all cells of `test` are in `cells`.
     """
     types = _common(cells.obs["cell_type"].unique(), test.obs["cell_type"].unique(), name)
     genes = cells.var_names[cells.var_names.isin(test.var_names)]
@@ -107,10 +112,27 @@ def with_test_cells(
         kept.obs = kept.obs[["cell_type"]].assign(held_out=bool(held_out))
         kept.obs_names = [f"{barcode}|{source}" for barcode in kept.obs_names]
         parts.append(kept)
+    parts[1] = _others(parts[0], parts[1], name, sources)
     joined = anndata.concat(parts, merge="first")
     joined.obs["cell_type"] = pd.Categorical(joined.obs["cell_type"].astype(str))
     joined.uns = dict(cells.uns) | dict(test.uns)
     return _named(joined, name)
+
+
+def _others(
+    cells: anndata.AnnData, test: anndata.AnnData, name: str, sources: tuple[str, str]
+) -> anndata.AnnData:
+    """Cells of `test` whose counts no cell of `cells` has."""
+    known = set(cell_digests(cells.X))
+    kept = np.array([digest not in known for digest in cell_digests(test.X)], bool)
+    if not kept.any():
+        raise InputError(
+            f"{name}: expected cells of {sources[1]} that {sources[0]} lacks, found none: all "
+            f"{len(kept):,} have the counts of one of its cells"
+        )
+    if not kept.all():
+        say(f"{name}: {(~kept).sum():,} test cells have the counts of training cells: left out")
+    return test[kept].copy()
 
 
 def with_common_genes(

@@ -1,13 +1,13 @@
 """Cells without types, from which representations learn beside the training cells."""
 
 from collections.abc import Iterable
-from hashlib import sha256
 from pathlib import Path
 
 import anndata as ad
 import numpy as np
 import scipy.sparse as sp
 
+from latentcell.data.identity import cell_digests
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.progress import say
 
@@ -34,8 +34,8 @@ def further_counts(cells: ad.AnnData, files: Iterable[str | Path]) -> sp.csr_mat
     if not parts:
         return sp.csr_matrix((0, cells.n_vars), dtype=cells.X.dtype)
     joined = sp.csr_matrix(sp.vstack(parts, format="csr"), dtype=cells.X.dtype)
-    refused = set(_digests(cells.X[np.flatnonzero(cells.obs["split"] != "training")]))
-    kept = np.array([digest not in refused for digest in _digests(joined)], bool)
+    refused = set(cell_digests(cells.X[np.flatnonzero(cells.obs["split"] != "training")]))
+    kept = np.array([digest not in refused for digest in cell_digests(joined)], bool)
     if not kept.all():
         say(f"{(~kept).sum():,} cells without types are validation or test cells: left out")
     return joined[kept]
@@ -51,15 +51,3 @@ def _aligned(path: str | Path, cells: ad.AnnData) -> sp.csr_matrix:
             f"{len(lacking):,}, such as {lacking[0]}"
         )
     return sp.csr_matrix(others.X)[:, places]
-
-
-def _digests(counts: sp.csr_matrix) -> list[bytes]:
-    """Digest of the non-zero counts of each cell."""
-    counts = counts.astype(np.int64)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    rows = zip(counts.indptr, counts.indptr[1:], strict=False)
-    return [
-        sha256(counts.indices[a:b].astype(np.int64).tobytes() + counts.data[a:b].tobytes()).digest()
-        for a, b in rows
-    ]
