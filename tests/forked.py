@@ -145,6 +145,7 @@ def _become(request, path, program):
         os.environ.clear()
         os.environ.update(request["variables"])
         sys.executable = program
+        sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
         inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         sys.path[:] = [*filter(None, inherited), *path]
         first, *sys.argv = request["arguments"]

@@ -70,6 +70,13 @@ def test_an_exception_shows_its_traceback(tmp_path):
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
 
 
+@pytest.mark.parametrize("value", ["", "1"])
+def test_compiled_modules_are_kept_where_they_are_asked_for(tmp_path, value):
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": value}
+    done = run(forked.python(), tmp_path, "import sys; print(sys.dont_write_bytecode)", env=env)
+    assert done.stdout == f"{value == '1'}\n"
+
+
 def test_modules_and_code_are_run_too(tmp_path):
     module = [forked.python(), "-m", "snakemake", "--version"]
     done = subprocess.run(module, capture_output=True, text=True, check=True)
