@@ -35,6 +35,7 @@ def scripts():
 SCRIPTS = scripts()
 pytestmark = [
     pytest.mark.study,
+    pytest.mark.usefixtures("maps_once"),
     pytest.mark.xdist_group("cases"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.skipif(

@@ -20,6 +20,7 @@ from latentcell.data.importing import import_dataset
 from latentcell.runtime.errors import InputError
 
 pytestmark = [
+    pytest.mark.usefixtures("maps_once"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
     pytest.mark.xdist_group("tracker-cases"),
 ]

@@ -34,7 +34,7 @@ from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
 from latentcell.report.genes import STEPS, marker_genes
 from latentcell.report.headline import Outcome, _tallied
-from latentcell.report.page import embedded, render
+from latentcell.report.page import _library, embedded, render
 from latentcell.report.parts import number
 from latentcell.report.results import results_of
 from latentcell.report.summary import _intervals
@@ -1045,6 +1045,25 @@ def test_code_in_notes_is_set_as_code_and_nothing_else_is(full):
     made = render(full)
     assert "(<code>comparison.rope</code>)" in made
     assert "`" not in re.sub(r"<script.*?</script>", "", made, flags=re.S)
+
+
+def test_the_library_of_the_charts_is_joined_once_and_kept(tmp_path, monkeypatch):
+    joined = []
+
+    def join():
+        joined.append(1)
+        return "vega\u00b2();"
+
+    monkeypatch.setattr(vl_convert, "javascript_bundle", join)
+    monkeypatch.setattr(vl_convert, "__file__", str(tmp_path / "vl_convert/__init__.py"))
+    found = [_library.__wrapped__() for _ in range(3)]
+    assert found == ["vega\u00b2();"] * 3
+    assert len(joined) == 1
+    # Another version has a file of its own, and is joined each time if that cannot be written.
+    monkeypatch.setattr("latentcell.report.page.version", lambda _: "0/0")
+    (tmp_path / "vl_convert/__pycache__/vega-0").touch()
+    assert [_library.__wrapped__() for _ in range(2)] == found[:2]
+    assert len(joined) == 3
 
 
 def test_rules_import_the_digest_of_the_assets_without_pandas():

@@ -202,7 +202,8 @@ def _first(var: pd.DataFrame, names: Sequence[str]) -> Any:
 def _texts(values: Any, kept: NDArray[np.bool_] | None) -> list[str]:
     texts = np.asarray(values, dtype=object)
     chosen = texts if kept is None else texts[kept]
-    return ["" if pd.isna(value) else str(value) for value in chosen]
+    gone = pd.isna(chosen)
+    return ["" if is_gone else str(value) for value, is_gone in zip(chosen, gone, strict=True)]
 
 
 def _is_missing(name: str) -> bool:
@@ -299,7 +300,7 @@ def several_genomes(source: str, genomes: Sequence[str]) -> str:
 def _genomes(features: Features) -> NDArray[Any]:
     """Return the genome of each feature, from its column or from the names; may be empty."""
     if features.genomes is not None:
-        named = ["" if pd.isna(name) else str(name) for name in features.genomes]
+        named = _texts(features.genomes, None)
         if any(named):
             return np.array(named, dtype=object)
     names = next(iter(features.ids.values()), features.index)
@@ -313,5 +314,5 @@ def _genome_of(name: str) -> str:
 
 def _common_genome(names: list[str]) -> str | None:
     """Return the genome that all names begin with, if there is one."""
-    genomes = set(map(_genome_of, names))
-    return genomes.pop() if len(genomes) == 1 and "" not in genomes else None
+    first = _genome_of(names[0]) if names else ""
+    return first if first and all(_genome_of(name) == first for name in names) else None

@@ -10,10 +10,13 @@ import base64
 import hashlib
 import json
 import re
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentcell.runtime.io import atomic
 from latentcell.runtime.provenance import file_digest, text_digest
 
 if TYPE_CHECKING:
@@ -104,13 +107,24 @@ def _data(report: "Report") -> dict[str, Any]:
 
 @cache
 def _library() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert."""
+    """Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert.
+
+    vl-convert joins them in 3 s of the processor, so that the script is kept beside what Python
+    compiled of it.
+    """
     import vl_convert
 
+    name = f"vega-{version('vl-convert-python')}.js"
+    kept = Path(vl_convert.__file__).parent / "__pycache__" / name
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
     # The stub lacks the default of the argument.
     script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]
     if "</script" in script.lower() or "<!--" in script:
         raise ValueError("the library of the charts is not safe in a script element")
+    # Without a folder that it can write to, each process joins them.
+    with suppress(OSError), atomic(kept) as temporary:
+        temporary.write_text(script, encoding="utf-8")
     return script
 
 
