@@ -1055,13 +1055,13 @@ def test_the_library_of_the_charts_is_joined_once_and_kept(tmp_path, monkeypatch
         return "vega\u00b2();"
 
     monkeypatch.setattr(vl_convert, "javascript_bundle", join)
-    monkeypatch.setattr(vl_convert, "__file__", str(tmp_path / "vl_convert/__init__.py"))
+    monkeypatch.setattr("latentcell.report.page.COMPILED", tmp_path / "compiled")
     found = [_library.__wrapped__() for _ in range(3)]
     assert found == ["vega\u00b2();"] * 3
     assert len(joined) == 1
     # Another version has a file of its own, and is joined each time if that cannot be written.
     monkeypatch.setattr("latentcell.report.page.version", lambda _: "0/0")
-    (tmp_path / "vl_convert/__pycache__/vega-0").touch()
+    (tmp_path / "compiled/vega-0").touch()
     assert [_library.__wrapped__() for _ in range(2)] == found[:2]
     assert len(joined) == 3
 

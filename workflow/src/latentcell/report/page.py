@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from latentcell.report.parts import Report
 
 ASSETS = Path(__file__).parent / "assets"
+COMPILED = Path(__file__).parent / "__pycache__"
 # Characters that could end a script element or begin a comment.
 _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 
@@ -110,12 +111,11 @@ def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, from the wheel of vl-convert.
 
     vl-convert joins them in 3 s of the processor, so that the script is kept beside what Python
-    compiled of it.
+    compiled of this module.
     """
     import vl_convert
 
-    name = f"vega-{version('vl-convert-python')}.js"
-    kept = Path(vl_convert.__file__).parent / "__pycache__" / name
+    kept = COMPILED / f"vega-{version('vl-convert-python')}.js"
     with suppress(OSError):
         return kept.read_text(encoding="utf-8")
     # The stub lacks the default of the argument.
