@@ -306,6 +306,8 @@ def common_replicates(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of the common replicates, in the same order."""
     one, other = first.set_index("replicate"), second.set_index("replicate")
+    if one.index.equals(other.index):
+        return one, other
     shared = [replicate for replicate in one.index if replicate in other.index]
     return one.loc[shared], other.loc[shared]
 
