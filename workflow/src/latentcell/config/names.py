@@ -49,6 +49,12 @@ class ModelName:
         """Kind of the model in words."""
         return _KINDS[self.kind]
 
+    @property
+    def remarks(self) -> list[str]:
+        """Preset and number of seeds in words, if the model has them."""
+        seeds = f"{self.seeds} seeds" if self.seeds > 1 else ""
+        return [remark for remark in (self.preset, seeds) if remark]
+
     def __str__(self) -> str:
         name = f"{self.kind}-z{self.latent_dim}-h{self.hidden_units}"
         name += f"-{self.preset}" if self.preset else ""
@@ -136,5 +142,4 @@ def input_title(name: str) -> str:
         return name
     model = ModelName.parse(name)
     title = f"{model.title} Z = {model.latent_dim}, H = {model.hidden_units}"
-    title += f", {model.preset}" if model.preset else ""
-    return f"{title}, {model.seeds} seeds" if model.seeds > 1 else title
+    return ", ".join((title, *model.remarks))

@@ -258,9 +258,10 @@ class _Blocks:
         # A multiple of the float32 numbers in an AVX-512 register.
         self.width = min(minibatch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
         self.edges = self._edges()
-        passes = 1 if likelihood.rate_output is None else 3
-        self.keeps = passes > 1 and len(rows) * minibatch.genes <= KEPT_ELEMENTS
-        self.kept = list(self._blocks()) if self.keeps else []
+        # Blocks that keep their outputs; none with a single pass, or if the outputs are too many.
+        several = likelihood.rate_output is not None
+        few = len(rows) * minibatch.genes <= KEPT_ELEMENTS
+        self.kept = list(self._blocks()) if several and few else []
         # Shape (R, 1); the rate's output plus the scale is the log rate.
         self.log_library = minibatch.library[rows.cell, None].log()
         self.log_scale = self.log_library
@@ -296,7 +297,7 @@ class _Blocks:
             in_order(torch.no_grad()(work), self, take)
 
     def __iter__(self) -> Iterator["_Block"]:
-        return iter(self.kept) if self.keeps else self._blocks()
+        return iter(self.kept or self._blocks())
 
     def _blocks(self) -> Iterator["_Block"]:
         for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
@@ -326,10 +327,10 @@ class _Block:
     def slope(self) -> Tensor:
         """Sum over these genes of the derivatives by the log rate, shape (R,)."""
         rate = self.blocks.likelihood.rate_output
-        value, gradient, fraction = self._log_likelihood(with_fraction=self.blocks.keeps)
-        if self.blocks.keeps:
-            self._likelihood = value, gradient, fraction
-        return gradient[rate].sum(-1)
+        found = self._log_likelihood(with_fraction=bool(self.blocks.kept))
+        if self.blocks.kept:
+            self._likelihood = found
+        return found[1][rate].sum(-1)
 
     def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log-likelihood of each row over these genes, and its derivatives by the outputs.
@@ -368,6 +369,6 @@ class _Block:
             return self._outputs
         bias = self.blocks.layer.bias[:, self.start : self.stop]
         outputs = layer_outputs(self.blocks.hidden, self.weight, bias)
-        if self.blocks.keeps:
+        if self.blocks.kept:
             self._outputs = outputs
         return outputs

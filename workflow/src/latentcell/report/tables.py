@@ -129,9 +129,8 @@ def _short(name: str) -> str:
     if not is_model(name):
         return name
     model = ModelName.parse(name)
-    seeds = f"{model.seeds} seeds" if model.seeds > 1 else ""
     sizes = f"{model.kind.upper()} {model.latent_dim}/{model.hidden_units}"
-    return " ".join(filter(None, (sizes, model.preset, seeds)))
+    return " ".join((sizes, *model.remarks))
 
 
 def _protocols(frame: pd.DataFrame, table: Table) -> Iterator[Chart]:

@@ -73,9 +73,7 @@ def hidden_details(evidence: Evidence) -> str:
 
 def _remark(model: ModelName) -> str:
     """Preset and seeds of a model in parentheses, if it has any."""
-    seeds = f"{model.seeds} seeds" if model.seeds > 1 else ""
-    more = ", ".join(filter(None, (model.preset, seeds)))
-    return f" ({more})" if more else ""
+    return f" ({', '.join(model.remarks)})" if model.remarks else ""
 
 
 def _hidden_ends(
