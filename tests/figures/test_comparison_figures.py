@@ -176,6 +176,29 @@ def test_ablation_has_a_row_a_confounder_and_a_mark_a_base() -> None:
     assert legend(figure) == ["from as run, by leaving it out", "from controlled, by adding it"]
 
 
+def test_ablation_of_one_base_has_its_marks_in_the_middle_and_no_other_in_the_legend() -> None:
+    table = ablations()
+    figure = c.ablation_figure(table[table["base"] == "controlled"])
+    assert legend(figure) == ["from controlled, by adding it"]
+    assert all(y == round(y) for axes in figure.axes for y in marks(axes, 0)[1])
+
+
+@pytest.mark.parametrize(
+    ("effect", "ticks"),
+    [
+        (5.0, ["−10", "0", "10"]),
+        (300.0, ["−100", "0", "100"]),
+        (2800.0, ["−1,000", "−10", "0", "10", "1,000"]),
+    ],
+)
+def test_bounds_have_every_second_power_of_ten(effect: float, ticks: list[str]) -> None:
+    table = ablations()
+    table = table[table["measure"] == "elbo"].assign(effect=effect, low=effect, high=effect)
+    axes = c.ablation_figure(table).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+    assert "  " not in axes.get_xlabel()
+
+
 def test_ablation_scales_bounds_by_magnitude_and_accuracies_alike() -> None:
     bound, *accuracies = draw("ablation").axes
     assert bound.get_xscale() == "symlog"

@@ -73,7 +73,8 @@ _MEASURES = {
 }
 _LEVELS = ((BLUE, "o"), (VERMILLION, "s"))
 _MOST_ROWS = 40
-_DIRECTION = "← worse     better →"
+# No-break spaces, since viewers of SVG show several spaces as one.
+_DIRECTION = "← worse\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}better →"
 _MARK: dict[str, Any] = {"markersize": 3.5, "capsize": 1.5, "linewidth": 0.9, "linestyle": ""}
 
 
@@ -116,7 +117,8 @@ def ablation_figure(table: pd.DataFrame) -> "Figure":
     shown = table[table["measure"].isin(["elbo", "accuracy"])]
     panels = _panels(shown)
     rows = shown.sort_values("point", kind="stable").drop_duplicates("confounder")
-    labels = [base.label for base in _BASES.values()]
+    bases = {name: one for name, one in _BASES.items() if name in set(shown["base"])}
+    labels = [base.label for base in bases.values()]
     height = 1.05 + 0.3 * max(len(rows), 1) + legend_height(labels, DOUBLE_COLUMN)
     figure = new_figure(DOUBLE_COLUMN, height)
     grid = figure.subplots(1, max(len(panels), 1), squeeze=False, sharey=True)[0]
@@ -127,14 +129,14 @@ def ablation_figure(table: pd.DataFrame) -> "Figure":
     position = {name: -index for index, name in enumerate(rows["confounder"])}
     for axes, (measure, name) in zip(grid, panels, strict=True):
         part = shown[(shown["measure"] == measure) & (shown["input"] == name)]
-        _draw_effects(axes, part, position, 1 if measure == "elbo" else _POINTS)
+        _draw_effects(axes, part, bases, position, 1 if measure == "elbo" else _POINTS)
         axes.set_title(f"{'ELBO' if measure == 'elbo' else 'Accuracy'}\n{plain(input_title(name))}")
     _scale_effects(grid, panels)
     titles = [fill(plain(str(title), 60), 32) for title in rows["title"]]
     grid[0].set_yticks(list(position.values()), titles)
     grid[0].set_ylim(-len(position) + 0.4, 0.6)
     grid[0].set_ylabel("Confounder")
-    series_legend(figure, _BASES.values())
+    series_legend(figure, bases.values())
     return figure
 
 
@@ -339,11 +341,18 @@ def _panels(table: pd.DataFrame) -> list[tuple[str, str]]:
     )
 
 
-def _draw_effects(axes: "Axes", part: pd.DataFrame, position: dict[str, int], scale: float) -> None:
-    """Draw the effects of both bases in each row; a dash for missing effects."""
+def _draw_effects(
+    axes: "Axes",
+    part: pd.DataFrame,
+    bases: dict[str, Series],
+    position: dict[str, int],
+    scale: float,
+) -> None:
+    """Draw the effects of each base in each row; a dash for missing effects."""
     _band_rows(axes, list(position.values()))
     axes.axvline(0, color=NEUTRAL, linewidth=0.8, zorder=1)
-    for shift, (base, (_, colour, marker)) in zip((0.16, -0.16), _BASES.items(), strict=True):
+    for index, (base, (_, colour, marker)) in enumerate(bases.items()):
+        shift = 0.16 * (len(bases) - 1 - 2 * index)
         rows = part[part["base"] == base]
         y = [position[name] + shift for name in rows["confounder"]]
         effect, low, high = (scale * rows[column] for column in ("effect", "low", "high"))
@@ -377,8 +386,8 @@ def _scale_effects(grid: "Sequence[Axes]", panels: Sequence[tuple[str, str]]) ->
         axes.set_xlim(-3 * max(furthest, _LINEAR_NATS), 3 * max(furthest, _LINEAR_NATS))
         axes.set_xlabel(f"Effect of having it\n(nats per cell)\n{_DIRECTION}")
         powers = 10 ** np.arange(1, np.log10(max(furthest, _LINEAR_NATS)) + 0.3)
-        # Every second power, if all would overlap.
-        powers = powers[:: 2 if len(powers) > 2 else 1]
+        # All powers would overlap; every second one includes the largest.
+        powers = powers[(len(powers) - 1) % 2 :: 2]
         ticks = [*-powers[::-1], 0, *powers]
         axes.set_xticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
         axes.set_xticks([], minor=True)
