@@ -1,16 +1,20 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/comparison-*.svg`` (but for the deposit), ``annotation-depth.svg``,
-``leaderboard.svg`` and ``truth.svg``::
+Writes ``docs/images/*.svg``, but for those of the deposit and of few labels, whose tables are not
+kept in their present form::
 
-    python bench/docs_figures.py
+    python bench/docs_figures.py [NAME ...]
 """
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import record_figures
 import reliability
+from scale import TITLES
 
 from latentcell.figures import comparison, leaderboard
 from latentcell.figures.legends import letter_panels
@@ -64,8 +68,13 @@ def truth_figure(table: pd.DataFrame) -> "Figure":
     return figure
 
 
-# By image: table and drawing function.
+# By image: table, if any, and drawing function.
 FIGURES = {
+    "engine-blocks": ("", record_figures.blocks_figure),
+    "engine-seconds": ("engine", record_figures.seconds_figure),
+    "faithful": ("faithful", record_figures.faithful_figure),
+    "gmvae-output-bias": ("gmvae_output_bias", record_figures.output_bias_figure),
+    "scale": ("scale", partial(record_figures.scale_figure, titles=TITLES)),
     "comparison-protocols": ("comparison/protocols", comparison.protocol_figure),
     "comparison-probabilities": ("comparison/probabilities", comparison.probability_figure),
     "comparison-ablations": ("comparison/ablations", comparison.ablation_figure),
@@ -77,15 +86,17 @@ FIGURES = {
 }
 
 
-def main() -> None:
-    """Draw all figures and keep their SVG."""
-    for name, (table, draw) in FIGURES.items():
-        figure = draw(pd.read_csv(DOCS / f"results/{table}.csv"))
-        letter_panels(figure)
-        for path in save(figure, DOCS / f"images/{name}"):
-            if path.suffix != ".svg":
-                path.unlink()
+def draw(name: str, folder: Path = DOCS / "images") -> Path:
+    """Draw a figure from its record, and keep its SVG."""
+    table, function = FIGURES[name]
+    figure = function(*([pd.read_csv(DOCS / f"results/{table}.csv")] if table else []))
+    letter_panels(figure)
+    for path in save(figure, folder / name):
+        if path.suffix != ".svg":
+            path.unlink()
+    return folder / f"{name}.svg"
 
 
 if __name__ == "__main__":
-    main()
+    for chosen in sys.argv[1:] or FIGURES:
+        draw(chosen)

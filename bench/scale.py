@@ -23,8 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from record_figures import scale_figure
 from scale_steps import MADE, NEEDS, PARTS, PARTS_NEED, STEPS, UNMEASURED
 
+from latentcell.figures.style import save
 from latentcell.runtime.io import write_text
 
 ROOT = Path(__file__).parents[1]
@@ -90,7 +93,7 @@ def main(options: argparse.Namespace) -> None:
                     f"{step}, {cells:,} cells: {row['seconds']} s, {row['peak_mb']} MB", flush=True
                 )
     rows = read_rows(path)
-    draw(rows, path.with_suffix(".svg"))
+    save(scale_figure(pd.DataFrame(rows), TITLES), path.with_suffix(""))
     write_text(path.with_suffix(".md"), report(rows))
     print(report(rows), end="")
 
@@ -231,36 +234,6 @@ def verdicts(rows: list[Row]) -> list[str]:
                 held = "holds" if value < limit else "is missed"
                 lines.append(f"- {TITLES[step]}: {value:,.0f} of {limit:,.0f} {unit}, {held}")
     return lines
-
-
-def draw(rows: list[Row], path: Path) -> None:
-    """Draw seconds and memory by number of cells, on logarithmic axes."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    # Colours of Okabe and Ito, with markers.
-    looks = zip(
-        ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#999999", "#CC79A7", "#56B4E9", "#000000"),
-        "os^D<vPX",
-        strict=True,
-    )
-    looks_of = dict(zip(STEPS, looks, strict=True))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "latentcell", "font.size": 9}):
-        figure = Figure(figsize=(8, 3.8), layout="constrained")
-        panels = figure.subplots(1, 2)
-        columns = (("cpu_seconds", "seconds of the processor"), ("peak_mb", "peak memory (MB)"))
-        for axes, (column, label) in zip(panels, columns, strict=True):
-            for step, (color, marker) in looks_of.items():
-                points = [(row["cells"], row[column]) for row in rows if row["step"] == step]
-                if points:
-                    axes.loglog(*zip(*points, strict=True), marker, ls="-", color=color, ms=4)
-            axes.set(xlabel="cells (SIMULATED)", ylabel=label)
-            axes.grid(True, which="major", color="#DDDDDD", linewidth=0.6)
-        handles = panels[0].get_lines()
-        names = [TITLES[s] for s in looks_of if any(row["step"] == s for row in rows)]
-        figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":

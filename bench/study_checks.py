@@ -2,7 +2,7 @@
 
     LATENTCELL_DATA=<folder of the deposit> python bench/study_checks.py {pca,ffnn,gmvae}
 
-Writes docs/results/*.csv and, for gmvae, the figure of the README. Uses one thread.
+Writes docs/results/*.csv, of which `bench/docs_figures.py` draws figures. Uses one thread.
 """
 
 import sys
@@ -100,30 +100,6 @@ def gmvae(study: ad.AnnData) -> None:
         print(f"{way}: test ELBO {test:.1f} after 10 epochs, {seconds:.0f} s", flush=True)
     table = pd.concat(rows)[["output_bias", "epoch", "elbo", "enre", "kl_z", "kl_y"]]
     write_csv(DOCS / "results/gmvae_output_bias.csv", table.round(2))
-    draw(table)
-
-
-def draw(table: pd.DataFrame) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.2, 3.2), layout="constrained")
-    axes = figure.subplots()
-    for (way, part), colour, marker in zip(
-        table.groupby("output_bias", sort=False),
-        ("#D55E00", "#0072B2", "#009E73"),
-        ("o", "s", "^"),
-        strict=True,
-    ):
-        axes.plot(part["epoch"], part["elbo"], color=colour, marker=marker, label=way)
-    axes.axhline(-2069, color="0.4", linestyle="--", linewidth=1)
-    axes.text(10, -2150, "best published, 100 epochs (true mean)", ha="right", va="top", size=8)
-    axes.set_yscale("symlog", linthresh=1000)
-    axes.set_ylim(-30000, -1500)
-    axes.set_yticks([-20000, -10000, -5000, -2000], ["-20,000", "-10,000", "-5,000", "-2,000"])
-    axes.minorticks_off()
-    axes.set(xlabel="Epoch", ylabel="Validation ELBO (nats per cell)")
-    axes.legend(title="Output biases start from", frameon=False, loc="center right")
-    figure.savefig(DOCS / "images/gmvae-output-bias.svg", metadata={"Date": None})
 
 
 if __name__ == "__main__":
