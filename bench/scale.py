@@ -42,6 +42,7 @@ TITLES = {
     "pca": "PCA, k = 100",
     "gmvae_epoch": "GMVAE (10, 100), an epoch",
     "gmvae_exact_epoch": "the same, exact, an epoch",
+    "gmvae_recommended_epoch": "the same, recommended, an epoch",
     "ffnn_raw_epoch": "FFNN on raw counts, an epoch",
     "ffnn_pca_epoch": "FFNN on 100 components, an epoch",
     "tsne": "tSNE of 10 latents",

@@ -170,6 +170,11 @@ def gmvae_exact_epoch(folder: Path) -> dict[str, Any]:
     return timed_epoch(folder, "scvae")[0]
 
 
+def gmvae_recommended_epoch(folder: Path) -> dict[str, Any]:
+    """Second epoch of the GMVAE with the preset `recommended`."""
+    return timed_epoch(folder, "recommended")[0]
+
+
 def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
     from latentcell.config.names import ModelName
     from latentcell.config.settings import VaeSettings
@@ -417,6 +422,7 @@ STEPS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "pca": pca,
     "gmvae_epoch": gmvae_epoch,
     "gmvae_exact_epoch": gmvae_exact_epoch,
+    "gmvae_recommended_epoch": gmvae_recommended_epoch,
     "ffnn_raw_epoch": ffnn_raw_epoch,
     "ffnn_pca_epoch": ffnn_pca_epoch,
     "tsne": tsne,
@@ -458,6 +464,7 @@ NEEDS = {
     "pca": ("subset",),
     "gmvae_epoch": ("subset",),
     "gmvae_exact_epoch": ("subset",),
+    "gmvae_recommended_epoch": ("subset",),
     "ffnn_raw_epoch": ("subset",),
     "ffnn_pca_epoch": ("pca",),
     "tsne": ("gmvae_epoch",),
