@@ -63,6 +63,22 @@ def test_a_regression_on_all_genes_is_scikit_learns(inputs, number):
         np.testing.assert_allclose(expert.coefficients, model.coef_, atol=2e-3)
 
 
+def test_a_regression_on_some_cells_knows_all_types(inputs, monkeypatch):
+    monkeypatch.setattr("latentcell.annotate.experts.MOST_GRAM_CELLS", 20)
+    others, rare = (np.flatnonzero(cells) for cells in (inputs.codes != 2, inputs.codes == 2))
+    candidate = made(inputs, "log-ridge")
+    for only in rare[:5]:
+        learn = np.sort(np.append(others, only))
+        assert candidate.fit(learn, 0.1).coefficients.shape == (3, 200)
+    # With a cell of each type among them, the drawn cells are used as they are.
+    assert candidate.fit(np.arange(150), 0.1).coefficients.shape == (3, 200)
+    drawn = np.random.default_rng([SETTINGS.seed, 13]).permutation(np.arange(150))[:20]
+    model = LogisticRegression(C=0.1, max_iter=10000, tol=1e-8)
+    model.fit(inputs.logs.toarray()[np.sort(drawn)], inputs.codes[np.sort(drawn)])
+    found = candidate.fit(np.arange(150), 0.1).coefficients
+    np.testing.assert_allclose(found, model.coef_, atol=2e-3)
+
+
 def test_cells_that_occur_twice_have_a_factor(inputs):
     twice = np.concatenate([np.arange(40), np.arange(40)])
     cells = replace(inputs, logs=inputs.logs[twice], codes=inputs.codes[twice])

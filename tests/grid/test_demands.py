@@ -157,6 +157,10 @@ def test_gpus_are_for_trainings_that_may_use_one_where_some_are_granted(config, 
         config | {"ffnn": {"device": "cuda"}, "vae": config["vae"] | {"device": "cpu"}}, True
     )
     assert asking(on_cuda) == {"classify", "repeat_ffnn"}
+    # Trainings without a GPU take as long as where none is granted.
+    long = demands.of("train_vae", wildcards(), 1)
+    assert on_cuda.of("train_vae", wildcards(), 1) == long
+    assert granted.of("train_vae", wildcards(), 1).seconds < long.seconds
 
 
 def test_what_is_about_all_data_sets_goes_by_the_largest(demands):

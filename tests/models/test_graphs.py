@@ -1,5 +1,7 @@
 """Steps of fixed shapes: those of the engine, here run on the CPU."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,8 +9,9 @@ import torch
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.models import graphs, training
-from latentcell.models.counts import CountMatrix
+from latentcell.models import engine, graphs, training
+from latentcell.models.counts import CountMatrix, Rows
+from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
 from latentcell.models.optimiser import Adam
 from latentcell.models.training import train
 
@@ -99,6 +102,18 @@ def test_a_minibatch_of_several_blocks_is_refused(cells, monkeypatch):
     settings = VaeSettings(epochs=1, batch_size=20, device="cpu", prune_below=0.0)
     with pytest.raises(ValueError, match="must be one block"):
         train(matrix, split, ModelName("gmvae", 3, 7), 2, settings, 1, graphs=True)
+
+
+@pytest.mark.parametrize("genes", [60_944, 60_945])
+def test_steps_are_of_fixed_shapes_where_all_genes_are_one_block(genes):
+    counts = SimpleNamespace(device=torch.device("cuda"), shape=(30, genes))
+    model = SimpleNamespace(shape=SimpleNamespace(components=367))
+    hidden = SimpleNamespace(is_cuda=True)
+    minibatch = CountMatrix(sp.csr_matrix((3, genes))).rows(torch.arange(3))
+    rows = Rows.full(3, 367, torch.device("cpu"))
+    blocks = engine._Blocks(hidden, None, minibatch, rows, NegativeBinomial())
+    assert blocks.width == 60_944
+    assert graphs.usable(counts, model, 3, 1) == (blocks.width == genes)
 
 
 def test_graphs_are_for_cuda_alone(cells):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings, parse_settings
@@ -193,6 +194,19 @@ def test_few_labels_weigh_together_as_much_as_many(population, monkeypatch):
         weights[share] = loop._label_weight() * len(loop.labels.cells)
     assert weights[0.1] == pytest.approx(20.0 * 120)
     assert weights[1.0] == pytest.approx(20.0 * 120)
+
+
+def test_labels_of_a_step_go_to_the_device_without_waiting_for_it(population, monkeypatch):
+    to, waits = torch.Tensor.to, []
+
+    def recorded(tensor, *place, **how):
+        if tensor.dtype == torch.int64 and isinstance(place[0], torch.device):
+            waits.append(not how.get("non_blocking", False))
+        return to(tensor, *place, **how)
+
+    monkeypatch.setattr(torch.Tensor, "to", recorded)
+    run(population, epochs=1, labelled_share=0.3)
+    assert waits == [False] * 8
 
 
 def test_labels_need_a_component_for_each_type(population):

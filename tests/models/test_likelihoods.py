@@ -600,6 +600,15 @@ def test_a_class_with_log_prob_is_enough_to_train(cells, kind, monkeypatch):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("output", [0, 1])
+def test_a_gpu_shows_what_is_no_number(output):
+    outputs = torch.zeros(2, 3, 50, device="cuda")
+    outputs[output, 1, 7] = torch.nan
+    value, _ = NegativeBinomial().zeros(outputs)
+    assert torch.isnan(value).tolist() == [False, True, False]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
 def test_a_gpu_gives_the_same_and_is_never_waited_for(name, k_max, size_factor):
     likelihood = make_likelihood(name, k_max, size_factor)

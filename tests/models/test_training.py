@@ -237,6 +237,26 @@ def test_cuda_that_is_not_there_is_refused(cells, monkeypatch):
     assert run(cells, VaeSettings(**FEW | {"device": "auto", "epochs": 1})).epochs_trained == 1
 
 
+def test_a_model_of_a_gpu_is_used_without_one(cells, monkeypatch):
+    trained = run(cells, VaeSettings(**FEW | {"epochs": 1}))
+    tensors, description = save_arguments(trained)
+    description["settings"]["device"] = "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    back = restore(tensors, description)
+    assert back.settings.device == "cuda"
+    np.testing.assert_array_equal(back.evaluate(cells[0]).elbo, trained.evaluate(cells[0]).elbo)
+
+
+def test_too_little_memory_of_a_gpu_is_said_in_a_sentence(cells, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(training._Loop, "run_epoch", full)
+    said = r"gmvae-z3-h8: expected room on the GPU for steps of 16 cells, .*vae.device: cpu"
+    with pytest.raises(InputError, match=said):
+        run(cells)
+
+
 def test_inflated_mean_is_scvaes():
     values = np.arange(260.0)
     batches = [values[:100].mean(), values[100:200].mean(), values[200:].mean()]

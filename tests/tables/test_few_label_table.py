@@ -11,6 +11,7 @@ from latentcell.evaluate.statistics import (
     paired_difference,
     paired_probabilities,
     resampled_mean,
+    unpaired_difference,
 )
 from latentcell.tables.catalogue import TABLES
 from latentcell.tables.few_labels import COLUMNS, few_label_table
@@ -92,6 +93,17 @@ def test_differences_are_of_the_same_replicates():
     expected = paired_difference([0.68, 0.72], [0.48, 0.52], 0.125)
     assert found["difference_mean"] == pytest.approx(expected.mean)
     assert found["replicates"] == 2
+
+
+def test_differences_of_classifiers_with_splits_of_their_own_are_not_paired():
+    own = SETTINGS.model_copy(update={"ffnn": SETTINGS.ffnn.model_copy(update={"split": "own"})})
+    table = few_label_table(records(), own)
+    found = table[(table["method"] == METHODS[1]) & (table["share"] == 1.0)].iloc[0]
+    values = np.array([0.64, 0.68, 0.72, 0.76, 0.8])
+    expected = unpaired_difference(values, values - 0.2, (0.125, 0.125))
+    assert expected.low < 0.1
+    numbers = [found[f"difference_{part}"] for part in ("mean", "low", "high")]
+    assert numbers == pytest.approx([expected.mean, expected.low, expected.high])
 
 
 def test_without_the_opponent_there_are_no_differences():

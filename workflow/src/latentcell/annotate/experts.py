@@ -32,7 +32,8 @@ MODEL = ModelName("gmvae", latent_dim=50, hidden_units=100, preset="recommended"
 # C of the regression on all genes, and pseudocounts of naive Bayes.
 _RIDGE_PENALTIES = (0.01, 0.03, 0.1)
 _PSEUDOCOUNTS = (1.0, 0.3, 0.1, 0.03, 0.01)
-# A regression on all genes learns from at most so many cells, as it needs their Gram matrix.
+# A regression on all genes learns from at most so many cells, as it needs their Gram matrix, and
+# from one of each type that these lack.
 MOST_GRAM_CELLS = 6000
 # Share of the mean diagonal that is added to a Gram matrix, so that it has a Cholesky factor; ten
 # times as much each time that it has none.
@@ -201,8 +202,10 @@ def _on_genes(inputs: Inputs, settings: AnnotateSettings) -> Candidate:
     def drawn(learn: Rows) -> Rows:
         if len(learn) <= MOST_GRAM_CELLS:
             return learn
-        rng = np.random.default_rng([settings.seed, 13])
-        return np.sort(rng.permutation(learn)[:MOST_GRAM_CELLS])
+        order = np.random.default_rng([settings.seed, 13]).permutation(learn)
+        # With a cell of each type, since the rows of the weights are all types.
+        first = order[np.unique(codes[order], return_index=True)[1]]
+        return np.union1d(order[:MOST_GRAM_CELLS], first)
 
     def predict(learn: Rows, others: Rows, penalty: float) -> Doubles:
         rows = drawn(learn)

@@ -407,6 +407,8 @@ def signed_rank_probabilities(
     means, note = _defined(differences, "data sets")
     if len(means) < 2:
         return Probabilities(None, None, None, _join(note, "fewer than two data sets"))
+    if not means.any():  # Without a region, rounding would decide.
+        return Probabilities(0.0, 1.0, 0.0, note)
     # The prior's observation is at 0.
     observed = np.concatenate([[0.0], means])
     sums = observed[:, None] + observed

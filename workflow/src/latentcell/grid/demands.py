@@ -114,7 +114,8 @@ class Demands:
 
     def _training(self, models: list[str], wildcards: Any, threads: int) -> Demand:
         vae = self._variants[wildcards.run].settings.vae
-        return resources.training(models, self._learnt(wildcards), vae, threads, self._gpu)
+        cuda = self.may_use_gpu("train_vae")
+        return resources.training(models, self._learnt(wildcards), vae, threads, cuda)
 
     def _represent(self, wildcards: Any, threads: int) -> Demand:
         return resources.representing(wildcards.representation, self._learnt(wildcards))

@@ -27,7 +27,7 @@ from latentcell.models.optimiser import BlockUpdate
 from latentcell.models.products import layer_gradients, layer_outputs
 from latentcell.models.threads import in_order
 
-__all__ = ["OutputLayer", "Rows", "decode", "weighted_log_likelihood"]
+__all__ = ["OutputLayer", "Rows", "block_width", "decode", "weighted_log_likelihood"]
 
 Result = TypeVar("Result")
 
@@ -57,6 +57,13 @@ class OutputLayer(NamedTuple):
     weight: Tensor
     bias: Tensor
     update: BlockUpdate | None = None
+
+
+def block_width(rows: int, *, cuda: bool) -> int:
+    """Most genes of a block for a number of rows."""
+    elements = CUDA_BLOCK_ELEMENTS if cuda else BLOCK_ELEMENTS
+    # A multiple of the float32 numbers in an AVX-512 register.
+    return max(16, elements // max(1, rows) // 16 * 16)
 
 
 def weighted_log_likelihood(
@@ -254,9 +261,7 @@ class _Blocks:
     ) -> None:
         self.hidden, self.layer, self.minibatch, self.rows = hidden, layer, minibatch, rows
         self.likelihood = likelihood
-        elements = CUDA_BLOCK_ELEMENTS if hidden.is_cuda else BLOCK_ELEMENTS
-        # A multiple of the float32 numbers in an AVX-512 register.
-        self.width = min(minibatch.genes, max(16, elements // max(1, len(rows)) // 16 * 16))
+        self.width = min(minibatch.genes, block_width(len(rows), cuda=hidden.is_cuda))
         self.edges = self._edges()
         # Blocks that keep their outputs; none with a single pass, or if the outputs are too many.
         several = likelihood.rate_output is not None

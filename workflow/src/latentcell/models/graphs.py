@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentcell.models import engine
 from latentcell.models.counts import CountMatrix, Minibatch
+from latentcell.models.engine import block_width
 from latentcell.models.evaluation import Evaluation
 from latentcell.models.gmvae import GMVAE
 from latentcell.models.objective import Bound, Objective
@@ -206,4 +206,4 @@ class EvaluationSteps(_Steps):
 def usable(counts: CountMatrix, model: GMVAE, batch: int, samples: int) -> bool:
     """Whether a minibatch is one block of genes on a CUDA device, so that its shapes are fixed."""
     rows = batch * samples * model.shape.components
-    return counts.device.type == "cuda" and rows * counts.shape[1] <= engine.CUDA_BLOCK_ELEMENTS
+    return counts.device.type == "cuda" and counts.shape[1] <= block_width(rows, cuda=True)

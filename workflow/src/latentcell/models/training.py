@@ -196,7 +196,8 @@ def train(
     Raises
     ------
     InputError
-        If a value ceases to be finite; names the epoch, the step and a remedy.
+        If a value ceases to be finite; names the epoch, the step and a remedy. Also if the GPU
+        has too little memory.
     """
     loop = _Loop(
         *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
@@ -257,8 +258,15 @@ def train_members(
 
 def _run(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
     """Train until the last epoch or early stopping, from the last checkpoint on."""
-    with shared_threads(loop.device):
-        return _run_epochs(loop, store, title)
+    try:
+        with shared_threads(loop.device):
+            return _run_epochs(loop, store, title)
+    except torch.OutOfMemoryError as error:
+        size = loop.settings.batch_size
+        raise InputError(
+            f"{loop.name}: expected room on the GPU for steps of {size} cells, found too little "
+            f"memory: try fewer models at a time, vae.batch_size below {size} or vae.device: cpu"
+        ) from error
 
 
 def _run_epochs(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
@@ -461,7 +469,7 @@ class _Loop:
         batches = torch.split(cells, settings.batch_size)
         gathered = ahead(self.counts.training_rows, batches)
         for index, minibatch in zip(batches, gathered, strict=True):
-            known = None if shown is None else shown[index].to(self.device)
+            known = None if shown is None else shown[index].to(self.device, non_blocking=True)
             bound = self.model(minibatch, noise, how, known)
             bound.objective.backward()
             self.adam.step()
@@ -641,13 +649,17 @@ def restore_members(tensors: dict[str, Tensor], description: dict[str, Any]) -> 
 
 
 def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
-    """Trained model from the result of `save_arguments`, without its history."""
+    """Trained model from the result of `save_arguments`, without its history.
+
+    A model of any device can be used without a GPU.
+    """
     settings = VaeSettings.model_validate(description["settings"])
     shape = dict(description["architecture"])
     shape["dropout"] = DropoutRates(**shape["dropout"])
     model = GMVAE(Architecture(**shape), torch.Generator())
     model.load_state_dict(select(tensors, "model."))
-    model.to(_device(settings)).eval()
+    wanted = "cpu" if settings.device == "cpu" else "auto"
+    model.to(_device(settings.model_copy(update={"device": wanted}))).eval()
     inputs = dict(description["inputs"])
     inputs["batches"] = tuple(inputs["batches"])
     genes = GeneModel(tensors["genes.modelled"].numpy(), tensors["genes.mean"].numpy())

@@ -432,9 +432,10 @@ _COMPARISON_TABLES = (
         "cells.",
         needs=("classifiers",),
         remarks=(
-            f"{_INTERVALS} All methods use the labels of the same cells. Differences are paired, "
-            "to logistic regression on PCA of variable genes with as many labels; P is the "
-            "probability that the method is better by more than the margin.",
+            f"{_INTERVALS} All methods use the labels of the same cells. Differences are to "
+            "logistic regression on PCA of variable genes with as many labels, paired where all "
+            "inputs have the same split; P is the probability that the method is better by more "
+            "than the margin.",
             COUNTED,
         ),
         category="Comparison",

@@ -10,6 +10,7 @@ from latentcell.config.settings import Settings
 from latentcell.evaluate.statistics import SHARE, resampled_mean
 from latentcell.grid.variants import main_variant
 from latentcell.tables.comparison import DIFFERENCE, compare_pair, estimate_columns, share_of
+from latentcell.tables.entry import shares_splits
 from latentcell.tables.headings import PAIR
 from latentcell.tables.leaderboard import pair_scores
 
@@ -43,9 +44,10 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
         `COLUMNS`, in the order of the grid, shares ascending. A method is a representation and a
         classifier, such as ``hvg-pca-k50 + logistic``; methods without few labels are excluded.
         Intervals are corrected resampled t intervals at 95 % (`latentcell.evaluate.statistics`).
-        Differences are paired, to logistic regression on PCA of variable genes with the same share
-        (empty if the grid lacks this baseline), with the probability that the method is better by
-        more than `comparison.rope`.
+        Differences are to logistic regression on PCA of variable genes with the same share (empty
+        if the grid lacks this baseline), with the probability that the method is better by more
+        than `comparison.rope`. They are paired where all inputs of a replicate have the same split
+        (`latentcell.tables.entry.shares_splits`).
     """
     scores = _scores(classifiers, settings)
     if scores.empty:
@@ -70,7 +72,7 @@ def few_label_table(classifiers: pd.DataFrame, settings: Settings) -> pd.DataFra
                 estimate = resampled_mean(part[name], tested, bounds=SHARE)
                 row |= estimate_columns(estimate, f"{name}_")
             if base and base != pair and (*base, share) in groups:
-                row |= _differences(part, groups[*base, share], settings.comparison.rope)
+                row |= _differences(part, groups[*base, share], settings)
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.astype(dict.fromkeys(COLUMNS[1:-1], "float64"))
@@ -110,11 +112,12 @@ def _is_base(pair: tuple[str, str]) -> bool:
     return bool(_BASE.fullmatch(pair[0])) and pair[1] == "logistic"
 
 
-def _differences(method: pd.DataFrame, base: pd.DataFrame, rope: float) -> dict[str, Any]:
-    """Differences of the measures on common replicates, and the probabilities of better ones."""
+def _differences(method: pd.DataFrame, base: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """Differences of the measures, and the probabilities of better ones."""
     row: dict[str, Any] = {}
+    rope, paired = settings.comparison.rope, shares_splits(settings)
     for name, prefix in _MEASURES.items():
-        found = compare_pair(method, base, name, rope, paired=True)
+        found = compare_pair(method, base, name, rope, paired)
         kept = (*DIFFERENCE, "probability_first_better")
         row |= {f"{prefix}{column}": found[column] for column in kept}
     return row

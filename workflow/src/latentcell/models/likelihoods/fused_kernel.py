@@ -15,7 +15,9 @@ def kernel(log_r_at, logit_at, total_at, genes, bound, COLUMNS: tl.constexpr):  
         at = row * genes + column
         log_r = tl.load(log_r_at + at, mask=inside, other=0.0)
         logit = tl.load(logit_at + at, mask=inside, other=0.0)
-        r = tl.exp(tl.minimum(tl.maximum(log_r, -bound), bound))
+        # Not by minimum and maximum, which would turn NaN into a bound.
+        clipped = tl.where(log_r > bound, bound, tl.where(log_r < -bound, -bound, log_r))
+        r = tl.exp(clipped)
         e = tl.exp(-tl.abs(logit))
         # log(1 + e) without its cancellation for small e.
         log1p = tl.where(e < 1e-3, e * (1.0 - e * (0.5 - e * 0.3333333)), tl.log(1.0 + e))
