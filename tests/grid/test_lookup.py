@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from latentcell.config.likelihoods import likelihood_path
 from latentcell.config.settings import SplitSettings, SubsetSettings, VaeSettings, parse_settings
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import Point, classifier_points
+from latentcell.runtime.provenance import code_digest
 
 SEMI = {"kind": "semi-gmvae", "latent_dim": 2, "hidden_units": 4}
 CONFIG = {
@@ -76,6 +78,15 @@ def test_only_semi_supervised_models_are_told_types(runs):
         for kind in ("gmvae", "vae", "semi-gmvae")
     ]
     assert shares == [0, 0, 0.5]
+
+
+def test_the_code_of_a_likelihood_counts_for_the_models_that_have_it(runs):
+    code = {"negative-binomial": code_digest(likelihood_path("negative-binomial"))}
+    model = wildcards(kind="gmvae", latent_dim="2", hidden_units="4")
+    assert runs.likelihoods(model) == code
+    assert runs.likelihoods(wildcards(representation="gmvae-z2-h4")) == code
+    assert runs.likelihoods(wildcards()) == code
+    assert likelihood_path("negative-binomial").is_file()
 
 
 def test_a_pool_has_the_models_of_its_replicate_the_longest_training_first(runs):

@@ -132,22 +132,32 @@ def test_run_again_there_is_nothing_to_do(finished):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def planned_after_edit(folder, module):
+    """Rules of a dry run after an edit of a module, and those of them whose code was edited."""
+    path = folder / "workflow/src/latentcell" / module
+    text = path.read_text()
+    path.write_text(text + "\nEDITED = True\n")
+    try:
+        planned = snakemake(folder, "--dry-run", "--quiet", "host").stdout
+    finally:
+        path.write_text(text)
+    jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
+    changed = {rule for rule, reason in jobs if "Params have changed" in reason}
+    return {rule for rule, _ in jobs}, changed
+
+
 def test_touching_re_runs_nothing_and_an_edit_what_uses_it(finished):
     for path in [*(finished / "workflow").rglob("*.py"), *(finished / "workflow").rglob("*.smk")]:
         path.touch()
     done = snakemake(finished, "--dry-run")
     assert "Nothing to be done" in done.stdout + done.stderr
-    module = finished / "workflow/src/latentcell/represent/pca.py"
-    text = module.read_text()
-    module.write_text(text + "\nEDITED = True\n")
-    try:
-        planned = snakemake(finished, "--dry-run", "--quiet", "host").stdout
-    finally:
-        module.write_text(text)
-    jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
-    changed = {rule for rule, reason in jobs if "Params have changed" in reason}
+    rules, changed = planned_after_edit(finished, "represent/pca.py")
     assert changed == {"represent"}
-    assert not any(rule.startswith("train_vae") for rule, _ in jobs)
+    assert "train_vae" not in rules
+    rules, changed = planned_after_edit(finished, "models/likelihoods/negative_binomial.py")
+    assert changed == {"train_vae"}
+    assert "represent" not in rules
+    assert not any(planned_after_edit(finished, "models/likelihoods/log_normal.py"))
 
 
 def trained(folder):
