@@ -116,6 +116,14 @@ def test_probabilities_that_are_not_finite_are_refused(cells, monkeypatch):
         classify(cells, method, OPTIONS)
 
 
+@pytest.mark.parametrize("shape", [(96, 1), (96, 4), (2,), (96,), (80, 2)])
+def test_probabilities_of_other_cells_or_types_are_refused(cells, monkeypatch, shape):
+    """Of a shape such as (96, 1), which NumPy would repeat for each type."""
+    method = fake(monkeypatch, lambda *_: Fitted(lambda _: np.full(shape, 0.5)))
+    with pytest.raises(InputError, match="each of 2 types for each of 96 cells, found an array of"):
+        classify(cells, method, OPTIONS)
+
+
 @pytest.mark.parametrize("name", ["logistic", "naive-bayes", "random-forest"])
 def test_two_types_are_needed(cells, name):
     few = cells[cells.obs["cell_type"].isin(["A", "B"])].copy()

@@ -113,7 +113,8 @@ def classify(
     Raises
     ------
     InputError
-        If a library is missing, a single type has training cells, or a probability is not finite.
+        If a library is missing, a single type has training cells, or a probability is missing or
+        not finite.
     """
     fit = method.load()
     limit_threads(1)
@@ -137,6 +138,11 @@ def classify(
     fitted, cost = measured(lambda: fit(*parts, options))
     probabilities = np.zeros((cells.n_obs, types), np.float64)
     predicted = fitted.predict(features)
+    if np.shape(predicted) != (cells.n_obs, len(known)):
+        raise InputError(
+            f"{method.name}: expected a probability of each of {len(known)} types for each of "
+            f"{cells.n_obs} cells, found an array of shape {np.shape(predicted)}"
+        )
     probabilities[:, known] = predicted
     if not np.isfinite(probabilities).all():
         raise InputError(f"{method.name}: expected finite probabilities, found others")
