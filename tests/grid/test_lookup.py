@@ -64,9 +64,18 @@ def test_cells_of_models_are_drawn_as_latents_say(runs):
         for name in ("cells", "model_cells")
     }
     settings = runs.settings(wildcards(AS_RUN))
-    assert drawn["cells"] == [settings.subset, settings.split]
+    subset = settings.subset.model_copy(update={"sizes": ["all"]})
+    assert drawn["cells"] == [subset, settings.split]
     assert drawn["model_cells"][0].method == "random"
     assert drawn["model_cells"][1].method == "scvae"
+
+
+def test_one_more_subset_leaves_the_cells_of_the_others_alone(runs):
+    more = Runs(parse_settings(CONFIG | {"subset": {"sizes": [150, "all", 200]}}))
+    for name in ("cells", "model_cells"):
+        of_cells = wildcards(AS_RUN, cells=name)
+        for part in ("subset", "split"):
+            assert more.draw(part)(of_cells) == runs.draw(part)(of_cells)
 
 
 def test_only_semi_supervised_models_are_told_types(runs):

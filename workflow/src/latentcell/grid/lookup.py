@@ -43,12 +43,16 @@ class Runs:
         return lambda wildcards: _plain(getattr(self.settings(wildcards), name))
 
     def draw(self, part: str) -> Lookup:
-        """Return a function of wildcards that looks up ``subset`` or ``split`` for some cells."""
+        """Return a function of wildcards that looks up ``subset`` or ``split`` for some cells.
+
+        Without the sizes of all subsets: one more leaves the cells of the others alone.
+        """
 
         def lookup(wildcards: Any) -> Any:
             found = self.settings(wildcards)
             own = dict(zip(("subset", "split"), model_draw(found), strict=True))
-            return _plain(own[part] if wildcards.cells == "model_cells" else getattr(found, part))
+            section = own[part] if wildcards.cells == "model_cells" else getattr(found, part)
+            return section.model_dump(mode="json", exclude={"sizes"})
 
         return lookup
 
