@@ -62,8 +62,8 @@ wildcard_constraints:
     subset=any_of(SUBSETS),
     replicate=r"r\d+",
     kind="(semi-)?(gm)?vae|dca",
-    representation=r"[a-z0-9-]+",
-    classifier=r"[a-z0-9-]+",
+    representation=r"[A-Za-z0-9-]+",
+    classifier=r"[A-Za-z0-9-]+",
 
 
 def code_of(script):

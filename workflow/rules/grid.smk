@@ -108,7 +108,7 @@ rule represent:
     benchmark:
         "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}.tsv"
     wildcard_constraints:
-        representation=r"(?!((semi-)?(gm)?vae|dca)-)[a-z0-9-]+",
+        representation=r"(?!((semi-)?(gm)?vae|dca)-z\d+-h\d+)[A-Za-z0-9-]+",
     conda:
         "../../envs/methods.yaml"
     resources:
