@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,55 @@ def test_a_missing_library_is_named_with_the_command_that_adds_it(tmp_path):
     method = m.Method("classify", "new", tmp_path / "new.py", 0, ("log",), ("no_such_library.x",))
     with pytest.raises(InputError, match=r"classifier new needs .* no_such_library.*: pip install"):
         method.load()
+
+
+def test_versions_of_its_libraries_are_known():
+    found = m.classifier("logistic").versions()
+    assert found == [f"sklearn {version('scikit-learn')}"]
+    assert m.classifier("ffnn").versions() == m.representation("raw").versions() == []
+    own = m.Method("classify", "new", Path("new.py"), 0, ("log",), ("no_such_library.x", "numpy"))
+    assert own.versions() == [f"numpy {version('numpy')}"]
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Write a user's own method in place of those of the package."""
+    monkeypatch.setattr(m, "_PACKAGE", tmp_path)
+
+    def write(stage, text):
+        path = tmp_path / stage / "methods/mine.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("stage", "text", "said"),
+    [
+        ("represent", "", "GIVES = one of counts, log, scores, types, found none"),
+        ("represent", 'GIVES = "score"', "GIVES = one of .*, found 'score'"),
+        ("represent", 'GIVES = ("log",)', r"GIVES = one of .*, found \('log',\)"),
+        ("classify", 'TAKES = ("scores")', "TAKES = a tuple of .*, found 'scores'"),
+        ("classify", "TAKES = ()", r"TAKES = a tuple of .*, found \(\)"),
+        ("classify", "", "TAKES = a tuple of .*, found none"),
+        ("classify", 'TAKES = ("log",)\nUSES = "sklearn"', "USES = a tuple of modules, found"),
+        ("classify", 'TAKES = ("log",)\nSECTION = "vae"', "SECTION = pca or ffnn, found 'vae'"),
+        ("classify", 'TAKES = ("log",)\nALL_TYPES = 1', "ALL_TYPES = True or False, found 1"),
+        ("represent", 'GIVES = "log"\nDATASETS = "x"', "DATASETS = a tuple of data sets, found"),
+        ("represent", 'GIVES = "log"\nSIZE = 5', "SIZE = a letter from a to z, found 5"),
+        ("classify", "TAKES = KINDS", "TAKES = a tuple of .*, written out, found KINDS"),
+        ("classify", "TAKES = (", "Python, found '\\(' was never closed"),
+    ],
+)
+def test_wrong_constants_of_a_method_are_named(own, stage, text, said):
+    path = own(stage, text)
+    find = {"represent": m.representation, "classify": m.classifier}[stage]
+    with pytest.raises(InputError, match=f"^{path}: expected {said}"):
+        find("mine")
+
+
+def test_constants_may_have_a_type(own):
+    own("classify", 'TAKES: tuple[str, ...] = ("log",)\nUSES: tuple[str, ...]\n')
+    assert m.classifier("mine").kinds == ("log",)

@@ -116,6 +116,29 @@ def test_probabilities_that_are_not_finite_are_refused(cells, monkeypatch):
         classify(cells, method, OPTIONS)
 
 
+@pytest.mark.parametrize("shape", [(96, 1), (96, 4), (2,), (96,), (80, 2)])
+def test_probabilities_of_other_cells_or_types_are_refused(cells, monkeypatch, shape):
+    """Of a shape such as (96, 1), which NumPy would repeat for each type."""
+    method = fake(monkeypatch, lambda *_: Fitted(lambda _: np.full(shape, 0.5)))
+    with pytest.raises(InputError, match="each of 2 types for each of 96 cells, found an array of"):
+        classify(cells, method, OPTIONS)
+
+
+@pytest.mark.parametrize("row", [[2.0, -1.0], [0.9, 0.9], [0.0, 0.0]])
+def test_scores_that_are_no_probabilities_are_refused(cells, monkeypatch, row):
+    """A consensus would take their mean."""
+    method = fake(monkeypatch, lambda *_: Fitted(lambda f: np.tile(row, (f.shape[0], 1))))
+    with pytest.raises(InputError, match=f"with the sum 1 .*, found {min(row):g} .* for 96 of"):
+        classify(cells, method, OPTIONS)
+
+
+def test_chosen_values_may_be_arrays(cells, monkeypatch):
+    chosen = {"weights": np.array([0.25, 1.0]), "C": np.float32(0.5)}
+    fitted = Fitted(lambda f: np.full((f.shape[0], 2), 0.5), chosen)
+    found = classify(cells, fake(monkeypatch, lambda *_: fitted), OPTIONS)
+    assert describe("raw", "mine", cells, found)["chosen"] == {"weights": [0.25, 1.0], "C": 0.5}
+
+
 @pytest.mark.parametrize("name", ["logistic", "naive-bayes", "random-forest"])
 def test_two_types_are_needed(cells, name):
     few = cells[cells.obs["cell_type"].isin(["A", "B"])].copy()

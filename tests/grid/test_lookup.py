@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from latentcell.config.likelihoods import likelihood_path
 from latentcell.config.settings import SplitSettings, SubsetSettings, VaeSettings, parse_settings
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import Point, classifier_points
+from latentcell.runtime.provenance import code_digest
 
 SEMI = {"kind": "semi-gmvae", "latent_dim": 2, "hidden_units": 4}
 CONFIG = {
@@ -62,9 +64,18 @@ def test_cells_of_models_are_drawn_as_latents_say(runs):
         for name in ("cells", "model_cells")
     }
     settings = runs.settings(wildcards(AS_RUN))
-    assert drawn["cells"] == [settings.subset, settings.split]
+    subset = settings.subset.model_copy(update={"sizes": ["all"]})
+    assert drawn["cells"] == [subset, settings.split]
     assert drawn["model_cells"][0].method == "random"
     assert drawn["model_cells"][1].method == "scvae"
+
+
+def test_one_more_subset_leaves_the_cells_of_the_others_alone(runs):
+    more = Runs(parse_settings(CONFIG | {"subset": {"sizes": [150, "all", 200]}}))
+    for name in ("cells", "model_cells"):
+        of_cells = wildcards(AS_RUN, cells=name)
+        for part in ("subset", "split"):
+            assert more.draw(part)(of_cells) == runs.draw(part)(of_cells)
 
 
 def test_only_semi_supervised_models_are_told_types(runs):
@@ -76,6 +87,15 @@ def test_only_semi_supervised_models_are_told_types(runs):
         for kind in ("gmvae", "vae", "semi-gmvae")
     ]
     assert shares == [0, 0, 0.5]
+
+
+def test_the_code_of_a_likelihood_counts_for_the_models_that_have_it(runs):
+    code = {"negative-binomial": code_digest(likelihood_path("negative-binomial"))}
+    model = wildcards(kind="gmvae", latent_dim="2", hidden_units="4")
+    assert runs.likelihoods(model) == code
+    assert runs.likelihoods(wildcards(representation="gmvae-z2-h4")) == code
+    assert runs.likelihoods(wildcards()) == code
+    assert likelihood_path("negative-binomial").is_file()
 
 
 def test_a_pool_has_the_models_of_its_replicate_the_longest_training_first(runs):

@@ -152,15 +152,26 @@ def test_a_representation_keeps_the_cells_and_names_its_columns(cells):
 def test_features_that_are_not_finite_are_refused(cells, monkeypatch):
     fit = lambda training, size, options: lambda counts: np.full((counts.shape[0], 2), np.inf)  # noqa: E731
     monkeypatch.setattr(Method, "load", lambda self: fit)
-    with pytest.raises(InputError, match="log: expected finite features of 96 cells"):
-        represent(cells, representation("log"), OPTIONS)
+    with pytest.raises(InputError, match="hvg-pca-k2: expected finite features, found others"):
+        represent(cells, representation("hvg-pca-k2"), OPTIONS)
 
 
-def test_features_of_fewer_cells_are_refused(cells, monkeypatch):
-    fit = lambda training, size, options: lambda counts: np.zeros((5, 2))  # noqa: E731
-    monkeypatch.setattr(Method, "load", lambda self: fit)
-    with pytest.raises(InputError, match="log: expected finite features of 96 cells, found 5"):
-        represent(cells, representation("log"), OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "features", "said"),
+    [
+        ("log", sp.csr_matrix((5, 2)), r"log of 96 cells as a sparse matrix, .* \(5, 2\)"),
+        ("log", np.zeros((96, 2)), "log of 96 cells as a sparse matrix, found ndarray of shape"),
+        ("hvg-pca-k2", np.zeros(96), r"scores of 96 cells as a dense matrix, .* \(96,\)"),
+        ("hvg-pca-k2", sp.csr_matrix((96, 2)), "scores of 96 cells as a dense matrix, found csr_"),
+        ("hvg-pca-k2", pd.DataFrame(np.zeros((96, 2))), "scores of .*, found DataFrame of shape"),
+    ],
+)
+def test_features_of_other_cells_or_of_another_kind_are_refused(
+    cells, monkeypatch, name, features, said
+):
+    monkeypatch.setattr(Method, "load", lambda self: lambda *_: lambda counts: features)
+    with pytest.raises(InputError, match=f"{name}: expected {said}"):
+        represent(cells, representation(name), OPTIONS)
 
 
 def test_more_components_than_training_cells_are_refused(cells):

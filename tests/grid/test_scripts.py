@@ -167,11 +167,12 @@ def train(name, run="x"):
     kind, latent_dim, hidden_units = name.rsplit("-", 2)
     names = {"kind": kind, "latent_dim": latent_dim[1:], "hidden_units": hidden_units[1:]}
     names |= {"preset": "", "seeds": ""}
-    settings = RUNS.model_settings(SimpleNamespace(run=run, **names))
+    wildcards = SimpleNamespace(run=run, **names)
+    settings, code = RUNS.model_settings(wildcards), RUNS.likelihoods(wildcards)
     unlabelled = RUNS.unlabelled(SimpleNamespace(run=run, dataset="mine", **names))
     inputs = Files(cells=folder / "cells.h5ad", unlabelled=unlabelled)
     outputs = Files(folder / name / file for file in MODEL_FILES)
-    params = {"settings": settings, "code": "code of models"}
+    params = {"settings": settings, "likelihoods": code, "code": "code of models"}
     said = do("train_vae.py", inputs, outputs, params, run=run, **names)
     return ad.read_h5ad(outputs[2]), said
 
@@ -316,6 +317,7 @@ def test_models_of_a_pool_are_those_of_their_own_jobs(place):
     cells = folder_of("x") / "cells.h5ad"
     params = {
         "models": RUNS.pooled_models(SimpleNamespace(run="x", replicate="r1")),
+        "likelihoods": RUNS.likelihoods(SimpleNamespace(run="x", replicate="r1")),
         "training": "code of models",
         "code": "code of pools",
     }

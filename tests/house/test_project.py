@@ -12,6 +12,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from latentcell.config.likelihoods import likelihood_path
+from latentcell.config.settings import AnnotateSettings, VaeSettings, density_settings
+from latentcell.runtime.provenance import _reachable
 from repository import ROOT, TINY, copy_workflow, environment
 
 CONDA_NAMES = {"pytorch": "torch", "python-igraph": "igraph"}
@@ -197,6 +200,13 @@ def test_every_script_is_of_a_rule_and_its_digest_a_parameter():
     named = re.findall(r'"\.\./scripts/(\w+\.py)"', text)
     assert sorted(named) == sorted(path.name for path in (ROOT / "workflow/scripts").glob("*.py"))
     assert set(named) <= set(re.findall(r'code=code_of\("(\w+\.py)"\)', text))
+
+
+@pytest.mark.parametrize("script", ["train_annotator.py", "annotate_query.py"])
+def test_digests_of_annotation_hold_the_likelihoods_of_its_models(script):
+    """A likelihood is imported by its name, which a digest does not see."""
+    models = {density_settings(AnnotateSettings(), 1000).likelihood, VaeSettings().likelihood}
+    assert set(map(likelihood_path, models)) <= _reachable(ROOT / "workflow/scripts" / script)
 
 
 @pytest.mark.xdist_group("grouped")

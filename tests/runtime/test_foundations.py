@@ -197,7 +197,10 @@ def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monke
         "__init__.py": "",
         "a.py": "from latentcell.deep import b\n",
         "deep/__init__.py": "",
-        "deep/b.py": "x = 1\n",
+        "deep/b.py": "from .c import x\nfrom ..d import y\nfrom . import e\n",
+        "deep/c.py": "x = 1\n",
+        "d.py": "y = 1\n",
+        "deep/e.py": "z = 1\n",
         "other.py": "y = 1\n",
     }.items():
         (package / name).parent.mkdir(parents=True, exist_ok=True)
@@ -215,9 +218,12 @@ def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monke
     os.utime(package / "deep/b.py", (1, 1))
     (package / "other.py").write_text("y = 2\n")
     assert digest() == start
-    (package / "deep/b.py").write_text("x = 2\n")
-    changed = digest()
-    assert changed != start
+    for name in ("deep/b.py", "deep/c.py", "d.py", "deep/e.py"):
+        module = package / name
+        module.write_text(module.read_text() + "edited = True\n")
+        changed = digest()
+        assert changed != start
+        start = changed
     script.write_text(script.read_text() + "z = 1\n")
     assert digest() != changed
 

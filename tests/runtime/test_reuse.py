@@ -88,11 +88,14 @@ def test_damaged_digests_are_not_trusted(store, tmp_path, damage):
     assert [file.read_text() for file in files] == ["as it was 0", "as it was 1"]
 
 
-def test_a_file_that_is_gone_is_as_if_nothing_were_there(store, tmp_path):
+@pytest.mark.parametrize("gone", ["1-metrics.json", "sha256.json"])
+def test_an_entry_without_a_file_is_computed_and_kept_again(store, tmp_path, gone):
     files = written(tmp_path / "one")
     store.keep("identity", files)
-    (entry_of(store) / "1-metrics.json").unlink()
+    (entry_of(store) / gone).unlink()
     assert not store.take("identity", files)
+    store.keep("identity", files)
+    assert store.take("identity", files)
 
 
 def test_where_links_are_refused_copies_are_kept(store, tmp_path, monkeypatch):
@@ -106,9 +109,11 @@ def test_where_links_are_refused_copies_are_kept(store, tmp_path, monkeypatch):
     assert store.take("identity", files)
 
 
-def test_a_store_that_cannot_be_written_fails_no_run(tmp_path, capsys):
-    blocked = tmp_path / "kept"
-    blocked.write_text("a file where the folder should be")
+@pytest.mark.parametrize("name", ["kept", "no name of a file, too long" * 20])
+def test_a_store_that_cannot_be_written_fails_no_run(tmp_path, capsys, name):
+    blocked = tmp_path / name
+    if name == "kept":
+        blocked.write_text("a file where the folder should be")
     files = written(tmp_path / "one")
     Store(blocked).keep("identity", files)
     assert "not kept for other runs" in capsys.readouterr().err

@@ -202,13 +202,13 @@ def documented_method():
 # Last, as it changes the copy that the others look at.
 def test_a_method_is_a_file_and_a_figure_an_entry_and_the_others_are_left_alone(ranked):
     package = ranked / "workflow/src/latentcell"
-    (package / "represent/methods/common.py").write_text(documented_method())
+    (package / "represent/methods/dca_Common.py").write_text(documented_method())
     (package / "classify/methods/ridge.py").write_text(RIDGE)
     add_figure(package)
     wanted = RANKED["grid"]
     configure(
         ranked,
-        representations=[*wanted["representations"], "common-g50"],
+        representations=[*wanted["representations"], "dca-Common-g50"],
         classifiers=[*wanted["classifiers"], "ridge"],
     )
     results = ranked / "results/tiny"
@@ -218,18 +218,18 @@ def test_a_method_is_a_file_and_a_figure_an_entry_and_the_others_are_left_alone(
     assert done.returncode == 0, done.stdout + done.stderr
     found = table(ranked)
     pairs = set(zip(found["representation"], found["classifier"], strict=True))
-    added = {("common-g50", "ffnn"), ("common-g50", "logistic"), ("raw", "ridge")}
+    added = {("dca-Common-g50", "ffnn"), ("dca-Common-g50", "logistic"), ("raw", "ridge")}
     assert added | {("pca-k4", "ridge")} <= pairs
-    features = ad.read_h5ad(results / SAMPLE / "n200/r1/common-g50/features.h5ad")
+    features = ad.read_h5ad(results / SAMPLE / "n200/r1/dca-Common-g50/features.h5ad")
     assert features.shape == (200, 50)
     assert np.expm1(features.X.toarray()).sum(1).max() < 1e4
     table5 = pd.read_csv(results / "tables/table5.csv")
-    assert "common-g50" in set(table5["input"])
+    assert "dca-Common-g50" in set(table5["input"])
     report = (results / "report.html").read_text(encoding="utf-8")
-    assert "common-g50" in report
+    assert "dca-Common-g50" in report
     assert "Caption of the added figure." in report
     assert (results / f"figures/{SAMPLE}/added.svg").stat().st_size > 1000
-    assert "common-g50" in (results / "answer.html").read_text(encoding="utf-8")
+    assert "dca-Common-g50" in (results / "answer.html").read_text(encoding="utf-8")
     # Seconds differ from run to run: those that are as they were did not train again.
     assert {path: path.read_bytes() for path in kept} == kept
     again = snakemake(ranked, *TARGETS)

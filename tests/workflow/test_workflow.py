@@ -132,22 +132,32 @@ def test_run_again_there_is_nothing_to_do(finished):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def planned_after_edit(folder, module):
+    """Rules of a dry run after an edit of a module, and those of them whose code was edited."""
+    path = folder / "workflow/src/latentcell" / module
+    text = path.read_text()
+    path.write_text(text + "\nEDITED = True\n")
+    try:
+        planned = snakemake(folder, "--dry-run", "--quiet", "host").stdout
+    finally:
+        path.write_text(text)
+    jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
+    changed = {rule for rule, reason in jobs if "Params have changed" in reason}
+    return {rule for rule, _ in jobs}, changed
+
+
 def test_touching_re_runs_nothing_and_an_edit_what_uses_it(finished):
     for path in [*(finished / "workflow").rglob("*.py"), *(finished / "workflow").rglob("*.smk")]:
         path.touch()
     done = snakemake(finished, "--dry-run")
     assert "Nothing to be done" in done.stdout + done.stderr
-    module = finished / "workflow/src/latentcell/represent/pca.py"
-    text = module.read_text()
-    module.write_text(text + "\nEDITED = True\n")
-    try:
-        planned = snakemake(finished, "--dry-run", "--quiet", "host").stdout
-    finally:
-        module.write_text(text)
-    jobs = re.findall(r"^rule (\w+):.*?reason: ([^\n]*)", planned, flags=re.M | re.S)
-    changed = {rule for rule, reason in jobs if "Params have changed" in reason}
+    rules, changed = planned_after_edit(finished, "represent/pca.py")
     assert changed == {"represent"}
-    assert not any(rule.startswith("train_vae") for rule, _ in jobs)
+    assert "train_vae" not in rules
+    rules, changed = planned_after_edit(finished, "models/likelihoods/negative_binomial.py")
+    assert changed == {"train_vae"}
+    assert "represent" not in rules
+    assert not any(planned_after_edit(finished, "models/likelihoods/log_normal.py"))
 
 
 def trained(folder):
@@ -327,15 +337,22 @@ def test_results_of_another_run_are_not_taken_for_those_of_this_one(tmp_path):
     )
 
 
-def test_files_in_a_folder_of_data_are_inputs(tmp_path):
-    """The time of a folder does not tell that a file in it was overwritten."""
-    (tmp_path / "my cells").mkdir()
-    (tmp_path / "my cells/matrix.mtx").touch()
-    own = {"name": "mine", "path": "my cells", "label_column": "type"}
-    folder = clone(tmp_path, {"datasets": [own]})
-    done = snakemake(folder, "results/tiny/mine/dataset.h5ad", "-n", "--quiet", "host")
+@pytest.mark.parametrize("path", ["my cells", "my cells/run 1/matrix.mtx"])
+def test_all_files_of_a_matrix_are_inputs(tmp_path, path):
+    """The time of a folder, or of a matrix, does not tell that a file of names was overwritten."""
+    place = tmp_path / "my cells/run 1"
+    place.mkdir(parents=True)
+    names = ("matrix.mtx", "genes.tsv", "barcodes.tsv")
+    for name in names:
+        (place / name).touch()
+    own = {"name": "mine", "path": path, "label_column": "type"}
+    annotate = {"query": path}
+    folder = clone(tmp_path, {"datasets": [own], "annotate": annotate})
+    targets = ("results/tiny/mine/dataset.h5ad", "results/tiny/annotate/cells.csv")
+    done = snakemake(folder, *targets, "-n", "--quiet", "host")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^    input: my cells, my cells/matrix\.mtx$", done.stdout, flags=re.M)
+    inputs = ", ".join(dict.fromkeys([path, *(f"my cells/run 1/{name}" for name in names)]))
+    assert len(re.findall(f"^    input: .*{re.escape(inputs)}$", done.stdout, flags=re.M)) == 2
 
 
 def test_bad_data_end_with_a_sentence_and_nothing_half_written(tmp_path):

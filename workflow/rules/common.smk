@@ -13,6 +13,7 @@ if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 from latentcell.config.resources import dataset_size
 from latentcell.config.settings import parse_settings, refuse_renamed
+from latentcell.data.folders import parts_of
 from latentcell.grid.demands import Demands
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import classifier_points, columns, model_points
@@ -61,8 +62,8 @@ wildcard_constraints:
     subset=any_of(SUBSETS),
     replicate=r"r\d+",
     kind="(semi-)?(gm)?vae|dca",
-    representation=r"[a-z0-9-]+",
-    classifier=r"[a-z0-9-]+",
+    representation=r"[A-Za-z0-9-]+",
+    classifier=r"[A-Za-z0-9-]+",
 
 
 def code_of(script):
@@ -115,7 +116,7 @@ def all_chosen(wildcards=None):
 def sources_of(dataset):
     """Data sets of the run that a derived one is made from, or the user's files, if any.
 
-    The time of a folder does not tell that a file in it was overwritten.
+    The time of a folder, or of a matrix, does not tell that a file in, or beside it was overwritten.
     """
     found = settings.dataset(dataset)
     if found.is_derived:
@@ -128,5 +129,4 @@ def sources_of(dataset):
                 f"latentcell: {name}: expected the data of the config, found no file beside it or "
                 f"in {Path.cwd()}"
             )
-    inside = [path for name in files for path in sorted(Path(name).glob("[!.]*"))]
-    return files + [str(path) for path in inside if path.is_file()]
+    return list(dict.fromkeys(files + [str(path) for name in files for path in parts_of(name)]))

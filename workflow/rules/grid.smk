@@ -64,6 +64,7 @@ rule train_vae:
         **needs("train_vae"),
     params:
         settings=RUNS.model_settings,
+        likelihoods=RUNS.likelihoods,
         code=code_of("train_vae.py"),
     script:
         "../scripts/train_vae.py"
@@ -87,6 +88,7 @@ rule train_pool:
         **needs("train_pool"),
     params:
         models=RUNS.pooled_models,
+        likelihoods=RUNS.likelihoods,
         # Rule train_vae looks up trainings by its own digest.
         training=code_of("train_vae.py"),
         code=code_of("train_pool.py"),
@@ -106,7 +108,7 @@ rule represent:
     benchmark:
         "results/{run}/benchmarks/{dataset}/{subset}/{replicate}/{representation}.tsv"
     wildcard_constraints:
-        representation=r"(?!((semi-)?(gm)?vae|dca)-)[a-z0-9-]+",
+        representation=r"(?!((semi-)?(gm)?vae|dca)-z\d+-h\d+)[A-Za-z0-9-]+",
     conda:
         "../../envs/methods.yaml"
     resources:

@@ -46,6 +46,7 @@ rule sample_vae:
         **needs("sample_vae"),
     params:
         number=settings.vae.samples or 1000,
+        likelihoods=RUNS.likelihoods,
         code=code_of("sample_vae.py"),
     script:
         "../scripts/sample_vae.py"

@@ -11,8 +11,9 @@ from latentcell.runtime.pieces import MANY
 
 with job(snakemake):
     annotator = load_bundle(Path(snakemake.input.bundle[0]).parent)
-    query = load_query(snakemake.input.query, snakemake.params.layer, MANY)
+    path = snakemake.input.query[0]
+    query = load_query(path, snakemake.params.layer, MANY)
     cells, found = annotate(annotator, query, threads=snakemake.threads)
-    page = annotation_page(annotator, found, Path(snakemake.input.query).name)
+    page = annotation_page(annotator, found, Path(path).name)
     write_annotation(cells, found, annotator, snakemake.output[0], page)
     print("\n".join(query_lines(found)))

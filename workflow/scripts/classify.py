@@ -42,6 +42,7 @@ with job(snakemake, threads=1):
         "labels": replicate_seed(protocol.labels.seed, wildcards.replicate),
     }
     source = file_digest(snakemake.input[0])
-    identity = text_digest(source, params.code, params.method, names, options, protocol, seeds)
+    code = (params.code, params.method, *method.versions())
+    identity = text_digest(source, *code, names, options, protocol, seeds)
     files = list(snakemake.output)
     made_once(identity, files, make, shared_store())

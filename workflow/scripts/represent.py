@@ -25,7 +25,8 @@ with job(snakemake, threads=1):
     seed = replicate_seed(params.seed, snakemake.wildcards.replicate)
     options = Options(seed, epochs=params.epochs).with_sections(params.sections)
     sources = [file_digest(path) for path in snakemake.input]
-    identity = text_digest(*sources, params.code, params.method, learnt.name, options)
+    code = (params.code, params.method, *learnt.versions())
+    identity = text_digest(*sources, *code, learnt.name, options)
     files = [snakemake.output[name] for name in ("features", "model", "cost")]
 
     def make():

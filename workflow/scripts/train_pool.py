@@ -21,6 +21,7 @@ with job(snakemake, threads=1):
         others = tuple(snakemake.input.unlabelled)
         training = Training(ModelName.parse(text), snakemake.input.cells, settings, seed, others)
         files = [folder / text / file for file in FILES]
-        parts.append(training.part(files, snakemake.params.training))
+        code = (snakemake.params.training, snakemake.params.likelihoods[settings.likelihood])
+        parts.append(training.part(files, *code))
     run_parts(parts, snakemake.threads, shared_store(), publish=False)
     write_json(snakemake.output[0], {"models": list(snakemake.params.models)})

@@ -15,4 +15,5 @@ with job(snakemake, threads=1):
     seed = replicate_seed(settings.seed, wildcards.replicate)
     others = tuple(snakemake.input.unlabelled)
     training = Training(name, snakemake.input.cells, settings, seed, others, snakemake.threads)
-    run_parts([training.part(snakemake.output, snakemake.params.code)], 1, shared_store())
+    code = (snakemake.params.code, snakemake.params.likelihoods[settings.likelihood])
+    run_parts([training.part(snakemake.output, *code)], 1, shared_store())

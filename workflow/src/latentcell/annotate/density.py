@@ -16,6 +16,8 @@ from latentcell.runtime.job import limit_threads
 if TYPE_CHECKING:
     from torch import Tensor
 
+    # Taken by its name in the settings: here so that the digest of the code holds it.
+    from latentcell.models.likelihoods import poisson  # noqa: F401
     from latentcell.models.training import Trained
 
 # Number of cells above a quantile for it to be reliable.

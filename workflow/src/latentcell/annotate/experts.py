@@ -21,6 +21,8 @@ from latentcell.models.regression import type_weights
 from latentcell.runtime.job import limit_threads
 
 if TYPE_CHECKING:
+    # Taken by its name in the settings: here so that the digest of the code holds it.
+    from latentcell.models.likelihoods import negative_binomial  # noqa: F401
     from latentcell.represent.ensemble import LatentEnsemble
 
 Codes = NDArray[np.int64]

@@ -29,6 +29,12 @@ def _discover() -> dict[str, tuple[str, ...]]:
 
 LIKELIHOODS = _discover()
 
+
+def likelihood_path(name: str) -> Path:
+    """Return the file of a likelihood."""
+    return _FOLDER / f"{name.replace('-', '_')}.py"
+
+
 # Type checkers see any string; pydantic and the JSON schema see the names.
 if TYPE_CHECKING:
     LikelihoodName = str

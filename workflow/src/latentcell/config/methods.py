@@ -25,9 +25,11 @@ Its function ``fit``, or ``combine``, is described in `latentcell.config.fitting
 import ast
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -39,10 +41,33 @@ Stage = Literal["represent", "classify"]
 EXTRAS = "pip install -r requirements-methods.txt"
 _PACKAGE = Path(__file__).parents[1]
 _SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
-_CONSTANTS = (
-    *("SIZE", "GIVES", "TAKES", "USES", "NESTED", "ALL_TYPES", "SECTION", "REFERENCE", "DATASETS"),
-    *("COMBINES", "UNLABELLED", "EPOCHS", "STREAMS"),
-)
+_GIVEN = ("counts", "log", "scores", "types")
+_TAKEN = (*_GIVEN, "members", "experts")
+# Constants, each with its value in words and a test of the value.
+_Check = Callable[[Any], bool]
+_CONSTANTS: dict[str, tuple[str, _Check]] = {
+    "SIZE": ("a letter from a to z", lambda value: _is_text(value, "[a-z]")),
+    "GIVES": (f"one of {', '.join(_GIVEN)}", lambda value: value in _GIVEN),
+    "TAKES": (
+        f"a tuple of {', '.join(_TAKEN)}",
+        lambda value: _is_tuple(value) and bool(value) and set(value) <= {*_TAKEN},
+    ),
+    "USES": ("a tuple of modules", lambda value: _is_tuple(value)),
+    "SECTION": ("pca or ffnn", lambda value: value in ("pca", "ffnn")),
+    "REFERENCE": ("the name of a data set", lambda value: _is_text(value, ".+")),
+    "DATASETS": ("a tuple of data sets", lambda value: _is_tuple(value)),
+    "STREAMS": (
+        f"a tuple of {', '.join(_TAKEN)}",
+        lambda value: _is_tuple(value) and set(value) <= {*_TAKEN},
+    ),
+    **dict.fromkeys(
+        ("NESTED", "ALL_TYPES", "UNLABELLED", "EPOCHS", "COMBINES"),
+        ("True or False", lambda value: isinstance(value, bool)),
+    ),
+}
+# Packages of libraries with another name.
+_DISTRIBUTED_AS = {"scvi": "scvi-tools", "sklearn": "scikit-learn"}
+_NEEDED = {"represent": "GIVES", "classify": "TAKES"}
 _WORDS = {"represent": "representation", "classify": "classifier"}
 
 
@@ -107,6 +132,14 @@ class Method:
         """Return the cells that a representation is fitted on: ``training``, ``all``, ``none``."""
         rule = getattr(self._module(), "learns_from", None)
         return rule(options) if rule else "training"
+
+    def versions(self) -> list[str]:
+        """Return the versions of the libraries that it uses, as far as a package has their name."""
+        found = []
+        for library in sorted({module.split(".")[0] for module in self.uses} - {"latentcell"}):
+            with suppress(PackageNotFoundError):
+                found.append(f"{library} {version(_DISTRIBUTED_AS.get(library, library))}")
+        return found
 
     def load(self) -> Callable[..., Any]:
         """Import its function ``fit``, or ``combine``, and the libraries that it uses.
@@ -206,6 +239,9 @@ def _find(stage: Stage, name: str) -> Method:
             f"expected a {_WORDS[stage]} among {', '.join(known_methods(stage))}, found {name!r}"
         )
     constants = _constants(path)
+    needed = _NEEDED[stage]
+    if needed not in constants:
+        raise InputError(f"{path}: expected {needed} = {_CONSTANTS[needed][0]}, found none")
     kinds = [constants["GIVES"]] if stage == "represent" else constants["TAKES"]
     return Method(
         stage,
@@ -237,11 +273,41 @@ def _constants(path: Path) -> dict[str, Any]:
 
 @cache
 def _read_constants(path: Path, _: int) -> dict[str, Any]:
-    """Read the constants of a file from its source."""
+    """Read the constants of a file from its source; raises `InputError` on wrong ones."""
+    try:
+        statements = ast.parse(path.read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: expected Python, found {error}") from None
     found = {}
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in _CONSTANTS:
-                found[name] = ast.literal_eval(node.value)
+    for node in statements:
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+        elif isinstance(node, ast.AnnAssign):
+            target = node.target
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id in _CONSTANTS and node.value is not None:
+            found[target.id] = _checked(path, target.id, node.value)
     return found
+
+
+def _checked(path: Path, name: str, node: ast.expr) -> Any:
+    """Return the value of a constant that is as it must be."""
+    words, is_right = _CONSTANTS[name]
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        raise InputError(
+            f"{path}: expected {name} = {words}, written out, found {ast.unparse(node)}"
+        ) from None
+    if not is_right(value):
+        raise InputError(f"{path}: expected {name} = {words}, found {value!r}")
+    return value
+
+
+def _is_text(value: Any, pattern: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def _is_tuple(value: Any) -> bool:
+    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)

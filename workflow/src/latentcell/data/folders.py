@@ -47,6 +47,20 @@ def matrix_files(path: Path) -> dict[str, Path]:
     return files
 
 
+def parts_of(path: str | Path) -> list[Path]:
+    """List the files of the matrix that is, or is below, a path; none for files of other formats.
+
+    Without a whole matrix the list is empty too: its reader says what is missing.
+    """
+    path = Path(path)
+    if not path.is_dir() and not _is_matrix(path.name):
+        return []
+    try:
+        return list(matrix_files(path).values())
+    except InputError:
+        return []
+
+
 def _matrix_below(folder: Path) -> Path:
     own = [folder / f"matrix.mtx{packed}" for packed in _PACKED]
     if present := [file for file in own if file.is_file()]:

@@ -27,6 +27,8 @@ from latentcell.runtime.progress import say
 from latentcell.runtime.tensors import write_arrays
 
 _FORMAT = "latentcell-classifier-1"
+# How far probabilities of a cell may be from a sum of 1.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def classify(
     Raises
     ------
     InputError
-        If a library is missing, a single type has training cells, or a probability is not finite.
+        If a library is missing, a single type has training cells, or the probabilities are none.
     """
     fit = method.load()
     limit_threads(1)
@@ -137,10 +139,30 @@ def classify(
     fitted, cost = measured(lambda: fit(*parts, options))
     probabilities = np.zeros((cells.n_obs, types), np.float64)
     predicted = fitted.predict(features)
+    _check(predicted, (cells.n_obs, len(known)), method.name)
     probabilities[:, known] = predicted
-    if not np.isfinite(probabilities).all():
-        raise InputError(f"{method.name}: expected finite probabilities, found others")
     return Classified(fitted, probabilities, len(parts[0].codes), cost)
+
+
+def _check(probabilities: Probabilities, shape: tuple[int, int], name: str) -> None:
+    """Raise `InputError` unless each cell has a probability of each type, and 1 in all."""
+    if np.shape(probabilities) != shape:
+        raise InputError(
+            f"{name}: expected a probability of each of {shape[1]} types for each of {shape[0]} "
+            f"cells, found an array of shape {np.shape(probabilities)}"
+        )
+    values = np.asarray(probabilities, np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{name}: expected finite probabilities, found others")
+    sums = values.sum(1)
+    wrong = (values.min(1) < -_ROUNDING) | (np.abs(sums - 1) > _ROUNDING)
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise InputError(
+            f"{name}: expected probabilities of at least 0 with the sum 1 for each cell, found "
+            f"{values[first].min():g} and more with the sum {sums[first]:g} for {wrong.sum():,} "
+            "of them"
+        )
 
 
 def prediction_table(cells: ad.AnnData, probabilities: Probabilities) -> pd.DataFrame:
@@ -242,5 +264,5 @@ def _history_columns(fitted: Fitted) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """Convert NumPy scalars to Python's, for JSON."""
-    return value.item() if isinstance(value, np.generic) else value
+    """Convert NumPy scalars and arrays to Python's, for JSON."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from latentcell.config.likelihoods import likelihood_path
 from latentcell.config.methods import classifier, gives, learns_unlabelled, representation
 from latentcell.config.names import ModelName, is_model, pca_components, replicate_number
 from latentcell.config.settings import Settings
@@ -42,12 +43,16 @@ class Runs:
         return lambda wildcards: _plain(getattr(self.settings(wildcards), name))
 
     def draw(self, part: str) -> Lookup:
-        """Return a function of wildcards that looks up ``subset`` or ``split`` for some cells."""
+        """Return a function of wildcards that looks up ``subset`` or ``split`` for some cells.
+
+        Without the sizes of all subsets: one more leaves the cells of the others alone.
+        """
 
         def lookup(wildcards: Any) -> Any:
             found = self.settings(wildcards)
             own = dict(zip(("subset", "split"), model_draw(found), strict=True))
-            return _plain(own[part] if wildcards.cells == "model_cells" else getattr(found, part))
+            section = own[part] if wildcards.cells == "model_cells" else getattr(found, part)
+            return section.model_dump(mode="json", exclude={"sizes"})
 
         return lookup
 
@@ -60,6 +65,21 @@ class Runs:
         """Section ``vae`` of the settings for the model of a job."""
         model = ModelName.of(wildcards)
         return _plain(model_settings(self.settings(wildcards), model))
+
+    def likelihoods(self, wildcards: Any) -> dict[str, str]:
+        """Digests of the code of the likelihoods of a job's models, by name.
+
+        They are imported by name, so that the digest of the job's script lacks them.
+        """
+        if hasattr(wildcards, "kind"):
+            models = [ModelName.of(wildcards)]
+        elif hasattr(wildcards, "representation"):
+            models = [ModelName.parse(wildcards.representation)]
+        else:
+            models = [ModelName.parse(name) for name in self.pooled_models(wildcards)]
+        sections = [model_settings(self.settings(wildcards), model) for model in models]
+        names = sorted({section.likelihood for section in sections})
+        return {name: code_digest(likelihood_path(name)) for name in names}
 
     def pooled_models(self, wildcards: Any) -> dict[str, Any]:
         """Models of a replicate with their settings.

@@ -72,7 +72,7 @@ def write_representation(
     about: dict[str, Any] = {"format": _FORMAT, "representation": method.name, "seed": options.seed}
     transform, cost = _fit(cells, method, options, further)
     if in_file(cells.X) and method.kinds[0] in _SPARSE:
-        _write_in_pieces(files[0], cells, transform, method.name)
+        _write_in_pieces(files[0], cells, transform, method)
     else:
         write_h5ad(files[0], _table(cells, method, transform))
     arrays = transform.arrays if isinstance(transform, Learnt) else {}
@@ -93,7 +93,7 @@ def _fit(
 def _table(cells: ad.AnnData, method: Method, transform: Transform) -> ad.AnnData:
     """Transform all cells."""
     features = transform(cells.X)
-    _check(features, cells.n_obs, method.name)
+    _check(features, cells.n_obs, method)
     table = ad.AnnData(
         features, obs=cells.obs, var=pd.DataFrame(index=_columns(cells, features, method))
     )
@@ -102,12 +102,14 @@ def _table(cells: ad.AnnData, method: Method, transform: Transform) -> ad.AnnDat
     return table
 
 
-def _write_in_pieces(path: str | Path, cells: ad.AnnData, transform: Transform, name: str) -> None:
+def _write_in_pieces(
+    path: str | Path, cells: ad.AnnData, transform: Transform, method: Method
+) -> None:
     """Write sparse features of counts in a file: neither is in memory as a whole."""
 
     def change(counts: sp.csr_matrix) -> Features:
         features = transform(counts)
-        _check(features, counts.shape[0], name)
+        _check(features, counts.shape[0], method)
         return features
 
     write_rows(path, Path(cells.filename), np.arange(cells.n_obs), cells.obs, change=change)
@@ -171,8 +173,17 @@ def _columns(cells: ad.AnnData, features: Features, method: Method) -> Any:
     return [f"{method.name}-{index + 1}" for index in range(features.shape[1])]
 
 
-def _check(features: Features, cells: int, name: str) -> None:
-    values = features if isinstance(features, np.ndarray) else features.data
-    if features.shape[0] != cells or not np.isfinite(values).all():
-        found = "values that are not finite" if features.shape[0] == cells else features.shape[0]
-        raise InputError(f"{name}: expected finite features of {cells} cells, found {found}")
+def _check(features: Features, cells: int, method: Method) -> None:
+    """Raise `InputError` unless the features are finite and of the kind that a method gives."""
+    (kind,) = method.kinds
+    sparse = kind in _SPARSE
+    right = sp.issparse(features) if sparse else isinstance(features, np.ndarray)
+    shape = np.shape(features)
+    if not right or len(shape) != 2 or shape[0] != cells:
+        raise InputError(
+            f"{method.name}: expected {kind} of {cells} cells as a "
+            f"{'sparse' if sparse else 'dense'} matrix, found {type(features).__name__} of shape "
+            f"{shape}"
+        )
+    if not np.isfinite(features.data if sparse else features).all():
+        raise InputError(f"{method.name}: expected finite features, found others")

@@ -44,18 +44,18 @@ class Training:
     unlabelled: tuple[str, ...] = ()
     threads: int = 1
 
-    def part(self, files: Sequence[str | Path], code: str) -> Part:
+    def part(self, files: Sequence[str | Path], *code: str) -> Part:
         """Part of a job that runs the training.
 
         Parameters
         ----------
         files : sequence of path
             Paths of `FILES`.
-        code : str
-            Digest of the code.
+        *code : str
+            Digests of the code: of the script, and of the likelihood.
         """
         digests = [file_digest(path) for path in (self.cells, *self._further())]
-        identity = text_digest(digests[0], code, self.settings, self.name, self.seed, *digests[1:])
+        identity = text_digest(digests[0], *code, self.settings, self.name, self.seed, *digests[1:])
         return Part(str(self.name), tuple(map(Path, files)), identity, self._work)
 
     def _work(self, part: Part) -> None:

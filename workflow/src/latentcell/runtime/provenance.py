@@ -51,11 +51,19 @@ def _imports(path: Path) -> tuple[Path, ...]:
     for node in _statements(ast.parse(_source(path))):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            modules.add(node.module)
-            modules.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = _package_of(path, node.level) if node.level else []
+            module = ".".join([*start, *filter(None, [node.module])])
+            modules.add(module)
+            modules.update(f"{module}.{alias.name}" for alias in node.names)
     ours = [name for name in modules if name.split(".")[0] == "latentcell"]
     return tuple(path for name in ours for path in _module_files(PACKAGE, name))
+
+
+def _package_of(path: Path, level: int) -> list[str]:
+    """Return the names of the package that the dots of a relative import mean; none outside."""
+    inside = path.parts[len(PACKAGE.parts) - 1 : -1] if path.is_relative_to(PACKAGE) else ()
+    return list(inside[: len(inside) - level + 1])
 
 
 def _statements(tree: ast.Module) -> Iterator[ast.AST]:

@@ -59,6 +59,8 @@ class Store:
             Whether all files were found unchanged.
         """
         entry = self._entry(identity)
+        if not os.path.lexists(entry):
+            return False
         try:
             digests = read_json(entry / _DIGESTS)["files"]
             for file, kept in zip(files, _names(files), strict=True):
@@ -66,21 +68,19 @@ class Store:
                     shutil.copyfile(entry / kept, temporary)
                     if file_digest(temporary) != digests[kept]:
                         raise ValueError(f"{kept} with another content")
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, LookupError, TypeError) as error:
+            say(f"{entry}: expected files of an earlier run, found {error}: computed again")
+            self._drop(entry)
             return False
         except OSError as error:
             say(f"{entry}: not taken ({error})")
-            return False
-        except (ValueError, LookupError, TypeError) as error:
-            say(f"{entry}: expected files of an earlier run, found {error}: computed again")
-            self._drop(entry)
             return False
         return True
 
     def keep(self, identity: str, files: Sequence[Path]) -> None:
         """Keep finished files unless the entry exists; a failure is only logged."""
         entry = self._entry(identity)
-        if entry.exists():
+        if os.path.lexists(entry):
             return
         temporary = None
         try:

@@ -53,7 +53,7 @@ class GridPoint(Section):
 
 
 ConsensusName = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Expert = Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")]
+Expert = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+/[A-Za-z0-9-]+$")]
 _CONSENSUS, _LIKELIEST = "consensus-", "argmax"
 
 
