@@ -116,7 +116,7 @@ def all_chosen(wildcards=None):
 def sources_of(dataset):
     """Data sets of the run that a derived one is made from, or the user's files, if any.
 
-    The time of a folder, or of a matrix, does not tell that a file in, or beside it was overwritten.
+    The time of a folder or a matrix does not change when a file in it or beside it is overwritten.
     """
     found = settings.dataset(dataset)
     if found.is_derived:
