@@ -88,6 +88,18 @@ def test_wider_models_take_longer_by_what_was_measured():
     assert [cost.widened(points, h) for h in (100, 250, 375, 500, 1000)] == [1, 2.5, 3.75, 5, 10]
 
 
+def test_seconds_on_a_gpu_are_those_without_graphs(tmp_path):
+    kept = cost.Path(cost.__file__).parents[1] / "docs/results"
+    for name in ("scale.csv", "engine.csv"):
+        (tmp_path / name).write_text((kept / name).read_text())
+    rows = cost.pd.read_csv(kept / "gpu_speed.csv")
+    as_graphs = rows.assign(seconds_with_evaluation=0.001)
+    both = {"graphs": [False] * len(rows) + [True] * len(rows)}
+    table = cost.pd.concat([rows, as_graphs]).assign(**both)
+    table.to_csv(tmp_path / "gpu_speed.csv", index=False)
+    assert cost.read_curves(tmp_path).gpu == cost.read_curves(kept).gpu
+
+
 def test_the_cost_adds_up():
     steps = {
         step: {1_300: seconds, 15_000: 10 * seconds, 68_579: 50 * seconds}
