@@ -84,9 +84,38 @@ def odd_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def drawn(run: Run) -> Callable[[str], Figure]:
-    """Each figure of the run, drawn once."""
-    return cache(lambda name: make_figure(name, *run))
+def inputs(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder for each figure that has the figure's inputs alone."""
+    folder, settings, dataset, chosen = run
+
+    def linked(name: str) -> Path:
+        alone = tmp_path_factory.mktemp(name)
+        for path in figure_inputs(name, settings, dataset, chosen):
+            (alone / path).parent.mkdir(parents=True, exist_ok=True)
+            (alone / path).symlink_to(folder / path)
+        return alone
+
+    return linked
+
+
+@pytest.fixture(scope="module")
+def saved(
+    run: Run, inputs: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Figure, list[Path]]]:
+    """Each figure of the run, drawn once from its inputs alone, and its files."""
+    files = tmp_path_factory.mktemp("saved")
+
+    def draw(name: str) -> tuple[Figure, list[Path]]:
+        figure = make_figure(name, inputs(name), *run[1:])
+        return figure, save(figure, files / name)
+
+    return cache(draw)
+
+
+@pytest.fixture(scope="module")
+def drawn(saved: Callable[[str], tuple[Figure, list[Path]]]) -> Callable[[str], Figure]:
+    """Each figure of the run, laid out as in its files."""
+    return lambda name: saved(name)[0]
 
 
 def rendered(figure: Figure) -> Any:
@@ -118,14 +147,15 @@ def assert_all_labelled(figure: Figure) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_is_drawn_and_labelled(
-    drawn: Callable[[str], Figure], name: str, tmp_path: Path
+    saved: Callable[[str], tuple[Figure, list[Path]]], name: str
 ) -> None:
-    figure = drawn(name)
+    figure, files = saved(name)
     assert_all_labelled(figure)
     assert figure.get_figwidth() in (SINGLE_COLUMN, DOUBLE_COLUMN)
-    for path in save(figure, tmp_path / name):
+    assert [path.name for path in files] == [f"{name}.{suffix}" for suffix in ("pdf", "png", "svg")]
+    for path in files:
         assert path.stat().st_size > 2000
-    assert "<text" in (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+    assert "<text" in files[2].read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -227,8 +257,11 @@ def test_every_figure_copes_with_one_replicate_and_two_awkward_types(
 
 
 @pytest.mark.parametrize("name", ["figureS1", "figureS4"])
-def test_two_drawings_have_the_same_bytes(run: Run, name: str, tmp_path: Path) -> None:
-    first, second = (save(make_figure(name, *run), tmp_path / stem) for stem in ("a", "b"))
+def test_two_drawings_have_the_same_bytes(
+    run: Run, saved: Callable[[str], tuple[Figure, list[Path]]], name: str, tmp_path: Path
+) -> None:
+    _, first = saved(name)
+    second = save(make_figure(name, *run), tmp_path / "b")
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -342,12 +375,8 @@ def test_dimension_figure_shows_means_bars_and_published_points(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_figure_reads_no_more_than_its_inputs(run: Run, name: str, tmp_path: Path) -> None:
-    folder, settings, dataset, chosen = run
-    for path in figure_inputs(name, settings, dataset, chosen):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).symlink_to(folder / path)
-    assert make_figure(name, tmp_path, settings, dataset, chosen).axes
+def test_a_figure_reads_no_more_than_its_inputs(drawn: Callable[[str], Figure], name: str) -> None:
+    assert drawn(name).axes  # of a folder with its inputs alone
 
 
 def test_no_input_is_listed_twice(run: Run) -> None:

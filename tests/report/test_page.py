@@ -6,9 +6,11 @@ import io
 import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -63,8 +65,13 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(run):
-    return render(collect(*run))
+def report(run):
+    return collect(*run)
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return render(report)
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +83,25 @@ def full(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def full_page(full):
+    return render(full)
+
+
+@pytest.fixture(scope="module")
 def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
     settings = settings_of([60, "all"], ("second", "first"))
     return folder, settings, make_run(folder, settings)
+
+
+@pytest.fixture(scope="module")
+def two_report(two):
+    return collect(*two)
+
+
+@pytest.fixture(scope="module")
+def two_page(two_report):
+    return render(two_report)
 
 
 def map_of(folder, settings, chosen, cells, dataset="mine"):
@@ -139,8 +161,8 @@ def test_the_map_holds_the_cells_of_the_files(run):
 
 @pytest.mark.parametrize("made", ["run", "two"])
 def test_matrices_are_of_the_cells_on_the_map(made, request):
-    folder, settings, chosen = request.getfixturevalue(made)
-    report = collect(folder, settings, chosen)
+    _, settings, _ = request.getfixturevalue(made)
+    report = request.getfixturevalue({"run": "report", "two": "two_report"}[made])
     assert len(report.matrices) == len(settings.datasets) * 2 * 5
     for matrix in report.matrices:
         shown = next(shown for shown in report.maps if shown["name"] == matrix.map)
@@ -198,9 +220,9 @@ def test_fifteen_thousand_cells_are_under_fifteen_megabytes(tmp_path):
     assert 2e6 < len(page.encode()) < 15e6
 
 
-def test_intervals_and_differences_are_those_of_the_measures(run):
-    folder, settings, chosen = run
-    answers = topic(collect(folder, settings, chosen), "answer").sections
+def test_intervals_and_differences_are_those_of_the_measures(run, report):
+    folder, settings, _ = run
+    answers = topic(report, "answer").sections
     assert [section.title for section in answers] == ["60 cells", "All 120 cells"]
     chart = answers[0].charts[0]
     values = chart.spec["data"]["values"]
@@ -230,9 +252,9 @@ def test_intervals_and_differences_are_those_of_the_measures(run):
     assert f"; {rows[2][3]} of macro-F1, " in said[0]
 
 
-def test_the_best_on_validation_cells_stand_for_their_kind(run):
-    folder, settings, chosen = run
-    rows = topic(collect(folder, settings, chosen), "answer").sections[0].tables[0].rows
+def test_the_best_on_validation_cells_stand_for_their_kind(run, report):
+    folder, _, chosen = run
+    rows = topic(report, "answer").sections[0].tables[0].rows
 
     def validated(name):
         paths = sorted((folder / "mine/n60").glob(f"r?/{name}/ffnn/metrics.json"))
@@ -246,9 +268,8 @@ def test_the_best_on_validation_cells_stand_for_their_kind(run):
     assert {row[0] for row in rows} == {f"GMVAE Z = {size}, H = 32"}
 
 
-def test_the_first_screen_compares_the_best_latents_with_the_best_other_input(run):
-    folder, settings, chosen = run
-    head = collect(folder, settings, chosen).headline
+def test_the_first_screen_compares_the_best_latents_with_the_best_other_input(run, report):
+    folder, head = run[0], report.headline
     scores = pd.read_csv(folder / "records/classifiers.csv")
     own = scores[(scores["cells"] == "all") & (scores["classifier"] == "ffnn")]
     validated, tested = (
@@ -284,7 +305,7 @@ def test_the_first_screen_compares_the_best_latents_with_the_best_other_input(ru
     ],
 )
 def test_the_answer_is_that_of_the_interval(few_inputs, gain, answer):
-    folder, settings, chosen = few_inputs
+    folder, settings, chosen = few_inputs("mine")
     spread = np.array([-2, -1, 0, 1, 2])
     gains = spread / 10 if gain is None else gain + spread / 1000
     latents = 0.5 + spread / 100 + gains
@@ -321,7 +342,7 @@ def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):
 
 
 def test_equal_differences_have_no_probability_on_the_first_screen(few_inputs):
-    folder, settings, chosen = few_inputs
+    folder, settings, chosen = few_inputs("mine")
     set_accuracies(folder, {"raw": [1.0] * 5, "gmvae-z5-h32": [1.0] * 5})
     head = collect(folder, settings, chosen).headline
     assert head.answer.startswith("Undecided: the difference is the same in all replicates")
@@ -348,11 +369,30 @@ def set_accuracies(folder, values, dataset="mine"):
     scores.to_csv(path, index=False)
 
 
+@pytest.fixture(scope="module")
+def run_of_few_inputs(tmp_path_factory):
+    """Make a run of raw counts and one model, once for each list of data sets."""
+
+    @cache
+    def made(*datasets):
+        folder = tmp_path_factory.mktemp("few")
+        grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+        settings = settings_of(["all"], datasets, grid=grid)
+        return folder, settings, make_run(folder, settings)
+
+    return made
+
+
 @pytest.fixture
-def few_inputs(tmp_path):
-    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
-    settings = settings_of(["all"], grid=grid)
-    return tmp_path, settings, make_run(tmp_path, settings)
+def few_inputs(run_of_few_inputs, tmp_path):
+    """A copy of such a run, whose records a test may change."""
+
+    def copied(*datasets):
+        folder, settings, chosen = run_of_few_inputs(*datasets)
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+        return tmp_path, settings, chosen
+
+    return copied
 
 
 def test_few_replicates_are_dots_without_interval_or_probability(tmp_path):
@@ -380,14 +420,13 @@ def test_few_replicates_are_dots_without_interval_or_probability(tmp_path):
     assert "P(latents better)</th>" not in page
 
 
-def test_no_interval_of_the_page_leaves_what_accuracies_can_be(run, two):
-    for one in (run, two):
-        report = collect(*one)
-        for name, chart in report.charts().items():
+def test_no_interval_of_the_page_leaves_what_accuracies_can_be(report, two_report):
+    for one in (report, two_report):
+        for name, chart in one.charts().items():
             for value in chart.spec["data"]["values"]:
                 if "mean" in value:
                     assert 0 <= value["low"] <= value["mean"] <= value["high"] <= 1, name
-        for column in report.summary.columns:
+        for column in one.summary.columns:
             for bar in column.bars:
                 assert 0 <= bar.length <= 1
                 ends = [float(end.replace("−", "-")) for end in bar.interval.split(" to ") if end]
@@ -396,9 +435,9 @@ def test_no_interval_of_the_page_leaves_what_accuracies_can_be(run, two):
                     assert 0 <= ends[0] <= bar.value <= ends[1]
 
 
-def test_the_first_chart_has_a_dot_for_each_replicate_and_the_majority_as_a_line(run):
-    folder, settings, chosen = run
-    (chart,) = collect(folder, settings, chosen).headline.charts
+def test_the_first_chart_has_a_dot_for_each_replicate_and_the_majority_as_a_line(run, report):
+    folder, settings, _ = run
+    (chart,) = report.headline.charts
     values = chart.spec["data"]["values"]
     assert len(values) == 5 * 5
     raw = [value for value in values if value["label"] == "Raw counts"]
@@ -424,16 +463,15 @@ def test_the_first_chart_has_a_dot_for_each_replicate_and_the_majority_as_a_line
     assert len(set(colours)) == 3
 
 
-def test_several_data_sets_stand_side_by_side(two):
-    report = collect(*two)
-    assert [chart.title for chart in report.headline.charts] == [
+def test_several_data_sets_stand_side_by_side(two_report, two_page):
+    assert [chart.title for chart in two_report.headline.charts] == [
         "second, all 120 cells",
         "first, all 120 cells",
     ]
-    assert sum(int(fact.value) for fact in report.headline.facts) == 2
-    assert len(report.headline.sentences) == 2
-    assert report.summary.datasets == ["second"] * 5 + ["first"] * 5
-    assert 'class="sort">Data set</button>' in render(report)
+    assert sum(int(fact.value) for fact in two_report.headline.facts) == 2
+    assert len(two_report.headline.sentences) == 2
+    assert two_report.summary.datasets == ["second"] * 5 + ["first"] * 5
+    assert 'class="sort">Data set</button>' in two_page
 
 
 @pytest.mark.parametrize(
@@ -453,16 +491,14 @@ def test_several_data_sets_stand_side_by_side(two):
         ),
     ],
 )
-def test_data_sets_are_counted_by_outcome(tmp_path, gains, answer, numbers):
-    grid = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
-    settings = settings_of(["all"], ("one", "other"), grid=grid)
-    chosen = make_run(tmp_path, settings)
+def test_data_sets_are_counted_by_outcome(few_inputs, gains, answer, numbers):
+    folder, settings, chosen = few_inputs("one", "other")
     spread = np.array([-2, -1, 0, 1, 2])
     for dataset, gain in zip(("one", "other"), gains, strict=True):
         added = spread / 10 if gain is None else gain + spread / 1000
         raw = 0.5 + spread / 100
-        set_accuracies(tmp_path, {"raw": raw, "gmvae-z5-h32": raw + added}, dataset)
-    head = collect(tmp_path, settings, chosen).headline
+        set_accuracies(folder, {"raw": raw, "gmvae-z5-h32": raw + added}, dataset)
+    head = collect(folder, settings, chosen).headline
     assert head.answer == answer
     assert [int(fact.value) for fact in head.facts] == numbers
 
@@ -510,8 +546,8 @@ def test_the_sample_is_called_a_demonstration(tmp_path):
     assert "make study" in remark
 
 
-def test_published_values_are_announced_where_there_are_some(run, full):
-    assert topic(collect(*run), "published").title == "Models and inputs in numbers"
+def test_published_values_are_announced_where_there_are_some(report, full):
+    assert topic(report, "published").title == "Models and inputs in numbers"
     assert not [part for part in full.datasets[0].topics if part.menu == "Published"]
     frame = pd.DataFrame({"accuracy_mean": [0.5], "accuracy_published": [0.6]})
     assert has_published(frame)
@@ -519,9 +555,8 @@ def test_published_values_are_announced_where_there_are_some(run, full):
     assert not has_published(frame.drop(columns="accuracy_published"))
 
 
-def test_map_and_matrix_begin_with_the_best_of_the_largest_subset(two):
-    folder, settings, chosen = two
-    data = data_of(render(collect(folder, settings, chosen)))
+def test_map_and_matrix_begin_with_the_best_of_the_largest_subset(two, two_page):
+    folder, data = two[0], data_of(two_page)
     assert data["firstMap"] == "second/all"
     shown = next(one for one in data["maps"] if one["name"] == "second/all")
     scores = pd.read_csv(folder / "records/classifiers.csv")
@@ -532,8 +567,8 @@ def test_map_and_matrix_begin_with_the_best_of_the_largest_subset(two):
     assert shown["best"] in [part["name"] for part in shown["inputs"]]
 
 
-def test_origin_and_methods_are_told_in_words(run, page):
-    origin = collect(*run).provenance
+def test_origin_and_methods_are_told_in_words(run, report, page):
+    origin = report.provenance
     date = datetime.fromtimestamp((run[0] / "records/classifiers.csv").stat().st_mtime, UTC)
     assert origin.date == f"{date.day} {date:%B %Y}"
     head = subprocess.run(
@@ -712,9 +747,8 @@ def test_few_labels_are_drawn_by_number_of_labelled_cells(full):
     assert {"hvg-pca-k50 + svm-rbf", "Raw counts + ffnn"} < {value["label"] for value in values}
 
 
-def test_numbers_on_the_page_are_those_of_the_markdown_tables(run):
-    folder, settings, chosen = run
-    report = collect(folder, settings, chosen)
+def test_numbers_on_the_page_are_those_of_the_markdown_tables(run, report):
+    folder = run[0]
     tables = [table for part in topic(report, "published").sections for table in part.tables]
     titles = [table.caption.split(".")[0] for table in tables]
     assert titles[:3] == ["Table 3", "Table 4", "Table 5"]
@@ -748,10 +782,9 @@ def test_without_the_studys_classifier_the_first_one_answers(tmp_path):
     assert '<option value="classifiers">' not in render(report)
 
 
-def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
-    report = collect(*two)
-    assert [part.name for part in report.datasets] == ["second", "first"]
-    made = render(report)
+def test_each_data_set_has_a_part_in_the_order_of_the_run(two_report, two_page, page):
+    assert [part.name for part in two_report.datasets] == ["second", "first"]
+    made = two_page
     heads = re.findall(r"<h2 id=[^>]*>(.*?)</h2>", made)
     parts = ["second", "first", "Over data sets"]
     ends = ["Cells", "Learning curves", "Methods and cost"]
@@ -777,25 +810,22 @@ def test_each_data_set_has_a_part_in_the_order_of_the_run(two, page):
     assert ">mine</h2>" not in page
 
 
-def test_the_tables_over_data_sets_stand_once_after_their_parts(two, full):
-    folder, settings, chosen = two
-    report = collect(folder, settings, chosen)
-    (across,) = report.across
+def test_the_tables_over_data_sets_stand_once_after_their_parts(two, two_report, full):
+    (across,) = two_report.across
     (table,) = across.sections[0].tables
-    frame = pd.read_csv(folder / "tables/over_datasets.csv")
+    frame = pd.read_csv(two[0] / "tables/over_datasets.csv")
     assert len(table.rows) == len(frame) > 10
     assert set(table.cells("Data sets")) == {"2"}
-    names = [one.name for part in report.datasets for one in part.topics]
+    names = [one.name for part in two_report.datasets for one in part.topics]
     assert "across" not in names
     assert full.across == []
 
 
-def test_differences_to_the_baselines_are_those_of_their_table(two):
-    folder, settings, chosen = two
-    report = collect(folder, settings, chosen)
+def test_differences_to_the_baselines_are_those_of_their_table(two, two_report):
+    folder, settings, _ = two
     frame = pd.read_csv(folder / "tables/contrasts.csv")
     for place, dataset in enumerate(settings.dataset_names()):
-        (section,) = topic(report, "contrasts", place).sections
+        (section,) = topic(two_report, "contrasts", place).sections
         own = frame[frame["dataset"] == dataset]
         assert (
             section.tables[0]
@@ -805,25 +835,24 @@ def test_differences_to_the_baselines_are_those_of_their_table(two):
         assert len(section.tables[0].rows) == len(own)
 
 
-def test_numbers_of_two_data_sets_are_not_mixed(two):
-    folder, settings, chosen = two
-    report = collect(folder, settings, chosen)
+def test_numbers_of_two_data_sets_are_not_mixed(two, two_report):
+    folder, settings, _ = two
     for place, dataset in enumerate(settings.dataset_names()):
-        value = topic(report, "answer", place).sections[0].charts[0].spec["data"]["values"][0]
+        value = topic(two_report, "answer", place).sections[0].charts[0].spec["data"]["values"][0]
         found = [
             read_json(folder / dataset / "n60" / replicate / "raw/ffnn/metrics.json")
             for replicate in settings.replicate_names()
         ]
         means = [metrics["splits"]["test"]["accuracy"] for metrics in found]
         assert value["mean"] == pytest.approx(np.mean(means))
-        table5 = topic(report, "published", place).sections[2].tables[0]
+        table5 = topic(two_report, "published", place).sections[2].tables[0]
         assert len(table5.rows) == 2 * 5
         assert table5.cells("Accuracy mean ± sd")[0].startswith(number(np.mean(means), 3))
 
 
-def test_the_design_is_told_as_the_run_keeps_to_it(run):
-    folder, settings, chosen = run
-    assert collect(folder, settings, chosen).design[0].startswith("All inputs of a replicate")
+def test_the_design_is_told_as_the_run_keeps_to_it(run, report):
+    folder, _, chosen = run
+    assert report.design[0].startswith("All inputs of a replicate")
     asked = {"latents": {"cells": "own"}, "choice": {"split": "test", "by": "ari_clusters"}}
     other = settings_of([60, "all"], **asked)
     assert collect(folder, other, chosen).design == [
@@ -831,9 +860,9 @@ def test_the_design_is_told_as_the_run_keeps_to_it(run):
     ]
 
 
-def test_simulated_cells_are_announced(full, page):
+def test_simulated_cells_are_announced(full, full_page, page):
     assert full.simulated == SIMULATION_NOTE
-    assert f'aria-label="Simulated cells">{SIMULATION_NOTE}' in render(full)
+    assert f'aria-label="Simulated cells">{SIMULATION_NOTE}' in full_page
     assert SIMULATION_NOTE not in page
     assert 'class="banner"' not in page
 
@@ -975,14 +1004,12 @@ def test_every_benchmark_of_the_rules_has_a_name_in_words(tmp_path):
         assert step_of(name) != name.split("/")[-1] or late.intersection(name.split("/"))
 
 
-def test_seeds_versions_and_configuration_are_told(run, page):
-    folder, settings, _ = run
+def test_seeds_versions_and_configuration_are_told(run, report, page):
     assert '<td class="number">42</td>' in page
-    report = collect(folder, settings, run[2])
     assert ["vae.seed", "1"] in report.seeds.rows
     # On the screen it is folded, on paper it is left out.
     assert '<details class="screen"><summary>Configuration as run' in page
-    assert report.config == (folder / "config.yaml").read_text()
+    assert report.config == (run[0] / "config.yaml").read_text()
     assert {"Python", "torch", "latentcell"} <= {row[0] for row in report.versions.rows}
 
 
@@ -1041,10 +1068,9 @@ def test_numbers_are_read_as_numbers():
     assert number(None) == number(float("nan")) == ""
 
 
-def test_code_in_notes_is_set_as_code_and_nothing_else_is(full):
-    made = render(full)
-    assert "(<code>comparison.rope</code>)" in made
-    assert "`" not in re.sub(r"<script.*?</script>", "", made, flags=re.S)
+def test_code_in_notes_is_set_as_code_and_nothing_else_is(full_page):
+    assert "(<code>comparison.rope</code>)" in full_page
+    assert "`" not in re.sub(r"<script.*?</script>", "", full_page, flags=re.S)
 
 
 def test_the_library_of_the_charts_is_joined_once_and_kept(tmp_path, monkeypatch):

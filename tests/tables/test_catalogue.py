@@ -53,6 +53,7 @@ CONFIG = {
     },
 }
 Tables = Callable[[str], pd.DataFrame]
+Records = Callable[[str], pd.DataFrame]
 # The table of one data set: nothing is deposited of others.
 OF_ONE = ["table5_deposit"]
 # Tables of all classifiers.
@@ -180,9 +181,15 @@ def files(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 
 @pytest.fixture(scope="module")
-def tables(files: dict[str, Any], settings: Settings) -> Tables:
+def records(files: dict[str, Any]) -> Records:
+    """The function that gives what a file holds; each file is read once."""
+    return cache(lambda need: read_needs({need: files[need]})[need])
+
+
+@pytest.fixture(scope="module")
+def tables(records: Records, settings: Settings) -> Tables:
     """The function that gives a table by its name."""
-    return cache(lambda name: build(name, files, settings))
+    return cache(lambda name: build(name, records, settings))
 
 
 def write_predictions(folder: Path, job: dict[str, Any], random: np.random.Generator) -> Path:
@@ -204,10 +211,12 @@ def write_repeats(folder: Path, name: str, random: np.random.Generator) -> Path:
     return path
 
 
-def build(name: str, files: dict[str, Any], settings: Settings) -> pd.DataFrame:
-    entry = table_entry(name)
-    needs = {need: files[need] for need in entry.needs_of(settings)}
-    return entry.build(read_needs(needs), settings)
+def needed(name: str, records: Records, settings: Settings) -> dict[str, pd.DataFrame]:
+    return {need: records(need).copy() for need in table_entry(name).needs_of(settings)}
+
+
+def build(name: str, records: Records, settings: Settings) -> pd.DataFrame:
+    return table_entry(name).build(needed(name, records, settings), settings)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -239,13 +248,13 @@ def test_every_table_is_built_of_each_data_set(name: str, tables: Tables, tmp_pa
 
 @pytest.mark.parametrize("name", OF_EACH)
 def test_a_data_set_has_the_rows_that_it_has_alone(
-    name: str, files: dict[str, Any], tables: Tables
+    name: str, records: Records, tables: Tables
 ) -> None:
     """Statistics don't mix data sets, and one data set isn't named in what is read."""
     both = tables(name)
     for dataset in (STUDY, SAMPLE):
         one = parse_settings(CONFIG | {"datasets": [dataset]})
-        alone = build(name, files, one)
+        alone = build(name, records, one)
         part = both[both["dataset"] == dataset].reset_index(drop=True)
         pd.testing.assert_frame_equal(part, alone, check_dtype=False)
         assert "Data set" not in TABLES[name].markdown(alone)
@@ -260,9 +269,9 @@ def test_every_column_has_a_heading(name: str, tables: Tables) -> None:
 
 
 @pytest.mark.parametrize("name", OF_EACH)
-def test_tables_without_records_have_notes_that_say_so(name: str, files: dict[str, Any]) -> None:
+def test_tables_without_records_have_notes_that_say_so(name: str, records: Records) -> None:
     settings = parse_settings(CONFIG | {"datasets": ["pbmc68k"]})
-    table = build(name, files, settings)
+    table = build(name, records, settings)
     if name == "claims":
         assert set(table["verdict"]) == {"cannot be decided"}
         return
@@ -286,14 +295,13 @@ def test_published_numbers_are_of_the_studys_cells_alone(tables: Tables) -> None
 
 @pytest.mark.parametrize("name", [one for one in OF_EACH if one not in OF_ALL])
 def test_tables_of_the_study_read_its_classifier_alone(
-    name: str, files: dict[str, Any], settings: Settings, tables: Tables
+    name: str, records: Records, settings: Settings, tables: Tables
 ) -> None:
-    entry = TABLES[name]
-    records = read_needs({need: files[need] for need in entry.needs_of(settings)})
+    own = needed(name, records, settings)
     for need in ("classifiers", "curves"):
-        if need in records:
-            records[need] = records[need][records[need]["classifier"] == "ffnn"]
-    pd.testing.assert_frame_equal(entry.build(records, settings), tables(name))
+        if need in own:
+            own[need] = own[need][own[need]["classifier"] == "ffnn"]
+    pd.testing.assert_frame_equal(TABLES[name].build(own, settings), tables(name))
 
 
 def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:

@@ -263,8 +263,11 @@ def save(figure: "Figure", stem: str | Path) -> list[Path]:
     """
     written = []
     with in_style():
-        # One layout for all formats. With an engine, even "none", each format is drawn twice.
-        figure.draw_without_rendering()
+        # One layout for all formats, which needs no drawing. With an engine, even "none", each
+        # format is drawn twice.
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(figure)
         figure.set_layout_engine(None)
         title = {"Title": SIMULATION_NOTE} if is_marking() else {}
         with _stamped(figure):
