@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import weakref
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -178,6 +179,9 @@ if __name__ == "__main__":
         importlib.import_module(library)
     # Numba imports and registers its functions at the first compilation of a process.
     sys.modules["numba"].njit(lambda: None)()
+    # A fork that ends does not dispose of what the server has compiled.
+    for inherited in list(weakref.finalize._registry):
+        inherited.atexit = False
     gc.freeze()  # Collections of the forks would copy the pages of these objects.
     server = _Server(*sys.argv[1:])
     print("ready", flush=True)
