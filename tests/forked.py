@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import weakref
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -32,11 +33,12 @@ _LONGEST = 100
 _servers = []
 # fmt: off
 _LIBRARIES = (
-    "snakemake.cli", "snakemake.executors.local", "snakemake.scheduling.milp", "jinja2", "nbformat",
-    "pooch", "pydantic", "yaml", "numpy", "pandas", "scipy.optimize", "scipy.stats", "h5py",
-    "anndata", "safetensors.numpy", "threadpoolctl", "numba", "torch", "openTSNE",
-    "sklearn.decomposition", "sklearn.linear_model", "sklearn.metrics", "sklearn.neighbors",
-    "matplotlib.figure",
+    "snakemake.cli", "snakemake.executors.local", "snakemake.scheduling.milp", "snakemake.report",
+    "smart_open", "jinja2", "nbformat", "pooch", "pydantic", "yaml", "numpy", "pandas", "scipy.io",
+    "scipy.optimize", "scipy.stats", "h5py", "anndata", "safetensors.numpy", "safetensors.torch",
+    "threadpoolctl", "numba", "torch", "openTSNE", "igraph", "leidenalg", "pynndescent", "umap",
+    "scanpy", "sklearn.cluster", "sklearn.decomposition", "sklearn.linear_model", "sklearn.metrics",
+    "sklearn.neighbors", "matplotlib.figure",
     *(f"matplotlib.backends.backend_{name}" for name in ("agg", "pdf", "svg")),
 )
 # fmt: on
@@ -175,6 +177,11 @@ def _become(request, path, program):
 if __name__ == "__main__":
     for library in _LIBRARIES:
         importlib.import_module(library)
+    # Numba imports and registers its functions at the first compilation of a process.
+    sys.modules["numba"].njit(lambda: None)()
+    # A fork that ends does not dispose of what the server has compiled.
+    for inherited in list(weakref.finalize._registry):
+        inherited.atexit = False
     gc.freeze()  # Collections of the forks would copy the pages of these objects.
     server = _Server(*sys.argv[1:])
     print("ready", flush=True)
