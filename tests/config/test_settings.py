@@ -68,7 +68,11 @@ def test_the_papers_grid_is_in_the_papers_order():
         ({"datasets": [{"sha256": "0" * 64}]}, "sha256 is for your own data"),
         ({"datasets": [{"name": "x", "path": "y", "sha256": "0"}]}, "sha256: .* found '0'"),
         ({"datasets": [{"name": "x", "path": "ftp://y"}]}, "path: expected a file, a folder or an"),
-        ({"datasets": ["tables"]}, "'tables' is the name of a folder of every run"),
+        ({"datasets": ["tables"]}, "'tables' is the name of a file or folder of every run"),
+        (
+            {"datasets": [{"name": "report.html", "path": "a.h5ad"}]},
+            "'report.html' is the name of a file or folder of every run",
+        ),
         ({"datasets": []}, "datasets: .*at least 1 item"),
         ({"datasets": "pbmc68k"}, "datasets: .*valid list, found 'pbmc68k'"),
         ({"datasets": ["pbmc68k", {"name": "pbmc68k"}]}, "datasets names pbmc68k twice"),

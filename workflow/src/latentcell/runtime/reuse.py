@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -107,14 +107,13 @@ class Store:
         wait and may compute the same files twice.
         """
         path = self.folder / ".locks" / self._entry(identity).name
-        try:
+        file = None
+        with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("w")
-        except OSError:
-            yield
-            return
-        with file:
-            _wait_for(file)
+        with file or nullcontext():
+            if file is not None:
+                _wait_for(file)
             yield
 
     def _entry(self, identity: str) -> Path:

@@ -15,6 +15,7 @@ RUN_FOLDERS = (
     *("annotate", "benchmarks", "changed", "checksums", "comparison", "deposit", "figures", "logs"),
     *("records", "samples", "tables", "variants"),
 )
+_RUN_FILES = ("answer.html", "config.yaml", "report.html")
 # Subtypes of T cells in the data sets with the labels of Zheng et al. (2017).
 _T_CELLS = (
     *("CD4+ T Helper2", "CD4+/CD25 T Reg", "CD4+/CD45RA+/CD25- Naive T", "CD4+/CD45RO+ Memory"),
@@ -191,8 +192,10 @@ class DatasetSettings(Section):
 
     @model_validator(mode="after")
     def _path_fits_name(self) -> Self:
-        if self.name in RUN_FOLDERS:
-            raise ValueError(f"{self.name!r} is the name of a folder of every run: choose another")
+        if self.name in RUN_FOLDERS + _RUN_FILES:
+            raise ValueError(
+                f"{self.name!r} is the name of a file or folder of every run: choose another"
+            )
         if self.is_built_in and (self.path is not None or self.sha256 is not None):
             key = "sha256" if self.path is None else "path"
             raise ValueError(
