@@ -1,5 +1,6 @@
 """The whole workflow on a few real cells, in a copy of the repository."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -353,6 +354,24 @@ def test_all_files_of_a_matrix_are_inputs(tmp_path, path):
     assert done.returncode == 0, done.stdout + done.stderr
     inputs = ", ".join(dict.fromkeys([path, *(f"my cells/run 1/{name}" for name in names)]))
     assert len(re.findall(f"^    input: .*{re.escape(inputs)}$", done.stdout, flags=re.M)) == 2
+
+
+def test_a_file_that_an_older_one_replaces_is_imported_again(tmp_path):
+    """`mv` and `cp -p` keep the time of the file."""
+    cells = range(20)
+    types = "cell,type\n" + "".join(f"c{n},{'ab'[n % 2]}\n" for n in cells)
+    own = {"name": "mine", "path": "cells.csv", "labels": "types.csv", "label_column": "type"}
+    folder = clone(tmp_path, {"datasets": [own]})
+    (folder / "cells.csv").write_text("cell,g1,g2\n" + "".join(f"c{n},{n},2\n" for n in cells))
+    (folder / "types.csv").write_text(types)
+    target = ("results/tiny/mine/dataset.h5ad", "--quiet", "host")
+    done = snakemake(folder, *target)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Nothing to be done" in snakemake(folder, *target, "-n").stdout
+    (folder / "types.csv").write_text(types.replace(",b", ",other"))
+    os.utime(folder / "types.csv", (1e9, 1e9))
+    again = snakemake(folder, *target, "-n").stdout
+    assert re.search("^rule import_dataset:$", again, flags=re.M), again
 
 
 def test_bad_data_end_with_a_sentence_and_nothing_half_written(tmp_path):

@@ -47,6 +47,7 @@ rule annotate:
     resources:
         **needs("annotate"),
     params:
+        sizes=lambda wildcards: file_sizes([settings.annotate.query]),
         layer=settings.annotate.query_layer,
         code=code_of("annotate_query.py"),
     script:

@@ -13,7 +13,7 @@ if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 from latentcell.config.resources import dataset_size
 from latentcell.config.settings import parse_settings, refuse_renamed
-from latentcell.data.folders import parts_of
+from latentcell.data.folders import file_sizes, parts_of
 from latentcell.grid.demands import Demands
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import classifier_points, columns, model_points

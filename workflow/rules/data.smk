@@ -23,6 +23,7 @@ rule import_dataset:
         settings=lambda wildcards: settings.dataset(wildcards.dataset).model_dump(
             mode="json", exclude={"coarse_types"}
         ),
+        sizes=lambda wildcards: file_sizes(settings.dataset(wildcards.dataset).local_files()),
         resources="resources",
         code=code_of("import_dataset.py"),
     script:

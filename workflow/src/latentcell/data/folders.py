@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from latentcell.data.formats import SUFFIXES
@@ -59,6 +59,15 @@ def parts_of(path: str | Path) -> list[Path]:
         return list(matrix_files(path).values())
     except InputError:
         return []
+
+
+def file_sizes(paths: Iterable[str | Path]) -> list[int]:
+    """Sizes in bytes of files and of the parts of matrices; a folder has no size of its own.
+
+    A file that is replaced by an older one changes its size, but has no later time.
+    """
+    files = [file for path in paths for file in (Path(path), *parts_of(path))]
+    return [file.stat().st_size for file in dict.fromkeys(files) if file.is_file()]
 
 
 def _matrix_below(folder: Path) -> Path:
