@@ -36,7 +36,7 @@ _LIBRARIES = (
     "snakemake.cli", "snakemake.executors.local", "snakemake.scheduling.milp", "snakemake.report",
     "smart_open", "jinja2", "nbformat", "pooch", "pydantic", "yaml", "numpy", "pandas", "scipy.io",
     "scipy.optimize", "scipy.stats", "h5py", "anndata", "safetensors.numpy", "safetensors.torch",
-    "threadpoolctl", "numba", "torch", "openTSNE", "igraph", "leidenalg", "pynndescent", "umap",
+    "threadpoolctl", "numba", "torch", "openTSNE", "igraph", "pynndescent", "umap",
     "scanpy", "sklearn.cluster", "sklearn.decomposition", "sklearn.linear_model", "sklearn.metrics",
     "sklearn.neighbors", "matplotlib.figure",
     *(f"matplotlib.backends.backend_{name}" for name in ("agg", "pdf", "svg")),
