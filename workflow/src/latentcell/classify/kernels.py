@@ -223,12 +223,33 @@ def _settle(row: Floats) -> None:
             second[h] = 0
 
 
+# Loops, since Numba compiles NumPy's operations on arrays together with their error messages, which
+# took a third of the compilation.
+@_jit
+def _largest(values: Floats) -> np.float32:
+    """Return the largest of some values; any of them if one is NaN."""
+    largest: np.float32 = values[0]
+    for i in range(1, values.size):
+        largest = max(largest, values[i])
+    return largest
+
+
+@_jit
+def _column_sums(values: Floats) -> Floats:
+    """Sum the rows of an array, float32."""
+    sums = np.zeros(values.shape[1], np.float32)
+    for b in range(values.shape[0]):
+        for c in range(values.shape[1]):
+            sums[c] += values[b, c]
+    return sums
+
+
 @_jit
 def softmax_rows(values: Floats) -> Floats:
     """Compute the softmax of each row, float32."""
     result = np.empty_like(values)
     for b in range(values.shape[0]):
-        largest = values[b].max()
+        largest = _largest(values[b])
         total = np.float32(0.0)
         for c in range(values.shape[1]):
             result[b, c] = math.exp(values[b, c] - largest)
@@ -264,7 +285,7 @@ def loss_and_gradient(
     loss = 0.0
     for b in range(cells):
         # log-sum-exp rather than the log of a probability that may be rounded to zero.
-        largest = outputs[b].max()
+        largest = _largest(outputs[b])
         total = 0.0
         for c in range(classes):
             total += math.exp(outputs[b, c] - largest)
@@ -288,7 +309,8 @@ def _hidden(
     """Compute hidden activities after the ReLU of a minibatch in place, in `hidden` (cells x H)."""
     batch_start, gene, _, entry_start, entry_cell, entry_value, _ = plan
     for b in range(hidden.shape[0]):
-        hidden[b] = bias
+        for h in range(hidden.shape[1]):
+            hidden[b, h] = bias[h]
     for u in range(batch_start[batch], batch_start[batch + 1]):
         weight = first_layer[gene[u], 0]
         for e in range(entry_start[u], entry_start[u + 1]):
@@ -421,8 +443,8 @@ def train_window(
         _update_first_layer(plan, batch, first_layer, backward, tables)
         rate, tiny = scale[batch + 1, 0], offset[batch + 1, 0]
         one = np.float32(1.0)
-        _update(first_bias, backward.sum(0), rate, tiny, one, one)
-        _update(second_bias, gradient.sum(0), rate, tiny, one, one)
+        _update(first_bias, _column_sums(backward), rate, tiny, one, one)
+        _update(second_bias, _column_sums(gradient), rate, tiny, one, one)
         for c in range(second_layer.shape[0]):
             weighted = np.zeros(hidden.shape[1], np.float32)
             for b in range(cells.size):
