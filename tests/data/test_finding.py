@@ -169,10 +169,11 @@ def test_the_proposal_is_a_valid_configuration_that_imports(tmp_path):
     assert (adata.X.toarray() == COUNTS).all()
 
 
-def test_the_name_of_a_file_is_no_folder_of_a_run(tmp_path):
-    found = find(file(tmp_path, obs={"cell_type": ["B", "T"] * 30}, name="tables.h5ad"))
+@pytest.mark.parametrize("name", ["tables", "report.html"])
+def test_the_name_of_a_file_is_no_folder_of_a_run(tmp_path, name):
+    found = find(file(tmp_path, obs={"cell_type": ["B", "T"] * 30}, name=f"{name}.h5ad"))
     settings = proposed(found)
-    assert settings.dataset_names() == ["tables-own"]
+    assert settings.dataset_names() == [f"{name}-own"]
 
 
 def test_large_data_and_many_types_are_cut_down():

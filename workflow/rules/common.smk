@@ -13,7 +13,7 @@ if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
 from latentcell.config.resources import dataset_size
 from latentcell.config.settings import parse_settings, refuse_renamed
-from latentcell.data.folders import file_sizes, parts_of
+from latentcell.data.folders import file_sizes, with_parts
 from latentcell.grid.demands import Demands
 from latentcell.grid.lookup import Runs, classifier_code, representation_code
 from latentcell.grid.points import classifier_points, columns, model_points
@@ -129,4 +129,4 @@ def sources_of(dataset):
                 f"latentcell: {name}: expected the data of the config, found no file beside it or "
                 f"in {Path.cwd()}"
             )
-    return list(dict.fromkeys(files + [str(path) for name in files for path in parts_of(name)]))
+    return with_parts(files)

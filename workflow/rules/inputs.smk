@@ -119,7 +119,7 @@ def bundle_files():
 
 
 def query_file(wildcards):
-    """The user's file of cells to annotate, with the files in it if it is a folder."""
+    """The user's file of cells to annotate, first, and the files of its matrix."""
     query = settings.annotate.query
     if query is None:
         raise WorkflowError(
@@ -128,7 +128,7 @@ def query_file(wildcards):
         )
     if not Path(query).exists():
         raise WorkflowError(f"{query}: expected the cells of annotate.query, found no file")
-    return [query, *map(str, parts_of(query))]
+    return with_parts([query])
 
 
 def annotated_files():

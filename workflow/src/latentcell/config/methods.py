@@ -50,7 +50,7 @@ _CONSTANTS: dict[str, tuple[str, _Check]] = {
     "GIVES": (f"one of {', '.join(_GIVEN)}", lambda value: value in _GIVEN),
     "TAKES": (
         f"a tuple of {', '.join(_TAKEN)}",
-        lambda value: _is_tuple(value) and bool(value) and set(value) <= {*_TAKEN},
+        lambda value: bool(value) and _is_tuple(value, _TAKEN),
     ),
     "USES": ("a tuple of modules", lambda value: _is_tuple(value)),
     "SECTION": ("pca or ffnn", lambda value: value in ("pca", "ffnn")),
@@ -58,7 +58,7 @@ _CONSTANTS: dict[str, tuple[str, _Check]] = {
     "DATASETS": ("a tuple of data sets", lambda value: _is_tuple(value)),
     "STREAMS": (
         f"a tuple of {', '.join(_TAKEN)}",
-        lambda value: _is_tuple(value) and set(value) <= {*_TAKEN},
+        lambda value: _is_tuple(value, _TAKEN),
     ),
     **dict.fromkeys(
         ("NESTED", "ALL_TYPES", "UNLABELLED", "EPOCHS", "COMBINES"),
@@ -309,5 +309,7 @@ def _is_text(value: Any, pattern: str) -> bool:
     return isinstance(value, str) and re.fullmatch(pattern, value) is not None
 
 
-def _is_tuple(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+def _is_tuple(value: Any, among: Sequence[str] | None = None) -> bool:
+    """Whether a value is a tuple of texts, of some texts if these are given."""
+    texts = isinstance(value, tuple | list) and all(isinstance(one, str) for one in value)
+    return texts and (among is None or set(value) <= {*among})

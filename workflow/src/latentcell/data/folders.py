@@ -47,7 +47,7 @@ def matrix_files(path: Path) -> dict[str, Path]:
     return files
 
 
-def parts_of(path: str | Path) -> list[Path]:
+def _parts_of(path: str | Path) -> list[Path]:
     """List the files of the matrix that is, or is below, a path; none for files of other formats.
 
     Without a whole matrix the list is empty too: its reader says what is missing.
@@ -61,13 +61,19 @@ def parts_of(path: str | Path) -> list[Path]:
         return []
 
 
+def with_parts(paths: Iterable[str | Path]) -> list[str]:
+    """List paths, each followed by the files of its matrix; none twice."""
+    found = (part for path in paths for part in (path, *_parts_of(path)))
+    return list(dict.fromkeys(map(str, found)))
+
+
 def file_sizes(paths: Iterable[str | Path]) -> list[int]:
     """Sizes in bytes of files and of the parts of matrices; a folder has no size of its own.
 
     A file that is replaced by an older one changes its size, but has no later time.
     """
-    files = [file for path in paths for file in (Path(path), *parts_of(path))]
-    return [file.stat().st_size for file in dict.fromkeys(files) if file.is_file()]
+    files = map(Path, with_parts(paths))
+    return [file.stat().st_size for file in files if file.is_file()]
 
 
 def _matrix_below(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from latentcell.config.recommending import Recommendation, recommend_model
-from latentcell.config.settings import BUILT_IN_DATASETS, RUN_FOLDERS, Settings, SplitSettings
+from latentcell.config.settings import BUILT_IN_DATASETS, RUN_NAMES, Settings, SplitSettings
 from latentcell.data.finding import Column, Found, Matrix
 from latentcell.data.labelling import faulty_types
 from latentcell.data.split import split_cells
@@ -215,4 +215,4 @@ def _name(found: Found) -> str:
     name = found.path.name or found.path.resolve().name
     stem = re.sub(r"(\.(h5ad|h5|hdf5|loom|tsv|csv|txt|mtx|gz|tar|tgz))+$", "", name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-") or "mine"
-    return f"{name}-own" if name in BUILT_IN_DATASETS + RUN_FOLDERS else name
+    return f"{name}-own" if name in BUILT_IN_DATASETS + RUN_NAMES else name

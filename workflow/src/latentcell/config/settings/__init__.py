@@ -9,7 +9,12 @@ from latentcell.config.settings.annotate import AnnotateSettings, density_settin
 from latentcell.config.settings.base import ProtocolName, Section, Seed, Size, SplitName
 from latentcell.config.settings.choice import ChoiceSettings
 from latentcell.config.settings.comparison import ComparisonSettings
-from latentcell.config.settings.dataset import BUILT_IN_DATASETS, RUN_FOLDERS, DatasetSettings
+from latentcell.config.settings.dataset import (
+    BUILT_IN_DATASETS,
+    RUN_FOLDERS,
+    RUN_NAMES,
+    DatasetSettings,
+)
 from latentcell.config.settings.deposited import DepositedSettings
 from latentcell.config.settings.ffnn import FfnnSettings
 from latentcell.config.settings.grid import GridPoint, GridSettings
@@ -38,6 +43,7 @@ __all__ = [
     "BUILT_IN_DATASETS",
     "PRESETS",
     "RUN_FOLDERS",
+    "RUN_NAMES",
     "AnnotateSettings",
     "ChoiceSettings",
     "ComparisonSettings",

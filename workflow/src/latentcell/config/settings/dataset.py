@@ -15,7 +15,8 @@ RUN_FOLDERS = (
     *("annotate", "benchmarks", "changed", "checksums", "comparison", "deposit", "figures", "logs"),
     *("records", "samples", "tables", "variants"),
 )
-_RUN_FILES = ("answer.html", "config.yaml", "report.html")
+# Files and folders of every run, whose names no data set may have.
+RUN_NAMES = (*RUN_FOLDERS, "answer.html", "config.yaml", "report.html")
 # Subtypes of T cells in the data sets with the labels of Zheng et al. (2017).
 _T_CELLS = (
     *("CD4+ T Helper2", "CD4+/CD25 T Reg", "CD4+/CD45RA+/CD25- Naive T", "CD4+/CD45RO+ Memory"),
@@ -192,7 +193,7 @@ class DatasetSettings(Section):
 
     @model_validator(mode="after")
     def _path_fits_name(self) -> Self:
-        if self.name in RUN_FOLDERS + _RUN_FILES:
+        if self.name in RUN_NAMES:
             raise ValueError(
                 f"{self.name!r} is the name of a file or folder of every run: choose another"
             )
