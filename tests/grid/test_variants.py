@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from latentcell.config.names import is_model
+from latentcell.config.names import ModelName, is_model
 from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.config.settings import Settings, load_settings, parse_settings
 from latentcell.grid.points import classifier_points, model_points
@@ -253,10 +253,23 @@ def test_only_semi_supervised_models_see_types_and_are_trained_again(shares):
         assert depends(few, "classify", name) != depends(own, "classify", name)
 
 
-def test_sampling_from_models_trains_none_again():
-    few, many = (parse_settings({"vae": {"samples": number}}) for number in (0, 100))
-    model = few.models()[0]
-    assert model_settings(few, model) == model_settings(many, model)
+@pytest.mark.parametrize(
+    ("changed", "trained_again"),
+    [
+        ({"samples": 100}, []),
+        ({"label_weight": 7.0}, ["semi-gmvae", "semi-vae"]),
+        ({"labelled_share": 0.7}, ["semi-gmvae", "semi-vae"]),
+        ({"type_epochs": 3}, ["semi-vae"]),
+        ({"labels_per_type": 5}, ["semi-vae"]),
+        ({"batch_size": 7}, ["gmvae", "vae", "semi-gmvae", "semi-vae"]),
+    ],
+)
+def test_settings_that_do_not_matter_for_a_model_train_nothing_again(changed, trained_again):
+    semi = {"components": "labels", "labelled_share": 0.5}
+    before, after = (parse_settings({"vae": semi | some}) for some in ({}, changed))
+    models = [ModelName(kind, 10, 100) for kind in ("gmvae", "vae", "semi-gmvae", "semi-vae")]
+    again = [one for one in models if model_settings(before, one) != model_settings(after, one)]
+    assert [model.kind for model in again] == trained_again
 
 
 def test_classifiers_take_what_makes_sense_for_them(shares):

@@ -27,7 +27,7 @@ from latentcell.config.protocols.confounders import (
     without_confounder,
 )
 from latentcell.config.settings import Settings, SplitSettings, SubsetSettings
-from latentcell.config.settings.vae import PRESETS
+from latentcell.config.settings.vae import PRESETS, VaeSettings
 
 Stage = Literal["cells", "model_cells", "vae", "represent", "classify"]
 # Classifier of the study, which all protocols and ablations use.
@@ -138,16 +138,21 @@ def dependencies(settings: Settings, stage: Stage, representation: str) -> dict[
 
 
 def model_settings(settings: Settings, model: ModelName) -> Any:
-    """Section ``vae`` for a model: with preset and axes of its name, labels if semi-supervised.
+    """Section ``vae`` for a model: with the preset and axes of its name.
 
-    Cells that are sampled from the trained model train nothing again.
+    Settings that do not matter for the model have their defaults: changing them trains nothing.
     """
-    share = settings.vae.labelled_share if model.sees_types else 0.0
+    unused = ["samples"]
+    if not model.sees_types:
+        unused += ["labelled_share", "label_weight"]
+    if model.kind != "semi-vae":
+        unused += ["type_epochs", "labels_per_type"]
+    defaults = {name: VaeSettings.model_fields[name].default for name in unused}
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
     preset = axes.pop("preset")
     if preset:
         axes = PRESETS[preset] | axes | {"preset": preset}
-    return settings.vae.model_copy(update={"labelled_share": share, "samples": 0, **axes})
+    return settings.vae.model_copy(update=defaults | axes)
 
 
 def model_draw(settings: Settings) -> tuple[SubsetSettings, SplitSettings]:
