@@ -22,6 +22,7 @@ from scipy import sparse
 from latentcell.config.settings import DatasetSettings, parse_settings
 from latentcell.data import built_in, sources
 from latentcell.data.built_in import recover_counts
+from latentcell.data.finding import find
 from latentcell.data.importing import import_dataset
 from latentcell.data.sources import SOURCES
 from latentcell.data.tables import read_cell_types
@@ -102,7 +103,7 @@ def test_a_file_without_types_serves_where_none_are_asked_for(tmp_path):
     assert (adata.X.toarray() == COUNTS).all()
 
 
-def test_batches_come_from_obs_or_the_labels_file(tmp_path):
+def test_batches_come_from_the_labels_file_or_obs(tmp_path):
     adata = anndata.AnnData(
         COUNTS.astype(np.float32),
         obs=pd.DataFrame({"kind": TYPES, "donor": ["p", "p", "q", "q"]}, index=CELLS),
@@ -117,6 +118,14 @@ def test_batches_come_from_obs_or_the_labels_file(tmp_path):
     table.to_csv(tmp_path / "types.csv", index=False)
     labels = {"labels": str(tmp_path / "types.csv"), "batch_column": "lane"}
     assert import_dataset(DatasetSettings(**own | labels)).obs["batch"].tolist() == list("1212")
+    from_obs = DatasetSettings(**own | labels | {"batch_column": "donor"})
+    assert import_dataset(from_obs).obs["batch"].tolist() == list("ppqq")
+    with pytest.raises(InputError, match="found the columns: kind, lane, donor"):
+        import_dataset(DatasetSettings(**own | labels | {"batch_column": "plate"}))
+    table.assign(donor=list("rsrs")).to_csv(tmp_path / "types.csv", index=False)
+    # As `latentcell check` shows them.
+    assert import_dataset(from_obs).obs["batch"].tolist() == list("rsrs")
+    assert find(from_obs).batches[0].sizes.index.tolist() == ["r", "s"]
     table.assign(lane=["1", "", "1", "2"]).to_csv(tmp_path / "types.csv", index=False)
     with pytest.raises(InputError, match="a batch for every cell in column 'lane', found 1 cells"):
         import_dataset(DatasetSettings(**own | labels))

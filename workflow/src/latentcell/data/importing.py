@@ -18,7 +18,7 @@ from latentcell.data.own import hold_to, own_file
 from latentcell.data.readers import open_cells, read_counts
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
 from latentcell.data.simulated import TRUTH_ARRAYS, TRUTH_COLUMN
-from latentcell.data.tables import read_cell_types
+from latentcell.data.tables import read_annotation, read_cell_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
 
@@ -152,16 +152,19 @@ def _first(
 
 
 def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[Any, Any]:
-    """Return the batch of each cell from ``obs`` or, without such a column, the labels file."""
-    column = str(settings.batch_column)
-    if column in adata.obs:
-        values = adata.obs[column]
-    elif settings.labels is not None:
-        values = pd.Series(read_cell_types(Path(settings.labels), adata.obs_names, column))
-    else:
+    """Return the batch of each cell from the labels file or, without such a column, ``obs``."""
+    column, columns = str(settings.batch_column), list(map(str, adata.obs.columns))
+    values = adata.obs.get(column)
+    if settings.labels is not None:
+        path = Path(settings.labels)
+        in_file = list(read_annotation(path, adata.obs_names))
+        if column in in_file:
+            values = pd.Series(read_cell_types(path, adata.obs_names, column))
+        columns = list(dict.fromkeys(in_file + columns))
+    if values is None:
         raise InputError(
             f"{settings.path or settings.name}: expected the column {column!r} "
-            f"(datasets.batch_column), found the columns: {', '.join(adata.obs.columns) or 'none'}"
+            f"(datasets.batch_column), found the columns: {', '.join(columns) or 'none'}"
         )
     missing = int(missing_labels(values).sum())
     if missing:

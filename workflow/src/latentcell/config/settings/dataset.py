@@ -78,7 +78,7 @@ class DatasetSettings(Section):
     )
     batch_column: str | None = Field(
         None,
-        description="Column of `obs` (or of the `labels` file) with the batch of each cell; "
+        description="Column of the `labels` file or of `obs` with the batch of each cell; "
         "for `vae.batch_correction`.",
     )
     coarse_types: dict[str, Annotated[list[str], Field(min_length=2)]] | None = Field(
