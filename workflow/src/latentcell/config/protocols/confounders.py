@@ -1,8 +1,9 @@
 """Confounders of the study as switches: the differences between `as-run` and `controlled`.
 
-Numbers are those of the list in docs/study.md, "What was really run". Points 9 (initialisation), 10
-and 15 (errors in printed tables) change no run. Points 11 (choice of the hidden size) and 12
-(inflated means) change only the reported results, and are computed from the records.
+Numbers are those of the table in docs/study.md, "The study as it was run". Points 9
+(initialisation), 10 and 15 (errors in printed tables) change no run. Points 11 (choice of the
+hidden size) and 12 (inflated means) change only the reported results, and are computed from the
+records.
 """
 
 from collections.abc import Iterable
