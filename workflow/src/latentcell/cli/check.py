@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=minutes,
         metavar="MINUTES",
-        help="minutes of one core to train the GMVAEs of the configuration, which decide the "
+        help="minutes of one core for training the GMVAEs of the configuration; determines the "
         "number of seeds (default: one seed)",
     )
     add_force_option(parser)

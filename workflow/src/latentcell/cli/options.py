@@ -79,8 +79,9 @@ def add_reference_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--align",
         action="store_true",
-        help="align cells of the query to the reference in components, by Harmony; uses these and "
-        "naive Bayes. Whether it helps is measured only if the reference has batches",
+        help="align cells of the query to the reference in principal components with Harmony; the "
+        "classifier uses aligned components and naive Bayes. The effect is measured only if the "
+        "reference has batches",
     )
 
 
@@ -104,7 +105,7 @@ def add_file_options(
         f"--{prefix}orientation",
         choices=ORIENTATIONS,
         metavar="ROWS-BY-COLUMNS",
-        help=f"orientation{of}, if a table or matrix.mtx: {' or '.join(ORIENTATIONS)} (default: "
+        help=f"orientation{of}, for a table or matrix.mtx: {' or '.join(ORIENTATIONS)} (default: "
         "detected)",
     )
     parser.add_argument(
@@ -114,7 +115,7 @@ def add_file_options(
         parser.add_argument(
             "--labels-file",
             metavar="FILE",
-            help=f"CSV or TSV file of barcodes and cell types{of}, if its file has no types",
+            help=f"CSV or TSV file of barcodes and cell types{of}, for a file without types",
         )
 
 

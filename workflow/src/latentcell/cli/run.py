@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="tables, figures, answer, report, annotate, or a file; repeat it for several",
+        help="tables, figures, answer, report, annotate, or a file; repeat the option for several "
+        "targets",
     )
     parser.add_argument("--dry-run", action="store_true", help="list the jobs and run nothing")
     parser.add_argument(

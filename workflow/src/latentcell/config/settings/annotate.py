@@ -40,8 +40,8 @@ class AnnotateSettings(Section):
     )
     folds: Annotated[int, Field(ge=2)] = Field(
         5,
-        description="Folds of the cross-validation in which candidates are compared and weights "
-        "learnt, with fewer than 1,000 validation cells.",
+        description="Folds of the cross-validation that compares the candidates and learns the "
+        "weights, if there are fewer than 1,000 validation cells.",
     )
     penalties: Annotated[list[Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
         [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0],
@@ -55,8 +55,8 @@ class AnnotateSettings(Section):
     evidence_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
         description="Share of the classifier's gain in accuracy over the most frequent type that "
-        "thinned validation cells must keep; with fewer counts than that takes, a cell is "
-        "`unassigned`.",
+        "thinned validation cells must keep; determines the number of counts below which a cell "
+        "is `unassigned`.",
     )
     density: bool = Field(
         True, description="Whether to train a GMVAE that flags cells of unknown types."
@@ -83,13 +83,14 @@ class AnnotateSettings(Section):
     align: bool = Field(
         False,
         description="Whether cells of a query are aligned to the reference by Harmony, in "
-        "components. Candidates are then `hvg-pca` and, if it is one, `naive-bayes`, with "
-        "equal weights.",
+        "components. The classifier then uses `hvg-pca` and, if `candidates` has it, "
+        "`naive-bayes`, with equal weights.",
     )
     widening: Annotated[float, Field(ge=1)] = Field(
         1.9,
         description="Temperature of the probabilities of a query that differs as a whole from the "
-        "reference; measured on left-out batches instead if the reference has some. 1: none.",
+        "reference; if the reference has batches, a temperature measured on left-out batches "
+        "replaces it. 1: no widening.",
     )
     seed: Seed = Field(1, description="Seed of all random numbers of this section.")
 

@@ -12,7 +12,9 @@ class ChoiceSettings(Section):
     """Choice of the hidden size for each latent dimension."""
 
     by: Literal["elbo", "ari_clusters", "ari_labels", "ami_clusters", "fixed"] = Field(
-        "elbo", description="Measure whose mean over replicates is compared; `fixed`: `models`."
+        "elbo",
+        description="Measure whose mean over replicates is compared; `fixed`: no measure, "
+        "but the list `models`.",
     )
     split: SplitName = Field(
         "validation", description="Cells on which the measure is computed (the study: `test`)."

@@ -22,21 +22,24 @@ class ComparisonSettings(Section):
         [], description="Protocols under which the run is repeated: `as-run`, `as-stated`."
     )
     protocol_replicates: PositiveInt | None = Field(
-        None, description="Replicates of these variants; null: as many as of the run."
+        None, description="Replicates of the variants of `protocols`; null: those of the run."
     )
     ablations: list[Literal["as-run", "controlled"]] = Field(
         [],
         description="Protocols in which confounders are changed one at a time: switched off in "
         "`as-run`, on in `controlled`.",
     )
-    ablation_replicates: PositiveInt = Field(5, description="Replicates of these variants.")
+    ablation_replicates: PositiveInt = Field(
+        5, description="Replicates of the variants of `ablations`."
+    )
     ablation_model: str = Field(
-        "gmvae-z10-h100", description="Model whose latents they classify; from `grid.models`."
+        "gmvae-z10-h100",
+        description="Model whose latents are classified in the ablations; from `grid.models`.",
     )
     ablation_components: PositiveInt = Field(
         50,
-        description="Number of principal components that they classify; 50 is `pca-k50` of "
-        "`grid.representations`.",
+        description="Number of principal components that are classified in the ablations; 50 is "
+        "`pca-k50` of `grid.representations`.",
     )
     training_cells: list[PositiveInt] = Field(
         [], description="Numbers of training cells for the learning curve, in addition to all."

@@ -27,7 +27,7 @@ _REMOTE = ("http://", "https://")
 
 
 class DatasetSettings(Section):
-    """A data set; the name is enough for built-in ones and those in `config/datasets.tsv`."""
+    """A data set; built-in ones and those in `config/datasets.tsv` need only a name."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)] = Field(
         "pbmc68k-sample",
@@ -50,31 +50,32 @@ class DatasetSettings(Section):
         "is recorded in `resources/<name>.sha256` and checked afterwards.",
     )
     format: Literal["auto", "h5ad", "10x-h5", "10x-mtx", "loom", "table"] = Field(
-        "auto", description="Format of `path`; `auto`: by name, and by content if that is HDF5."
+        "auto",
+        description="Format of `path`; `auto`: detected from the name and, for HDF5, from "
+        "the content.",
     )
     layer: str | None = Field(
         None,
         description="Counts in an `.h5ad` or Loom file: name of a layer, `raw`, or null for `X`; "
-        "`layers/raw` for a layer that is called so. Where it is not plain that `X` holds the "
-        "counts, the name is asked for; `X` is one.",
+        "`layers/raw` for a layer named `raw`. Required, for example as `X`, if `X` does not "
+        "clearly hold the counts.",
     )
     label_column: str | None = Field(
         None, description="Column of `obs` (or of the `labels` file) with the cell types."
     )
     labels: str | None = Field(
         None,
-        description="TSV or CSV file with a column of barcodes and a column of cell types, "
-        "for formats without annotation.",
+        description="TSV or CSV file with a column of barcodes and a column of cell types, for "
+        "formats without cell types.",
     )
     unlabelled: Literal["refuse", "leave-out", "only"] = Field(
         "refuse",
         description="Treatment of cells without a type. `only`: types are not read, and the data "
-        "set has no grid; others learn from its cells (`with_unlabelled`).",
+        "set has no grid; derived data sets can learn from its cells (`with_unlabelled`).",
     )
     doublets: Literal["leave-out", "keep"] = Field(
         "leave-out",
-        description="Treatment of cells that genotypes show to be doublets, in the data sets "
-        "`sc-mixology-...`.",
+        description="Treatment of doublets, known by genotype, in the data sets `sc-mixology-...`.",
     )
     batch_column: str | None = Field(
         None,
@@ -85,15 +86,16 @@ class DatasetSettings(Section):
         None,
         description="Groups of types for measures with merged types, in addition to all types, "
         "such as `T cells: [CD4 T, CD8 T]`; null: T cells of the built-in PBMC data sets, else "
-        "none; `{}`: none. Changes train nothing again.",
+        "none; `{}`: none. A change retrains nothing.",
     )
     orientation: Literal["auto", "cells-by-genes", "genes-by-cells"] = Field(
         "auto",
-        description="Rows and columns of a TSV or CSV table, or of a `matrix.mtx`; `auto`: by the "
-        "names, or by their numbers; rows of a table are cells where the names do not tell.",
+        description="Rows and columns of a TSV or CSV table, or of a `matrix.mtx`; `auto`: "
+        "detected from names, or from the numbers of rows and columns. If the names of a table "
+        "are ambiguous, rows are cells.",
     )
     genome: str | None = Field(
-        None, description="Genome whose genes are read, for a matrix of several genomes."
+        None, description="Genome whose genes are read, if the matrix has several."
     )
 
     first_cells: PositiveInt | None = Field(
@@ -103,9 +105,9 @@ class DatasetSettings(Section):
     )
     derived_from: str | None = Field(
         None,
-        description="Another data set of the run, of which this one takes cells: as many as "
-        "possible with other class `shares`, all for training and validation, with `test_on`, or "
-        "all, with `with_unlabelled`.",
+        description="Another data set of the run that provides the cells. With `shares`: as many "
+        "cells as possible with other class shares; with `test_on`: the training and validation "
+        "cells; with `with_unlabelled`: all cells.",
     )
     shares: str | None = Field(
         None,

@@ -12,4 +12,4 @@ class DepositedSettings(Section):
         100, description="Splits and initialisations per row; raw counts: `raw_replicates`."
     )
     raw_replicates: PositiveInt = Field(20, description="The same for raw counts.")
-    seed: Seed = Field(1, description="Seed from which those of all replicates are derived.")
+    seed: Seed = Field(1, description="Seed from which the seeds of all replicates are derived.")

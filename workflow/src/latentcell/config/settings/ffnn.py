@@ -18,9 +18,9 @@ class FfnnSettings(Section):
     )
     optimiser: Literal["lazy-adam", "adam"] = Field(
         "lazy-adam",
-        description="`lazy-adam` updates a gene when a batch expresses it and applies the skipped "
-        "steps in closed form (on CUDA: `adam`), `adam` is PyTorch's, many times slower on raw "
-        "counts.",
+        description="`lazy-adam` updates the weights of a gene only when a minibatch expresses "
+        "it, and applies the skipped steps in closed form (on CUDA it is the same as `adam`). "
+        "`adam` is PyTorch's Adam, many times slower on raw counts.",
     )
     loss: Literal["logits", "double-softmax"] = Field(
         "logits",
@@ -34,14 +34,14 @@ class FfnnSettings(Section):
     early_stopping: PositiveInt | None = Field(
         None,
         description="Epochs without a better validation accuracy before training stops (needs "
-        "`keep: best-validation`); null: no.",
+        "`keep: best-validation`); null: no early stopping.",
     )
     shuffle: bool = Field(True, description="Whether to shuffle the cells in every epoch.")
     drop_last: bool = Field(False, description="Whether to drop an incomplete last minibatch.")
     split: Literal["shared", "own"] = Field(
         "shared",
-        description="Split of the cells: the same for all representations, or an `own` one each, "
-        "drawn by the same method, so that no two share a test set, as in the study.",
+        description="Split of the cells: the same for all representations, or an `own` one for "
+        "each, drawn by the same method, so that no two share a test set, as in the study.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "cpu", description="Device; the CPU is usually faster for these small networks."

@@ -29,8 +29,8 @@ class GridPoint(Section):
 
     seeds: PositiveInt | list[PositiveInt] = Field(
         1,
-        description="Models of different seeds that are trained in one job, and whose latents "
-        "stand side by side as one representation (`gmvae-z10-h100-s5`; docs/methods.md).",
+        description="Number of models, with different seeds, that are trained in one job; their "
+        "latents side by side are one representation (`gmvae-z10-h100-s5`; docs/methods.md).",
     )
 
     @model_validator(mode="after")

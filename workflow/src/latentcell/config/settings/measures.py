@@ -6,7 +6,7 @@ from latentcell.config.settings.base import PositiveInt, Section
 
 
 class MeasureSettings(Section):
-    """Balanced accuracy and macro-F1 of tables and figures; changes train nothing again."""
+    """Types in balanced accuracy and macro-F1 of tables and figures; a change retrains nothing."""
 
     min_cells: PositiveInt = Field(
         10,

@@ -63,7 +63,7 @@ class Settings(Section):
     pca: PcaSettings = Field(PcaSettings(), description="Principal components.")
     ffnn: FfnnSettings = Field(FfnnSettings(), description="The study's classifier.")
     measures: MeasureSettings = Field(
-        MeasureSettings(), description="Types that the measures count."
+        MeasureSettings(), description="Types in balanced accuracy and macro-F1."
     )
     tsne: TsneSettings = Field(TsneSettings(), description="Maps.")
     deposited: DepositedSettings = Field(

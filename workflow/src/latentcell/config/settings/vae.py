@@ -25,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 class DropoutSettings(Section):
-    """Shares that are set to 0 in training, drawn in every step."""
+    """Dropout: shares that are set to 0 in training, drawn in every step."""
 
     hidden: Rate = Field(0.0, description="Share of the units of each hidden layer.")
     counts: Rate = Field(0.0, description="Share of the counts in the encoders' input.")
@@ -109,7 +109,7 @@ class VaeSettings(Section):
     )
     labels_per_type: PositiveInt = Field(
         100,
-        description="Labelled cells of each type in such an epoch, at most.",
+        description="Maximum number of labelled cells of each type in each of the `type_epochs`.",
     )
     batch_correction: bool = Field(
         False, description="Whether the batch (`datasets.batch_column`) is decoder input."
@@ -150,7 +150,7 @@ class VaeSettings(Section):
         1, description="Samples of z per cell and component whose bounds are averaged."
     )
     importance_samples: PositiveInt = Field(
-        1, description="Importance samples of z for each of these; see `bound`."
+        1, description="Importance samples of z for each Monte Carlo sample; see `bound`."
     )
     bound: Literal["mean", "importance-weighted"] = Field(
         "mean",
@@ -186,9 +186,9 @@ class VaeSettings(Section):
     )
     training_elbo_every: PositiveInt | None = Field(
         5,
-        description="Epochs from one ELBO of the training cells to the next, for learning curves; "
-        "the first so many epochs have one each; null: none. The ELBO of the validation cells is "
-        "computed after each epoch.",
+        description="Number of epochs between two ELBOs of the training cells, for learning "
+        "curves; the same number of first epochs have one each; null: none. The ELBO of the "
+        "validation cells is computed after each epoch.",
     )
     samples: Annotated[int, Field(ge=0)] = Field(
         0, description="Number of cells sampled from each trained model into `samples.h5ad`."
@@ -198,7 +198,8 @@ class VaeSettings(Section):
     )
     precision: Literal["float32", "tf32"] = Field(
         "float32",
-        description="Matrix products on CUDA: `float32`, or `tf32`, faster with 3 digits.",
+        description="Matrix products on CUDA: `float32`, or `tf32`, which is faster and has three "
+        "significant digits.",
     )
     seed: Seed = Field(1, description="Seed of initialisation, shuffling and sampling in r1.")
 
