@@ -140,7 +140,7 @@ def _contrasts(record: str, latent: str, index: list[str]) -> list[Column]:
         titles[f"{name}_difference"] = Heading(f"Difference, {words}")
         titles[f"{name}_chance"] = Heading("P(better)")
     heads = headings_of("dataset") | {"datasets": Heading("Data sets", 0)}
-    return shown(wide, heads | {"second": Heading("Latents less")} | titles)
+    return shown(wide, heads | {"second": Heading("Latents minus")} | titles)
 
 
 @table
@@ -189,7 +189,7 @@ def truth_answer() -> list[Column]:
     rows["trained"], rows["tested"] = zip(*rows["dataset"].map(_TASKS), strict=True)
     heads = {"trained": Heading("Trained on"), "tested": Heading("Tested on")}
     heads |= {name: Heading(title, 3) for name, title in inputs.items()}
-    heads["accuracy_difference"] = Heading("GMVAE less counts, accuracy")
+    heads["accuracy_difference"] = Heading("GMVAE minus counts, accuracy")
     heads["macro_f1_difference"] = Heading("macro-F1")
     return shown(rows, heads)
 
@@ -324,7 +324,7 @@ def hidden_units() -> list[Column]:
         records("hidden-units/hidden_units"),
         {
             "hidden_units": Heading("H", 0),
-            "elbo": Heading("ELBO less that of H = 100", 1),
+            "elbo": Heading("ELBO minus that of H = 100", 1),
             "ari_clusters": Heading("Adjusted Rand index"),
             "accuracy": Heading("Accuracy of clusters"),
         },
@@ -433,7 +433,7 @@ def few_label_contrasts() -> list[Column]:
     return shown(
         wide,
         headings_of("dataset")
-        | {"first": Heading("Method"), "second": Heading("less")}
+        | {"first": Heading("Method"), "second": Heading("minus")}
         | {"labelled_cells": Heading("Labels", 0, thousands=",")}
         | {
             f"{measure}_difference": Heading(f"Difference, {title}")

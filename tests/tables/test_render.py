@@ -248,13 +248,15 @@ def test_columns_without_a_value_are_left_out_unless_all_are() -> None:
     ("given", "said"),
     [
         ([False, False], []),
-        ([True, True], ["The ELBOs are those of counts given the count sum"]),
-        ([False, True], ["Some ELBOs are those of counts given the count sum"]),
+        ([True, True], ["The ELBOs are conditional on the count sum"]),
+        ([False, True], ["Some ELBOs are conditional on the count sum"]),
     ],
 )
 def test_elbos_given_the_count_sum_are_told(given: list[bool], said: list[str]) -> None:
     table = pd.concat([models().iloc[:1]] * 2).assign(given_count_sum=given)
-    notes = [note for note in TABLES["table3"].notes(table) if "given the count sum" in note]
+    notes = [
+        note for note in TABLES["table3"].notes(table) if "conditional on the count sum" in note
+    ]
     assert [note.split(" of each")[0] for note in notes] == said
 
 

@@ -105,7 +105,7 @@ def _types(annotation: Annotation) -> Section:
         voted = cells["cell_type_consensus"].value_counts()
         columns["By neighbours"] = [int(voted.get(name, 0)) for name in names]
         sentences.append(
-            f"{number(found['clusters'])} clusters of neighbours were typed by majority; the "
+            f"{number(found['clusters'])} clusters of neighbours got their most frequent type; the "
             f"result differs from the most probable type of {number(found['changed'])} cells."
         )
     if "restricted_to" in annotation.report:
@@ -131,7 +131,7 @@ def _unassigned(annotator: Annotator, annotation: Annotation) -> Section:
     threshold = number(report["threshold"], 2)
     words = {
         "few counts": "fewer counts than a type needs",
-        "few known genes": "counts in other genes than those of the reference",
+        "few known genes": "too few counts in genes of the reference",
         "novel": "unlike the cells of the reference",
         "low probability": f"probability of the best type below {threshold}",
     }

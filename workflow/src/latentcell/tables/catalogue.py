@@ -156,7 +156,7 @@ _STUDY_TABLES = (
         needs=("classifiers", "costs"),
         remarks=(
             "Sorted by accuracy on test cells. The first ranks are partly due to chance; P(best) "
-            "accounts for this.",
+            "takes this into account.",
             COUNTED,
         ),
         is_wanted=lambda settings: len(settings.grid.classifiers) > 1,
@@ -220,10 +220,10 @@ _CONTRAST_TABLES = (
         "probabilities of the Bayesian signed-rank test.",
         needs=("classifiers",),
         remarks=(
-            "Difference: mean over data sets by a random-effects meta-analysis (Paule and Mandel), "
-            "with its 95 % interval (Hartung and Knapp, scale at least 1); probabilities from the "
-            "same t distribution. With two or three data sets the interval is wide, since it is "
-            "about the mean over all similar data sets.",
+            "Difference: mean over data sets by a random-effects meta-analysis (Paule and "
+            "Mandel), with its 95 % interval (Hartung and Knapp, scale at least 1); probabilities "
+            "from the same t distribution. With two or three data sets the interval is wide, "
+            "since it is an interval of the mean over all similar data sets.",
             "Signed rank: Bayesian signed-rank test on the mean differences (Benavoli et al. "
             "2014), which treats them as exact; a few data sets that agree already give high "
             "probabilities.",
@@ -259,15 +259,15 @@ _CONTRAST_TABLES = (
         | {"second": Heading("Against", words=method_title)}
         | {"own": Heading("Mean"), "opponent": Heading("Mean of the other")},
         not_in_latex=("standard_error", "paired", "note"),
-        empty="The grid lacks methods with a latent, or methods without.",
+        empty="The grid has no method with a latent, or no method without one.",
     ),
     TableEntry(
         name="hidden_units",
         title="Differences between numbers of hidden units",
         caption="Differences between generative models that differ in their number of hidden "
         "units alone: ELBO (nats per cell), adjusted Rand index and accuracy of the clusters on "
-        "test cells, each less that of the fewest hidden units. Means with 95 % intervals over "
-        "replicates.",
+        "test cells, each minus the value with the fewest hidden units. Means with 95 % intervals "
+        "over replicates.",
         needs=("models",),
         remarks=(
             "Paired over replicates, each with its own subset, split and initialisation; corrected "
@@ -276,7 +276,7 @@ _CONTRAST_TABLES = (
         ),
         is_wanted=lambda settings: bool(hidden_unit_pairs(settings)),
         headings={
-            "against": Heading("Less that of H", 0),
+            "against": Heading("Minus that of H", 0),
             "elbo": Heading("ELBO", 1),
             "ari_clusters": Heading("Adjusted Rand index"),
         },
@@ -292,13 +292,13 @@ _CONTRAST_TABLES = (
         remarks=(
             "Leiden clusters of the graph of 15 nearest neighbours, at the resolution among 0.1, "
             "0.2, ..., 2.0 with the highest NMI. This choice uses the types, as scIB does. Test: "
-            "graph and clusters of the test cells alone. Of more than 10,000 cells, a fixed sample "
-            "of 10,000 is measured.",
+            "graph and clusters of the test cells alone. With more than 10,000 cells, a fixed "
+            "sample of 10,000 is measured.",
             "Perplexity of the mean of q(y given x), mutual information of x and y (nats) and "
             "number of components with q(y given x) above one half in at least 1 % of the cells "
             "are those of GMVAEs on test cells.",
-            "Accuracy: of `ffnn`, or else of the first classifier of the grid. Intervals are "
-            "corrected resampled t intervals over replicates.",
+            "Accuracy is that of `ffnn` or, without `ffnn`, of the first classifier of the grid. "
+            "Intervals are corrected resampled t intervals over replicates.",
         ),
         is_wanted=lambda settings: settings.grid.quality > 0,
         headings=_QUALITY_HEADINGS,
@@ -372,10 +372,10 @@ _COMPARISON_TABLES = (
             "Effect: with minus without the confounder, removed from `as-run` or added to "
             "`controlled`. ELBO in nats per cell, on test cells.",
             COUNTED,
-            "Intervals and p are those of each single effect. p (Holm) is adjusted for all effects "
-            "from the same base on the same measure. Detectable: smallest effect that as many "
-            "replicates with this spread show with a power of 80 %, at 5 % over the number of "
-            "these effects (Holm's first step).",
+            "Intervals and p are those of each single effect. p (Holm) is adjusted for all "
+            "effects from the same base on the same measure. Detectable: the smallest effect that "
+            "the same number of replicates with this spread detects with a power of 80 %, at a "
+            "level of 5 % divided by the number of these effects (Holm's first step).",
         ),
     ),
     _compared(
@@ -415,12 +415,12 @@ _COMPARISON_TABLES = (
         ),
         remarks=(
             "A claim stands if the intervals of all its contrasts lie within the region of the "
-            "claim, and does not stand if one lies outside. The table has the estimate of the "
-            "contrast that decides, or that is farthest from deciding.",
+            "claim, and does not stand if one interval lies outside. The table shows the contrast "
+            "that decides or, without a decision, the contrast that is farthest from one.",
             "Contrasts are fixed before the run; none is chosen by its result. Intervals of "
             "several contrasts have a joint level of 95 % (Bonferroni).",
-            "Accuracy decides claims on classification, as in the study; the same test has a "
-            "verdict by balanced accuracy and one by macro-F1.",
+            "Claims on classification are decided by accuracy, as in the study. The same test is "
+            "also made with balanced accuracy and with macro-F1.",
             "Numbers of confounders refer to docs/study.md.",
         ),
     ),
@@ -433,7 +433,7 @@ _COMPARISON_TABLES = (
         needs=("classifiers",),
         remarks=(
             f"{_INTERVALS} All methods use the labels of the same cells. Differences are to "
-            "logistic regression on PCA of variable genes with as many labels, paired where all "
+            "logistic regression on PCA of variable genes with as many labels, paired if all "
             "inputs have the same split; P is the probability that the method is better by more "
             "than the margin.",
             COUNTED,

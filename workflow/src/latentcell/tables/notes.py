@@ -7,17 +7,17 @@ from latentcell.study.published import SLIPS
 from latentcell.tables.headings import HEADINGS, PAIR
 
 _NATS = (
-    "ELBO, ENRE and KL are true means in nats per cell. The standard error of the ELBO is over the "
-    "test cells of a replicate. ELBO per UMI: sum of the ELBOs over the sum of the counts of the "
-    "test cells, for comparisons of sets of cells that differ in their count sums."
+    "ELBO, ENRE and KL are true means in nats per cell. The standard error of the ELBO is over "
+    "the test cells of a replicate. ELBO per UMI: sum of the ELBOs over the sum of the counts of "
+    "the test cells, for comparing sets of cells with different count sums."
 )
 _GIVEN = (
-    "The ELBOs are those of counts given the count sum of each cell. They are not comparable with "
-    "ELBOs without this condition, such as the published ones."
+    "The ELBOs are conditional on the count sum of each cell. They are not comparable with "
+    "unconditional ELBOs, such as the published ones."
 )
 _SOME_GIVEN = (
-    "Some ELBOs are those of counts given the count sum of each cell (`given_count_sum` in the CSV "
-    "file). They are not comparable with the others, nor with the published ones."
+    "Some ELBOs are conditional on the count sum of each cell (`given_count_sum` in the CSV "
+    "file). They are not comparable with the other ELBOs or with the published ones."
 )
 _DEPOSIT = (
     "Mean ± standard deviation over replicates of the classifier as run by the authors, on their "
@@ -27,8 +27,8 @@ _DEPOSIT = (
 )
 _OVERSTATED = (
     "Published ELBO, ENRE and KL are too large in magnitude by a factor of 3 / 2.6 = 1.154: scVAE "
-    "overstates means of 260 test cells in minibatches of 100. The ELBO as scVAE reports it is the "
-    "ELBO of this run, overstated in the same way for its number of test cells."
+    "overstates means of 260 test cells in minibatches of 100. The ELBO as scVAE reports it is "
+    "the ELBO of this run, overstated in the same way for the number of test cells of this run."
 )
 
 
