@@ -72,7 +72,9 @@ class AnnotateSettings(Section):
         4000, description="Maximum number of training cells of the GMVAE."
     )
     epochs: PositiveInt = Field(
-        40, description="Maximum number of epochs of a thousand cells; more with fewer cells."
+        40,
+        description="Maximum number of epochs with more than 900 training cells. With fewer cells, "
+        "this number and `early_stopping` are multiplied, as an epoch has fewer steps.",
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         3e-3, description="Learning rate of the GMVAE; other settings: `vae.preset: recommended`."
