@@ -128,7 +128,7 @@ _BASELINES = {"raw": "raw counts", "pca-k50": "PCA"}
 
 
 def _contrasts(record: str, latent: str, index: list[str]) -> list[Column]:
-    """A latent less raw counts and less principal components, in three measures."""
+    """A latent minus raw counts and minus principal components, in three measures."""
     rows = _of_types(records(record))
     rows = rows[(rows["first"] == latent) & (rows["classifier"] == "ffnn")]
     rows = rows.assign(second=rows["second"].map(_BASELINES))

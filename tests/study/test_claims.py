@@ -352,7 +352,7 @@ def test_numbers_of_too_few_cells_are_those_of_the_contrast_that_establishes() -
     values = {"gmvae-z10-h100": 0.5, "pca-k50": 0.6, "raw": 0.55}
     claim = too_few_cells(Evidence(accuracies=accuracies(values, 0.01)))
     assert (claim.estimate, claim.high) == pytest.approx((-0.1, -0.1 + half_width(0.01, 2)))
-    assert "Estimate: scVAE less PCA" in claim.note
+    assert "Estimate: scVAE minus PCA" in claim.note
 
 
 def test_numbers_of_explained_variance_are_a_plain_t_interval() -> None:
@@ -385,7 +385,7 @@ def test_numbers_of_the_real_class_shares() -> None:
     shares = draws / 1300
     evenness = -np.where(draws, shares * np.log(np.maximum(shares, 1e-9)), 0).sum(1) / np.log(11)
     assert (claim.high - claim.low) / 2 == pytest.approx(1.96 * evenness.std(), rel=0.06)
-    assert "full (0.794) less n1300" in claim.note
+    assert "full (0.794) minus n1300" in claim.note
 
 
 def test_elbos_given_the_count_sums_are_not_compared_with_published_ones() -> None:
@@ -430,7 +430,7 @@ def test_kinds_are_compared_by_the_mean_of_their_inputs_not_by_the_best() -> Non
         **{"gmvae-z10-h100": 0.60, "gmvae-z50-h100": 0.70, "vae-z10-h100": 0.9},
     }
     claim = no_clear_differences(Evidence(accuracies=accuracies(values)))
-    assert "Estimate: scVAE less raw" in claim.note
+    assert "Estimate: scVAE minus raw" in claim.note
     assert claim.estimate == pytest.approx(0.65 - 0.60)
 
 
@@ -452,7 +452,7 @@ def test_a_verdict_that_flips_by_macro_f1_is_flagged() -> None:
     claim = too_few_cells(inputs(0.58, 0.58, 0.65, macro=0.50))
     assert claim.verdict == FALLS
     assert (claim.verdict_balanced_accuracy, claim.verdict_macro_f1) == (FALLS, STANDS)
-    assert "By macro-F1 it stands: scVAE less raw -0.080 (-0.080 to -0.080)" in claim.note
+    assert "By macro-F1 it stands: scVAE minus raw -0.080 (-0.080 to -0.080)" in claim.note
     assert "balanced accuracy" not in claim.note
 
 
@@ -603,7 +603,7 @@ def test_inflated_means_and_zero_biases_are_what_more_cells_were() -> None:
     )
     assert claim.verdict == FALLS
     assert claim.confounder == "zero biases (13), inflated means (12)"
-    name, inflated = "Published n15000 less n1300", 3800 * 3 / 2.6 - 1871.9
+    name, inflated = "Published n15000 minus n1300", 3800 * 3 / 2.6 - 1871.9
     assert f"as-run: {name} 3.100 → {inflated:.1f}; as-run-without-zero-biases" in claim.note
     assert f"as-run-without-inflated-means: {name} {inflated:.1f} → 1928.1" in claim.note
     # (2549.0 + 813.7 + 1044.0 + 506.8) / 4
@@ -619,7 +619,7 @@ def test_zero_biases_are_why_the_models_had_no_plateau() -> None:
     ]
     claim = plateau_before_50_epochs(Evidence(model_curves=pd.concat(parts)))
     assert (claim.verdict, claim.confounder) == (FALLS, "zero biases (13)")
-    assert "Last 10 epochs less those up to 50 1228.0 → 5.000" in claim.note
+    assert "Last 10 epochs minus those up to 50 1228.0 → 5.000" in claim.note
     assert "slow-learning" not in claim.note
 
 
@@ -631,7 +631,7 @@ def test_as_run_alone_tells_that_there_is_a_confounder_but_not_which() -> None:
     claim = hidden_units_do_not_matter(Evidence(models=pd.concat(both)))
     assert claim.verdict == STANDS
     assert claim.confounder.endswith("zero biases (13), slow learning (13): not told apart")
-    assert "as-run: ELBO, H 500 less 100 5.000 → 1000.0" in claim.note
+    assert "as-run: ELBO, H 500 minus 100 5.000 → 1000.0" in claim.note
 
 
 def test_no_confounder_is_seen_where_as_run_says_the_same() -> None:
@@ -654,7 +654,7 @@ def test_ablations_are_compared_on_the_inputs_that_they_have() -> None:
     # Mean of both numbers of components: .75.
     assert claim.estimate == pytest.approx(-0.15)
     assert claim.confounder == "test latents (4)"
-    assert "controlled-with-test-latents: scVAE less raw 0.000 → -0.060" in claim.note
+    assert "controlled-with-test-latents: scVAE minus raw 0.000 → -0.060" in claim.note
 
 
 def test_a_confounder_of_any_contrast_is_named() -> None:
@@ -667,8 +667,8 @@ def test_a_confounder_of_any_contrast_is_named() -> None:
     ]
     claim = no_clear_differences(Evidence(accuracies=pd.concat(parts)))
     assert (claim.verdict, claim.confounder) == (FALLS, "test latents (4)")
-    assert "Estimate: raw less PCA" in claim.note
-    assert f"{variant}: scVAE less raw -0.050 → -0.300" in claim.note
+    assert "Estimate: raw minus PCA" in claim.note
+    assert f"{variant}: scVAE minus raw -0.050 → -0.300" in claim.note
 
 
 def test_changes_within_the_interval_are_no_confounders() -> None:

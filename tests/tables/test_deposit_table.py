@@ -91,7 +91,7 @@ def test_every_format_is_written(records: pd.DataFrame, tmp_path: Path) -> None:
     assert table.columns[0] == "dataset"
     assert set(table["dataset"]) == {STUDY}
     markdown = paths[1].read_text(encoding="utf-8")
-    assert "| Percentile of the published |" in markdown
+    assert "| Percentile of the published accuracy |" in markdown
     assert "its own split and initialisation" in markdown
     assert "its own subset" not in markdown
     assert "| Accuracy, 2.5th percentile | Accuracy, 97.5th percentile |" in markdown

@@ -157,7 +157,7 @@ def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[An
     values = adata.obs.get(column)
     if settings.labels is not None:
         path = Path(settings.labels)
-        in_file = list(read_annotation(path, adata.obs_names))
+        in_file = list(map(str, read_annotation(path, adata.obs_names)))
         if column in in_file:
             values = pd.Series(read_cell_types(path, adata.obs_names, column))
         columns = list(dict.fromkeys(in_file + columns))

@@ -269,7 +269,7 @@ def detectable_figure(table: pd.DataFrame, marked: Sequence[int] = (26, 130, 300
     figure = new_figure(SINGLE_COLUMN, 2.5 + legend_height(labels, SINGLE_COLUMN))
     axes = figure.subplots()
     axes.set_xlabel("Test cells")
-    axes.set_ylabel("Smallest gain in accuracy found\n(percentage points)")
+    axes.set_ylabel("Smallest gain in accuracy detected\n(percentage points)")
     if say_empty(axes, table):
         return figure
     for design, (_, colour, marker) in _DESIGNS.items():

@@ -156,7 +156,7 @@ def more_cells_classify_better(limits: Thresholds) -> Question:
     return Question(
         "more-cells-classify-better",
         "Latents learnt from 15,000 cells classify better than latents learnt from 1,300.",
-        "Test accuracy on scVAE latents, mean over the models of both, largest less smallest "
+        "Test accuracy on scVAE latents, mean over the models of both, largest minus smallest "
         f"subset: more than {limits.accuracy:g}. With one subset only: the same "
         "on the authors' latents, which can refute the claim alone.",
         ("test-latents", "twice-split"),
@@ -173,9 +173,9 @@ def more_cells_better_elbo(limits: Thresholds) -> Question:
     return Question(
         "more-cells-better-elbo",
         "More cells give a better ELBO.",
-        "Test ELBO (true means, nats per cell), mean over the models of both, largest less "
+        "Test ELBO (true means, nats per cell), mean over the models of both, largest minus "
         f"smallest subset: more than {limits.nats:g}. With one subset of 1,300 "
-        "of the study's cells only: the published models of 15,000 less ours of the same "
+        "of the study's cells only: the published models of 15,000 minus ours of the same "
         "shapes (else Z), which can refute the claim alone.",
         ("inflated-means", "zero-biases", "slow-learning"),
         f"models of both subsets, measured on the same test cells, in {_REPLICATES}",
@@ -231,7 +231,7 @@ def plateau_before_50_epochs(limits: Thresholds) -> Question:
         "plateau-before-50-epochs",
         f"The ELBO of the models reaches its plateau before {limits.plateau} epochs.",
         f"Validation ELBO (nats per cell) of scVAE models trained as in the study ({AS_RUN}), mean "
-        f"of the last {limits.window} epochs less mean of the {limits.window} up to epoch "
+        f"of the last {limits.window} epochs minus mean of the {limits.window} up to epoch "
         f"{limits.plateau}, mean over the models, smallest subset: at most {limits.nats:g}. If a "
         f"training ends before epoch {enough}, the claim is not decided: its later epochs are "
         "unknown, and the trainings that went on are those that still improved.",
@@ -252,8 +252,8 @@ def overfitting_stronger_raw_pca(limits: Thresholds) -> Question:
     return Question(
         "overfitting-stronger-raw-pca",
         "Overfitting is stronger with raw counts and principal components than with scVAE latents.",
-        "Training less validation accuracy in the last epoch, mean over the inputs of each "
-        "kind, paired difference of raw less scVAE and of PCA less scVAE, smallest subset: "
+        "Training minus validation accuracy in the last epoch, mean over the inputs of each "
+        "kind, paired difference of raw minus scVAE and of PCA minus scVAE, smallest subset: "
         f"both more than {limit:g}. If a training ends earlier than another, the claim is not "
         "decided: overfitting grows with the epochs.",
         ("test-latents", "double-softmax"),
@@ -269,7 +269,7 @@ def imbalance_inherent(limits: Thresholds) -> Question:
     return Question(
         "imbalance-inherent",
         "Class imbalance is inherent: the full data set is as imbalanced as the subset.",
-        "Evenness of class shares (entropy over that of equal shares), full data set less "
+        "Evenness of class shares (entropy over that of equal shares), full data set minus "
         f"smallest subset: at most {limits.evenness:g}; and that of the full data set at most "
         f"{limits.balanced:g}.",
         ("first-rows",),
@@ -286,7 +286,7 @@ def too_few_cells(limits: Thresholds) -> Question:
     return Question(
         "too-few-cells",
         "1,300 cells are too few to learn meaningful latents.",
-        "Paired differences of test accuracy, scVAE less raw and scVAE less PCA, mean over the "
+        "Paired differences of test accuracy, scVAE minus raw and scVAE minus PCA, mean over the "
         "inputs of each kind, the same cells and splits, smallest subset: scVAE worse than raw or "
         f"than PCA by more than {limit:g}. It does not stand if scVAE is shown to be no worse than "
         "this against both.",

@@ -123,7 +123,7 @@ def kind_differences(
         raise MissingError(f"accuracies of {', '.join(missing)} in {variant}")
     return [
         contrast_of(
-            f"{first} less {second}",
+            f"{first} minus {second}",
             paired_difference(means[first], means[second], share, level=joint_level(len(pairs))),
             region,
             evidence.thresholds.clear,
@@ -144,11 +144,11 @@ def dimension_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     if not small:
         raise MissingError(f"scVAE of two or more dimensions with equal hidden units in {variant}")
     ends = {
-        f"PCA {components[-1]} less {components[0]}": (
+        f"PCA {components[-1]} minus {components[0]}": (
             wide[pca_name(components[-1])],
             wide[pca_name(components[0])],
         ),
-        f"scVAE {large[0].latent_dim} less {small[0].latent_dim}": (
+        f"scVAE {large[0].latent_dim} minus {small[0].latent_dim}": (
             mean_of(wide, large),
             mean_of(wide, small),
         ),
@@ -185,7 +185,7 @@ def gain_of_accuracy(evidence: Evidence, variant: str) -> list[Contrast]:
 def subset_gain(
     rows: pd.DataFrame, key: str, column: str, region: Region, scale: float
 ) -> Contrast:
-    """Unpaired difference of means over common names, largest less smallest subset."""
+    """Unpaired difference of means over common names, largest minus smallest subset."""
     names = sorted(rows["cells"].unique(), key=subset_size)
     parts = [rows[rows["cells"] == name] for name in (names[-1], names[0])]
     wide = [replicate_table(part, key, column) for part in parts]
@@ -195,7 +195,7 @@ def subset_gain(
     large, small = (part[common].mean(axis=1, skipna=False) for part in wide)
     shares = (share_tested(parts[0]), share_tested(parts[1]))
     estimate = unpaired_difference(large, small, shares, level=LEVEL)
-    return contrast_of(f"{names[-1]} less {names[0]}", estimate, region, scale, max(shares))
+    return contrast_of(f"{names[-1]} minus {names[0]}", estimate, region, scale, max(shares))
 
 
 def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
@@ -224,7 +224,7 @@ def _deposited_gain(evidence: Evidence, deposit: pd.DataFrame) -> Contrast:
     limit = evidence.thresholds.accuracy
     interval = Estimate(mean, mean - half, mean + half, replicates)
     caveat = _deposit_caveat(evidence, both)
-    name = "Authors' latents, n15000 less n1300"
+    name = "Authors' latents, n15000 minus n1300"
     return contrast_of(name, interval, (limit, math.inf), limit, USUAL_SHARE, caveat)
 
 
@@ -256,7 +256,7 @@ def _learning_gain(evidence: Evidence) -> str:
 
 
 def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Difference of overfitting (training less validation accuracy), raw or PCA less latents."""
+    """Difference of overfitting (training minus validation accuracy), raw or PCA minus latents."""
     limit = evidence.thresholds.accuracy
     rows = smallest_subset(rows_of(evidence.curves, "learning curves", variant))
     last = rows["epoch"].max()
@@ -270,7 +270,7 @@ def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
         raise MissingError(f"learning curves of {', '.join(missing)} in {variant}")
     return [
         contrast_of(
-            f"Overfitting, {kind} less scVAE",
+            f"Overfitting, {kind} minus scVAE",
             paired_difference(gap[kind], gap["scVAE"], share, level=joint_level(2)),
             (limit, math.inf),
             limit,
@@ -281,7 +281,7 @@ def overfitting_differences(evidence: Evidence, variant: str) -> list[Contrast]:
 
 
 def evenness_differences(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Difference of evenness, full data set less subset, with the error of a random sample."""
+    """Difference of evenness, full data set minus subset, with the error of a random sample."""
     limits = evidence.thresholds
     if variant != CONTROLLED or not is_there(evidence.class_counts):
         raise MissingError("class counts")
@@ -297,7 +297,7 @@ def evenness_differences(evidence: Evidence, variant: str) -> list[Contrast]:
     half, scale = error * float(ndtri((1 + LEVEL) / 2)), limits.evenness
     return [
         Contrast(
-            f"Evenness, full ({number_text(full)}) less {subset} ({number_text(part)})",
+            f"Evenness, full ({number_text(full)}) minus {subset} ({number_text(part)})",
             full - part,
             full - part - half,
             full - part + half,

@@ -48,7 +48,7 @@ def hidden_difference(evidence: Evidence, variant: str) -> list[Contrast]:
     wide, share = replicate_table(rows, "model", _elbo_column(variant)), share_tested(rows)
     limit = evidence.thresholds.nats
     gain = paired_difference(mean_of(wide, large), mean_of(wide, small), share, level=LEVEL)
-    name = f"ELBO, H {large[0].hidden_units} less {small[0].hidden_units}"
+    name = f"ELBO, H {large[0].hidden_units} minus {small[0].hidden_units}"
     return [contrast_of(name, gain, (-limit, limit), limit, share)]
 
 
@@ -117,7 +117,7 @@ def gain_of_elbo(evidence: Evidence, variant: str) -> list[Contrast]:
         "The published models of 15,000 cells were measured on other test cells, once: what is "
         "left may be due to those"
     )
-    name = "Published n15000 less n1300"
+    name = "Published n15000 minus n1300"
     return [contrast_of(name, estimate, (limit, math.inf), limit, share, caveat)]
 
 
@@ -160,7 +160,7 @@ def _fitted_cells(accuracies: pd.DataFrame, variant: str, cells: str) -> float:
 
 
 def late_gain(evidence: Evidence, variant: str) -> list[Contrast]:
-    """Difference of validation ELBO, last epochs less plateau epochs, mean over the models."""
+    """Difference of validation ELBO, last epochs minus plateau epochs, mean over the models."""
     limits = evidence.thresholds
     rows = _model_curves(evidence, variant)
     require_epochs(rows, "model", limits.plateau + limits.window, f"every training in {variant}")
@@ -173,7 +173,7 @@ def late_gain(evidence: Evidence, variant: str) -> list[Contrast]:
     if is_there(models):
         share = share_tested(models[models["variant"] == variant], "validation")
     estimate = resampled_mean(mean_of(gains, most_repeated(gains)), share, level=LEVEL)
-    name = f"Last {limits.window} epochs less those up to {limits.plateau}"
+    name = f"Last {limits.window} epochs minus those up to {limits.plateau}"
     return [contrast_of(name, estimate, (-math.inf, limits.nats), limits.nats, share)]
 
 

@@ -104,7 +104,7 @@ HEADINGS: dict[str, Heading] = {
     "seconds": Heading("Seconds", _of_seconds),
     "peak_mb": Heading("MB", 0),
     "published": Heading("Published"),
-    "percentile_of_published": Heading("Percentile of the published", 1),
+    "percentile_of_published": Heading("Percentile of the published accuracy", 1),
     # Differences
     "difference": Heading("Difference"),
     "macro_f1_difference": Heading("Difference, macro-F1"),
