@@ -349,6 +349,9 @@ class GMVAE:
     def load(cls, path: str | Path, adata: ad.AnnData | None = None) -> "GMVAE":
         """Read a model from a file of `save`, or ``model.safetensors`` of a run.
 
+        Genes are matched by name. The file of a run has no names: the cells need the genes of the
+        run's ``cells.h5ad`` in the same order, of which the number alone is checked.
+
         Parameters
         ----------
         path : path
@@ -365,7 +368,8 @@ class GMVAE:
         Raises
         ------
         InputError
-            If it is another kind of file, or the cells lack genes of the model.
+            If it is another kind of file, or the cells lack genes of the model or, with the file of
+            a run, have another number of genes.
         """
         from latentcell.models.checkpoint import load
         from latentcell.models.training import restore

@@ -158,6 +158,9 @@ def train(
 ) -> Trained:
     """Train one model.
 
+    On a CUDA device, PyTorch keeps the `precision` of the settings for all matrix products of the
+    process, also those after the training.
+
     Parameters
     ----------
     matrix : CSR matrix of shape (n, G)
@@ -766,6 +769,7 @@ def _shares(cell_types: np.ndarray | None, training: np.ndarray, components: int
 
 
 def _device(settings: VaeSettings) -> torch.device:
+    """Device of the settings; sets the precision of CUDA's matrix products in the whole process."""
     wanted = settings.device
     if wanted == "auto":
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
