@@ -7,6 +7,7 @@ The other functions list the inputs of single rules.
 from latentcell.config.protocols import protocol
 from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_stems
 from latentcell.figures.data import map_representations
+from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.report.page import assets_digest
 from latentcell.study.deposited import DEPOSITED, repeat_parts
 from latentcell.tables.catalogue import NEEDS, table_entry, table_names
@@ -77,7 +78,8 @@ def of_datasets(*files):
 def predictions_of_run(wildcards):
     """Predictions of the study's classifier on the first subset."""
     points = classifier_points(RUNS.main, all_chosen())
-    own = [one for one in points if (one.classifier, one.subset) == ("ffnn", SUBSETS[0])]
+    study = (STUDY_CLASSIFIER, SUBSETS[0])
+    own = [one for one in points if (one.classifier, one.subset) == study]
     return classified("predictions.csv", own)
 
 
