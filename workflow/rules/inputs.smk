@@ -35,7 +35,7 @@ def pool_of_model(wildcards):
     """Output of the job that trains all models of the replicate, if pooled."""
     name = RUNS.model_cells(wildcards)
     pool = f"results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/pool-{name}.json"
-    return pool if RUNS.is_pooled(wildcards) else []
+    return pool if settings.is_pooled(wildcards.subset) else []
 
 
 def measures_of_models(wildcards):
