@@ -153,10 +153,8 @@ def maps_of_cells(wildcards):
     if wildcards.replicate != REPLICATES[0]:
         return []
     names = map_representations(settings, chosen_models(wildcards.dataset), wildcards.subset)
-    return expand(
-        "results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}/tsne.csv",
-        name=names,
-    )
+    path = "results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}/tsne.csv"
+    return expand(path, name=names)
 
 
 def finished_cells():
