@@ -20,7 +20,6 @@ from latentcell.grid.variants import (
     variants,
 )
 from latentcell.study.published import STUDY, STUDY_DATASETS
-from latentcell.tables.build import pca_variance, table3, table4, table5
 from latentcell.tables.entry import Records, shares_splits
 from latentcell.tables.notes import (
     deposit_notes,
@@ -29,6 +28,7 @@ from latentcell.tables.notes import (
     table4_notes,
     table5_notes,
 )
+from latentcell.tables.study_tables import pca_variance, table3, table4, table5
 
 Build = Callable[[Records, Settings, str], pd.DataFrame]
 Files = str | Path | Sequence[str | Path]
