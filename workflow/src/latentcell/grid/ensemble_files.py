@@ -16,7 +16,8 @@ from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.model_files import batches, training_arguments
 from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
-from latentcell.models.training import members_arguments, train_members
+from latentcell.models.trained import members_arguments
+from latentcell.models.training import train_members
 from latentcell.runtime.cost import measured
 from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
