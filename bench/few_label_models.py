@@ -30,7 +30,8 @@ from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.evaluate.statistics import paired_difference
 from latentcell.models.labels import Labels
-from latentcell.models.training import Trained, learn_types, train, train_members
+from latentcell.models.trained import Trained
+from latentcell.models.training import learn_types, train, train_members
 from latentcell.represent.methods import hvg_pca
 from latentcell.represent.variable import chosen_genes
 

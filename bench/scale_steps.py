@@ -198,14 +198,14 @@ def gmvae_in_part(folder: Path) -> dict[str, Any]:
     from latentcell.config.settings import VaeSettings
     from latentcell.models.evaluation import evaluate
     from latentcell.models.objective import Objective
-    from latentcell.models.training import _Loop
+    from latentcell.models.training import TrainingLoop
 
     clock = Clock()
     cells = read_cells(folder / "cells.h5ad", MANY)
     limit_threads(1)
     name, split = ModelName("gmvae", _LATENTS, 100), cells.obs["split"].to_numpy(str)
     types = len(cells.obs["cell_type"].cat.categories)
-    loop = _Loop(
+    loop = TrainingLoop(
         *(cells.X, split, name, types, VaeSettings(epochs=1, device="cpu"), 1),
         folder=folder / "counts",
     )

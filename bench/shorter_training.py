@@ -29,7 +29,7 @@ from latentcell.config.protocols import protocol
 from latentcell.config.settings import FfnnSettings, PcaSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.models import engine, training
-from latentcell.models.training import Trained
+from latentcell.models.trained import Trained
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.pca import fit_pca
 from latentcell.represent.variable import chosen_genes
@@ -83,17 +83,17 @@ def timed_training(
 ) -> tuple[Trained, dict[int, float]]:
     """Train a model; CPU seconds of the ELBO of the training cells by epoch."""
     seconds: dict[int, float] = {}
-    plain = training._Loop._means
+    plain = training.TrainingLoop._means
     genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
 
-    def means(loop: training._Loop, epoch: int, name: str) -> dict[str, Any]:
+    def means(loop: training.TrainingLoop, epoch: int, name: str) -> dict[str, Any]:
         start = time.process_time()
         found = plain(loop, epoch, name)
         if name == "training":
             seconds[epoch] = time.process_time() - start
         return found
 
-    with patch.object(training._Loop, "_means", means):
+    with patch.object(training.TrainingLoop, "_means", means):
         arguments = cells.counts, split, NAME, kinds, settings, seed
         return training.train(*arguments, genes=genes), seconds
 

@@ -32,7 +32,8 @@ from latentcell.config.settings import SplitSettings, VaeSettings
 from latentcell.data.simulated import CELLS, COMPONENTS, Known, KnownModel, component_names
 from latentcell.data.split import split_cells
 from latentcell.evaluate.clusters import cluster_labels, kmeans_clusters
-from latentcell.models.training import Trained, train
+from latentcell.models.trained import Trained
+from latentcell.models.training import train
 from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.io import write_csv
 from latentcell.runtime.job import limit_threads

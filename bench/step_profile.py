@@ -25,7 +25,7 @@ from latentcell.config.settings import VaeSettings
 from latentcell.models import engine, gmvae, networks, objective, optimiser
 from latentcell.models.counts import CountMatrix
 from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
-from latentcell.models.training import _Loop
+from latentcell.models.training import TrainingLoop
 
 ROOT = Path(__file__).parents[1]
 # Object, name of its function, and part of the step.
@@ -68,7 +68,7 @@ class Profile:
 
         return run
 
-    def watch(self, loop: _Loop) -> None:
+    def watch(self, loop: TrainingLoop) -> None:
         """Watch the functions of all parts for the rest of the process."""
         for where, name, part in PARTS:
             setattr(where, name, self.timed(getattr(where, name), part))
@@ -93,7 +93,7 @@ def profile(task: dict[str, Any], steps: int) -> list[dict[str, Any]]:
     counts, _ = counts_of(task)
     settings = VaeSettings(learning_rate=LEARNING_RATE, device="cpu", **EXACT)
     name = ModelName("gmvae", task["latent_dim"], task["hidden_units"])
-    loop = _Loop(counts, split_of(counts.shape[0]), name, task["components"], settings, 1)
+    loop = TrainingLoop(counts, split_of(counts.shape[0]), name, task["components"], settings, 1)
     loop.model.update_by(loop.adam)
     loop.model.train()
     for step in epoch(loop, 1, 2):

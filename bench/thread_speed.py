@@ -25,7 +25,8 @@ from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.models import engine, networks, optimiser, threads
 from latentcell.models.counts import CountMatrix, Minibatch
-from latentcell.models.training import _Loop, _objective, _stream
+from latentcell.models.trained import objective_of, random_stream
+from latentcell.models.training import TrainingLoop
 
 ROOT = Path(__file__).parents[1]
 EXACT = {"unexpressed_genes": "modelled", "prune_below": 0.0}
@@ -74,11 +75,11 @@ class Clock:
                 vars(module)["in_order"] = plain
 
 
-def epoch(loop: _Loop, number: int, steps: int) -> Iterator[Callable[[], None]]:
+def epoch(loop: TrainingLoop, number: int, steps: int) -> Iterator[Callable[[], None]]:
     """Some training steps of an epoch; each gathers the next one's cells ahead."""
-    how = _objective(loop.settings, threshold=loop.settings.prune_below)
-    noise = _stream(1, number, 1)
-    order = torch.randperm(len(loop.training), generator=_stream(1, number, 2))
+    how = objective_of(loop.settings, threshold=loop.settings.prune_below)
+    noise = random_stream(1, number, 1)
+    order = torch.randperm(len(loop.training), generator=random_stream(1, number, 2))
     cells = torch.as_tensor(loop.training)[order[: steps * BATCH]]
     for minibatch in threads.ahead(loop.counts.training_rows, torch.split(cells, BATCH)):
 
@@ -96,7 +97,7 @@ def measured(task: dict[str, Any], rounds: int, steps: int = 3) -> list[dict[str
         learning_rate=LEARNING_RATE, device="cpu", **IMPLEMENTATIONS[task["implementation"]]
     )
     name = ModelName("gmvae", task["latent_dim"], task["hidden_units"])
-    loop = _Loop(counts, split_of(counts.shape[0]), name, 11, settings, 1)
+    loop = TrainingLoop(counts, split_of(counts.shape[0]), name, 11, settings, 1)
     loop.model.update_by(loop.adam)
     loop.model.train()
     found: dict[int, list[tuple[float, float, float]]] = {number: [] for number in NUMBERS}

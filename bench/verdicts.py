@@ -24,7 +24,7 @@ from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import atomic
 from latentcell.runtime.mark import bears_mark
-from latentcell.tables.building import read_needs
+from latentcell.tables.builders import read_needs
 from latentcell.tables.catalogue import TABLES
 from latentcell.tables.entry import TableEntry
 

@@ -73,6 +73,9 @@ def test_repaired_they_lie_aside_and_the_command_makes_them_anew(capsys):
     [
         "pbmc68k-sample/dataset.h5ad",
         "pbmc68k/n20/r1/raw/cost.json",
+        "pbmc68k/n10/r9/cells.h5ad",
+        "pbmc68k/n10/r1/nmf-k5/cost.json",
+        "pbmc68k/n10/r1/raw/knn/metrics.json",
         "variants/as-run/pbmc68k/n10/r1/cells.h5ad",
         "figures/pbmc68k-sample/figure2.pdf",
     ],

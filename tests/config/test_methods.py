@@ -178,3 +178,21 @@ def test_wrong_constants_of_a_method_are_named(own, stage, text, said):
 def test_constants_may_have_a_type(own):
     own("classify", 'TAKES: tuple[str, ...] = ("log",)\nUSES: tuple[str, ...]\n')
     assert m.classifier("mine").kinds == ("log",)
+
+
+@pytest.mark.parametrize(
+    ("text", "second", "name"),
+    [
+        ('GIVES = "scores"\nSIZE = "k"', "mine_k5.py", "mine-k5"),
+        ('GIVES = "types"\nCOMBINES = True', "mine_too.py", "mine-too"),
+    ],
+)
+def test_a_name_that_two_files_mean_is_refused(own, text, second, name):
+    first = own("represent", text)
+    assert m.representation(f"{name}7").path == first
+    other = first.with_name(second)
+    other.write_text('GIVES = "log"')
+    said = f"^{first}: expected no other file of the representation {name}, found {other}: rename"
+    with pytest.raises(InputError, match=said):
+        m.representation(name)
+    assert m.representation(f"{name}7").path == first

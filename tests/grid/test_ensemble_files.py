@@ -20,7 +20,7 @@ from latentcell.grid.records import collect
 from latentcell.grid.training import FILES, Training
 from latentcell.models import training
 from latentcell.models.checkpoint import load
-from latentcell.models.training import restore_members
+from latentcell.models.trained import restore_members
 from latentcell.runtime.io import write_h5ad
 from latentcell.runtime.pool import run_parts
 
@@ -131,7 +131,7 @@ def test_test_cells_teach_nothing(cells, tmp_path):
 
 def test_a_killed_job_goes_on_with_the_member_that_it_was_at(cells, tmp_path, monkeypatch):
     whole = trained(cells, tmp_path / "whole")
-    original, begun = training._Loop.run_epoch, []
+    original, begun = training.TrainingLoop.run_epoch, []
 
     def run_epoch(loop, epoch):
         begun.append(loop.seed)
@@ -139,7 +139,7 @@ def test_a_killed_job_goes_on_with_the_member_that_it_was_at(cells, tmp_path, mo
             raise KeyboardInterrupt
         original(loop, epoch)
 
-    monkeypatch.setattr(training._Loop, "run_epoch", run_epoch)
+    monkeypatch.setattr(training.TrainingLoop, "run_epoch", run_epoch)
     deadly = True
     with pytest.raises(KeyboardInterrupt):
         trained(cells, tmp_path / "killed")
@@ -154,14 +154,14 @@ def test_a_killed_job_goes_on_with_the_member_that_it_was_at(cells, tmp_path, mo
 
 
 def test_the_cost_is_that_of_all_members(cells, tmp_path, monkeypatch):
-    original, spent = training._Loop.run_epoch, []
+    original, spent = training.TrainingLoop.run_epoch, []
 
     def run_epoch(loop, epoch):
         begun = time.process_time()
         original(loop, epoch)
         spent.append((loop.seed, time.process_time() - begun))
 
-    monkeypatch.setattr(training._Loop, "run_epoch", run_epoch)
+    monkeypatch.setattr(training.TrainingLoop, "run_epoch", run_epoch)
     files = trained(cells, tmp_path)
     assert {seed for seed, _ in spent} == set(member_seeds(7, 3))
     assert json.loads(files["cost.json"].read_text())["seconds"] >= sum(took for _, took in spent)

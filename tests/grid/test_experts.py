@@ -11,8 +11,8 @@ from latentcell.config.fitting import Options
 from latentcell.config.methods import classifier, representation
 from latentcell.grid.classifying import classify
 from latentcell.grid.experts import (
+    expert_columns,
     read_probabilities,
-    side_by_side,
     write_consensus,
     write_probabilities,
 )
@@ -104,7 +104,7 @@ def test_types_of_test_cells_have_no_part_in_it(cells, experts, tmp_path):
 
 def test_a_consensus_keeps_the_probabilities_of_each_expert(cells, experts, tmp_path):
     table = ad.read_h5ad(written(cells, experts, tmp_path)[0])
-    columns, expert = side_by_side(table)
+    columns, expert = expert_columns(table)
     for number, (_, probabilities) in enumerate(experts):
         found = columns[:, expert == number]
         np.testing.assert_array_equal(found, probabilities.astype(np.float32))

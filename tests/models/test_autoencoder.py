@@ -12,7 +12,8 @@ from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings, parse_settings
 from latentcell.models.expected import expected_shares
 from latentcell.models.likelihoods import make_likelihood
-from latentcell.models.training import restore, save_arguments, train
+from latentcell.models.trained import restore, save_arguments
+from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
 
 NAME = ModelName("dca", 2, 16)

@@ -10,7 +10,8 @@ from latentcell.config.settings import PRESETS, VaeSettings
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.inputs import Inputs
 from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
-from latentcell.models.training import restore, save_arguments, train
+from latentcell.models.trained import restore, save_arguments
+from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
 
 FEW = {"epochs": 2, "batch_size": 16, "learning_rate": 3e-3, "device": "cpu"}

@@ -10,7 +10,8 @@ from latentcell.config.settings import VaeSettings, parse_settings
 from latentcell.models import training
 from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.labels import UNKNOWN, Labels, labelled_cells
-from latentcell.models.training import restore, save_arguments, train
+from latentcell.models.trained import restore, save_arguments
+from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
 
 NAME = ModelName("gmvae", 2, 8)
@@ -157,7 +158,7 @@ def test_unlabelled_training_cells_are_not_looked_at(population, tmp_path, monke
 def test_a_killed_training_with_labels_ends_with_the_same_bytes(population, tmp_path, monkeypatch):
     undisturbed = run(population, labelled_share=0.3)
     store = CheckpointStore(tmp_path / "checkpoint.safetensors", "me", seconds=0.0)
-    original, epochs = training._Loop.run_epoch, []
+    original, epochs = training.TrainingLoop.run_epoch, []
 
     def killed(loop, epoch):
         epochs.append(epoch)
@@ -165,7 +166,7 @@ def test_a_killed_training_with_labels_ends_with_the_same_bytes(population, tmp_
             raise KeyboardInterrupt
         original(loop, epoch)
 
-    monkeypatch.setattr(training._Loop, "run_epoch", killed)
+    monkeypatch.setattr(training.TrainingLoop, "run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         run(population, store=store, labelled_share=0.3)
     resumed = run(population, store=store, labelled_share=0.3)
@@ -187,7 +188,7 @@ def test_a_stored_model_knows_its_types_and_labelled_cells(population, tmp_path)
 def test_few_labels_weigh_together_as_much_as_many(population, monkeypatch):
     weights = {}
     for share in (0.1, 1.0):
-        loop = training._Loop(
+        loop = training.TrainingLoop(
             population[0], population[1], NAME, 3,
             VaeSettings(**FEW, labelled_share=share, label_weight=20.0), 1, None, population[2],
         )  # fmt: skip

@@ -14,7 +14,7 @@ from latentcell.config.settings import VaeSettings
 from latentcell.grid import model_files
 from latentcell.grid.model_files import write_model
 from latentcell.grid.training import FILES
-from latentcell.models import training
+from latentcell.models import trained
 from latentcell.models.counts import CountMatrix, canonical
 from latentcell.models.packed import PackedCounts
 from latentcell.models.training import train
@@ -102,7 +102,7 @@ def test_training_from_files_has_the_same_bytes(cells, tmp_path, monkeypatch):
     train(*arguments, folder=folder)
     assert not folder.exists()  # Few counts stay in memory.
     plain = train(*arguments)
-    monkeypatch.setattr(training, "MANY", 1)
+    monkeypatch.setattr(trained, "MANY", 1)
     monkeypatch.setattr(pieces, "PIECE", 10)
     mapped = train(*arguments, folder=folder)
     assert (folder / "genes.bin").stat().st_size > 0
@@ -133,7 +133,7 @@ def test_a_model_of_cells_that_stay_in_their_file_has_the_same_files(
 
     plain, folder = written("plain")
     assert not folder.exists()
-    for module in (training, model_files):
+    for module in (trained, model_files):
         monkeypatch.setattr(module, "MANY", 1)
     monkeypatch.setattr(pieces, "PIECE", 10)
     there, folder = written("there")

@@ -17,11 +17,8 @@ from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.evaluation import components_used, inflated_mean, mixture_measures
 from latentcell.models.networks import BatchNorm
 from latentcell.models.optimiser import Adam
-from latentcell.models.training import (
-    restore,
-    save_arguments,
-    train,
-)
+from latentcell.models.trained import restore, save_arguments
+from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
 
 NAME = ModelName("gmvae", 3, 8)
@@ -89,7 +86,7 @@ def test_test_cells_are_not_looked_at(cells):
 def test_a_killed_training_ends_with_the_same_bytes(cells, tmp_path, monkeypatch):
     undisturbed = run(cells)
     store = CheckpointStore(tmp_path / "checkpoint.safetensors", "me", seconds=0.0)
-    original = training._Loop.run_epoch
+    original = training.TrainingLoop.run_epoch
 
     def killed(loop, epoch):
         if epoch == 3:
@@ -97,7 +94,7 @@ def test_a_killed_training_ends_with_the_same_bytes(cells, tmp_path, monkeypatch
         original(loop, epoch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Loop, "run_epoch", killed)
+        patch.setattr(training.TrainingLoop, "run_epoch", killed)
         with pytest.raises(KeyboardInterrupt):
             run(cells, store=store)
     epochs = []
@@ -106,7 +103,7 @@ def test_a_killed_training_ends_with_the_same_bytes(cells, tmp_path, monkeypatch
         epochs.append(epoch)
         original(loop, epoch)
 
-    monkeypatch.setattr(training._Loop, "run_epoch", counted)
+    monkeypatch.setattr(training.TrainingLoop, "run_epoch", counted)
     resumed = run(cells, store=store)
     assert epochs == [3, 4]
     assert resumed.history == undisturbed.history
@@ -166,7 +163,7 @@ def test_divergence_names_epoch_step_and_what_to_try(cells):
     huge = matrix.copy()
     huge.data[:] = 2**30
     settings = VaeSettings(**FEW | {"learning_rate": 1.0, "epochs": 60})
-    broken = training._Loop(huge, split, NAME, 4, settings, 1)
+    broken = training.TrainingLoop(huge, split, NAME, 4, settings, 1)
     broken.model.decoder.bias.data[:] = float("nan")
     with pytest.raises(InputError, match=r"gmvae-z3-h8.*epoch 5, step 1.*learning rate below 1"):
         broken.run_epoch(5)
@@ -174,7 +171,7 @@ def test_divergence_names_epoch_step_and_what_to_try(cells):
 
 def test_validation_that_is_not_finite_stops_too(cells):
     matrix, split = cells
-    loop = training._Loop(matrix, split, NAME, 4, VaeSettings(**FEW), 1)
+    loop = training.TrainingLoop(matrix, split, NAME, 4, VaeSettings(**FEW), 1)
     loop.model.decoder.bias.data[:] = float("nan")
     with pytest.raises(InputError, match="validation ELBO is not finite after epoch 7"):
         loop._evaluate(7)
@@ -207,7 +204,7 @@ def test_warm_up_weighs_the_kl_terms(cells, monkeypatch):
 def test_collapse_is_said_aloud(cells, capsys):
     run(cells, VaeSettings(**FEW | {"learning_rate": 1e-12, "epochs": 1}), components=2)
     quiet = capsys.readouterr().err
-    loop = training._Loop(*cells, NAME, 4, VaeSettings(**FEW), 1)
+    loop = training.TrainingLoop(*cells, NAME, 4, VaeSettings(**FEW), 1)
     loop.model.q_y.logits.bias.data[0] = 100.0
     loop.run_epoch(1)
     loop.finish()
@@ -251,7 +248,7 @@ def test_too_little_memory_of_a_gpu_is_said_in_a_sentence(cells, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
-    monkeypatch.setattr(training._Loop, "run_epoch", full)
+    monkeypatch.setattr(training.TrainingLoop, "run_epoch", full)
     said = r"gmvae-z3-h8: expected room on the GPU for steps of 16 cells, .*vae.device: cpu"
     with pytest.raises(InputError, match=said):
         run(cells)

@@ -12,7 +12,8 @@ from latentcell.models import types
 from latentcell.models.checkpoint import load, save
 from latentcell.models.labels import UNKNOWN, Labels
 from latentcell.models.normal import DiagonalNormal
-from latentcell.models.training import restore, save_arguments, train
+from latentcell.models.trained import restore, save_arguments
+from latentcell.models.training import train
 from latentcell.models.types import TypeModel, TypeTraining, fit_types, labelled_batches
 from latentcell.runtime.errors import InputError
 

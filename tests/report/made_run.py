@@ -17,8 +17,8 @@ from latentcell.grid.points import Point, classifier_points, model_points
 from latentcell.grid.records import class_records, classifier_records, model_records
 from latentcell.grid.variants import main_variant, variants
 from latentcell.runtime.io import write_csv, write_h5ad, write_json, write_text
-from latentcell.tables.build import MODEL_MEASURES
 from latentcell.tables.catalogue import TABLES, table_names
+from latentcell.tables.study_tables import MODEL_MEASURES
 
 COMPARISON = Path(__file__).parents[2] / "docs/results/comparison"
 TYPES = ["CD4+ T", "CD8+ T", "B", "Monocyte"]

@@ -100,7 +100,7 @@ def test_parts_that_another_job_has_made_are_taken_from_the_store(tmp_path, capf
     run_parts(make_parts(tmp_path / "two"), 1, store)
     assert begun(tmp_path / "one") == ["a", "b", "c"]
     assert not (tmp_path / "two/begun").exists()
-    assert "b | b: taken from an earlier job with the same inputs" in capfd.readouterr().err
+    assert "b | taken from an earlier job with the same inputs" in capfd.readouterr().err
     for name in "abc":
         (file,) = (tmp_path / "two" / name).iterdir()
         assert file.read_text() == f"result of {name}"

@@ -204,8 +204,8 @@ def test_a_second_run_does_only_what_is_new(store, tmp_path, capfd, at_once):
     run_parts(parts(tmp_path / "two", "bcd", begun), at_once, store)
     assert sorted(begun.read_text()) == ["a", "b", "c", "d"]
     said = capfd.readouterr().err
-    assert "b: taken from an earlier job" in said
-    assert "d: taken" not in said
+    assert "b | taken from an earlier job" in said
+    assert "d | taken" not in said
     for run, letters in (("one", "abc"), ("two", "bcd")):
         for name in letters:
             folder = tmp_path / run / name

@@ -17,7 +17,7 @@ from latentcell.runtime.io import write_csv
 from latentcell.runtime.mark import marking
 from latentcell.study.claims import RULES
 from latentcell.study.published import STUDY
-from latentcell.tables.building import read_needs
+from latentcell.tables.builders import read_needs
 from latentcell.tables.catalogue import TABLES
 
 ROOT = Path(__file__).parents[2]

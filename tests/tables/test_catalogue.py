@@ -20,7 +20,7 @@ from latentcell.runtime.io import write_csv
 from latentcell.runtime.mark import SIMULATION_NOTE
 from latentcell.study.deposited import DEPOSITED
 from latentcell.study.published import STUDY
-from latentcell.tables.building import read_needs
+from latentcell.tables.builders import read_needs
 from latentcell.tables.catalogue import NEEDS, TABLES, table_entry, table_names
 from latentcell.tables.headings import HEADINGS
 

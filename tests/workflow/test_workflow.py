@@ -206,7 +206,7 @@ def test_a_failing_model_is_named_and_the_others_are_not_lost(tmp_path):
     fault = """
 import pathlib
 
-_finish = _Loop.finish
+_finish = TrainingLoop.finish
 
 
 def _fail(loop):
@@ -215,7 +215,7 @@ def _fail(loop):
     return _finish(loop)
 
 
-_Loop.finish = _fail
+TrainingLoop.finish = _fail
 """
     module.write_text(module.read_text() + fault)
     (folder / "fail").touch()

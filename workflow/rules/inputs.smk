@@ -7,6 +7,7 @@ The other functions list the inputs of single rules.
 from latentcell.config.protocols import protocol
 from latentcell.figures.catalogue import FIGURES, figure_inputs, figure_stems
 from latentcell.figures.data import map_representations
+from latentcell.grid.variants import STUDY_CLASSIFIER
 from latentcell.report.page import assets_digest
 from latentcell.study.deposited import DEPOSITED, repeat_parts
 from latentcell.tables.catalogue import NEEDS, table_entry, table_names
@@ -34,7 +35,7 @@ def pool_of_model(wildcards):
     """Output of the job that trains all models of the replicate, if pooled."""
     name = RUNS.model_cells(wildcards)
     pool = f"results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/pool-{name}.json"
-    return pool if RUNS.is_pooled(wildcards) else []
+    return pool if settings.is_pooled(wildcards.subset) else []
 
 
 def measures_of_models(wildcards):
@@ -77,7 +78,8 @@ def of_datasets(*files):
 def predictions_of_run(wildcards):
     """Predictions of the study's classifier on the first subset."""
     points = classifier_points(RUNS.main, all_chosen())
-    own = [one for one in points if (one.classifier, one.subset) == ("ffnn", SUBSETS[0])]
+    study = (STUDY_CLASSIFIER, SUBSETS[0])
+    own = [one for one in points if (one.classifier, one.subset) == study]
     return classified("predictions.csv", own)
 
 
@@ -151,10 +153,8 @@ def maps_of_cells(wildcards):
     if wildcards.replicate != REPLICATES[0]:
         return []
     names = map_representations(settings, chosen_models(wildcards.dataset), wildcards.subset)
-    return expand(
-        "results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}/tsne.csv",
-        name=names,
-    )
+    path = "results/{{run}}/{{dataset}}/{{subset}}/{{replicate}}/{name}/tsne.csv"
+    return expand(path, name=names)
 
 
 def finished_cells():

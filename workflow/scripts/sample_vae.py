@@ -4,7 +4,7 @@ import anndata as ad
 import pandas as pd
 
 from latentcell.models.checkpoint import load
-from latentcell.models.training import restore
+from latentcell.models.trained import restore
 from latentcell.runtime.io import write_h5ad
 from latentcell.runtime.job import job
 

@@ -2,7 +2,7 @@
 
 from latentcell.config.settings import parse_settings
 from latentcell.runtime.job import job
-from latentcell.tables.building import read_needs
+from latentcell.tables.builders import read_needs
 from latentcell.tables.catalogue import table_entry
 
 with job(snakemake):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     # Taken by its name in the settings: here so that the digest of the code holds it.
     from latentcell.models.likelihoods import poisson  # noqa: F401
-    from latentcell.models.training import Trained
+    from latentcell.models.trained import Trained
 
 # Number of cells above a quantile for it to be reliable.
 _ENOUGH = 10
@@ -99,7 +99,7 @@ class Density:
         """Return tensors and description for a file."""
         import torch
 
-        from latentcell.models.training import save_arguments
+        from latentcell.models.trained import save_arguments
 
         tensors, description = save_arguments(self.trained)
         tensors["usual"] = torch.as_tensor(self.usual)
@@ -108,7 +108,7 @@ class Density:
     @classmethod
     def restore(cls, tensors: "dict[str, Tensor]", description: Mapping[str, Any]) -> "Density":
         """Restore a density model from `stored`."""
-        from latentcell.models.training import restore
+        from latentcell.models.trained import restore
 
         trained = restore(tensors, dict(description))
         return cls(trained, float(description["limit"]), tensors["usual"].numpy())

@@ -28,7 +28,7 @@ from latentcell.runtime.errors import InputError
 
 if TYPE_CHECKING:
     from latentcell.models.evaluation import Evaluation
-    from latentcell.models.training import Trained
+    from latentcell.models.trained import Trained
 
 # Keys of section `vae` that act in the workflow alone.
 _UNUSED = {"samples"}
@@ -176,7 +176,7 @@ class GMVAE:
 
     @property
     def trained(self) -> "Trained":
-        """The trained model, `latentcell.models.training.Trained`."""
+        """The trained model, `latentcell.models.trained.Trained`."""
         if self._trained is None:
             raise InputError("GMVAE: expected a trained model: call train() first")
         return self._trained
@@ -337,7 +337,7 @@ class GMVAE:
             If the file exists, or the model is not trained.
         """
         from latentcell.models.checkpoint import save
-        from latentcell.models.training import save_arguments
+        from latentcell.models.trained import save_arguments
 
         tensors, description = save_arguments(self.trained)
         if Path(path).exists() and not overwrite:
@@ -348,6 +348,9 @@ class GMVAE:
     @classmethod
     def load(cls, path: str | Path, adata: ad.AnnData | None = None) -> "GMVAE":
         """Read a model from a file of `save`, or ``model.safetensors`` of a run.
+
+        Genes are matched by name. The file of a run has no names: the cells need the genes of the
+        run's ``cells.h5ad`` in the same order, of which the number alone is checked.
 
         Parameters
         ----------
@@ -365,10 +368,11 @@ class GMVAE:
         Raises
         ------
         InputError
-            If it is another kind of file, or the cells lack genes of the model.
+            If it is another kind of file, or the cells lack genes of the model or, with the file of
+            a run, have another number of genes.
         """
         from latentcell.models.checkpoint import load
-        from latentcell.models.training import restore
+        from latentcell.models.trained import restore
 
         tensors, description = load(path)
         if not {"architecture", "inputs"} <= set(description):

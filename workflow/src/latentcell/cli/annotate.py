@@ -117,25 +117,11 @@ def run(options: argparse.Namespace) -> int:
     refuse_absent(options.files)
     query = options.files[-1]
     output: Path = options.output or _beside(query)
-    from latentcell.annotate.bundle import refuse_other
-    from latentcell.annotate.files import (
-        annotate,
-        earlier_results,
-        known_labels,
-        load_query,
-        write_annotation,
-    )
+    _check_places(options, output)
+    from latentcell.annotate.files import annotate, known_labels, load_query, write_annotation
     from latentcell.annotate.report import candidate_lines, query_lines, reference_lines
     from latentcell.runtime.pieces import MANY
 
-    inputs = [*options.files, *filter(None, [options.labels_file, options.ontology])]
-    force = options.force or earlier_results(output)
-    for end in _ENDS[: 3 if options.no_page else 4]:
-        refuse_existing_file(output.with_suffix(end), inputs, force=force)
-    require_place(output)
-    if options.bundle is not None and len(options.files) > 1:
-        refuse_other(options.bundle)
-        require_place(Path(options.bundle) / "bundle.json")
     cells = load_query(file_settings(query, options, "query-"), most=MANY)
     if options.known_types is not None:
         known_labels(cells, options.known_types)
@@ -160,6 +146,21 @@ def run(options: argparse.Namespace) -> int:
     print("\n".join(["", *query_lines(found)]))
     print("\nwritten     " + "\n            ".join(map(str, paths)))
     return 0
+
+
+def _check_places(options: argparse.Namespace, output: Path) -> None:
+    """Refuse places where the results, or the annotator, cannot be written."""
+    from latentcell.annotate.bundle import refuse_other
+    from latentcell.annotate.files import earlier_results
+
+    inputs = [*options.files, *filter(None, [options.labels_file, options.ontology])]
+    force = options.force or earlier_results(output)
+    for end in _ENDS[: 3 if options.no_page else 4]:
+        refuse_existing_file(output.with_suffix(end), inputs, force=force)
+    require_place(output)
+    if options.bundle is not None and len(options.files) > 1:
+        refuse_other(options.bundle)
+        require_place(Path(options.bundle) / "bundle.json")
 
 
 def _beside(query: str) -> Path:

@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from latentcell.config.datasets import NAME_PATTERN
 
 if TYPE_CHECKING:
     from latentcell.config.settings import Settings
+    from latentcell.grid.variants import Variant
 
 SUMMARY = "list the changed result files of a run, or move them aside"
 DESCRIPTION = """\
@@ -47,8 +49,10 @@ def run(options: argparse.Namespace) -> int:
     root, name, config = _locate(options.run_or_config)
     with chdir(root):
         if options.repair:
+            from latentcell.grid.variants import variants
+
             _refuse_changed_config(config, name)
-            settings = _settings_of(config, root, name)
+            known = variants(_settings_of(config, root, name))
             moved = set_changed_aside(name)
         else:
             moved = dict.fromkeys(name_changed(name), "")
@@ -59,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     if not moved:
         print(f"results/{name}: all {whole:,} files are unchanged")
     elif options.repair:
-        made = [file for file in moved if _is_made(file, settings)]
+        made = [file for file in moved if _is_made(file, known)]
         if made:
             print(f"next        {_remake(root, config, made)}")
         for file in [file for file in moved if file not in made]:
@@ -124,22 +128,19 @@ def _settings_of(config: Path, root: Path, run: str) -> "Settings":
     return settings
 
 
-def _is_made(file: str, settings: "Settings") -> bool:
-    """Whether the variant, data set and subset of a file are those of the settings."""
+def _is_made(file: str, variants: "Mapping[str, Variant]") -> bool:
+    """Whether one of the variants, by folder, has the folders of a file."""
     from latentcell.config.settings import RUN_FOLDERS
-    from latentcell.grid.variants import variants
+    from latentcell.grid.points import is_in_grid
 
-    parts = Path(file).parts[2:]
+    _, folder, *parts = Path(file).parts
     if parts[0] == "variants":
-        if f"{settings.run}/variants/{parts[1]}" not in variants(settings):
-            return False
-        parts = parts[2:]
+        folder, parts = "/".join((folder, *parts[:2])), parts[2:]
+    if (variant := variants.get(folder)) is None:
+        return False
     if parts[0] == "figures":
-        return parts[1] in settings.dataset_names()
-    if len(parts) == 1 or parts[0] in RUN_FOLDERS:
-        return True
-    datasets = [one.name for one in settings.datasets]
-    return parts[0] in datasets and (len(parts) == 2 or parts[1] in settings.subset_names())
+        return parts[1] in variant.settings.dataset_names()
+    return parts[0] in RUN_FOLDERS or is_in_grid(variant, parts[:-1])
 
 
 def _remake(root: Path, config: Path, files: list[str]) -> str:

@@ -40,7 +40,6 @@ from latentcell.runtime.errors import InputError
 Stage = Literal["represent", "classify"]
 EXTRAS = "pip install -r requirements-methods.txt"
 _PACKAGE = Path(__file__).parents[1]
-_SIZED = re.compile(r"(.+)-([a-z])([1-9]\d*)")
 _GIVEN = ("counts", "log", "scores", "types")
 _TAKEN = (*_GIVEN, "members", "experts")
 # Constants, each with its value in words and a test of the value.
@@ -220,24 +219,23 @@ def known_methods(stage: Stage) -> list[str]:
         constants = _constants(path)
         size = constants.get("SIZE")
         end = f"-{size}<number>" if size else "-<name>" if constants.get("COMBINES") else ""
-        names.append(path.stem.replace("_", "-") + end)
+        names.append(_stem(path) + end)
     return names
 
 
 def _find(stage: Stage, name: str) -> Method:
-    files = {path.stem.replace("_", "-"): path for path in _files(stage)}
-    stem, letter, size = name, None, 0
-    first, _, rest = name.partition("-")
-    combines = first in files and bool(_constants(files[first]).get("COMBINES"))
-    if combines:
-        stem = first
-    elif name not in files and (match := _SIZED.fullmatch(name)):
-        stem, letter, size = match[1], match[2], int(match[3])
-    path = files.get(stem)
-    if path is None or _constants(path).get("SIZE") != letter or (combines and not rest):
+    sizes = {path: _size_in(name, path) for path in _files(stage) if _begins(name, path)}
+    meant = [path for path, size in sizes.items() if size is not None]
+    if not meant:
         raise InputError(
             f"expected a {_WORDS[stage]} among {', '.join(known_methods(stage))}, found {name!r}"
         )
+    if len(meant) > 1:
+        raise InputError(
+            f"{meant[0]}: expected no other file of the {_WORDS[stage]} {name}, found {meant[1]}: "
+            "rename one of them"
+        )
+    (path,) = meant
     constants = _constants(path)
     needed = _NEEDED[stage]
     if needed not in constants:
@@ -247,7 +245,7 @@ def _find(stage: Stage, name: str) -> Method:
         stage,
         name,
         path,
-        size,
+        sizes[path] or 0,
         tuple(kinds),
         tuple(constants.get("USES", ())),
         nested=constants.get("NESTED", False),
@@ -258,8 +256,29 @@ def _find(stage: Stage, name: str) -> Method:
         unlabelled=constants.get("UNLABELLED", False),
         epochs=constants.get("EPOCHS", False),
         streams=tuple(constants.get("STREAMS", ())),
-        combines=combines,
+        combines=constants.get("COMBINES", False),
     )
+
+
+def _begins(name: str, path: Path) -> bool:
+    """Tell whether a name is that of a file, alone or before a hyphen."""
+    return f"{name}-".startswith(f"{_stem(path)}-")
+
+
+def _size_in(name: str, path: Path) -> int | None:
+    """Return the number in a name, 0 if its file has none; None if the name is not of the file."""
+    constants, end = _constants(path), name.removeprefix(_stem(path))
+    if constants.get("COMBINES"):
+        return 0 if len(end) > 1 else None
+    if "SIZE" not in constants:
+        return None if end else 0
+    found = re.fullmatch(rf"-{constants['SIZE']}([1-9]\d*)", end)
+    return int(found[1]) if found else None
+
+
+def _stem(path: Path) -> str:
+    """Return the name of the method of a file, without a size."""
+    return path.stem.replace("_", "-")
 
 
 def _files(stage: Stage) -> list[Path]:

@@ -15,7 +15,7 @@ from latentcell.evaluate.clusters import (
 )
 from latentcell.evaluate.metrics import SPLITS, prediction_measures
 from latentcell.models.evaluation import Evaluation, inflated_mean, mixture_measures
-from latentcell.models.training import Trained
+from latentcell.models.trained import Trained
 
 
 def latent_table(cells: ad.AnnData, trained: Trained, evaluation: Evaluation) -> ad.AnnData:

@@ -137,7 +137,7 @@ def accuracy_by_dimension(table: pd.DataFrame) -> "Figure":
     Parameters
     ----------
     table : DataFrame
-        Result of `latentcell.tables.build.table5`.
+        Result of `latentcell.tables.study_tables.table5`.
     """
     groups = list(table.groupby("subset", sort=False)) or [(0, table)]
     columns = min(3, len(groups))

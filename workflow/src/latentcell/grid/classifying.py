@@ -17,7 +17,7 @@ from latentcell.config.settings import LabelSettings, LatentsSettings, SplitSett
 from latentcell.data.split import keep_training, split_cells
 from latentcell.evaluate.metrics import prediction_measures
 from latentcell.grid.cells import Mask, known_types, labelled
-from latentcell.grid.experts import side_by_side, write_probabilities
+from latentcell.grid.experts import expert_columns, write_probabilities
 from latentcell.runtime.cost import Cost, measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_csv, write_json
@@ -124,7 +124,7 @@ def classify(
     if "member" in cells.var:
         options = replace(options, members=cells.var["member"].to_numpy())
     if "experts" in method.kinds:
-        features, experts = side_by_side(cells)
+        features, experts = expert_columns(cells)
         options = replace(options, members=experts)
     known = np.arange(types) if method.all_types else known_types(cells, shown)
     if len(known) < 2:

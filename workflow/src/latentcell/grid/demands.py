@@ -51,7 +51,7 @@ class Demands:
 
     def gpus(self, rule: str, wildcards: Any) -> int:
         """GPUs of a job: one for a training that may use it."""
-        pooled = rule == "train_vae" and self.is_pooled(wildcards)
+        pooled = rule == "train_vae" and self._main.is_pooled(wildcards.subset)
         return int(self.may_use_gpu(rule) and not pooled)
 
     def threads(self, wildcards: Any, cores: int | None) -> int:
@@ -63,17 +63,12 @@ class Demands:
         cores : int or None
             Cores of this machine that the run may use; None on a cluster.
         """
-        if self.gpus("train_vae", wildcards) or self.is_pooled(wildcards):
+        if self.gpus("train_vae", wildcards) or self._main.is_pooled(wildcards.subset):
             return 1
         if self._main.jobs.threads != "auto":
             return self._main.jobs.threads
         models = sum(1 for variant in self._variants.values() for _ in model_points(variant))
         return max(1, (cores or 1) // max(1, models))
-
-    def is_pooled(self, wildcards: Any) -> bool:
-        """Whether the model was trained with all others: its own job moves files alone."""
-        first = self._main.subset_names()[0]
-        return self._main.jobs.pool_models and wildcards.subset == first
 
     def _cells(self) -> int:
         return max(self._size_of(name).cells for name in self._main.dataset_names())
@@ -103,7 +98,8 @@ class Demands:
         return Demand(max(drawn.mb, mapped.mb), drawn.seconds + maps * mapped.seconds)
 
     def _train_vae(self, wildcards: Any, threads: int) -> Demand:
-        if self.is_pooled(wildcards):
+        if self._main.is_pooled(wildcards.subset):
+            # The model was trained with all others: its own job moves files alone.
             return resources.small(self._cells())
         model = str(ModelName.of(wildcards))
         return self._training([model], wildcards, threads)

@@ -16,7 +16,8 @@ from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.model_files import batches, training_arguments
 from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
-from latentcell.models.training import members_arguments, train_members
+from latentcell.models.trained import members_arguments
+from latentcell.models.training import train_members
 from latentcell.runtime.cost import measured
 from latentcell.runtime.io import write_csv, write_h5ad, write_json
 
@@ -65,12 +66,12 @@ def write_ensemble(
     save(model, *members_arguments(members))
     curves = pd.concat([pd.DataFrame(member.history) for member in members])
     write_csv(history, curves.groupby(["epoch", "split"], as_index=False).mean())
-    write_h5ad(features, side_by_side(cells, [one.latent for one in evaluations]))
+    write_h5ad(features, latents_of_members(cells, [one.latent for one in evaluations]))
     write_json(metrics, describe_ensemble(described, seeds))
     write_json(cost, asdict(spent))
 
 
-def side_by_side(cells: ad.AnnData, latents: Sequence[NDArray[np.float32]]) -> ad.AnnData:
+def latents_of_members(cells: ad.AnnData, latents: Sequence[NDArray[np.float32]]) -> ad.AnnData:
     """Latents of all members (n x members Z), with the member of each column in ``var``."""
     places = [
         (member, index)

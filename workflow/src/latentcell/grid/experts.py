@@ -104,7 +104,7 @@ def write_consensus(
     write_json(files[2], asdict(_total([own, *(Cost(**read_json(path)) for path in costs)])))
 
 
-def side_by_side(consensus: ad.AnnData) -> tuple[Probabilities, NDArray[np.int64]]:
+def expert_columns(consensus: ad.AnnData) -> tuple[Probabilities, NDArray[np.int64]]:
     """Return the probabilities of all experts (n x experts * types), and each column's expert."""
     names = sorted(name for name in consensus.layers if name.startswith(_EXPERT))
     parts = [np.asarray(consensus.layers[name]) for name in names]

@@ -167,11 +167,6 @@ class Runs:
         reads = representation(wildcards.representation).epochs
         return self.settings(wildcards).grid.epochs if reads else 0
 
-    def is_pooled(self, wildcards: Any) -> bool:
-        """Whether one job trains all models of the job's replicate."""
-        found = self.settings(wildcards)
-        return found.jobs.pool_models and wildcards.subset == found.subset_names()[0]
-
 
 def representation_code(wildcards: Any) -> str:
     """Digest of the code of a representation, with its imports."""

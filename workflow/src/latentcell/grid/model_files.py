@@ -16,7 +16,8 @@ from latentcell.evaluate.latents import describe_model, latent_table
 from latentcell.grid.unlabelled import further_counts
 from latentcell.models.checkpoint import CheckpointStore, save
 from latentcell.models.evaluation import Evaluation
-from latentcell.models.training import Trained, save_arguments, train
+from latentcell.models.trained import Trained, save_arguments
+from latentcell.models.training import train
 from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError

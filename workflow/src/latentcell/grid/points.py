@@ -72,6 +72,30 @@ def classifier_points(variant: Variant, chosen: Chosen | None = None) -> Iterato
                 yield Point(variant.folder, dataset, subset, replicate, name, classifier)
 
 
+def is_in_grid(variant: Variant, folders: Sequence[str]) -> bool:
+    """Tell whether a variant has the point of the grid that nested folders name.
+
+    Parameters
+    ----------
+    variant : Variant
+    folders : sequence of str
+        Data set, subset, replicate, representation and classifier, or the first of these.
+    """
+    settings, pairs = variant.settings, {*variant.pairs()}
+    replicates = {replicate for _, replicate in pairs}
+    if variant.folder == settings.run:  # All its cells are collected, with results or without.
+        replicates.update(settings.replicate_names())
+    datasets = [dataset.name for dataset in settings.datasets]
+    outer = zip(folders, (datasets, settings.subset_names(), replicates), strict=False)
+    if not all(folder in known for folder, known in outer):
+        return False
+    if len(folders) < 4:
+        return True
+    replicate, representation, *classifiers = folders[2:]
+    fitting = classifiers_of(settings, representation) if classifiers else []
+    return (representation, replicate) in pairs and {*classifiers} <= {*fitting}
+
+
 def is_served(settings: Settings, representation: str, dataset: str) -> bool:
     """Tell whether a representation, or each expert of a consensus, serves a data set."""
     learnt = [name for name, _ in settings.grid.experts(representation)] or [representation]

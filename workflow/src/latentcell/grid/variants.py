@@ -108,6 +108,12 @@ def main_variant(settings: Settings) -> str:
     return settings.protocol or "run"
 
 
+def main_classifier(settings: Settings) -> str:
+    """Classifier of tables and pages with a single one: the study's, or else the first."""
+    names = settings.grid.classifiers
+    return STUDY_CLASSIFIER if STUDY_CLASSIFIER in names else names[0]
+
+
 def dependencies(settings: Settings, stage: Stage, representation: str) -> dict[str, Any]:
     """Settings that determine the files of a stage: equal settings give equal files.
 

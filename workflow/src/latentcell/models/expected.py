@@ -9,7 +9,7 @@ from torch import Tensor
 from latentcell.models.counts import Minibatch
 from latentcell.models.gmvae import GMVAE
 from latentcell.models.products import layer_outputs
-from latentcell.models.training import Trained
+from latentcell.models.trained import Trained
 
 
 @torch.no_grad()

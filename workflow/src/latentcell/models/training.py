@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,129 +16,23 @@ from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
 from latentcell.models.checkpoint import CheckpointStore, select
 from latentcell.models.counts import CountMatrix
-from latentcell.models.evaluation import Evaluation, evaluate
-from latentcell.models.genes import GeneModel
+from latentcell.models.evaluation import evaluate
 from latentcell.models.gmvae import GMVAE, Architecture, DropoutRates
 from latentcell.models.graphs import EvaluationSteps, TrainingSteps, usable
 from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.normal import LatentNormal
-from latentcell.models.objective import Objective
 from latentcell.models.optimiser import Adam
 from latentcell.models.threads import ahead, shared_threads
-from latentcell.models.types import TypeFit, TypeModel, TypeTraining, fit_types
+from latentcell.models.trained import Trained, device_of, mapped_folder, objective_of, random_stream
+from latentcell.models.types import TypeTraining, fit_types
 from latentcell.runtime.errors import InputError
-from latentcell.runtime.pieces import MANY, stored
 from latentcell.runtime.progress import Progress, say
 
 # Last learning rate of a schedule as a share of the first.
 LAST_RATE = 0.01
 # Random streams of the evaluation of a split.
 _STREAMS = {"training": 3, "validation": 4}
-
-
-@dataclass
-class Trained:
-    """Trained model with its inputs, settings and history.
-
-    Attributes
-    ----------
-    seconds : list of float
-        Duration of each epoch of this run, without its evaluation.
-    types : tuple of str
-        Cell type of each component; empty without labels.
-    labelled : ndarray of int64
-        Row numbers of the labelled training cells.
-    type_fit : TypeFit or None
-        Types on top of a VAE.
-    """
-
-    model: GMVAE
-    inputs: Inputs
-    settings: VaeSettings
-    seed: int
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best_epoch: int = 0
-    epochs_trained: int = 0
-    seconds: list[float] = field(default_factory=list)
-    types: tuple[str, ...] = ()
-    labelled: np.ndarray = field(default_factory=lambda: np.array([], np.int64))
-    type_fit: TypeFit | None = None
-
-    def counts(
-        self, matrix: sp.csr_matrix, batch: np.ndarray | None = None, folder: Path | None = None
-    ) -> CountMatrix:
-        """Model input of cells (n, G) with their batches (n,); `folder` as in `train`."""
-        bias = self.model.decoder.bias
-        return self.inputs.counts(
-            *(matrix, batch, self.model.decoder.likelihood, bias.device, bias.dtype),
-            _mapped(matrix, folder),
-        )
-
-    def evaluate(
-        self, matrix: sp.csr_matrix, batch: np.ndarray | None = None, folder: Path | None = None
-    ) -> Evaluation:
-        """Bound and latents of cells (n, G), with every (cell, cluster) pair decoded.
-
-        With types on top of a VAE, ``q_y`` are their probabilities; the bound is the VAE's. The
-        counts may lie in an AnnData file; `folder` is as in `train`.
-        """
-        return self.evaluate_counts(self.counts(matrix, batch, folder))
-
-    def evaluate_counts(self, counts: CountMatrix) -> Evaluation:
-        """Evaluate cells as `evaluate` does, from the model input that `counts` gives."""
-        # The stream of epoch 0, so that the result does not depend on the number of epochs.
-        stream = _stream(self.seed, 0, 9, counts.device)
-        how = _objective(self.settings, threshold=0.0)
-        index = np.arange(counts.shape[0])
-        found = evaluate(self.model, counts, index, self.settings.batch_size, stream, how)
-        if self.type_fit is None:
-            return found
-        return replace(found, q_y=self.type_fit.model.probabilities(found.latent))
-
-    def sample(
-        self, cells: int, matrix: sp.csr_matrix, batch: np.ndarray | None = None
-    ) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
-        """Draw cells from the model.
-
-        Parameters
-        ----------
-        cells : int
-        matrix : CSR matrix of shape (n, G)
-            Counts of real cells, whose sums are resampled for the drawn cells.
-        batch : ndarray of str, shape (n,), optional
-            Batches of the same cells, resampled with them; needed with batch correction.
-
-        Returns
-        -------
-        counts : CSR matrix of shape (cells, G), float32
-            Genes without weights have no counts.
-        latent : ndarray of float32, shape (cells, Z)
-        cluster : ndarray of int64, shape (cells,)
-        """
-        bias = self.model.decoder.bias
-        stream = _stream(self.seed, 0, 10, bias.device)
-        chosen = np.random.default_rng([self.seed, 10]).integers(matrix.shape[0], size=cells)
-        batches = None if batch is None else batch[chosen]
-        covariates = self.inputs.covariate_values(_count_sums(matrix)[chosen], batches)
-        # As in training, the library is the sum over the modelled genes.
-        modelled = np.flatnonzero(self.inputs.genes.modelled)
-        sums = np.maximum(_count_sums(matrix[:, modelled])[chosen], 1.0)
-        parts: list[sp.csr_matrix] = []
-        others: list[tuple[np.ndarray, np.ndarray]] = []
-        self.model.eval()
-        for index in np.array_split(np.arange(cells), math.ceil(cells / 100)):
-            size, extra = (
-                torch.as_tensor(values[index], dtype=bias.dtype, device=bias.device)
-                for values in (sums, covariates)
-            )
-            counts, *rest = self.model.sample(len(index), size, extra, stream)
-            drawn = sp.coo_matrix(counts.cpu().numpy())
-            shape = (len(index), len(self.inputs.genes.modelled))
-            parts.append(sp.csr_matrix((drawn.data, (drawn.row, modelled[drawn.col])), shape))
-            others.append((rest[0].cpu().numpy(), rest[1].cpu().numpy()))
-        latent, cluster = (np.concatenate(column) for column in zip(*others, strict=True))
-        return sp.vstack(parts, format="csr"), latent, cluster
 
 
 def train(
@@ -157,6 +51,9 @@ def train(
     graphs: bool = False,
 ) -> Trained:
     """Train one model.
+
+    On a CUDA device, PyTorch keeps the `precision` of the settings for all matrix products of the
+    process, also those after the training.
 
     Parameters
     ----------
@@ -199,7 +96,7 @@ def train(
         If a value ceases to be finite; names the epoch, the step and a remedy. Also if the GPU
         has too little memory.
     """
-    loop = _Loop(
+    loop = TrainingLoop(
         *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
         folder=folder,
         graphs=graphs,
@@ -241,11 +138,11 @@ def train_members(
     -------
     list of Trained
     """
-    first: _Loop | None = None
+    first: TrainingLoop | None = None
     members = []
     places: Sequence[CheckpointStore | None] = stores or [None] * len(seeds)
     for number, (seed, store) in enumerate(zip(seeds, places, strict=True), 1):
-        loop = _Loop(
+        loop = TrainingLoop(
             *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
             like=first,
         )
@@ -256,7 +153,7 @@ def train_members(
     return members
 
 
-def _run(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
+def _run(loop: "TrainingLoop", store: CheckpointStore | None, title: str) -> Trained:
     """Train until the last epoch or early stopping, from the last checkpoint on."""
     try:
         with shared_threads(loop.device):
@@ -269,7 +166,7 @@ def _run(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
         ) from error
 
 
-def _run_epochs(loop: "_Loop", store: CheckpointStore | None, title: str) -> Trained:
+def _run_epochs(loop: "TrainingLoop", store: CheckpointStore | None, title: str) -> Trained:
     settings = loop.settings
     if store is not None:
         loop.resume(store)
@@ -337,7 +234,7 @@ def learn_types(
     )
     z1 = _posterior(trained.model, trained.counts(matrix, batch), settings.batch_size)
     training = np.flatnonzero(split == "training")
-    fit = fit_types(z1, training, labels, prior, how, _stream(seed, 0, 11))
+    fit = fit_types(z1, training, labels, prior, how, random_stream(seed, 0, 11))
     return replace(trained, type_fit=fit, types=labels.types, labelled=labels.cells)
 
 
@@ -353,7 +250,7 @@ def _posterior(model: GMVAE, counts: CountMatrix, batch_size: int) -> LatentNorm
     return found
 
 
-class _Loop:
+class TrainingLoop:
     """State of a training, which alone determines the next epoch."""
 
     def __init__(
@@ -368,12 +265,12 @@ class _Loop:
         cell_types: np.ndarray | None = None,
         genes: np.ndarray | None = None,
         *,
-        like: "_Loop | None" = None,
+        like: "TrainingLoop | None" = None,
         folder: Path | None = None,
         graphs: bool = False,
     ) -> None:
         self.settings, self.seed, self.name = settings, seed, name
-        self.device = _device(settings)
+        self.device = device_of(settings)
         self.training = np.flatnonzero(split == "training")
         self.validation = np.flatnonzero(split == "validation")
         training_batch = None if batch is None else batch[self.training]
@@ -393,13 +290,11 @@ class _Loop:
             shown = self.training if self.labels is None else self.labels.cells
             probabilities = _shares(cell_types, shown, components)
         self.model = self._new_model(shape, probabilities).to(self.device)
-        likelihood = self.model.decoder.likelihood
+        likelihood, mapped = self.model.decoder.likelihood, mapped_folder(matrix, folder)
         self.counts: CountMatrix = (
             like.counts
             if like is not None
-            else self.inputs.counts(
-                *(matrix, batch, likelihood, self.device, torch.float32, _mapped(matrix, folder)),
-            )
+            else self.inputs.counts(matrix, batch, likelihood, self.device, torch.float32, mapped)
         )
         # Saves the memory of wide models' gradients; on a GPU one kernel for all is faster.
         eager = self.device.type == "cpu"
@@ -416,7 +311,7 @@ class _Loop:
         self.best: dict[str, Tensor] = {}
 
     def _new_model(self, shape: Architecture, probabilities: Tensor | None) -> GMVAE:
-        model = GMVAE(shape, _stream(self.seed, 0, 0), probabilities)
+        model = GMVAE(shape, random_stream(self.seed, 0, 0), probabilities)
         if self.settings.output_bias == "means":
             mean = self.inputs.genes.mean[self.inputs.genes.modelled]
             model.set_output_bias(torch.as_tensor(mean, dtype=torch.float32))
@@ -445,14 +340,14 @@ class _Loop:
     def _train_epoch(self, epoch: int) -> Tensor:
         """Take a step for each minibatch; returns the objectives."""
         settings = self.settings
-        noise = _stream(self.seed, epoch, 1, self.device)
-        order = torch.randperm(len(self.training), generator=_stream(self.seed, epoch, 2))
+        noise = random_stream(self.seed, epoch, 1, self.device)
+        order = torch.randperm(len(self.training), generator=random_stream(self.seed, epoch, 2))
         cells = torch.as_tensor(self.training)[order]
         # As in scVAE, the first epoch has weight 0.
         warm_up = (
             min(1.0, (epoch - 1) / settings.warm_up_epochs) if settings.warm_up_epochs else 1.0
         )
-        how = _objective(
+        how = objective_of(
             settings,
             threshold=settings.prune_below,
             kl_weight=settings.kl_weight * warm_up,
@@ -510,8 +405,8 @@ class _Loop:
 
     def _means(self, epoch: int, name: str) -> dict[str, Any]:
         """Row of the history for a split."""
-        how = _objective(self.settings, threshold=self.settings.prune_below)
-        noise = _stream(self.seed, epoch, _STREAMS[name], self.device)
+        how = objective_of(self.settings, threshold=self.settings.prune_below)
+        noise = random_stream(self.seed, epoch, _STREAMS[name], self.device)
         cells, fixed = getattr(self, name), self.fixed.get(name)
         if isinstance(fixed, EvaluationSteps):
             self.model.eval()
@@ -597,96 +492,6 @@ class _Loop:
         )
 
 
-def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and description of a trained model, for `checkpoint.save` and `restore`."""
-    tensors = {f"model.{key}": value for key, value in trained.model.state_dict().items()}
-    tensors["genes.modelled"] = torch.as_tensor(trained.inputs.genes.modelled)
-    tensors["genes.mean"] = torch.as_tensor(trained.inputs.genes.mean)
-    settings = trained.settings
-    # Settings without effect are left out: files of models without labels stay the same.
-    unused = set() if settings.labelled_share else {"labelled_share", "label_weight"}
-    if trained.type_fit is None:
-        unused |= {"type_epochs", "labels_per_type"}
-    description = {
-        "architecture": asdict(trained.model.shape),
-        "inputs": trained.inputs.describe(),
-        "settings": settings.model_dump(exclude=unused),
-        "seed": trained.seed,
-        "best_epoch": trained.best_epoch,
-        "epochs_trained": trained.epochs_trained,
-    }
-    if trained.types:
-        description["types"] = list(trained.types)
-        tensors["labelled"] = torch.as_tensor(trained.labelled)
-    if trained.type_fit is not None:
-        state = trained.type_fit.model.state_dict()
-        tensors |= {f"types.{key}": value for key, value in state.items()}
-        description["type_epoch"] = trained.type_fit.epoch
-        description["type_history"] = trained.type_fit.history
-    return tensors, description
-
-
-def members_arguments(members: Sequence[Trained]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and description of an ensemble, for `checkpoint.save` and `restore_members`."""
-    tensors: dict[str, Tensor] = {}
-    descriptions = []
-    for number, trained in enumerate(members, 1):
-        own, description = save_arguments(trained)
-        shared = {key: value for key, value in own.items() if key.startswith("genes.")}
-        tensors |= shared
-        tensors |= {f"member{number}.{key}": own[key] for key in own if key not in shared}
-        descriptions.append(description)
-    return tensors, {"members": descriptions}
-
-
-def restore_members(tensors: dict[str, Tensor], description: dict[str, Any]) -> list[Trained]:
-    """Models of an ensemble from the result of `members_arguments`, without their histories."""
-    shared = {key: value for key, value in tensors.items() if key.startswith("genes.")}
-    return [
-        restore(select(tensors, f"member{number}.") | shared, own)
-        for number, own in enumerate(description["members"], 1)
-    ]
-
-
-def restore(tensors: dict[str, Tensor], description: dict[str, Any]) -> Trained:
-    """Trained model from the result of `save_arguments`, without its history.
-
-    A model of any device can be used without a GPU.
-    """
-    settings = VaeSettings.model_validate(description["settings"])
-    shape = dict(description["architecture"])
-    shape["dropout"] = DropoutRates(**shape["dropout"])
-    model = GMVAE(Architecture(**shape), torch.Generator())
-    model.load_state_dict(select(tensors, "model."))
-    wanted = "cpu" if settings.device == "cpu" else "auto"
-    model.to(_device(settings.model_copy(update={"device": wanted}))).eval()
-    inputs = dict(description["inputs"])
-    inputs["batches"] = tuple(inputs["batches"])
-    genes = GeneModel(tensors["genes.modelled"].numpy(), tensors["genes.mean"].numpy())
-    return Trained(
-        model,
-        Inputs(genes, **inputs),
-        settings,
-        description["seed"],
-        best_epoch=description["best_epoch"],
-        epochs_trained=description["epochs_trained"],
-        types=tuple(description.get("types", ())),
-        labelled=tensors.get("labelled", torch.tensor([], dtype=torch.int64)).numpy(),
-        type_fit=_restore_types(tensors, description),
-    )
-
-
-def _restore_types(tensors: dict[str, Tensor], description: dict[str, Any]) -> TypeFit | None:
-    """Types on top of a VAE from the result of `save_arguments`; None without any."""
-    state = select(tensors, "types.")
-    if not state:
-        return None
-    shape = description["architecture"]["latent_dim"], description["architecture"]["hidden_units"]
-    model = TypeModel(*shape, state["log_prior"].exp(), torch.Generator())
-    model.load_state_dict(state)
-    return TypeFit(model, description["type_epoch"], description["type_history"])
-
-
 def _architecture(
     name: ModelName, components: int, settings: VaeSettings, inputs: Inputs
 ) -> Architecture:
@@ -708,25 +513,6 @@ def _architecture(
         cluster_prior=settings.cluster_prior,
         covariates=inputs.covariates,
         dropout=DropoutRates(**settings.dropout.model_dump()),
-    )
-
-
-def _count_sums(matrix: sp.csr_matrix) -> np.ndarray:
-    return np.asarray(matrix.sum(1), np.float64).ravel()
-
-
-def _mapped(matrix: sp.csr_matrix, folder: Path | None) -> Path | None:
-    """Folder from which the counts of many cells are mapped; None for few."""
-    return folder if stored(matrix) >= MANY else None
-
-
-def _objective(settings: VaeSettings, **parts: float) -> Objective:
-    return Objective(
-        monte_carlo=settings.monte_carlo_samples,
-        importance=settings.importance_samples,
-        importance_weighted=settings.bound == "importance-weighted",
-        closed_form_kl=settings.kl == "closed-form",
-        **parts,
     )
 
 
@@ -763,22 +549,3 @@ def _shares(cell_types: np.ndarray | None, training: np.ndarray, components: int
         )
     numbers = [max(1, int((cell_types[training] == kind).sum())) for kind in types]
     return torch.tensor(numbers, dtype=torch.float32) / sum(numbers)
-
-
-def _device(settings: VaeSettings) -> torch.device:
-    wanted = settings.device
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("vae.device: expected a CUDA device, found none; use auto or cpu")
-    if wanted == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = settings.precision == "tf32"
-    return torch.device(wanted)
-
-
-def _stream(
-    seed: int, epoch: int, purpose: int, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """Random stream of a seed, epoch and purpose, so that resuming is exact."""
-    state = np.random.SeedSequence([seed, epoch, purpose]).generate_state(1, np.uint64)[0]
-    return torch.Generator(device).manual_seed(int(state >> np.uint64(1)))

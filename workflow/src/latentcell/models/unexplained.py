@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from latentcell.models.inputs import TARGET_SUM
-from latentcell.models.training import Trained
+from latentcell.models.trained import Trained
 
 # Surprise that is usual, and its maximum, so that no gene decides alone; nats.
 LIMIT, MOST = 6.0, 30.0

@@ -15,6 +15,8 @@ _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 # Colours of Okabe and Ito that are visible on white and on black.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D3F", "#7F7F7F"]
 _LINEAR_NATS = 10
+# One row for each label, in the order of the table.
+_LABELS: Spec = {"field": "label", "type": "nominal", "sort": None, "title": None}
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 
 
@@ -70,8 +72,7 @@ def intervals(
         layers.insert(0, _zero_line(axis))
     if "published" in frame and frame["published"].notna().any():
         layers.append(_published_points(axis, label))
-    rows = {"field": "label", "type": "nominal", "sort": None, "title": None}
-    shared: Spec = {"y": rows | {"axis": {"grid": True}}}
+    shared: Spec = {"y": _LABELS | {"axis": {"grid": True}}}
     if series:
         shared["yOffset"] = {"field": "series", "sort": series}
     height = frame["label"].nunique() * max(26, 15 * len(series))
@@ -118,10 +119,9 @@ def replicate_dots(frame: pd.DataFrame, kinds: list[Kind], majority: float | Non
         layers.insert(0, once | bar | {"encoding": ends})
     if majority is not None:
         layers.insert(0, _majority_line(axis, majority))
-    rows = {"field": "label", "type": "nominal", "sort": None, "title": None}
     drawn = frame.assign(first=~frame["label"].duplicated())
     height = 26 * frame["label"].nunique()
-    encoding = {"y": rows | {"axis": {"grid": True}}}
+    encoding = {"y": _LABELS | {"axis": {"grid": True}}}
     return _spec(drawn, {"encoding": encoding, "layer": layers, "height": height})
 
 
@@ -236,7 +236,7 @@ def probabilities(frame: pd.DataFrame) -> Spec:
     names = [outcome.label for outcome in OUTCOMES]
     colours = [outcome.colour for outcome in OUTCOMES]
     encoding = {
-        "y": {"field": "label", "type": "nominal", "sort": None, "title": None},
+        "y": _LABELS,
         "x": {
             "field": "probability",
             "type": "quantitative",
@@ -273,7 +273,7 @@ def histogram(frame: pd.DataFrame, title: str) -> Spec:
 def bars(frame: pd.DataFrame, title: str, label: str) -> Spec:
     """Specify horizontal bars: label and cells, in the order of the rows."""
     encoding = {
-        "y": {"field": "label", "type": "nominal", "sort": None, "title": None},
+        "y": _LABELS,
         "x": {"field": "cells", "type": "quantitative", "title": title},
         "tooltip": _tips({"label": label, "cells": title}),
     }

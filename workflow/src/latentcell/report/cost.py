@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from latentcell import __version__
-from latentcell.config.settings import Settings
-from latentcell.grid.variants import Variant, classifiers_of, variants
+from latentcell.config.settings import RUN_FOLDERS, Settings
+from latentcell.grid.points import is_in_grid
+from latentcell.grid.variants import Variant, variants
 from latentcell.report.parts import Table, plain_table
 from latentcell.tables.catalogue import table_entry, table_names
 from latentcell.tables.headings import HEADINGS, Heading
@@ -95,19 +96,11 @@ def _benchmarks(folder: Path, settings: Settings) -> Iterator[tuple[Path, str]]:
 
 def _is_of(variant: Variant, name: str) -> bool:
     """Whether a benchmark is of a table, record, data set or point of the grid of a variant."""
-    settings, parts = variant.settings, name.split("/")
-    datasets = [one.name for one in settings.datasets]
-    if len(parts) > 1 and parts[0] not in datasets:
-        return _is_collected(settings, *parts[:2])
-    if not _GRID.fullmatch(name):
-        return True
-    _, subset, replicate, made, *more = parts
-    pairs = {*variant.pairs()}
-    if subset not in settings.subset_names() or replicate not in {one for _, one in pairs}:
-        return False
-    if made in _STEPS:
-        return True
-    return (made, replicate) in pairs and {*more} <= {*_STEPS, *classifiers_of(settings, made)}
+    first, *rest = name.split("/")
+    if first in RUN_FOLDERS:
+        return _is_collected(variant.settings, first, rest[0])
+    # Without the names of steps, these are folders of the grid.
+    return not rest or is_in_grid(variant, [first, *(part for part in rest if part not in _STEPS)])
 
 
 def _is_collected(settings: Settings, folder: str, name: str) -> bool:

@@ -31,8 +31,6 @@ _UNDECIDED = "Undecided: the difference is smaller than its uncertainty."
 _ALIKE = "Undecided: the difference is the same in all replicates, so its spread is unknown."
 _FEW = "Not known yet: too few replicates."
 _NO_PAIR = "This run does not compare learnt latents with other inputs."
-# Order and words of the outcomes of several data sets.
-_TALLY = {"better": "better", "worse": "worse", "equal in practice": "equal in practice"}
 _SAMPLE = "pbmc68k-sample"
 _REAL = (
     "For the study's question run `make study`, or `make run CONFIG=config/comparison.yaml`; for "
@@ -248,8 +246,8 @@ def _tallied(outcomes: Sequence[Outcome]) -> str:
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     """Number of data sets by outcome."""
-    words = [_TALLY.get(outcome.word, "undecided") for outcome in outcomes]
-    return {word: words.count(word) for word in (*_TALLY.values(), "undecided")}
+    words = [one.word if one.word in _ANSWERS else "undecided" for one in outcomes]
+    return {word: words.count(word) for word in (*_ANSWERS, "undecided")}
 
 
 def _tally(outcomes: Sequence[Outcome]) -> list[Fact]:

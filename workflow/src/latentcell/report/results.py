@@ -10,7 +10,7 @@ import pandas as pd
 from latentcell.config.settings import Settings
 from latentcell.figures.data import FigureData, Key, replicate_names, umi_counts
 from latentcell.grid.points import Point, classifier_points, model_points
-from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant, variants
+from latentcell.grid.variants import main_classifier, main_variant, variants
 from latentcell.runtime.io import read_obs
 
 
@@ -35,9 +35,8 @@ class Results(FigureData):
 
     @property
     def classifier(self) -> str:
-        """Classifier of answers, maps and matrices: the study's, or else the first."""
-        names = self.settings.grid.classifiers
-        return STUDY_CLASSIFIER if STUDY_CLASSIFIER in names else names[0]
+        """Classifier of answers, maps and matrices."""
+        return main_classifier(self.settings)
 
     def keys(self, classifier: str) -> list[Key]:
         """Subsets and representations with a classifier; those of models for an empty name."""

@@ -13,7 +13,8 @@ from torch import Tensor
 from latentcell.config.names import ModelName, member_seeds
 from latentcell.config.settings import VaeSettings
 from latentcell.models.checkpoint import CheckpointStore
-from latentcell.models.training import Trained, members_arguments, restore_members, train_members
+from latentcell.models.trained import Trained, members_arguments, restore_members
+from latentcell.models.training import train_members
 from latentcell.models.unexplained import filled_counts
 from latentcell.represent.variable import chosen_genes
 

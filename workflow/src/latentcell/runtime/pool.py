@@ -19,13 +19,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from latentcell.runtime.errors import InputError, disk_message
-from latentcell.runtime.progress import Progress, say
-from latentcell.runtime.reuse import Store
+from latentcell.runtime.progress import Progress
+from latentcell.runtime.reuse import Store, made_once
 
 _UNFINISHED = "unfinished-"
 
@@ -127,19 +128,6 @@ def run_parts(
             part.publish()
 
 
-def _work(part: Part, store: Store | None) -> None:
-    """Compute a part, or take the files that another job has computed."""
-    if store is None:
-        part.work(part)
-        return
-    with store.turn(part.identity):
-        if store.take(part.identity, part.unpublished()):
-            say(f"{part.name}: taken from an earlier job with the same inputs")
-        else:
-            part.work(part)
-            store.keep(part.identity, part.unpublished())
-
-
 @dataclass(frozen=True)
 class _Failure:
     sentence: str
@@ -151,7 +139,7 @@ def _run(part: Part, store: Store | None, log: TextIO, named: bool) -> _Failure 
     lines = _Named(log, part.name) if named else log
     with redirect_stdout(lines), redirect_stderr(lines):
         try:
-            _work(part, store)
+            made_once(part.identity, part.unpublished(), partial(part.work, part), store)
         except InputError as error:
             # The error may already begin with the name of the model.
             sentence = str(error).removeprefix(f"{part.name.split()[0]}: ")

@@ -1,7 +1,7 @@
 """Catalogue of tables: titles, captions, notes and required records.
 
 Rules read the catalogue at parse time, so this module does not import pandas. The functions that
-build the tables are in `latentcell.tables.building`.
+build the tables are in `latentcell.tables.builders`.
 """
 
 from collections.abc import Callable

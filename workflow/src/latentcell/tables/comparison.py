@@ -284,8 +284,8 @@ def compare_pair(
     Returns
     -------
     dict of str
-        The columns in `DIFFERENCE` and `PROBABILITIES`; standard_error (of the difference),
-        replicates, paired, note.
+        The columns in `DIFFERENCE` and `PROBABILITIES`; first_mean and second_mean (over the
+        compared replicates), standard_error (of the difference), replicates, paired, note.
     """
     if paired:
         first, second = common_replicates(first, second)
@@ -296,9 +296,16 @@ def compare_pair(
     else:
         difference = unpaired_difference(one, other, shares, bounds=CORRELATION)
         found = unpaired_probabilities(one, other, shares, rope=rope)
-    more = {"paired": paired, "replicates": difference.replicates, "note": difference.note}
-    columns = estimate_columns(difference, "difference_") | probability_columns(found)
-    return columns | {"standard_error": difference.standard_error} | more
+    return {
+        "first_mean": one.mean(),
+        "second_mean": other.mean(),
+        **estimate_columns(difference, "difference_"),
+        **probability_columns(found),
+        "standard_error": difference.standard_error,
+        "paired": paired,
+        "replicates": difference.replicates,
+        "note": difference.note,
+    }
 
 
 def common_replicates(

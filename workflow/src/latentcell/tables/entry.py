@@ -145,7 +145,7 @@ class TableEntry:
         """
         import pandas as pd
 
-        from latentcell.tables.building import BUILDERS
+        from latentcell.tables.builders import BUILDERS
 
         if self.across:
             return BUILDERS[self.name](records, settings, "")
@@ -159,7 +159,7 @@ class TableEntry:
 
     def notes(self, table: "pd.DataFrame") -> list[str]:
         """Notes below the table, in Markdown."""
-        from latentcell.tables.building import NOTES
+        from latentcell.tables.builders import NOTES
 
         explained = NOTES[self.name](table) if self.name in NOTES else []
         empty = [] if len(table) else [self.empty]
@@ -167,7 +167,7 @@ class TableEntry:
 
     def shown(self, table: "pd.DataFrame") -> "pd.DataFrame":
         """Rows for Markdown, LaTeX and the page; the CSV file has all."""
-        from latentcell.tables.building import SHOWN
+        from latentcell.tables.builders import SHOWN
 
         return SHOWN[self.name](table) if self.name in SHOWN else table
 

@@ -16,7 +16,6 @@ from latentcell.grid.variants import main_variant
 from latentcell.tables.comparison import (
     DIFFERENCE,
     PROBABILITIES,
-    common_replicates,
     compare_pair,
     typed_table,
 )
@@ -62,23 +61,16 @@ def latent_gains_table(classifiers: pd.DataFrame, settings: Settings) -> pd.Data
     validation = _validation_accuracy(classifiers, settings)
     second = max(opponents, key=lambda pair: validation.get(pair, 0.0))
     rope, paired = settings.comparison.rope, shares_splits(settings)
-    rows: list[dict[str, Any]] = [
-        {"first": " + ".join(first), "second": " + ".join(second), "measure": measure}
-        | _means(groups[first], groups[second], measure, paired)
-        | compare_pair(groups[first], groups[second], measure, rope, paired)
-        for measure in MEASURES
-        for first in latents
-    ]
+    rows: list[dict[str, Any]] = []
+    for measure in MEASURES:
+        for first in latents:
+            found = compare_pair(groups[first], groups[second], measure, rope, paired)
+            means = {"own_mean": found["first_mean"], "opponent_mean": found["second_mean"]}
+            names = {"first": " + ".join(first), "second": " + ".join(second), "measure": measure}
+            rows.append(names | means | found)
     order = {measure: number for number, measure in enumerate(MEASURES)}
     rows.sort(key=lambda row: (order[row["measure"]], -row["difference_mean"]))
     return typed_table(rows, COLUMNS)
-
-
-def _means(first: pd.DataFrame, second: pd.DataFrame, measure: str, paired: bool) -> dict[str, Any]:
-    """Means of both methods over the compared replicates."""
-    if paired:
-        first, second = common_replicates(first, second)
-    return {"own_mean": first[measure].mean(), "opponent_mean": second[measure].mean()}
 
 
 def has_latent(settings: Settings, representation: str) -> bool:

@@ -250,6 +250,10 @@ class Settings(Section):
         """Return the names of the subsets; models are chosen on the first."""
         return [cells_name(size) for size in self.subset.sizes]
 
+    def is_pooled(self, subset: str) -> bool:
+        """Tell whether one job trains all models of a replicate of a subset."""
+        return self.jobs.pool_models and subset == self.subset_names()[0]
+
     def replicate_names(self) -> list[str]:
         """Return the names of the replicates: r1, r2, ..."""
         return [replicate_name(index + 1) for index in range(self.replicates)]

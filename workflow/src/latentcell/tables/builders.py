@@ -13,9 +13,13 @@ from latentcell.config.protocols import PROTOCOLS
 from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.config.settings import Settings
 from latentcell.grid.records import read_record
-from latentcell.grid.variants import STUDY_CLASSIFIER, main_variant, variants
+from latentcell.grid.variants import (
+    STUDY_CLASSIFIER,
+    main_classifier,
+    main_variant,
+    variants,
+)
 from latentcell.study.published import STUDY, STUDY_DATASETS
-from latentcell.tables.build import pca_variance, table3, table4, table5
 from latentcell.tables.entry import Records, shares_splits
 from latentcell.tables.notes import (
     deposit_notes,
@@ -24,6 +28,7 @@ from latentcell.tables.notes import (
     table4_notes,
     table5_notes,
 )
+from latentcell.tables.study_tables import pca_variance, table3, table4, table5
 
 Build = Callable[[Records, Settings, str], pd.DataFrame]
 Files = str | Path | Sequence[str | Path]
@@ -159,9 +164,7 @@ def _latents(records: Records, settings: Settings, _: str) -> pd.DataFrame:
     quality, models, scores = (
         _on_first(records[name], settings) for name in ("quality", "models", "classifiers")
     )
-    names = settings.grid.classifiers
-    classifier = STUDY_CLASSIFIER if STUDY_CLASSIFIER in names else names[0]
-    of_one = scores[scores["classifier"] == classifier]
+    of_one = scores[scores["classifier"] == main_classifier(settings)]
     return latents_table(quality, models, of_one, main_variant(settings))
 
 

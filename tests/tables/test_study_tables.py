@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from latentcell.config.settings import Settings, parse_settings
-from latentcell.tables.build import number_models, pca_variance, table3, table4, table5
 from latentcell.tables.notes import table3_notes
+from latentcell.tables.study_tables import number_models, pca_variance, table3, table4, table5
 
 MEASURES = {
     "elbo": -2000.0,
