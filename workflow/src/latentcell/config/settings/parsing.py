@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from latentcell.config.settings.base import Section
 from latentcell.config.settings.run import Settings
+from latentcell.runtime.checksums import digested_run
 from latentcell.runtime.errors import InputError
 
 # Keys of earlier versions and their replacements.
@@ -95,19 +96,24 @@ def refuse_renamed(run: str) -> None:
     Raises
     ------
     InputError
-        If the configuration that is stored with the results has another name.
+        If the configuration that is stored with the results, or a checksum, has another name.
     """
     folder = Path("results", run)
+    for place, name in (("config.yaml", _stored_run(folder)), ("checksums", digested_run(run))):
+        if name not in (None, run):
+            raise InputError(
+                f"{folder}: expected the results of the run {run}, found those of {name} in its "
+                f"{place}: rename the folder to results/{name}, or choose another name in run"
+            )
+
+
+def _stored_run(folder: Path) -> Any:
+    """Return the name in the stored configuration, or None."""
     try:
         stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return  # Without results, or with a file that its checksum shows to be broken.
-    name = stored.get("run", run) if isinstance(stored, dict) else run
-    if name != run:
-        raise InputError(
-            f"{folder}: expected the results of the run {run}, found those of {name} in its "
-            f"config.yaml: rename the folder to results/{name}, or choose another name in run"
-        )
+        return None  # Without results, or with a file that its checksum shows to be broken.
+    return stored.get("run") if isinstance(stored, dict) else None
 
 
 def _located(config: dict[str, Any], folders: Sequence[Path], absolute: bool) -> dict[str, Any]:
