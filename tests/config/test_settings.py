@@ -217,6 +217,24 @@ def test_a_renamed_folder_of_results_is_refused(tmp_path, monkeypatch):
         refuse_renamed("other")
 
 
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"vae": {"epochs": "3"}}, "vae.epochs: expected a whole number, found the text '3'"),
+        (
+            {"vae": {"dropout": {"hidden": "0.5"}}},
+            "hidden: expected a number, found the text '0.5'",
+        ),
+        ({"annotate": {"align": "true"}}, "align: expected true or false, found the text 'true'"),
+    ],
+)
+def test_numbers_within_braces_of_the_command_line_are_named(config, said):
+    """`--config vae='{epochs: 3}'` is a section of texts, whereas `replicates=3` is a number."""
+    said = f"^the configuration: .*{said}: write it in a file without quotation marks .--config"
+    with pytest.raises(InputError, match=said):
+        parse_settings(config)
+
+
 def test_settings_survive_yaml_and_json():
     settings = load_settings(ROOT / "config/study.yaml")
     plain = settings.model_dump(mode="json")

@@ -33,6 +33,13 @@ MOVED = {
 
 # Numbers that YAML 1.1 reads as text: without a point, or without the sign of the exponent.
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)
+# Values in quotation marks; Snakemake also takes all that is within braces of --config as text.
+_QUOTED = re.compile(r"[-+]?\d+(\.\d*)?|true|false", re.IGNORECASE)
+_PLAIN_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
 
 _Section = TypeVar("_Section", bound=Section)
 
@@ -165,6 +172,12 @@ def _describe(fault: Any) -> str:
         return (
             f"{key}: expected a number, found the text {fault['input']!r}: YAML reads an exponent "
             f"after a decimal point and with a sign only, such as {float(fault['input']):.1e}"
+        )
+    text = fault["input"] if isinstance(fault["input"], str) else ""
+    if fault["type"] in _PLAIN_TYPES and _QUOTED.fullmatch(text):
+        return (
+            f"{key}: expected {_PLAIN_TYPES[fault['type']]}, found the text {text!r}: write it in "
+            "a file without quotation marks (--config takes all that is within braces as text)"
         )
     if isinstance(fault["input"], dict):
         return f"{key}: {message}"
