@@ -105,7 +105,7 @@ build/audit/.ready: requirements-audit.txt
 	@touch $@
 
 clean:  ## delete the results of all runs; keep downloads
-	find results -mindepth 1 ! -name README.md -delete
+	find results/ -mindepth 1 ! -name README.md -delete
 
 help:  ## list the targets
 	@awk -v groups="Start: run study test clean;Results: verify verdicts quotes;Code: setup lint format schema docs licences audit help;Longer tests: coverage test-faults test-report test-cluster;Measurements: bench bench-scale study-checks" \

@@ -12,7 +12,9 @@ from latentcell.cli.where import places
 from latentcell.config import schema
 from latentcell.config.names import ModelName
 from latentcell.config.settings import Settings, load_settings, parse_settings, refuse_renamed
+from latentcell.runtime.checksums import record
 from latentcell.runtime.errors import InputError
+from latentcell.runtime.io import write_text
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,9 +203,36 @@ def test_a_renamed_folder_of_results_is_refused(tmp_path, monkeypatch):
         stored.write_text(text)
         refuse_renamed("mine")
     stored.write_text("run: other\n")
-    said = r"mine: expected the results of the run mine, found those of other .*results/other"
-    with pytest.raises(InputError, match=said):
+    said = r"mine: expected the results of the run mine, found those of other in its {}: .*/other"
+    with pytest.raises(InputError, match=said.format("config.yaml")):
         refuse_renamed("mine")
+    # A run of single tables stores no configuration.
+    stored.unlink()
+    table = Path("results/mine/tables/table5.csv")
+    write_text(table, "accuracy\n")
+    record([table])
+    refuse_renamed("mine")
+    Path("results/mine").rename("results/other")
+    with pytest.raises(InputError, match="run other, found those of mine in its checksums: "):
+        refuse_renamed("other")
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"vae": {"epochs": "3"}}, "vae.epochs: expected a whole number, found the text '3'"),
+        (
+            {"vae": {"dropout": {"hidden": "0.5"}}},
+            "hidden: expected a number, found the text '0.5'",
+        ),
+        ({"annotate": {"align": "true"}}, "align: expected true or false, found the text 'true'"),
+    ],
+)
+def test_numbers_within_braces_of_the_command_line_are_named(config, said):
+    """`--config vae='{epochs: 3}'` is a section of texts, whereas `replicates=3` is a number."""
+    said = f"^the configuration: .*{said}: write it in a file without quotation marks .--config"
+    with pytest.raises(InputError, match=said):
+        parse_settings(config)
 
 
 def test_settings_survive_yaml_and_json():

@@ -80,6 +80,14 @@ def test_make_takes_a_configuration_with_a_space_in_its_name(target: str, tmp_pa
     assert all("my cells.yaml" in shlex.split(line) for line in lines)
 
 
+def test_make_clean_empties_a_results_folder_that_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk/run/tables").mkdir(parents=True)
+    (tmp_path / "disk/README.md").touch()
+    (tmp_path / "results").symlink_to("disk")
+    subprocess.run(["make", "-f", ROOT / "Makefile", "clean"], cwd=tmp_path, check=True)
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["README.md"]
+
+
 @pytest.mark.parametrize("command", of("latentcell"))
 def test_latentcell_understands_its_arguments(
     command: str, capsys: pytest.CaptureFixture[str]

@@ -6,14 +6,16 @@ import os
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from latentcell.runtime import reuse
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import write_text
+from latentcell.runtime.job import job
 from latentcell.runtime.pool import Part, run_parts
-from latentcell.runtime.reuse import Store, made_once, shared_store
+from latentcell.runtime.reuse import Store, export_reuse, made_once, shared_store
 
 
 @pytest.fixture
@@ -246,9 +248,9 @@ def wait_until(happened):
 def test_jobs_that_need_the_same_make_it_once(tmp_path):
     made = tmp_path / "made"
     jobs = [start(need, tmp_path, own, made, tmp_path / "entered") for own in "ab"]
-    for job in jobs:
-        job.join(60)
-        assert job.exitcode == 0
+    for one in jobs:
+        one.join(60)
+        assert one.exitcode == 0
     assert made.read_text() in ("a", "b")
     for own in "ab":
         assert (tmp_path / own / "result.txt").read_text() == "result"
@@ -295,6 +297,36 @@ def test_a_killed_job_keeps_nobody_waiting(tmp_path):
     assert other.exitcode == 0
     assert made.read_text() == "b"
     holder.join()
+
+
+def test_a_job_that_outlives_its_killed_run_does_not_replace_files_of_the_next(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENTCELL_REUSE", "")
+    export_reuse(True)
+    log, release = tmp_path / "logs/model.log", tmp_path / "release"
+    rule = SimpleNamespace(log=["logs/model.log"], threads=1, input=[], output=["history.csv"])
+
+    def outlive():
+        with job(rule):
+            reuse.say("100 epochs")
+            wait_until(release.exists)
+            write_text("history.csv", "100 epochs")
+
+    former = start(outlive)
+    wait_until(lambda: log.exists() and log.read_text() == "100 epochs\n")
+    log.unlink()  # as Snakemake does before it starts a job
+    threading.Timer(0.2, release.touch).start()
+    with job(rule):
+        assert release.exists()
+        reuse.say("5 epochs")
+        write_text("history.csv", "5 epochs")
+    former.join(30)
+    assert former.exitcode == 0
+    assert capsys.readouterr().err == "waiting for another job that computes the same files\n"
+    assert (tmp_path / "history.csv").read_text() == "5 epochs"
+    assert log.read_text() == "5 epochs\n"
 
 
 def test_a_job_that_fails_leaves_its_turn_to_the_next(tmp_path, store):

@@ -77,6 +77,17 @@ def recorded(run: str) -> int:
     return sum(1 for path, _ in _digested(run) if path.exists())
 
 
+def digested_run(run: str) -> str | None:
+    """Return the run in the path of a digest, another one in a renamed folder; None: no digest."""
+    line = next(_lines(run), None)
+    try:
+        written = "" if line is None else line.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None  # A job has just deleted it.
+    parts = Path(written).parts
+    return parts[1] if len(parts) > 2 else None
+
+
 def name_changed(run: str) -> list[str]:
     """Return the changed files of a run; nothing is modified."""
     return [path.as_posix() for path, _ in _changed(run)]

@@ -5,7 +5,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -13,6 +13,7 @@ from latentcell.runtime.checksums import forget, record, require_intact
 from latentcell.runtime.errors import InputError, disk_message
 from latentcell.runtime.io import sweep
 from latentcell.runtime.mark import any_bears_mark, marking
+from latentcell.runtime.reuse import shared_store
 
 
 @contextmanager
@@ -24,10 +25,7 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
     a bug and keeps its traceback. The terminal also names the log. Results of simulated cells are
     marked. Inputs are checked against their digests, and the digests of outputs are written.
     """
-    path = Path(snakemake.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    log = path.open("w", encoding="utf-8", buffering=1)
-    with log, redirect_stdout(log), redirect_stderr(log):
+    with _log(Path(snakemake.log[0])) as log, redirect_stdout(log), redirect_stderr(log):
         try:
             limit_threads(threads or snakemake.threads)
             require_intact(snakemake.input)
@@ -47,6 +45,20 @@ def job(snakemake: Any, threads: int | None = None) -> Iterator[None]:
             traceback.print_exc(file=log)
             _name(log)
             raise
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[TextIO]:
+    """Open the log of a job; a former job that still writes the same files is waited for.
+
+    Jobs may outlive a run that is killed. With the settings of that run, they would overwrite the
+    files of the next one.
+    """
+    store = shared_store()
+    with store.turn(path.as_posix()) if store is not None else nullcontext():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", buffering=1) as log:
+            yield log
 
 
 def _end(sentence: str, log: TextIO) -> NoReturn:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from latentcell.config.settings.base import Section
 from latentcell.config.settings.run import Settings
+from latentcell.runtime.checksums import digested_run
 from latentcell.runtime.errors import InputError
 
 # Keys of earlier versions and their replacements.
@@ -32,6 +33,13 @@ MOVED = {
 
 # Numbers that YAML 1.1 reads as text: without a point, or without the sign of the exponent.
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?e[-+]?\d+", re.IGNORECASE)
+# Values in quotation marks; Snakemake also takes all that is within braces of --config as text.
+_QUOTED = re.compile(r"[-+]?\d+(\.\d*)?|true|false", re.IGNORECASE)
+_PLAIN_TYPES = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+}
 
 _Section = TypeVar("_Section", bound=Section)
 
@@ -95,19 +103,24 @@ def refuse_renamed(run: str) -> None:
     Raises
     ------
     InputError
-        If the configuration that is stored with the results has another name.
+        If the configuration that is stored with the results, or a checksum, has another name.
     """
     folder = Path("results", run)
+    for place, name in (("config.yaml", _stored_run(folder)), ("checksums", digested_run(run))):
+        if name not in (None, run):
+            raise InputError(
+                f"{folder}: expected the results of the run {run}, found those of {name} in its "
+                f"{place}: rename the folder to results/{name}, or choose another name in run"
+            )
+
+
+def _stored_run(folder: Path) -> Any:
+    """Return the name in the stored configuration, or None."""
     try:
         stored = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return  # Without results, or with a file that its checksum shows to be broken.
-    name = stored.get("run", run) if isinstance(stored, dict) else run
-    if name != run:
-        raise InputError(
-            f"{folder}: expected the results of the run {run}, found those of {name} in its "
-            f"config.yaml: rename the folder to results/{name}, or choose another name in run"
-        )
+        return None  # Without results, or with a file that its checksum shows to be broken.
+    return stored.get("run") if isinstance(stored, dict) else None
 
 
 def _located(config: dict[str, Any], folders: Sequence[Path], absolute: bool) -> dict[str, Any]:
@@ -159,6 +172,12 @@ def _describe(fault: Any) -> str:
         return (
             f"{key}: expected a number, found the text {fault['input']!r}: YAML reads an exponent "
             f"after a decimal point and with a sign only, such as {float(fault['input']):.1e}"
+        )
+    text = fault["input"] if isinstance(fault["input"], str) else ""
+    if fault["type"] in _PLAIN_TYPES and _QUOTED.fullmatch(text):
+        return (
+            f"{key}: expected {_PLAIN_TYPES[fault['type']]}, found the text {text!r}: write it in "
+            "a file without quotation marks (--config takes all that is within braces as text)"
         )
     if isinstance(fault["input"], dict):
         return f"{key}: {message}"
