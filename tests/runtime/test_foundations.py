@@ -1,5 +1,6 @@
 """Names, writing, digests, jobs and progress."""
 
+import ast
 import contextlib
 import hashlib
 import io
@@ -226,6 +227,33 @@ def test_digest_of_code_covers_what_is_imported_and_nothing_else(tmp_path, monke
         start = changed
     script.write_text(script.read_text() + "z = 1\n")
     assert digest() != changed
+
+
+def imported(tree):
+    return {ast.dump(one) for one in ast.walk(tree) if isinstance(one, ast.Import | ast.ImportFrom)}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from .import a\nfrom. b import(c,  # see (d)\n  e)\nimport f as g, h; from i import j\n",
+        "from a \\\n  import b, \\\n  c\nimport \\\n  d\nx = 1; \\\nimport e\n",
+        "if True: from a import b\nelse: import c\nd = 1; import e\n",
+        "try:\n    import a\nexcept E:\n\timport b  # or (c\nx = (1)\ndef f():\n    import d\n",
+        '"""\nimport all cells (of the file\nfrom there) import\n"""\nimport a\r\nimport b\r\n',
+        "important = 1\nfrom_file = 2\nimport_ = 3\nfrom a import (\n    b,\n\n    c,\n)\n",
+    ],
+)
+def test_no_import_of_a_module_is_missed(source):
+    expected = imported(ast.parse(source))
+    assert imported(provenance._import_statements(source.encode())) == expected
+    assert expected
+
+
+def test_the_imports_of_all_modules_are_found():
+    for path in provenance.PACKAGE.rglob("*.py"):
+        source = path.read_bytes()
+        assert imported(provenance._import_statements(source)) == imported(ast.parse(source)), path
 
 
 def test_digests_of_files_and_texts(tmp_path):

@@ -2,13 +2,22 @@
 
 import ast
 import hashlib
-from collections.abc import Iterator
+import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# Fields of a node that hold statements.
-_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
+# Import statements at the beginning of a line, with those lines on which they go on, and others.
+_IMPORT = re.compile(
+    rb"""
+    ^[ \t\f]* (
+        (?: from\b (?: [^\n\\] | \\\r?\n )*? )?
+        \bimport\b (?: [^\n(\\] | \([^)]*\) | \\\r?\n )*
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+_INLINE_IMPORT = re.compile(rb"[:;][ \t]*(?:from\b[^\n]*?)?\bimport\b")
 
 
 def file_digest(path: str | Path) -> str:
@@ -48,7 +57,7 @@ def _source(path: Path) -> bytes:
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
     modules: set[str] = set()
-    for node in _statements(ast.parse(_source(path))):
+    for node in ast.walk(_import_statements(_source(path))):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -66,14 +75,16 @@ def _package_of(path: Path, level: int) -> list[str]:
     return list(inside[: len(inside) - level + 1])
 
 
-def _statements(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield all statements. `ast.walk` also yields expressions, which are most of the nodes."""
-    waiting: list[ast.AST] = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        for block in _BLOCKS:
-            waiting.extend(getattr(node, block, ()))
+def _import_statements(source: bytes) -> ast.Module:
+    """Parse the import statements of a module alone, which takes a tenth of the time.
+
+    The module is parsed as a whole if a statement may be missed, or if a match is something else,
+    such as a sentence of a docstring.
+    """
+    if not _INLINE_IMPORT.search(source):
+        with suppress(SyntaxError):
+            return ast.parse(b"\n".join(found[1] for found in _IMPORT.finditer(source)))
+    return ast.parse(source)
 
 
 @cache
