@@ -18,7 +18,7 @@ from latentcell.data.own import hold_to, own_file
 from latentcell.data.readers import open_cells, read_counts
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
 from latentcell.data.simulated import TRUTH_ARRAYS, TRUTH_COLUMN
-from latentcell.data.tables import read_annotation, read_cell_types
+from latentcell.data.tables import read_batches, read_cell_types
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.mark import SIMULATED, SIMULATION_NOTE
 
@@ -156,10 +156,8 @@ def _batches(adata: anndata.AnnData, settings: DatasetSettings) -> np.ndarray[An
     column, columns = str(settings.batch_column), list(map(str, adata.obs.columns))
     values = adata.obs.get(column)
     if settings.labels is not None:
-        path = Path(settings.labels)
-        in_file = list(map(str, read_annotation(path, adata.obs_names)))
-        if column in in_file:
-            values = pd.Series(read_cell_types(path, adata.obs_names, column))
+        batches, in_file = read_batches(Path(settings.labels), adata.obs_names, column)
+        values = values if batches is None else pd.Series(batches)
         columns = list(dict.fromkeys(in_file + columns))
     if values is None:
         raise InputError(

@@ -346,7 +346,33 @@ def read_cell_types(path: Path, barcodes: pd.Index, column: str | None) -> list[
     InputError
         If no column holds the barcodes or the cell types, or a barcode has two types.
     """
+    return _values_of(_LabelTable.read(path, barcodes), barcodes, column, path)
+
+
+def read_batches(
+    path: Path, barcodes: pd.Index, column: str
+) -> tuple[list[str | None] | None, list[str]]:
+    """Look up the batch of each barcode in a TSV or CSV file.
+
+    Returns
+    -------
+    list or None, list of str
+        Batch of each barcode, or None, as `read_cell_types` has types; None without the column.
+        Names of the columns, as `read_annotation` has them.
+
+    Raises
+    ------
+    InputError
+        As `read_cell_types`.
+    """
     table = _LabelTable.read(path, barcodes)
+    names = list(table.places())
+    return (_values_of(table, barcodes, column, path) if column in names else None), names
+
+
+def _values_of(
+    table: "_LabelTable", barcodes: pd.Index, column: str | None, path: Path
+) -> list[str | None]:
     value = _cell_type_column(table.header, table.width, table.key, column, path)
     types = pd.Series(table.body[value].to_numpy(), index=table.barcodes)
     types = types[types.index.isin(barcodes)]
@@ -366,13 +392,7 @@ def read_annotation(path: Path, barcodes: pd.Index) -> pd.DataFrame:
         If no column holds the barcodes.
     """
     table = _LabelTable.read(path, barcodes)
-    names = table.header or [""] * table.width
-    others = [place for place in range(table.width) if place != table.key]
-    found: dict[str, Any] = {}
-    for place in others:
-        name = names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}")
-        # Of columns with one name the first one, as `read_cell_types` does.
-        found.setdefault(name, table.body[place].to_numpy())
+    found = {name: table.body[place].to_numpy() for name, place in table.places().items()}
     frame = pd.DataFrame(found, index=table.barcodes)
     return frame[~frame.index.duplicated()].reindex(barcodes)
 
@@ -390,6 +410,17 @@ class _LabelTable:
     def width(self) -> int:
         """Number of columns."""
         return self.body.shape[1]
+
+    def places(self) -> dict[str, int]:
+        """Return the place of each column but that of the barcodes, by name."""
+        names = self.header or [""] * self.width
+        others = [place for place in range(self.width) if place != self.key]
+        found: dict[str, int] = {}
+        for place in others:
+            name = names[place] or ("cell_type" if len(others) == 1 else f"column-{place + 1}")
+            # Of columns with one name the first one, as `read_cell_types` does.
+            found.setdefault(name, place)
+        return found
 
     @classmethod
     def read(cls, path: Path, barcodes: pd.Index) -> "_LabelTable":

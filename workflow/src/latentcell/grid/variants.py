@@ -27,7 +27,7 @@ from latentcell.config.protocols.confounders import (
     without_confounder,
 )
 from latentcell.config.settings import Settings, SplitSettings, SubsetSettings
-from latentcell.config.settings.vae import PRESETS, VaeSettings
+from latentcell.config.settings.vae import LABEL_KEYS, PRESETS, TYPE_KEYS, VaeSettings
 
 Stage = Literal["cells", "model_cells", "vae", "represent", "classify"]
 # Classifier of the study, which all protocols and ablations use.
@@ -150,9 +150,9 @@ def model_settings(settings: Settings, model: ModelName) -> Any:
     """
     unused = ["samples"]
     if not model.sees_types:
-        unused += ["labelled_share", "label_weight"]
+        unused += LABEL_KEYS
     if model.kind != "semi-vae":
-        unused += ["type_epochs", "labels_per_type"]
+        unused += TYPE_KEYS
     defaults = {name: VaeSettings.model_fields[name].default for name in unused}
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
     preset = axes.pop("preset")

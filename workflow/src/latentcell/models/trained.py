@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from latentcell.config.settings import VaeSettings
+from latentcell.config.settings.vae import LABEL_KEYS, TYPE_KEYS
 from latentcell.models.checkpoint import select
 from latentcell.models.counts import CountMatrix
 from latentcell.models.evaluation import Evaluation, evaluate
@@ -135,9 +136,9 @@ def save_arguments(trained: Trained) -> tuple[dict[str, Tensor], dict[str, Any]]
     tensors["genes.mean"] = torch.as_tensor(trained.inputs.genes.mean)
     settings = trained.settings
     # Settings without effect are left out: files of models without labels stay the same.
-    unused = set() if settings.labelled_share else {"labelled_share", "label_weight"}
+    unused = set() if settings.labelled_share else {*LABEL_KEYS}
     if trained.type_fit is None:
-        unused |= {"type_epochs", "labels_per_type"}
+        unused |= {*TYPE_KEYS}
     description = {
         "architecture": asdict(trained.model.shape),
         "inputs": trained.inputs.describe(),

@@ -81,10 +81,9 @@ def digested_run(run: str) -> str | None:
     """Return the run in the path of a digest, another one in a renamed folder; None: no digest."""
     line = next(_lines(run), None)
     try:
-        written = "" if line is None else line.read_text(encoding="utf-8", errors="replace")
+        parts = () if line is None else _written_in(line)[1].parts
     except OSError:
         return None  # A job has just deleted it.
-    parts = Path(written).parts
     return parts[1] if len(parts) > 2 else None
 
 
@@ -155,9 +154,15 @@ def _has_changed(path: Path, line: Path) -> bool:
 
 def _digest_in(line: Path) -> str | None:
     try:
-        return line.read_text(encoding="utf-8", errors="replace").partition(" ")[0]
+        return _written_in(line)[0]
     except FileNotFoundError:
         return None
+
+
+def _written_in(line: Path) -> tuple[str, Path]:
+    """Return the digest and the path in the file of a digest."""
+    digest, _, path = line.read_text(encoding="utf-8", errors="replace").partition(" ")
+    return digest, Path(path.strip())
 
 
 def _line_of(path: str | Path) -> Path | None:

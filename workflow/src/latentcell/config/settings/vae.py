@@ -22,6 +22,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "variable_genes": 2000,
     },
 }
+# Settings that matter only with labelled cells, and only for types on top of a VAE.
+LABEL_KEYS = ("labelled_share", "label_weight")
+TYPE_KEYS = ("type_epochs", "labels_per_type")
 
 
 class DropoutSettings(Section):
