@@ -6,7 +6,8 @@
 A run of `config/protocols.yaml` takes hours, and tables of a run need all of it. This keeps the
 measures of the models and classifiers that are finished, whatever is missing, in
 docs/results/as_run_models.csv and as_run_classifiers.csv, and in as_run_effects.csv the effects of
-the confounders that follow from them.
+the confounders that follow from them. Measures of jobs that this run has not finished stay as they
+were kept before, so the run can be made in parts.
 """
 
 import argparse
@@ -44,6 +45,17 @@ def finished(run: Path, record: str) -> pd.DataFrame:
     return without_unchanged(rows, of_variants, STAGES[record])
 
 
+def updated(kept: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Kept rows with those of the run, which replace rows of the same job; by variant and job."""
+    columns = list(rows.columns)
+    keys = columns[: columns.index("split") + 1]
+    every = pd.concat([rows, kept[columns]], ignore_index=True).drop_duplicates(keys)
+    settings = load_settings(ROOT / "config/protocols.yaml")
+    place = {one.name: place for place, one in enumerate(variants(settings).values())}
+    order = every.assign(variant=every["variant"].map(place)).sort_values(keys[:-1], kind="stable")
+    return every.loc[order.index].reset_index(drop=True)
+
+
 def effects() -> pd.DataFrame:
     """Effects of the confounders that have enough replicates in the kept records."""
     scores, models = (pd.read_csv(KEPT / f"as_run_{one}.csv") for one in ("classifiers", "models"))
@@ -58,8 +70,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
     run = parser.parse_args().run
     for record in STAGES:
-        rows = finished(run, record)
-        write_csv(KEPT / f"as_run_{record}.csv", rows)
+        file = KEPT / f"as_run_{record}.csv"
+        rows = updated(pd.read_csv(file), finished(run, record))
+        write_csv(file, rows)
         print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")
     write_csv(KEPT / "as_run_effects.csv", effects())
 
