@@ -25,6 +25,7 @@ def folder(tmp_path, monkeypatch):
         Path(name).write_text(content)
     record(contents)
     Path("mine.yaml").write_text(SETTINGS)
+    Path("Snakefile").write_text("")
 
 
 def verify(capsys, *arguments):
@@ -122,6 +123,14 @@ def test_a_second_repair_overwrites_nothing(capsys):
         "cells.h5ad.2": "second",
         "cells.h5ad.3": "third",
     }
+
+
+def test_in_a_folder_without_a_snakefile_the_command_names_that_of_the_clone(capsys):
+    Path("Snakefile").unlink()
+    Path(CELLS).write_text("other cells")
+    words = shlex.split(verify(capsys, "mine", "--repair")[1][-1])
+    assert words[1:4] == ["snakemake", "--snakefile", str(places.clone() / "Snakefile")]
+    assert Path(words[3]).is_file()
 
 
 def test_by_its_name_a_run_is_made_anew_with_the_stored_configuration(capsys):

@@ -46,6 +46,12 @@ def test_the_run_comes_first_and_variants_beside_it(runs):
     }
 
 
+def test_methods_are_those_of_all_variants_without_models(runs):
+    assert [method.name for method in runs.methods()] == [
+        *("ffnn", "raw", "pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300")
+    ]
+
+
 def test_sections_are_those_of_the_variant_as_plain_values(runs):
     ffnn = runs.section("ffnn")
     assert ffnn(wildcards())["loss"] == "logits"

@@ -236,6 +236,27 @@ def test_a_method_is_a_file_and_a_figure_an_entry_and_the_others_are_left_alone(
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
+# Jobs of the method follow from the choice of models, so they are no part of the first plan.
+@pytest.mark.parametrize("target", ["tables", f"results/tiny/{SAMPLE}/n200/r1/raw/needy/cost.json"])
+def test_a_missing_library_is_refused_before_the_first_job(ranked, target):
+    method = ranked / "workflow/src/latentcell/classify/methods/needy.py"
+    method.write_text(RIDGE.replace("sklearn.linear_model", "absent_library"))
+    config = (ranked / "tiny.yaml").read_text()
+    configure(ranked, classifiers=["ffnn", "needy"], models=[{"latent_dim": 3, "hidden_units": 4}])
+    try:
+        done = snakemake(ranked, target)
+    finally:
+        (ranked / "tiny.yaml").write_text(config)
+        method.unlink()
+    assert done.returncode != 0
+    output = done.stdout + done.stderr
+    assert "classifier needy needs the library absent_library, found none: pip install" in output
+    assert "Finished jobid" not in output
+    assert not list((ranked / "results/tiny").rglob("gmvae-z3-h4*"))
+    again = snakemake(ranked, TARGETS[0], "--dry-run")  # The folder is not left locked.
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
 def test_an_unknown_method_is_refused_at_once(ranked):
     configure(ranked, classifiers=["svm"])
     done = snakemake(ranked, "--dry-run")

@@ -4,7 +4,7 @@ import argparse
 import re
 import shlex
 from collections.abc import Mapping
-from contextlib import chdir
+from contextlib import chdir, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,6 +146,19 @@ def _is_made(file: str, variants: "Mapping[str, Variant]") -> bool:
 def _remake(root: Path, config: Path, files: list[str]) -> str:
     """Return the command that computes files again; Snakemake ignores files that are missing."""
     inside = config.relative_to(root) if config.is_relative_to(root) else config
-    command = ["snakemake", "--cores", "all", "--configfile", str(inside), "--forcerun", *files]
+    command = ["snakemake", *_snakefile(root), "--cores", "all", "--configfile", str(inside)]
+    command += ["--forcerun", *files]
     before = "" if root == Path.cwd() else f"cd {shlex.quote(str(root))} && "
     return before + shlex.join(command)
+
+
+def _snakefile(root: Path) -> list[str]:
+    """Return the option that names the clone's Snakefile, for results in a folder without one."""
+    from latentcell.cli.clone import clone
+    from latentcell.runtime.errors import InputError
+
+    if (root / "Snakefile").exists():
+        return []
+    with suppress(InputError):
+        return ["--snakefile", str(clone() / "Snakefile")]
+    return []

@@ -4,7 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from latentcell.config.likelihoods import likelihood_path
-from latentcell.config.methods import classifier, gives, learns_unlabelled, representation
+from latentcell.config.methods import (
+    Method,
+    classifier,
+    fitting_classifiers,
+    gives,
+    learns_unlabelled,
+    representation,
+)
 from latentcell.config.names import ModelName, is_model, pca_components, replicate_number
 from latentcell.config.settings import Settings
 from latentcell.grid.points import Point
@@ -94,6 +101,17 @@ class Runs:
         ]
         models.sort(key=lambda model: -model.hidden_units * model.seeds)
         return {str(model): _plain(model_settings(variant.settings, model)) for model in models}
+
+    def methods(self) -> list[Method]:
+        """Representations, but for generative models, and classifiers of all variants."""
+        found: dict[str, Method] = {}
+        for variant in self.variants.values():
+            for name in variant.replicates:
+                fitting = fitting_classifiers(name, variant.settings.grid.classifiers)
+                found |= {one: classifier(one) for one in fitting}
+                if not is_model(name):
+                    found[name] = representation(name)
+        return list(found.values())
 
     def largest(self, wildcards: Any) -> str:
         """Name of the largest representation that contains a nested one, such as ``pca-k50``."""
