@@ -116,6 +116,8 @@ def test_a_matrix_that_is_damaged_is_named_and_another_one_taken(cells, tmp_path
     found = find(tmp_path / "cells.h5ad")
     assert found.counts.place == "counts"
     assert any(note.startswith("not read: ") for note in found.notes)
+    with pytest.raises(InputError, match=r"cells\.h5ad: expected "):
+        _ = find(DatasetSettings(name="own", path=str(tmp_path / "cells.h5ad"), layer="X")).counts
 
 
 def test_a_matrix_of_another_size_than_its_tables_is_named(cells, tmp_path):

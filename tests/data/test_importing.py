@@ -20,12 +20,12 @@ from scipy import io as scipy_io
 from scipy import sparse
 
 from latentcell.config.settings import DatasetSettings, parse_settings
-from latentcell.data import built_in, sources
+from latentcell.data import built_in, readers, sources
 from latentcell.data.built_in import recover_counts
 from latentcell.data.finding import find
 from latentcell.data.importing import import_dataset
 from latentcell.data.sources import SOURCES
-from latentcell.data.tables import read_cell_types
+from latentcell.data.tables import read_cell_types, read_table
 from latentcell.runtime.errors import InputError
 
 COUNTS = np.array([[0, 1, 2], [3, 0, 0], [0, 0, 4], [1, 1, 1]])
@@ -83,6 +83,16 @@ def test_counts_are_those_that_check_takes(tmp_path):
     adata.write_h5ad(path)
     with pytest.raises(InputError, match="found several that may be them"):
         import_dataset(DatasetSettings(name="mine", path=str(path)))
+
+
+def test_a_table_is_read_once(tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr(readers, "read_table", lambda *given: reads.append(1) or read_table(*given))
+    table = pd.DataFrame(COUNTS, index=CELLS, columns=list("ABC")).assign(cell_type=TYPES)
+    table.to_csv(tmp_path / "own.csv")
+    adata = import_dataset(DatasetSettings(name="own", path=str(tmp_path / "own.csv")))
+    assert (adata.X.toarray() == COUNTS).all()
+    assert len(reads) == 1
 
 
 def test_the_first_cells_alone(tmp_path):

@@ -144,6 +144,13 @@ def test_a_layer_called_raw_is_told_from_raw(tmp_path):
     assert counts_layer(path, None) == "layers/raw"
     found = find(path)
     assert (found.read().X == COUNTS).all()
+    with pytest.raises(InputError, match="expected the layer 'layers/X', found only these: raw, l"):
+        found.file.place("layers/X")
+    path = file(tmp_path, LOGS, raw=raw)
+    with pytest.raises(InputError, match=r"the layer 'layers/raw', found only these: raw$"):
+        find(path).file.place("layers/raw")
+    path = file(tmp_path, LOGS, {"raw": COUNTS})
+    assert (find(path).file.read("layers/raw").X == COUNTS).all()
     path = file(tmp_path, LOGS, {"raw": COUNTS, "X": LESS})
     with pytest.raises(InputError, match=r"several .*raw: .*layers/X: "):
         counts_layer(path, None)
@@ -174,6 +181,11 @@ def test_features_of_raw_are_told_by_those_of_var(tmp_path):
     raw = ad.AnnData(COUNTS, pd.DataFrame(index=cells), pd.DataFrame(index=names))
     var = pd.DataFrame({"feature_types": FEATURES}, index=names)
     assert find(file(tmp_path, LOGS, var=var, raw=raw)).counts.genes == 9
+
+
+def test_biotypes_of_genes_are_no_proteins(tmp_path):
+    var = pd.DataFrame({"feature_type": "protein_coding"}, index=[f"g{i}" for i in range(12)])
+    assert find(file(tmp_path, COUNTS, var=var)).counts.genes == 12
 
 
 def test_antibodies_alone_are_refused(tmp_path):

@@ -13,6 +13,7 @@ from latentcell.data.readers import read_counts
 from latentcell.data.tables import (
     positional_genes,
     read_annotation,
+    read_batches,
     read_cell_types,
     read_table,
 )
@@ -22,6 +23,7 @@ COUNTS = np.array([[0, 1, 25], [7, 0, 0], [0, 0, 100]])
 CELLS, GENES = ["AA-1", "CC-1", "GG-1"], ["A", "B", "C"]
 FRAME = pd.DataFrame(COUNTS, index=CELLS, columns=GENES)
 BARCODES = pd.Index(CELLS)
+HEADED = "barcode\t\nAA-1\tb\nCC-1\tc\nGG-1\tg\n"
 
 
 def assert_as_written(adata, cells=CELLS, genes=GENES):
@@ -101,6 +103,9 @@ def test_last_line_needs_no_end(tmp_path):
         ("c\ta\tb\nw\t1\t2\nx\tone\t4\n", "line 3: expected a number in column 2, found 'one'"),
         ("c\ta\tb\nx\t4\t?\ny\t1\n", "line 2: expected a number in column 3, found '?'"),
         ("c\ta\tb\nx\t4\t?\ny\n", "line 2: expected a number in column 3, found '?'"),
+        ("# by hand\n\nc\ta\tb\n\nx\t1\t?\n", "line 5: expected a number in column 3, found"),
+        ("# by hand\n\n#c\ta\tb\nx\t1\t2\n\ny\t1\n", "line 6: expected 2 numbers as in the"),
+        ("c\ta\tb\nx\t1\t1_0\n", "line 2: expected a number in column 3, found '1_0'"),
         ("c\ta\tb\n", "expected lines of counts, found none"),
         ("c;a;b\nx;1;2\n", "expected numbers set apart by tabs, found none in line 1"),
         ("\n\n", "expected lines of counts, found none"),
@@ -125,6 +130,13 @@ def test_fields_are_parsed_in_blocks_as_by_themselves(tmp_path, monkeypatch, sep
     values = np.array([[float(field) for field in row] for row in rows])
     np.testing.assert_array_equal(adata.X.toarray(), values)
     assert adata.X.nnz == sum(field not in ("0", "0.0") for row in rows for field in row)
+
+
+def test_clusters_of_clusters_are_no_counts(tmp_path):
+    text = "cell,CD3D,LYZ,sub.cluster\nx,1,2,0_1\ny,4,5,1\n"
+    adata = read_table(written(tmp_path / "a.csv", text))
+    assert adata.var_names.tolist() == ["CD3D", "LYZ"]
+    assert adata.obs["sub.cluster"].tolist() == ["0_1", "1"]
 
 
 ROWS = "ENSG00000000001\tCD3D\t1\t0\nENSG00000000002\tLYZ\t0\t5\n"
@@ -201,6 +213,25 @@ def test_positional_genes_sort_as_they_stand():
 def test_cell_types(tmp_path, name, text, column):
     path = written(tmp_path / name, text)
     assert read_cell_types(path, BARCODES, column) == ["b", "c", "g"]
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("AA-1\t1\tb\nCC-1\t1\tc\nGG-1\t2\tg\n", "column-3"), (HEADED, "cell_type")],
+)
+def test_columns_without_a_name_are_called_alike_by_all_readers(tmp_path, text, column):
+    path = written(tmp_path / "l.tsv", text)
+    assert read_annotation(path, BARCODES)[column].tolist() == ["b", "c", "g"]
+    assert read_cell_types(path, BARCODES, column) == ["b", "c", "g"]
+    assert read_batches(path, BARCODES, column)[0] == ["b", "c", "g"]
+
+
+def test_barcodes_are_the_column_with_most_of_them(tmp_path):
+    """Numbers of clusters are numbers of cells, too."""
+    text = "leiden,cell\n" + "".join(f"{n % 2},{n}\n" for n in range(4))
+    path, cells = written(tmp_path / "l.csv", text), pd.Index(list("0123"))
+    assert read_cell_types(path, cells, None) == ["0", "1", "0", "1"]
+    assert read_annotation(path, cells)["leiden"].tolist() == ["0", "1", "0", "1"]
 
 
 def test_cells_without_a_type_are_left_open(tmp_path):

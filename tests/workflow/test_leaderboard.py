@@ -242,7 +242,8 @@ def test_a_missing_library_is_refused_before_the_first_job(ranked, target):
     method = ranked / "workflow/src/latentcell/classify/methods/needy.py"
     method.write_text(RIDGE.replace("sklearn.linear_model", "absent_library"))
     config = (ranked / "tiny.yaml").read_text()
-    configure(ranked, classifiers=["ffnn", "needy"], models=[{"latent_dim": 3, "hidden_units": 4}])
+    models = [*RANKED["grid"]["models"], {"latent_dim": 3, "hidden_units": 4}]
+    configure(ranked, classifiers=["ffnn", "needy"], models=models)
     try:
         done = snakemake(ranked, target)
     finally:

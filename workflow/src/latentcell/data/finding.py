@@ -25,7 +25,7 @@ from latentcell.data.labelling import (
 )
 from latentcell.data.matrices import Matrix, choose_counts, in_order, measure, no_counts
 from latentcell.data.predicting import agreement_with_counts
-from latentcell.data.readers import CellFile, open_cells
+from latentcell.data.readers import CellFile, Place, open_cells
 from latentcell.data.tables import read_annotation
 from latentcell.runtime.errors import InputError
 
@@ -102,8 +102,9 @@ class Found:
     def _choice(self) -> tuple[Matrix | None, str]:
         if self.layer is None or self.file is None:
             return choose_counts(self.matrices, self.path)
-        place = self.file.place(self.layer).name
-        named = next(matrix for matrix in self.matrices if matrix.place == place)
+        place = self.file.place(self.layer)
+        measured = (matrix for matrix in self.matrices if matrix.place == place.name)
+        named = next(measured, None) or _measured_of(place)  # Raises why it cannot be read.
         return (named, "") if named.is_counts else (None, no_counts(self.path, [named]))
 
     def choose_labels(self, wanted: str | None = None) -> tuple[Column | None, str]:
@@ -199,15 +200,18 @@ def _how(settings: DatasetSettings) -> dict[str, str]:
 def _measured(file: CellFile) -> tuple[list[Matrix], list[str]]:
     """Summarise the matrices; those that cannot be read are named, if there are others."""
     matrices, faults = [], []
-    for name, place in file.places.items():
+    for place in file.places.values():
         try:
-            blocks = place.blocks(_PIECE)
-            matrices.append(measure(name, place.shape, blocks, place.genes.kept))
+            matrices.append(_measured_of(place))
         except InputError as error:
             faults.append(error)
     if faults and not matrices:
         raise faults[0]
     return matrices, [f"not read: {error}" for error in faults]
+
+
+def _measured_of(place: Place) -> Matrix:
+    return measure(place.name, place.shape, place.blocks(_PIECE), place.genes.kept)
 
 
 def _settings(path: str | Path) -> DatasetSettings:

@@ -23,10 +23,11 @@ _SYMBOL_COLUMNS = (
 )
 _KIND_COLUMNS = ("feature_types", "feature_type")
 _GENOME_COLUMNS = ("genome",)
-# Types of features, in small letters, as 10x, muon and Seurat name them.
+# Types of features, in small letters, as 10x, muon and Seurat name them. CELLxGENE has the biotypes
+# of genes in their place, such as protein_coding.
 _EXPRESSION = ("gene expression", "gene", "genes", "rna", "gex", "mrna")
 _NO_GENES = re.compile(
-    r"antibody|antigen|protein|adt|hto|hash|peak|atac|chromatin|crispr|guide|multiplex|custom|vdj",
+    r"antibody|antigen|protein(?!.?coding)|adt|hto|hash|peak|atac|chromatin|crispr|guide|multiplex|custom|vdj",
     re.IGNORECASE,
 )
 # Genome before the names of genes in matrices of two species: GRCh38_ENSG..., mm10___Cd3d.

@@ -15,7 +15,7 @@ from latentcell.data.built_in import read_built_in
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, missing_labels
 from latentcell.data.finding import find
 from latentcell.data.own import hold_to, own_file
-from latentcell.data.readers import open_cells, read_counts
+from latentcell.data.readers import open_cells
 from latentcell.data.simulated import NAME as SIMULATED_MIXTURE
 from latentcell.data.simulated import TRUTH_ARRAYS, TRUTH_COLUMN
 from latentcell.data.tables import read_batches, read_cell_types
@@ -111,9 +111,10 @@ def simulation_note(barcodes: pd.Index) -> str | None:
 
 def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
     """Read the user's cells and their types."""
-    if settings.layer is None:
+    file = open_cells(settings)
+    if settings.layer is None and len(file.places) > 1:
         _refuse_other_counts(settings)
-    adata = read_counts(settings)
+    adata = file.read(settings.layer)
     if not settings.has_types:
         return adata, None
     labels = _own_labels(adata, settings)
@@ -124,8 +125,6 @@ def _read_own(settings: DatasetSettings) -> tuple[anndata.AnnData, Any]:
 
 def _refuse_other_counts(settings: DatasetSettings) -> None:
     """Refuse X where `latentcell check` would take another matrix for the counts, or ask."""
-    if len(open_cells(settings).places) < 2:
-        return
     found = find(settings)
     main = next((matrix for matrix in found.matrices if matrix.place == "X"), None)
     if main is None or not main.is_counts:

@@ -313,7 +313,7 @@ def _is_batch(name: str) -> bool:
 
 
 def _groupings(obs: pd.DataFrame, most: int) -> list[Column]:
-    """Return the columns with at least two groups and fewer than half as many as cells."""
+    """Return the columns with at least two groups and at most half as many as cells."""
     found = []
     for name in dict.fromkeys(map(str, obs.columns)):
         if name not in obs or isinstance(values := obs[name], pd.DataFrame):

@@ -73,7 +73,7 @@ def problems(found: Found, choice: Choice) -> list[str]:
         said.append(choice.question)
     else:
         said.append(
-            "no column of obs looks like cell types (at least two groups, fewer than half as many "
+            "no column of obs looks like cell types (at least two groups, at most half as many "
             f"as cells){faulty_types(found.obs)}: add one, or name it with --labels COLUMN, or a "
             "file of barcodes and types with --labels-file FILE"
         )

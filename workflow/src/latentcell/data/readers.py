@@ -83,6 +83,8 @@ class Place:
         another way.
     in_order
         Whether blocks follow one another by cells, rather than by features.
+    is_layer
+        Whether it is a layer, which may be called ``layers/NAME`` as well.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Place:
     matrix: Callable[[], Any]
     left: Callable[[], Any] = lambda: None
     in_order: bool = True
+    is_layer: bool = False
 
     def counts(self, stored: int | None) -> Any:
         """Return the counts of the genes; see `CellFile.read`."""
@@ -135,9 +138,11 @@ class CellFile:
     def place(self, layer: str | None) -> Place:
         """Return the matrix of a layer, ``raw``, or ``X`` for None; raises `InputError`."""
         name = "X" if layer is None else layer
-        for known in (name, name.removeprefix("layers/")):
-            if known in self.places:
-                return self.places[known]
+        if name in self.places:
+            return self.places[name]
+        place = self.places.get(name.removeprefix("layers/"))
+        if place is not None and place.is_layer:
+            return place
         others = [other for other in self.places if other != "X"]
         there = ", ".join(others) or "none"
         if name == "X":
@@ -217,7 +222,7 @@ def _refuse_contradictions(path: Path, kind: str, settings: DatasetSettings) -> 
 
 def read_h5ad(path: Path, layer: str | None = None) -> anndata.AnnData:
     """Read an AnnData file: its X, its `layer`, or its raw counts for ``raw``."""
-    return _open_h5ad(path, DatasetSettings(name="own", path=str(path))).read(layer)
+    return read_counts(DatasetSettings(name="own", path=str(path), format="h5ad", layer=layer))
 
 
 def _open_h5ad(path: Path, settings: DatasetSettings) -> CellFile:
@@ -287,7 +292,7 @@ def _stored_place(
         with opened(path) as file:
             return h5ad.left_in_file(file[item], shape)
 
-    return Place(name, shape, genes, blocks, matrix, left, in_order)
+    return Place(name, shape, genes, blocks, matrix, left, in_order, _is_layer(item))
 
 
 def _open_loom(path: Path, settings: DatasetSettings) -> CellFile:
@@ -311,7 +316,11 @@ def _loom_place(path: Path, name: str, item: Any, genes: Genes) -> Place:
         with h5py.File(path, "r", locking=False) as file:
             return read_loom_matrix(file[place])
 
-    return Place(name, shape, genes, blocks, matrix)
+    return Place(name, shape, genes, blocks, matrix, is_layer=_is_layer(place))
+
+
+def _is_layer(item: str) -> bool:
+    return item.startswith("/layers/")
 
 
 def _open_read(read: Callable[[Path, DatasetSettings], anndata.AnnData]) -> "_Opener":

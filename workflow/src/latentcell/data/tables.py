@@ -102,7 +102,7 @@ def read_table(
         If lines differ in length, a field is not a number, or the file cannot be unpacked.
     """
     table = _Table(path)
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in _lines(path):
         table.add(number, line)
     if not table.names:
         raise InputError(f"{path}: expected lines of counts, found none")
@@ -146,7 +146,7 @@ class _Table:
     """Counts of a table, which grows by its lines."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self.separator = path, b"\t"
+        self._path, self.separator = path, b""
         self.columns: list[str] | None = None
         self.names: list[str] = []
         # Columns about cells, and about genes.
@@ -163,7 +163,7 @@ class _Table:
 
     def add(self, number: int, line: bytes) -> None:
         """Add a line; the first one says what separates its fields, and may be the header."""
-        if number == 1:
+        if not self.separator:
             if _REGION.match(line):
                 raise InputError(
                     f"{self._path}: expected counts of genes, found regions of the genome, as in "
@@ -373,7 +373,7 @@ def read_batches(
 def _values_of(
     table: "_LabelTable", barcodes: pd.Index, column: str | None, path: Path
 ) -> list[str | None]:
-    value = _cell_type_column(table.header, table.width, table.key, column, path)
+    value = _cell_type_column(table, column, path)
     types = pd.Series(table.body[value].to_numpy(), index=table.barcodes)
     types = types[types.index.isin(barcodes)]
     _refuse_two_types(types, path)
@@ -444,7 +444,7 @@ class _LabelTable:
 
 def _rows(path: Path) -> list[list[str]]:
     refuse_stand_in(path)
-    lines = list(_lines(path))
+    lines = [line for _, line in _lines(path)]
     if not lines:
         return []
     preferred = b"," if ".csv" in path.name.lower() else b"\t"
@@ -487,13 +487,13 @@ def _find_barcodes(
     A number at the end, ``-1``, may be missing in the file or in the counts.
     """
     known = table.isin(set(barcodes))
-    key = int(known.sum().to_numpy().argmax())
+    key = _fullest(table, known)
     if known[key].any():
         return key, lambda name: name
     spelling = {_bare(name): str(name) for name in barcodes}
     spelt = table.map(lambda name: spelling.get(_bare(name), name))
     known = spelt.isin(set(barcodes))
-    key = int(known.sum().to_numpy().argmax())
+    key = _fullest(spelt, known)
     names, found = table.loc[known[key], key], spelt.loc[known[key], key]
     if (
         len(found)
@@ -514,6 +514,11 @@ def _find_barcodes(
     )
 
 
+def _fullest(table: pd.DataFrame, known: pd.DataFrame) -> int:
+    """Return the column with most of the known barcodes; clusters may repeat numbers of cells."""
+    return int(table.where(known).nunique().to_numpy().argmax())
+
+
 def _bare(name: Any) -> str:
     return _SUFFIX.sub("", str(name))
 
@@ -531,60 +536,56 @@ def _refuse_two_types(types: "pd.Series[str]", path: Path) -> None:
         raise InputError(f"{path}: expected one cell type per barcode, found two for {twice[0]}")
 
 
-def _cell_type_column(
-    header: list[str] | None, width: int, key: int, column: str | None, path: Path
-) -> int:
-    """Return the position of the cell types among the last `width` columns."""
-    names = header or []
-    if header is not None:
-        wanted = [column] if column is not None else list(_CELL_TYPE_COLUMNS)
-        for name in wanted:
-            if name in names:
-                return names.index(name)
-        if column is not None:
-            raise InputError(
-                f"{path}: expected the column {column!r} (datasets.label_column), found "
-                f"{', '.join(names)}"
-            )
-    if width == 2:
-        return 1 - key
-    there = f": the columns are {', '.join(names)}" if header is not None else ""
+def _cell_type_column(table: _LabelTable, column: str | None, path: Path) -> int:
+    """Return the place of the column of the cell types: the named one, or the only one."""
+    places = table.places()
+    for name in _CELL_TYPE_COLUMNS if column is None else (column,):
+        if name in places:
+            return places[name]
+    there = ", ".join(table.header or places)
+    if column is not None and (table.header is not None or table.width != 2):
+        raise InputError(
+            f"{path}: expected the column {column!r} (datasets.label_column), found {there}"
+        )
+    if table.width == 2:
+        return next(iter(places.values()))
     raise InputError(
-        f"{path}: expected the name of the column with the cell types, one of {width}, in "
-        f"datasets.label_column, found none{there}"
+        f"{path}: expected the name of the column with the cell types, one of {table.width}, in "
+        "datasets.label_column, found none" + (f": the columns are {there}" if there else "")
     )
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """Iterate over the lines of a table, packed or not, without their ends.
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Iterate over the lines of a table, packed or not, without their ends, and their numbers.
 
     Blank lines are left out, and lines before the table that begin with ``#``, unless the last of
     them names the columns.
     """
     lines = _plain_lines(path)
-    comment, first = None, next(lines, None)
-    while first is not None and first.startswith(b"#"):
-        comment, first = first, next(lines, None)
-    if first is None:
+    none = (0, b"")
+    comment, first = none, next(lines, none)
+    while first[1].startswith(b"#"):
+        comment, first = first, next(lines, none)
+    if first == none:
         return
-    separator = separator_of(first, path)
-    if comment is not None and comment.count(separator) == first.count(separator) > 0:
-        yield comment.lstrip(b"#").lstrip()
+    separator = separator_of(first[1], path)
+    if comment[1].count(separator) == first[1].count(separator) > 0:
+        yield comment[0], comment[1].lstrip(b"#").lstrip()
     yield first
     yield from lines
 
 
-def _plain_lines(path: Path) -> Iterator[bytes]:
+def _plain_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     with broken_files_named(path, "table"), open_bytes(path) as stream:
-        for number, line in enumerate(lines_of(stream)):
-            if number == 0 and line.startswith(_WIDE_BOMS):
+        for number, line in enumerate(lines_of(stream), start=1):
+            if number == 1 and line.startswith(_WIDE_BOMS):
                 raise InputError(
                     f"{path}: expected text in UTF-8, found UTF-16, the 'Unicode text' of "
                     "spreadsheets: save it as CSV in UTF-8"
                 )
-            text = line.removeprefix(_BOM) if number == 0 else line
+            text = line.removeprefix(_BOM) if number == 1 else line
             if stripped := text.rstrip(b"\r\n"):
-                yield stripped
+                yield number, stripped
 
 
 def _is_header(line: bytes, separator: bytes) -> bool:
@@ -605,6 +606,8 @@ def _is_number(field: bytes, separator: bytes) -> bool:
 
 def _number(field: bytes, separator: bytes) -> float:
     """Parse a number, with a decimal comma where commas do not separate fields."""
+    if b"_" in field:  # Python's float reads the cluster 0_1 as 1.
+        raise ValueError("an underscore")
     if separator != b"," and b"," in field:
         if _THOUSANDS.fullmatch(field) or not _DECIMAL_COMMA.fullmatch(field):
             raise ValueError("a comma that may separate thousands")
