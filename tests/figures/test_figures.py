@@ -419,6 +419,20 @@ def test_dimension_figure_has_lines_for_inputs_without_dimensions() -> None:
     assert "nothing was run" in [text.get_text() for text in texts(empty)]
 
 
+def test_inputs_of_the_dimension_figure_have_a_colour_and_a_line_each() -> None:
+    names = ["raw", "hvg-g50", "PCA", "semi-GMVAE", "scVAE", "scVAE, recommended"]
+    table = pd.DataFrame({"input": names, "dim": [None, None, 3, 3, 3, 3], "hidden_units": 9})
+    table = pd.concat([table.assign(subset=20), table[3:].assign(subset=30)])
+    table = table.assign(accuracy_mean=0.5, accuracy_sd=0.1, accuracy_published=None)
+    figure = accuracy_by_dimension(table.assign(test_cells_mean=3.0, replicates=1))
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["raw counts", "hvg-g50", "PCA", "GMVAE", "semi-GMVAE", "GMVAE, recommended"]
+    first, second = ([line.get_color() for line in a.lines] for a in visible_axes(figure))
+    assert len(set(first)) == len(first) == 6
+    assert second == first[3:]
+
+
 def test_figures_are_those_that_the_settings_ask_for() -> None:
     assert figure_names(run_of_everything()) == NAMES
     plain = figure_names(run_settings())

@@ -268,6 +268,12 @@ def test_every_column_has_a_heading(name: str, tables: Tables) -> None:
     assert set(tables(name)) <= known
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_no_two_columns_have_the_same_heading(name: str, tables: Tables) -> None:
+    titles = [column.title for column in TABLES[name].columns(tables(name)[:0])]
+    assert len(set(titles)) == len(titles) > 1
+
+
 @pytest.mark.parametrize("name", OF_EACH)
 def test_tables_without_records_have_notes_that_say_so(name: str, records: Records) -> None:
     settings = parse_settings(CONFIG | {"datasets": ["pbmc68k"]})

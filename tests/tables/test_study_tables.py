@@ -224,6 +224,17 @@ def test_table5_calls_a_plain_vae_so_and_prints_nothing_for_it() -> None:
     assert pd.isna(row["accuracy_published"])
 
 
+def test_models_of_several_presets_are_told_apart() -> None:
+    shape = {"latent_dim": 10, "hidden_units": 250}
+    models = [shape, shape | {"preset": "recommended", "seeds": 5}]
+    names = ["gmvae-z10-h250", "gmvae-z10-h250-recommended-s5"]
+    settings = settings_of(models=models)
+    scores = frame(*(score_rows("n1300", "r1", name, 0.5) for name in names))
+    assert table5(scores, settings)["input"].tolist() == ["scVAE", "scVAE, recommended, 5 seeds"]
+    measures = frame(*(model_rows("n1300", "r1", name) for name in names))
+    assert table3(measures, settings)["kind"].tolist() == ["gmvae", "gmvae, recommended, 5 seeds"]
+
+
 def test_table5_of_other_data_has_nothing_printed() -> None:
     records = frame(score_rows("n1300", "r1", "raw", 0.5, dataset="pbmc68k-sample"))
     table = table5(records, settings_of("pbmc68k-sample", [1300]))

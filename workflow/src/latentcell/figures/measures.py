@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # By input of Table 5: style, and shift on the axis to separate error bars.
-_SERIES = {
+Looks = dict[str, tuple[Series, float]]
+_SERIES: Looks = {
     "PCA": (KINDS["pca"], 0.97),
     "scVAE": (KINDS["gmvae"], 1.03),
     "VAE": (KINDS["vae"], 1.0),
@@ -145,6 +146,7 @@ def accuracy_by_dimension(table: pd.DataFrame) -> "Figure":
     figure = new_figure(SINGLE_COLUMN if columns == 1 else DOUBLE_COLUMN, 0.4 + 2.4 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     handles: dict[str, Artist] = {}
+    looks = _looks(table["input"].unique())
     for axes in grid.flat[len(groups) :]:
         axes.set_visible(False)
     for index, (axes, (size, part)) in enumerate(zip(grid.flat, groups, strict=False)):
@@ -153,7 +155,7 @@ def accuracy_by_dimension(table: pd.DataFrame) -> "Figure":
             axes.set_ylabel("Test accuracy (share of cells)")
         if say_empty(axes, part):
             return figure
-        handles |= _draw_accuracies(axes, part)
+        handles |= _draw_accuracies(axes, part, looks)
         axes.set_title(plain(_subset_title(size, part), 60))
     outside_legend(figure, list(handles.values()), list(handles), "lower")
     return figure
@@ -166,13 +168,16 @@ def _subset_title(size: Any, rows: pd.DataFrame) -> str:
     return f"{size:,} cells, {rows['test_cells_mean'].mean():,.0f} to test{several}"
 
 
-def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
+def _draw_accuracies(axes: "Axes", rows: pd.DataFrame, looks: Looks) -> "dict[str, Artist]":
     """Draw the rows of a subset; return legend handles by label."""
     lines = rows[rows["dim"].isna()]
     drawn_sd = known_deviations(lines["accuracy_sd"], lines["replicates"])
-    handles = _draw_lines(axes, lines.assign(drawn_sd=drawn_sd))
+    handles = _draw_lines(axes, lines.assign(drawn_sd=drawn_sd), looks)
     points = rows[rows["dim"].notna()]
-    for name, (series, shift) in _looks(points["input"].unique()).items():
+    there = set(points["input"])
+    for name, (series, shift) in looks.items():
+        if name not in there:
+            continue
         part = points[points["input"] == name].sort_values(["dim", "hidden_units"])
         x = part["dim"].to_numpy(float) * shift
         mean = part["accuracy_mean"]
@@ -191,27 +196,30 @@ def _draw_accuracies(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
     return handles
 
 
-def _looks(inputs: Iterable[str]) -> dict[str, tuple[Series, float]]:
-    """Style and shift of each input with dimensions; inputs of the study come first."""
+def _looks(inputs: Iterable[str]) -> Looks:
+    """Style and shift of each input of Table 5; inputs of the study come first."""
     known = {name: look for name, look in _SERIES.items() if name in inputs}
-    others = [name for name in inputs if name not in _SERIES]
-    free = representation_series({name: input_title(name) for name in others})
+    free = representation_series({name: _title(name) for name in inputs if name not in _SERIES})
     return known | {name: (series, 1.0) for name, series in free.items()}
 
 
-def _draw_lines(axes: "Axes", rows: pd.DataFrame) -> "dict[str, Artist]":
+def _title(name: str) -> str:
+    """Title of an input of Table 5, such as ``scVAE, recommended``."""
+    word, *remarks = name.split(", ")
+    if word in _SERIES:
+        return ", ".join((_SERIES[word][0].label, *remarks))
+    return KINDS[name].label if name in KINDS else input_title(name)
+
+
+def _draw_lines(axes: "Axes", rows: pd.DataFrame, looks: Looks) -> "dict[str, Artist]":
     """Draw horizontal lines and bands of inputs without dimensions, such as raw counts."""
     handles: dict[str, Artist] = {}
-    names = [str(name) for name in rows["input"]]
-    titles = {name: KINDS[name].label if name in KINDS else input_title(name) for name in names}
-    series = representation_series(titles)
-    for name, row in zip(names, rows.to_dict("records"), strict=True):
+    for row in rows.to_dict("records"):
         mean, printed = row["accuracy_mean"], row["accuracy_published"]
-        _, colour, _ = series[name]
-        handles[titles[name]] = axes.axhline(mean, color=colour, linewidth=1)
+        (title, colour, _), _ = looks[row["input"]]
+        handles[title] = axes.axhline(mean, color=colour, linewidth=1)
         if not pd.isna(sd := row["drawn_sd"]):
             axes.axhspan(mean - sd, mean + sd, color=colour, alpha=0.15, linewidth=0)
         if not pd.isna(printed):
-            label = f"{titles[name]}, published"
-            handles[label] = axes.axhline(printed, color=colour, linestyle=":")
+            handles[f"{title}, published"] = axes.axhline(printed, color=colour, linestyle=":")
     return handles

@@ -166,10 +166,10 @@ _STUDY_TABLES = (
 _PAIRED = {"first": Heading("Representation", words=input_title)} | {
     "second": Heading("Against", words=input_title),
     **{
-        f"{kind}_first_better": Heading(f"{prefix}P(better)")
+        f"{kind}_{side}_better": Heading(f"{prefix}P({word})")
         for kind, prefix in (("probability", ""), ("signed_rank", "Signed rank, "))
+        for side, word in (("first", "better"), ("second", "worse"))
     },
-    **{f"{kind}_second_better": Heading("P(worse)") for kind in ("probability", "signed_rank")},
 }
 _MERGED_LEVEL = (
     "Level: measures of all types, or of types merged by `coarse_types` of the data set."

@@ -93,9 +93,10 @@ def table5(records: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        input (raw, PCA, scVAE for GMVAE latents, VAE, semi-GMVAE, or name of the representation),
-        subset, model, dim, hidden_units, then mean, sd and published of accuracy, balanced_accuracy
-        and macro_f1, test_cells_mean and replicates.
+        input (raw, PCA, scVAE for GMVAE latents, VAE, semi-GMVAE, with preset and seeds as in
+        ``scVAE, recommended``, or name of the representation), subset, model, dim, hidden_units,
+        then mean, sd and published of accuracy, balanced_accuracy and macro_f1, test_cells_mean and
+        replicates.
     """
     sizes = subset_sizes(records, settings)
     dataset = dataset_of(records)
@@ -201,7 +202,7 @@ def _model_table(records: pd.DataFrame, settings: Settings, subsets: list[str]) 
             "model": numbers[cells, str(model)],
             "latent_dim": model.latent_dim,
             "hidden_units": model.hidden_units,
-            "kind": model.kind,
+            "kind": ", ".join((model.kind, *model.remarks)),
             "subset": sizes[cells],
             _GIVEN: given[str(model)],
         }
@@ -289,7 +290,7 @@ def _input_keys(name: str, size: int) -> dict[str, object]:
         return {"input": name, "subset": size}
     model = ModelName.parse(name)
     return {
-        "input": _MODEL_WORDS[model.kind],
+        "input": ", ".join((_MODEL_WORDS[model.kind], *model.remarks)),
         "subset": size,
         "dim": model.latent_dim,
         "hidden_units": model.hidden_units,
