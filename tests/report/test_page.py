@@ -457,6 +457,8 @@ def test_the_first_chart_has_a_dot_for_each_replicate_and_the_majority_as_a_line
     line = chart.spec["layer"][0]["encoding"]["x"]["datum"]
     assert line == pytest.approx(np.mean(majority))
     assert f"({number(line, 3)})" in chart.note
+    assert chart.spec["layer"][1]["mark"]["type"] == "rule"
+    assert "bars are 95 % intervals" in chart.note
     kinds = {value["kind"] for value in values}
     assert kinds == {"raw counts", "principal components", "learnt latents"}
     colours = chart.spec["layer"][1]["encoding"]["color"]["scale"]["range"]

@@ -272,7 +272,8 @@ def _chart(results: Results) -> Chart | None:
     majority = majority_accuracy(results, cells)
     kinds = [kind for kind in KINDS if kind.name in set(frame["kind"])]
     title = f"{results.dataset}, {_where(results.title_of(cells))}"
-    note = "Dots are replicates, ticks are means."
+    bars = ", bars are 95 % intervals" if frame["low"].notna().any() else ""
+    note = f"Dots are replicates, ticks are means{bars}."
     if majority is not None:
         note += f" Dashed line: the most frequent type for every cell ({number(majority, 3)})."
     best = frame.iloc[int(frame["mean"].argmax())]
