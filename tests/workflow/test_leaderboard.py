@@ -242,8 +242,9 @@ def test_a_missing_library_is_refused_before_the_first_job(ranked, target):
     method = ranked / "workflow/src/latentcell/classify/methods/needy.py"
     method.write_text(RIDGE.replace("sklearn.linear_model", "absent_library"))
     config = (ranked / "tiny.yaml").read_text()
-    models = [*RANKED["grid"]["models"], {"latent_dim": 3, "hidden_units": 4}]
-    configure(ranked, classifiers=["ffnn", "needy"], models=models)
+    grid, model = RANKED["grid"], {"latent_dim": 3, "hidden_units": 4}
+    methods = {"classifiers": [*grid["classifiers"], "needy"], "models": [*grid["models"], model]}
+    configure(ranked, **methods)
     try:
         done = snakemake(ranked, target)
     finally:
