@@ -479,6 +479,18 @@ def test_types_in_a_file_of_their_own(capsys, files, tmp_path):
     assert load_bundle(tmp_path / "m").classifier.types == ("type 0", "type 1", "type 2")
 
 
+def test_check_finds_a_barcode_with_two_types_as_a_run_does(capsys, files, tmp_path):
+    types = ad.read_h5ad(files / "reference.h5ad").obs["cell_type"].rename("kind").astype(str)
+    options = ["--labels-file", tmp_path / "types.csv", "--labels", "kind"]
+    for other, status in ((types.iloc[0], 0), ("type 9", 1)):
+        twice = pd.concat([types, pd.Series([other], index=types.index[:1], name="kind")])
+        twice.to_csv(tmp_path / "types.csv", index_label="barcode")
+        found, out, error = called(capsys, "check", files / "reference.h5ad", *options)
+        assert found == status
+        said = f"expected one cell type per barcode, found two for {types.index[0]}"
+        assert (said in out + error) == bool(status)
+
+
 def test_an_address_is_no_file(capsys):
     said = refused(capsys, "check", "https://example.org/cells.h5ad")
     assert "expected a file on this machine, found an address: download it first" in said

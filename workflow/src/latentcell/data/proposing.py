@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from latentcell.config.settings import BUILT_IN_DATASETS, RUN_NAMES, Settings, S
 from latentcell.data.finding import Column, Found, Matrix
 from latentcell.data.labelling import faulty_types
 from latentcell.data.split import split_cells
+from latentcell.data.tables import read_cell_types
 from latentcell.runtime.errors import InputError
 
 # Cells that a type needs to be in every part of the split, and for reliable results.
@@ -68,7 +70,7 @@ def problems(found: Found, choice: Choice) -> list[str]:
     elif counts.empty_cells:
         said.append(_empty(found, counts))
     if choice.labels is not None:
-        said += _too_few(choice.labels)
+        said += _too_few(choice.labels) + _two_types(found, choice.labels)
     elif found.labels:
         said.append(choice.question)
     else:
@@ -107,6 +109,17 @@ def _too_few(labels: Column) -> list[str]:
         return [str(error)]
     learnt = set(types[parts == "training"])
     return [] if len(learnt) > 1 else ["fewer than two types have a cell for training: add cells"]
+
+
+def _two_types(found: Found, labels: Column) -> list[str]:
+    """Return why the labels file does not give each barcode one type, if so."""
+    if "labels" not in found.how:
+        return []
+    try:
+        read_cell_types(Path(found.how["labels"]), found.obs.index, labels.name)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 def small_types(labels: Column) -> list[str]:
