@@ -46,8 +46,20 @@ def test_the_run_comes_first_and_variants_beside_it(runs):
     }
 
 
-def test_methods_are_those_of_all_variants_without_models(runs):
-    assert [method.name for method in runs.methods()] == [
+def job(rule, checkpoint=False, **others):
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=rule), is_checkpoint=checkpoint, wildcards=wildcards(**others)
+    )
+
+
+def test_methods_are_those_of_the_jobs_or_all_before_a_checkpoint(runs):
+    jobs = [
+        job("represent", representation="nmf-k300"),
+        job("classify", representation="raw", classifier="knn"),
+        job("subsample"),
+    ]
+    assert [method.name for method in runs.methods(iter(jobs))] == ["nmf-k300", "knn"]
+    assert [method.name for method in runs.methods([*jobs, job("choose_models", True)])] == [
         *("ffnn", "raw", "pca-k25", "pca-k100", "pca-k50", "hvg-pca-k200", "nmf-k300")
     ]
 

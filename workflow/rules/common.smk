@@ -11,7 +11,7 @@ WORKFLOW = Path(str(workflow.current_basedir)).parent
 SOURCE = WORKFLOW / "src"
 if SOURCE.is_dir():
     sys.path.insert(0, str(SOURCE))
-from latentcell.config.methods import classifier, refuse_missing, representation
+from latentcell.config.methods import refuse_missing
 from latentcell.config.resources import dataset_size
 from latentcell.config.settings import parse_settings, refuse_renamed
 from latentcell.data.folders import file_sizes, with_parts
@@ -65,24 +65,6 @@ wildcard_constraints:
     kind="(semi-)?(gm)?vae|dca",
     representation=r"[A-Za-z0-9-]+",
     classifier=r"[A-Za-z0-9-]+",
-
-
-def refuse_missing_libraries():
-    """Stop before the first job if a method of the jobs needs a library that is not installed."""
-    if workflow.deployment_settings.deployment_method:
-        return  # Jobs run in environments that Snakemake makes.
-    jobs = list(workflow.dag.needrun_jobs())
-    if any(job.is_checkpoint for job in jobs):  # The jobs that follow are not known yet.
-        methods = RUNS.methods()
-    else:
-        chosen = [job.wildcards for job in jobs if job.rule.name == "represent"]
-        methods = [representation(one.representation) for one in chosen]
-        chosen = [job.wildcards for job in jobs if job.rule.name == "classify"]
-        methods += [classifier(one.classifier) for one in chosen]
-    try:
-        refuse_missing(methods)
-    except InputError as error:
-        sys.exit(f"latentcell: {error}")
 
 
 def code_of(script):

@@ -102,7 +102,20 @@ class Runs:
         models.sort(key=lambda model: -model.hidden_units * model.seeds)
         return {str(model): _plain(model_settings(variant.settings, model)) for model in models}
 
-    def methods(self) -> list[Method]:
+    def methods(self, jobs: Iterable[Any]) -> list[Method]:
+        """Methods of Snakemake's jobs: of the whole grid if more jobs follow from a checkpoint."""
+        jobs = list(jobs)
+        if any(job.is_checkpoint for job in jobs):
+            return self._all_methods()
+        found = []
+        for job in jobs:
+            if job.rule.name == "represent":
+                found.append(representation(job.wildcards.representation))
+            if job.rule.name == "classify":
+                found.append(classifier(job.wildcards.classifier))
+        return found
+
+    def _all_methods(self) -> list[Method]:
         """Representations, but for generative models, and classifiers of all variants."""
         found: dict[str, Method] = {}
         for variant in self.variants.values():
