@@ -7,14 +7,13 @@ from latentcell.config.likelihoods import likelihood_path
 from latentcell.config.methods import (
     Method,
     classifier,
-    fitting_classifiers,
     gives,
     learns_unlabelled,
     representation,
 )
 from latentcell.config.names import ModelName, is_model, pca_components, replicate_number
 from latentcell.config.settings import Settings
-from latentcell.grid.points import Point
+from latentcell.grid.points import Point, classifier_points
 from latentcell.grid.variants import model_draw, model_settings, models_share_cells, variants
 from latentcell.runtime.provenance import code_digest
 
@@ -116,15 +115,12 @@ class Runs:
         return found
 
     def _all_methods(self) -> list[Method]:
-        """Representations, but for generative models, and classifiers of all variants."""
-        found: dict[str, Method] = {}
-        for variant in self.variants.values():
-            for name in variant.replicates:
-                fitting = fitting_classifiers(name, variant.settings.grid.classifiers)
-                found |= {one: classifier(one) for one in fitting}
-                if not is_model(name):
-                    found[name] = representation(name)
-        return list(found.values())
+        """Classifiers and representations, but for generative models, of all points."""
+        points = [point for one in self.variants.values() for point in classifier_points(one)]
+        classifiers = dict.fromkeys(point.classifier for point in points)
+        learnt = dict.fromkeys(point.representation for point in points)
+        found = [representation(name) for name in learnt if not is_model(name)]
+        return [*map(classifier, classifiers), *found]
 
     def largest(self, wildcards: Any) -> str:
         """Name of the largest representation that contains a nested one, such as ``pca-k50``."""
