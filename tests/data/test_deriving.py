@@ -158,10 +158,30 @@ def test_training_cells_are_those_of_the_data_set_alone():
             "x needs frozen-pbmc-donor-a: expected a data set of the run that is not derived",
         ),
         (["frozen-pbmc-donor-a"], "expected a data set with types, found frozen-pbmc-donor-a"),
-        (["pbmc68k", PLUS | EQUAL | {"unlabelled": "only"}], "only a file can be without types"),
+        (["pbmc68k", PLUS | EQUAL | {"unlabelled": "only"}], "unlabelled: 'x' is derived: set it"),
+        (["pbmc68k", PLUS | EQUAL | {"batch_column": "donor"}], "batch_column: 'x' is derived"),
+        (["pbmc68k", PLUS | EQUAL | {"label_column": "type"}], "label_column: 'x' is derived"),
+        (["pbmc68k", PLUS | EQUAL | {"first_cells": 50}], "first_cells: 'x' is derived"),
     ],
 )
 def test_entries_that_do_not_go_together_are_refused(entries, sentence):
     named = [one if isinstance(one, str) else {"name": "x"} | one for one in entries]
     with pytest.raises(InputError, match=sentence):
         parse_settings({"datasets": named})
+
+
+def test_batches_are_those_of_the_source():
+    source = {"name": "mine", "path": "a.h5ad", "batch_column": "donor"}
+    other = source | {"name": "other"}
+    without = {"name": "none", "path": "b.h5ad", "unlabelled": "only"}
+
+    def parsed(**way):
+        derived = {"name": "x", "derived_from": "mine"} | way
+        return parse_settings(
+            {"datasets": [source, other, without, derived], "vae": {"batch_correction": True}}
+        )
+
+    assert parsed(shares="equal").datasets[-1].batch_column is None
+    for way in ({"test_on": "other"}, {"with_unlabelled": ["none"]}):
+        with pytest.raises(InputError, match="expected cells of the same batches, found x"):
+            parsed(**way)

@@ -1,5 +1,6 @@
 """Digests of results: written after a job, checked before it; changed files are moved aside."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -98,6 +99,17 @@ def test_nothing_that_was_set_aside_is_overwritten():
     assert len(set(places)) == 3
     assert name_changed("mine") == []
     assert len(list(LINE.parent.iterdir())) == 1
+
+
+def test_a_file_is_set_aside_on_another_disk(monkeypatch):
+    def rename(source, _):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(source))
+
+    monkeypatch.setattr(os, "rename", rename)
+    flip(CELLS)
+    ((_, aside),) = set_changed_aside("mine").items()
+    assert Path(aside).read_bytes() != b"some cells"
+    assert not Path(CELLS).exists()
 
 
 def test_a_line_that_was_changed_makes_its_file_anew():

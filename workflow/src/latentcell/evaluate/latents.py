@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from latentcell.config.names import ModelName
+from latentcell.data.split import SPLITS
 from latentcell.evaluate.clusters import (
     cluster_labels,
     cluster_measures,
     kmeans_clusters,
     kmeans_measures,
 )
-from latentcell.evaluate.metrics import SPLITS, prediction_measures
+from latentcell.evaluate.metrics import prediction_measures
 from latentcell.models.evaluation import Evaluation, inflated_mean, mixture_measures
 from latentcell.models.trained import Trained
 

@@ -15,11 +15,10 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latentcell.data.split import SPLITS
+
 Codes = NDArray[np.int64]
-SPLITS = ("training", "validation", "test")
 MEASURES = ("accuracy", "balanced_accuracy", "macro_f1")
-
-
 # End of the names of measures in which the types of each group are merged.
 MERGED = "_merged"
 

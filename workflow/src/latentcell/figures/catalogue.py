@@ -244,16 +244,17 @@ _MATRICES = (
 )
 _CURVES = (
     "Learning curves of the study's classifier on {subsets}: accuracy on training (solid) and "
-    "validation cells (dashed). Lines are means over replicates, bands one standard deviation."
+    "validation cells (dashed). Lines are means over the replicates that reach the epoch, bands "
+    "one standard deviation."
 )
 
 FIGURES: dict[str, FigureEntry] = {
     "figure2": FigureEntry(
         "Generative models",
         "Generative models. Top: ELBO and its reconstruction term log p(x|z) by epoch, on training "
-        "(solid) and validation cells (dashed). Lines are means over replicates, bands one "
-        "standard deviation. First epochs far below the others are cut off. Bottom: tSNE of the "
-        "latents in replicate 1, coloured by cell type.",
+        "(solid) and validation cells (dashed). Lines are means over the replicates that reach the "
+        "epoch, bands one standard deviation. First epochs far below the others are cut off. "
+        "Bottom: tSNE of the latents in replicate 1, coloured by cell type.",
         "study.figure2",
         _figure2_inputs,
     ),
@@ -261,10 +262,10 @@ FIGURES: dict[str, FigureEntry] = {
         "Classifiers on the key inputs",
         "The study's classifier on raw counts, on the largest number of principal components and "
         "on the largest chosen latent space of each subset. Top: accuracy on training (solid) and "
-        "validation cells (dashed) by epoch, mean and standard deviation over replicates. Bottom: "
-        "confusion matrices of test cells, summed over replicates. Colours and numbers are "
-        "percentages of the true type's cells; n at the right is the number of these cells. Grey "
-        "rows are types without test cells.",
+        "validation cells (dashed) by epoch, mean and standard deviation over the replicates that "
+        "reach it. Bottom: confusion matrices of test cells, summed over replicates. Colours and "
+        "numbers are percentages of the true type's cells; n at the right is the number of these "
+        "cells. Grey rows are types without test cells.",
         "study.figure3",
         _classifier_files(key_inputs, "history.csv", "metrics.json"),
         has_study_classifier,

@@ -17,6 +17,8 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 _LINEAR_NATS = 10
 # One row for each label, in the order of the table.
 _LABELS: Spec = {"field": "label", "type": "nominal", "sort": None, "title": None}
+# Dashes of lines and shapes of points, for more series than there are colours.
+_DASHES = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2]]
 _SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down"]
 
 
@@ -199,6 +201,8 @@ def curves(frame: pd.DataFrame, x: str, y: str) -> Spec:
     """
     labels = list(dict.fromkeys(frame["label"]))
     colours = [PALETTE[index % len(PALETTE)] for index in range(len(labels))]
+    dashes = [_DASHES[index // len(PALETTE) % len(_DASHES)] for index in range(len(labels))]
+    one_each: Spec = {"field": "label", "title": None, "legend": _legend()}
     vertical = {"type": "quantitative", "title": y, "scale": {"zero": False}}
     layers: list[Spec] = [
         {
@@ -209,6 +213,7 @@ def curves(frame: pd.DataFrame, x: str, y: str) -> Spec:
             "mark": {"type": "line", "point": {"size": 45}},
             "encoding": {
                 "y": vertical | {"field": "mean"},
+                "strokeDash": one_each | {"scale": {"domain": labels, "range": dashes}},
                 "tooltip": _tips({"label": "Input", "x": x, "text": y.partition(" (")[0]}),
             },
         },
@@ -221,12 +226,7 @@ def curves(frame: pd.DataFrame, x: str, y: str) -> Spec:
             "scale": {"type": "log", "nice": False},
             "axis": {"values": sorted(set(frame["x"]))},
         },
-        "color": {
-            "field": "label",
-            "title": None,
-            "scale": {"domain": labels, "range": colours},
-            "legend": _legend(),
-        },
+        "color": one_each | {"scale": {"domain": labels, "range": colours}},
     }
     return _spec(frame, {"encoding": encoding, "layer": layers, "height": 300})
 

@@ -9,6 +9,7 @@ A job refuses inputs that have changed. ``latentcell verify`` lists all such fil
 moves them aside (`set_changed_aside`).
 """
 
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -111,7 +112,7 @@ def set_changed_aside(run: str) -> dict[str, str]:
     for path, line in _changed(run):
         aside = _free(home / _ASIDE / path.relative_to(home))
         aside.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(aside)
+        shutil.move(path, aside)  # The folders of a run may be on several disks.
         line.unlink(missing_ok=True)
         moved[path.as_posix()] = aside.as_posix()
     return moved

@@ -24,6 +24,11 @@ _T_CELLS = (
 )
 _WITH_T_CELLS = ("pbmc68k-sample", "pbmc68k-study", "pbmc68k", "zheng-sorted")
 _REMOTE = ("http://", "https://")
+# Keys about files; a derived data set has none.
+_OF_FILES = (
+    *("sha256", "format", "layer", "label_column", "labels", "unlabelled", "doublets"),
+    *("batch_column", "orientation", "genome", "first_cells"),
+)
 
 
 class DatasetSettings(Section):
@@ -231,10 +236,10 @@ class DatasetSettings(Section):
                 f"derived_from: expected a new name, no path, and one of shares, test_on and "
                 f"with_unlabelled for {self.name!r}, found {' and '.join(ways) or 'none of them'}"
             )
-        if self.is_derived and self.first_cells is not None:
-            raise ValueError(f"first_cells: {self.name!r} is derived: set it for its source")
-        if self.is_derived and not self.has_types:
-            raise ValueError(f"unlabelled: only a file can be without types, found {self.name!r}")
+        default = type(self).model_fields
+        for key in _OF_FILES if self.is_derived else ():
+            if getattr(self, key) != default[key].default:
+                raise ValueError(f"{key}: {self.name!r} is derived: set it for its source")
         if ways and not self.is_derived:
             raise ValueError(
                 f"{ways[0]}: expected derived_from, the data set whose cells are taken, found none"

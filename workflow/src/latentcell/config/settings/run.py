@@ -91,12 +91,15 @@ class Settings(Section):
                 f"datasets: expected a data set with types, found {self.datasets[0].name} alone"
             )
         for dataset in filter(lambda one: one.has_types, self.datasets):
-            if self.vae.batch_correction and dataset.with_unlabelled:
+            if not self.vae.batch_correction:
+                continue
+            if dataset.with_unlabelled or dataset.test_on is not None:
+                kind = "tests on" if dataset.test_on is not None else "adds"
                 raise ValueError(
-                    f"vae.batch_correction: expected cells with batches, found {dataset.name}, "
-                    "which adds cells without"
+                    f"vae.batch_correction: expected cells of the same batches, found "
+                    f"{dataset.name}, which {kind} those of another data set"
                 )
-            if self.vae.batch_correction and dataset.batch_column is None:
+            if dataset.batch_column is None and not dataset.is_derived:
                 raise ValueError(
                     f"vae.batch_correction needs batch_column of the data set {dataset.name}, "
                     "found none"
