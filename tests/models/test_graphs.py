@@ -111,7 +111,7 @@ def test_steps_are_of_fixed_shapes_where_all_genes_are_one_block(genes):
     hidden = SimpleNamespace(is_cuda=True)
     minibatch = CountMatrix(sp.csr_matrix((3, genes))).rows(torch.arange(3))
     rows = Rows.full(3, 367, torch.device("cpu"))
-    blocks = engine._Blocks(hidden, None, minibatch, rows, NegativeBinomial())
+    blocks = engine._Blocks(hidden, None, minibatch, rows, NegativeBinomial(), None)
     assert blocks.width == 60_944
     assert graphs.usable(counts, model, 3, 1) == (blocks.width == genes)
 

@@ -353,6 +353,94 @@ def test_other_layouts_and_types_are_left_to_pytorch():
     assert not fused.log_likelihood_usable(outputs.double())
 
 
+def gene_block(rows, width, counts):
+    """Log rates, scales, weights and log r of a block with one log r per gene, and its counts."""
+    outputs, entries = block(rows, width, counts)
+    generator = torch.Generator().manual_seed(rows)
+    scale = (torch.arange(rows) % 4) / 4.0  # Exact sums.
+    return (
+        outputs[1].contiguous(),
+        scale,
+        torch.rand(rows, generator=generator),
+        outputs[0, 0],
+        entries,
+    )
+
+
+def check_gene_kernel(log_rate, scale, weight, log_r, entries):
+    """The kernel's result is exact to float32's rounding of the zeros' part and of the counts'."""
+    likelihood = NegativeBinomial(size_factor=True)
+    outputs = torch.stack([log_r.expand_as(log_rate), log_rate + scale[:, None]])
+    expected, derivative = in_double(likelihood, outputs, entries)
+    total, at_zero = likelihood.zeros(outputs.double())
+    log_r = log_r.contiguous()
+    found = fused.gene_log_likelihood(
+        log_rate, scale, weight, log_r, entries, *likelihood.gene_limits
+    )
+    size = at_zero.abs() + (derivative - at_zero).abs()
+    size[0] += size[1]  # The derivative by log r is a difference of the other's size.
+    weights = weight.double()
+    for actual, wanted, scale_of_it in [
+        (found.value, expected, total.abs() + (expected - total).abs()),
+        (found.d_log_rate, derivative[1], size[1]),
+        (found.slope, derivative[1].sum(-1), size[1].sum(-1)),
+        (found.d_log_r, weights @ derivative[0], weights @ size[0]),
+    ]:
+        assert ((actual.double() - wanted).abs() <= 3e-6 * scale_of_it + 1e-30).all()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "counts"),
+    [(7, 1, 2), (1, 17, 9), (5, 57, 0), (11, 64, 192), (40, 333, 300)],
+)
+def test_kernel_of_a_log_r_per_gene_is_pytorchs_operations(rows, width, counts):
+    given = gene_block(rows, width, counts)
+    before = [one.clone() for one in given[:4]]
+    found = check_gene_kernel(*given)
+    assert all(torch.equal(one, other) for one, other in zip(given, before, strict=False))
+    for one, other in zip(found, check_gene_kernel(*given), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("counts", [0, 100])
+def test_kernel_of_a_log_r_per_gene_is_pytorchs_operations_at_extremes(counts):
+    log_rate, scale, weight, log_r, entries = gene_block(4, 49, counts)
+    levels = torch.tensor([-100.0, -90, -87, -30, -10, -1e-3, 0, 10, 10.5, 30, 88, 100])
+    generator = torch.Generator().manual_seed(2)
+    for one in (log_rate, log_r):
+        one.copy_(levels[torch.randint(len(levels), one.shape, generator=generator)])
+    check_gene_kernel(log_rate, 0 * scale, weight, log_r, entries)
+
+
+def test_kernel_of_a_log_r_per_gene_hides_no_nan():
+    log_rate, scale, weight, log_r, entries = gene_block(6, 40, 30)
+    log_rate[2, 5] = torch.nan
+    log_rate[4, int(entries.column[0])] = torch.nan
+    limits = NegativeBinomial(size_factor=True).gene_limits
+    value = fused.gene_log_likelihood(
+        log_rate, scale, weight, log_r.contiguous(), entries, *limits
+    ).value
+    assert torch.isnan(value).tolist() == [row in (2, 4) for row in range(6)]
+    assert torch.isnan(fused.log_sum(log_rate)).tolist() == torch.isnan(value).tolist()
+    log_r[7] = torch.nan
+    found = fused.gene_log_likelihood(log_rate, scale, weight, log_r.contiguous(), entries, *limits)
+    assert torch.isnan(found.value).all()
+
+
+def test_kernels_of_softmax_rates_are_pytorchs_operations():
+    generator = torch.Generator().manual_seed(4)
+    log_rate = 20 * torch.randn(9, 301, generator=generator)
+    log_rate[0, 0] = 300.0
+    total = fused.log_sum(log_rate)
+    torch.testing.assert_close(total.double(), torch.logsumexp(log_rate.double(), -1))
+    derivative, slope = torch.randn(2, 9, 301, generator=generator)[0], torch.arange(9.0)
+    expected = derivative.double() - slope[:, None] * torch.softmax(log_rate.double(), -1)
+    fused.subtract_fractions(derivative, log_rate, -total, slope)
+    # Rounding of the logarithms is relative to their size.
+    torch.testing.assert_close(derivative.double(), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize(("name", "k_max", "size_factor"), CASES)
 def test_extreme_outputs_give_finite_values_and_gradients(name, k_max, size_factor, dtype):

@@ -50,16 +50,19 @@ def test_any_number_of_threads_gives_the_same_bytes(cells, options, monkeypatch)
     matrix, split = cells
     settings = VaeSettings(epochs=2, batch_size=20, device="cpu", keep="last", **options)
     workers, every = set(), None
-    plain = engine._Block.values
 
-    def watched(block, slope=None):
-        # The first thread waits for a second one.
-        if len(workers) < every.parties and threading.get_ident() not in workers:
-            workers.add(threading.get_ident())
-            every.wait(timeout=60)
-        return plain(block, slope)
+    def watched(values):
+        def watching(block, slope=None):
+            # The first thread waits for a second one.
+            if len(workers) < every.parties and threading.get_ident() not in workers:
+                workers.add(threading.get_ident())
+                every.wait(timeout=60)
+            return values(block, slope)
 
-    monkeypatch.setattr(engine._Block, "values", watched)
+        return watching
+
+    for kind in (engine._Block, engine._GeneBlock):
+        monkeypatch.setattr(kind, "values", watched(kind.values))
 
     def result(number):
         nonlocal every

@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from latentcell.models.counts import Entries, Minibatch, Rows
-from latentcell.models.likelihoods import Likelihood
+from latentcell.models.likelihoods import Likelihood, fused
+from latentcell.models.likelihoods.fused import GeneLogLikelihood
 from latentcell.models.optimiser import BlockUpdate
 from latentcell.models.products import layer_gradients, layer_outputs
 from latentcell.models.threads import in_order
@@ -190,7 +191,7 @@ def _decode(
     likelihood: Likelihood,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """See `decode`; padded rows follow those of the last cell and hold no counts."""
-    blocks = _Blocks(hidden, layer, minibatch, rows, likelihood)
+    blocks = _Blocks(hidden, layer, minibatch, rows, likelihood, row_weight)
     per_row = minibatch.constant[rows.cell].double()
     if row_weight is None:
         blocks.each(lambda block: block.values()[0], per_row.add_)
@@ -238,9 +239,8 @@ def _accumulate(
         d_weight, d_bias = (part[:, genes] for part in of_layer)
     else:
         d_weight = torch.empty_like(block.weight)
-        d_bias = layer.bias.new_empty(len(gradient), block.stop - block.start)
-    for output, derivative in enumerate(gradient):
-        torch.mv(derivative.t(), row_weight, out=d_bias[output])
+        d_bias = layer.bias.new_empty(len(layer.bias), block.stop - block.start)
+    block.bias_gradients(gradient, row_weight, d_bias)
     decoded = gradient[len(gradient) - len(d_weight) :]
     d_hidden = layer_gradients(decoded, weighted, block.weight, d_weight)
     if layer.update is not None:
@@ -258,9 +258,10 @@ class _Blocks:
         minibatch: Minibatch,
         rows: Rows,
         likelihood: Likelihood,
+        row_weight: Tensor | None,
     ) -> None:
         self.hidden, self.layer, self.minibatch, self.rows = hidden, layer, minibatch, rows
-        self.likelihood = likelihood
+        self.likelihood, self.row_weight = likelihood, row_weight
         self.width = min(minibatch.genes, block_width(len(rows), cuda=hidden.is_cuda))
         self.edges = self._edges()
         # Blocks that keep their outputs; none with a single pass, or if the outputs are too many.
@@ -287,7 +288,7 @@ class _Blocks:
         """Log of the sum over the genes of exp(output), shape (R,)."""
         total = self.hidden.new_full((len(self.rows),), -torch.inf)
         self.each(
-            lambda block: torch.logsumexp(block.outputs()[output], -1),
+            lambda block: block.log_sum(output),
             lambda part: torch.logaddexp(total, part, out=total),
         )
         return total
@@ -305,11 +306,17 @@ class _Blocks:
         return iter(self.kept or self._blocks())
 
     def _blocks(self) -> Iterator["_Block"]:
+        kind = _GeneBlock if self._have_gene_kernels() else _Block
         for index, (first, last) in enumerate(itertools.pairwise(self.edges)):
             start = index * self.width
             if start < self.minibatch.genes:
                 stop = min(start + self.width, self.minibatch.genes)
-                yield _Block(self, start, stop, slice(first, last))
+                yield kind(self, start, stop, slice(first, last))
+
+    def _have_gene_kernels(self) -> bool:
+        """Whether the kernels for one log r per gene compute these outputs."""
+        by_gene = self.likelihood.gene_limits is not None and len(self.layer.weight) == 1
+        return by_gene and self.minibatch.valid is None and fused.gene_usable(self.hidden)
 
 
 class _Block:
@@ -328,6 +335,10 @@ class _Block:
         )
         self._outputs: Tensor | None = None
         self._likelihood: tuple[Tensor, Tensor, Tensor | None] | None = None
+
+    def log_sum(self, output: int) -> Tensor:
+        """Log of the sum over these genes of exp(output), shape (R,)."""
+        return torch.logsumexp(self.outputs()[output], -1)
 
     def slope(self) -> Tensor:
         """Sum over these genes of the derivatives by the log rate, shape (R,)."""
@@ -358,6 +369,11 @@ class _Block:
             gradient[rate] -= fraction.mul_(slope.to(fraction.dtype)[:, None])
         return value, gradient
 
+    def bias_gradients(self, gradient: Tensor, row_weight: Tensor, d_bias: Tensor) -> None:
+        """Sum derivatives (outputs, R, width) over weighted rows, into (outputs, width)."""
+        for derivative, of_output in zip(gradient, d_bias, strict=True):
+            torch.mv(derivative.t(), row_weight, out=of_output)
+
     def _log_likelihood(self, with_fraction: bool) -> tuple[Tensor, Tensor, Tensor | None]:
         """Log-likelihood of each row, derivatives, and the fractions of the genes if asked for."""
         rate, outputs, fraction = self.blocks.likelihood.rate_output, self.outputs(), None
@@ -377,3 +393,49 @@ class _Block:
         if self.blocks.kept:
             self._outputs = outputs
         return outputs
+
+
+class _GeneBlock(_Block):
+    """A block with one log r per gene, whose kernels compute only what differs between rows."""
+
+    _found: GeneLogLikelihood | None = None
+
+    def log_sum(self, output: int) -> Tensor:
+        return fused.log_sum(self.outputs()[0])
+
+    def slope(self) -> Tensor:
+        found = self._compute()
+        if self.blocks.kept:
+            self._found = found
+        return found.slope
+
+    def values(self, slope: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        value, _, gradient, self._d_log_r = self._found or self._compute()
+        log_rate = self.outputs()[0]
+        self._found = self._outputs = None  # Frees the memory of blocks that are kept.
+        if slope is not None:
+            scale = self.blocks.log_scale - self.blocks.log_library
+            of_rows = scale[:, 0], slope.to(gradient.dtype)
+            fused.subtract_fractions(gradient, log_rate, *of_rows)
+        return value, gradient[None]
+
+    def bias_gradients(self, gradient: Tensor, row_weight: Tensor, d_bias: Tensor) -> None:
+        d_bias[0] = self._d_log_r
+        torch.mv(gradient[0].t(), row_weight, out=d_bias[1])
+
+    def outputs(self) -> Tensor:
+        """Log rates without the scales of the rows, shape (1, R, width)."""
+        if self._outputs is None:
+            bias = self.blocks.layer.bias[1:, self.start : self.stop]
+            self._outputs = layer_outputs(self.blocks.hidden, self.weight, bias)
+        return self._outputs
+
+    def _compute(self) -> GeneLogLikelihood:
+        limits, weight = self.blocks.likelihood.gene_limits, self.blocks.row_weight
+        assert limits is not None
+        scale = self.blocks.log_scale[:, 0]
+        weight = torch.zeros_like(scale) if weight is None else weight
+        log_r = self.blocks.layer.bias[0, self.start : self.stop]
+        return fused.gene_log_likelihood(
+            self.outputs()[0], scale, weight, log_r, self.entries, *limits
+        )

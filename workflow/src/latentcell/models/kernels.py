@@ -234,3 +234,21 @@ def sort_by_gene(
         start[gene[entry]] += 1
         of_cell[to], of_gene[to], of_count[to] = cell[entry], gene[entry], count[entry]
     return of_cell, of_gene, of_count
+
+
+@_jit
+def moments(x: Floats) -> tuple[Floats, Floats]:
+    """Biased variance and mean of each column of x (n, columns), after Welford (1962).
+
+    The operations are those of PyTorch's `var_mean` on one core, in float64; PyTorch reduces one
+    column after the other, and takes ten times as long.
+    """
+    mean, squares = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    for row in range(x.shape[0]):
+        for column in range(x.shape[1]):
+            value = np.float64(x[row, column])
+            delta = value - mean[column]
+            moved = mean[column] + delta / np.float64(row + 1)
+            squares[column] += delta * (value - moved)
+            mean[column] = moved
+    return (squares / x.shape[0]).astype(x.dtype), mean.astype(x.dtype)

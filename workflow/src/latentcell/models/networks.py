@@ -181,6 +181,32 @@ class _SparseProduct(torch.autograd.Function):
         return d_weight, None, None, None
 
 
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Biased variance and mean over the first axis, which is kept with size 1."""
+    if x.is_cuda:
+        return torch.var_mean(x, 0, correction=0, keepdim=True)
+    return _Moments.apply(x)  # type: ignore[no-untyped-call, no-any-return]
+
+
+class _Moments(torch.autograd.Function):
+    """Torch's `var_mean` on the CPU: the same numbers in less time."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        from latentcell.models.kernels import moments
+
+        ctx.save_for_backward(x)
+        columns = x.detach().reshape(len(x), -1)
+        variance, mean = map(torch.from_numpy, moments(columns.numpy()))
+        return variance.view(1, *x.shape[1:]), mean.view(1, *x.shape[1:])
+
+    @staticmethod
+    def backward(ctx: Any, of_variance: Tensor, of_mean: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        gradient: Tensor = (2.0 / len(x) * of_variance) * (x - x.mean(0, keepdim=True))
+        return gradient.add_(of_mean / len(x))
+
+
 class BatchNorm(nn.Module):
     """Batch normalisation over the first axis, with a learnt centre and no learnt scale.
 
@@ -213,7 +239,7 @@ class BatchNorm(nn.Module):
         if not self.training:
             scale = torch.rsqrt(self.variance + self.epsilon)
             return (x - self.mean) * scale + self.centre
-        variance, mean = torch.var_mean(x, 0, correction=0, keepdim=True)
+        variance, mean = _moments(x)
         with torch.no_grad():
             bessel = len(x) / max(1, len(x) - 1)
             self._update(self.mean, mean)

@@ -28,6 +28,8 @@ class Likelihood(ABC):
     """
 
     parameters: tuple[str, ...]
+    # Limits of the kernels for one log r per gene (see `fused`); None: they do not apply.
+    gene_limits: tuple[float, float] | None = None
 
     @property
     def outputs(self) -> int:

@@ -8,6 +8,7 @@ counts.
 
 import importlib.util
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -95,12 +96,79 @@ def poisson(outputs: Tensor, entries: Entries, bound: float) -> Tensor:
     return torch.from_numpy(fused_numba.poisson(*arrays, np.float32(bound)))
 
 
+def gene_usable(hidden: Tensor) -> bool:
+    """Whether the kernels for one log r per gene take the outputs of this hidden layer."""
+    return hidden.device.type == "cpu" and hidden.dtype == torch.float32
+
+
+def log_sum(log_rate: Tensor) -> Tensor:
+    """Log of the sum of exp(log rate) over the genes: float32 (R, G) on the CPU, to (R,)."""
+    from latentcell.models.likelihoods import fused_numba
+
+    highest = torch.amax(log_rate, -1)
+    return torch.from_numpy(fused_numba.log_sum(log_rate.numpy(), highest.numpy()))
+
+
+class GeneLogLikelihood(NamedTuple):
+    """Log-likelihood of a block of genes, each with a log r of its own."""
+
+    value: Tensor
+    """Of each row, float64, shape (R,), nats."""
+    slope: Tensor
+    """Sum over the genes of the derivatives by the log mean, float64, shape (R,)."""
+    d_log_rate: Tensor
+    """Derivatives by the log mean, shape (R, G)."""
+    d_log_r: Tensor
+    """Weighted sum over the rows of the derivatives by log r, shape (G,)."""
+
+
+def gene_log_likelihood(
+    log_rate: Tensor,
+    scale: Tensor,
+    weight: Tensor,
+    log_r: Tensor,
+    entries: Entries,
+    bound: float,
+    floor: float,
+) -> GeneLogLikelihood:
+    """Log-likelihood of each row with one log r per gene, and the derivatives.
+
+    Parameters
+    ----------
+    log_rate : float32 Tensor of shape (R, G) on the CPU
+        Log mean without the scale of the row.
+    scale, weight : float32 Tensor of shape (R,)
+        Scale that is added to the log rates of each row, and its weight in the derivative by log r.
+    log_r : float32 Tensor of shape (G,)
+    entries, bound, floor
+        See `log_likelihood`.
+    """
+    from latentcell.models.likelihoods import fused_numba
+
+    rows = log_rate.numpy(), scale.numpy(), weight.numpy(), log_r.numpy()
+    limits = np.float32(bound), np.float32(floor)
+    found = fused_numba.gene_log_likelihood(*rows, *_of_entries(entries), *limits)
+    return GeneLogLikelihood(*map(torch.from_numpy, found))
+
+
+def subtract_fractions(derivative: Tensor, log_rate: Tensor, scale: Tensor, slope: Tensor) -> None:
+    """Subtract exp(log rate + scale) times the slope of the row from derivatives, in place."""
+    from latentcell.models.likelihoods import fused_numba
+
+    arrays = (one.numpy() for one in (derivative, log_rate, scale, slope))
+    fused_numba.subtract_fractions(*arrays)
+
+
 def _arrays(
     outputs: Tensor, entries: Entries
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """First five arguments of the kernels."""
+    return outputs.transpose(0, 1).numpy(), *_of_entries(entries)
+
+
+def _of_entries(entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """First row of each cell, and cell, gene and value of each count."""
     return (
-        outputs.transpose(0, 1).numpy(),
         entries.rows.starts.numpy(),
         entries.cell.numpy(),
         entries.column.numpy(),

@@ -241,6 +241,168 @@ def log_likelihood(
 
 
 @_jit("reassoc")
+def _sum_of_row(log_rate: Floats, highest: np.float32) -> np.float32:
+    """Sum of exp(log rate - highest)."""
+    total = _ZERO
+    for g in range(log_rate.size):
+        below = log_rate[g] - highest
+        total += _exp(_LEAST if below < _LEAST else below)
+    return total
+
+
+@_jit()
+def log_sum(log_rate: Floats, highest: Floats) -> Floats:
+    """Log of the sum of exp(log rate) over the genes of each row (R,).
+
+    Parameters
+    ----------
+    log_rate
+        Rows of genes (R x width).
+    highest
+        Largest log rate of each row (R,).
+    """
+    total = np.empty(log_rate.shape[0], np.float32)
+    for row in range(total.size):
+        total[row] = highest[row] + math.log(_sum_of_row(log_rate[row], highest[row]))
+    return total
+
+
+@_jit("reassoc")
+def _gene_zeros_of_row(
+    log_rate: Floats,
+    scale: np.float32,
+    weight: np.float32,
+    log_r: Floats,
+    minus_r: Floats,
+    d_log_rate: Floats,
+    d_log_r: Floats,
+) -> tuple[np.float32, np.float32]:
+    """Sums over the genes of a row: of log P(0), and of its derivatives by the log rate."""
+    total, slope = _ZERO, _ZERO
+    for g in range(log_rate.size):
+        rest, p = _softplus(log_rate[g] + scale - log_r[g])
+        value, derivative = minus_r[g] * rest, minus_r[g] * p
+        total += value
+        slope += derivative
+        d_log_rate[g] = derivative
+        d_log_r[g] += weight * (value - derivative)
+    return total, slope
+
+
+@_jit()
+def _gene_odds(
+    log_rate: Floats,
+    scale: Floats,
+    log_r: Floats,
+    starts: Integers,
+    cell: Integers,
+    column: Integers,
+) -> tuple[Floats, Floats]:
+    """-log p and 1 - p, for each count in each row."""
+    minus_log_p = np.empty(_pairs(starts, cell), np.float32)
+    rest = np.empty_like(minus_log_p)
+    entry = 0
+    for i in range(cell.size):
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            minus_log_p[entry] = log_r[column[i]] - log_rate[row, column[i]] - scale[row]
+            entry += 1
+    for entry in range(rest.size):
+        minus_log_p[entry], rest[entry] = _softplus(minus_log_p[entry])
+    return minus_log_p, rest
+
+
+@_jit()
+def gene_log_likelihood(
+    log_rate: Floats,
+    scale: Floats,
+    weight: Floats,
+    log_r: Floats,
+    starts: Integers,
+    cell: Integers,
+    column: Integers,
+    count: Floats,
+    bound: np.float32,
+    floor: np.float32,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], Floats, Floats]:
+    """Log-likelihood with one log r per gene, of each row over a block of genes.
+
+    The terms of log r alone are computed once for a gene or a count instead of once for a row.
+
+    Parameters
+    ----------
+    log_rate
+        Log mean without the scale of the row (R x width).
+    scale
+        Is added to the log rates of a row (R,).
+    weight
+        Weight of each row in the derivative by log r (R,).
+    log_r
+        Of each gene (width,).
+    starts, cell, column, count, bound, floor
+        See `log_likelihood`.
+
+    Returns
+    -------
+    total
+        Log-likelihood of each row (R,).
+    slope
+        Sum over the genes of the derivatives by the log mean (R,).
+    d_log_rate
+        Derivatives by the log mean (R x width).
+    d_log_r
+        Weighted sum over the rows of the derivatives by log r (width,).
+    """
+    total, slope = np.empty(scale.size, np.float64), np.empty(scale.size, np.float64)
+    d_log_rate, d_log_r = np.empty_like(log_rate), np.zeros_like(log_r)
+    clipped, minus_r = np.empty_like(log_r), np.empty_like(log_r)
+    for g in range(log_r.size):
+        clipped[g] = _clip(log_r[g], bound)
+        minus_r[g] = -_exp(clipped[g])
+    for row in range(total.size):
+        of_row = log_rate[row], scale[row], weight[row]
+        total[row], slope[row] = _gene_zeros_of_row(
+            *of_row, clipped, minus_r, d_log_rate[row], d_log_r
+        )
+    minus_log_p, rest = _gene_odds(log_rate, scale, clipped, starts, cell, column)
+    entry = 0
+    for i in range(cell.size):
+        gene, more, d_more = column[i], _ZERO, _ZERO
+        if count[i] > _ONE:
+            more, d_more = _more_factors(clipped[gene], count[i])
+        for row in range(starts[cell[i]], starts[cell[i] + 1]):
+            lost = minus_log_p[entry]
+            d_logit = count[i] * rest[entry] if lost < -floor else _ZERO
+            # The comparison is false for NaN, which stays.
+            lost = -floor if lost >= -floor else lost
+            total[row] += more + clipped[gene] - count[i] * lost
+            slope[row] += d_logit
+            d_log_rate[row, gene] += d_logit
+            d_log_r[gene] += weight[row] * (_ONE + d_more - d_logit)
+            entry += 1
+    for g in range(log_r.size):
+        d_log_r[g] = d_log_r[g] if clipped[g] == log_r[g] else _ZERO
+    return total, slope, d_log_rate, d_log_r
+
+
+@_jit()
+def subtract_fractions(derivative: Floats, log_rate: Floats, scale: Floats, slope: Floats) -> None:
+    """Subtract exp(log rate + scale) times the slope of the row from derivatives, in place.
+
+    Parameters
+    ----------
+    derivative, log_rate
+        Rows of genes (R x width).
+    scale, slope
+        Of each row (R,); log rate + scale is at most 0.
+    """
+    for row in range(scale.size):
+        for g in range(derivative.shape[1]):
+            log_fraction = log_rate[row, g] + scale[row]
+            fraction = _exp(_LEAST if log_fraction < _LEAST else log_fraction)
+            derivative[row, g] -= fraction * slope[row]
+
+
+@_jit("reassoc")
 def _poisson_zeros_of_row(log_rate: Floats, bound: np.float32) -> np.float32:
     """Sum of log P(0) over the genes of a row, minus the rates, which replace the log rates."""
     total = _ZERO

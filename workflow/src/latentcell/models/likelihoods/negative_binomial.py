@@ -34,6 +34,7 @@ class NegativeBinomial(Likelihood):
 
     def __init__(self, size_factor: bool = False) -> None:
         self.size_factor = size_factor
+        self.gene_limits = (LOG_BOUND, LOG_P_FLOOR) if size_factor else None
         self.parameters = ("log_r", "log_mean" if size_factor else "logit_p")
 
     def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
