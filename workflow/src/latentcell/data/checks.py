@@ -1,6 +1,7 @@
 """Checks of counts, names and cell types; each message names the fault and its remedy."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import anndata
@@ -16,6 +17,8 @@ LARGEST_COUNT = 2**31 - 1
 MISSING_LABELS = ("", "nan", "NaN", "NA", "<NA>", "None")
 # log1p of a few hundred million counts; larger values are not on a logarithmic scale.
 _LARGEST_LOGARITHM = 20.0
+# Values that are checked together.
+_PIECE = 1 << 22
 
 
 def check_counts(
@@ -43,12 +46,12 @@ def check_counts(
             f"found {adata.n_obs:,} cells and {adata.n_vars:,} genes"
         )
     counts = _as_csr(adata.X, source)
-    values = counts.data
-    if values.dtype.kind == "f":
-        _refuse(~np.isfinite(values), counts, adata, source, "finite counts")
-        _refuse_fractions(counts, adata, source)
-    _refuse(values < 0, counts, adata, source, "counts of at least 0")
-    _refuse(values > LARGEST_COUNT, counts, adata, source, f"counts of at most {LARGEST_COUNT:,}")
+    given = counts, adata, source
+    if counts.dtype.kind == "f":
+        _refuse(lambda x: ~np.isfinite(x), "finite counts", *given)
+        _refuse(lambda x: x != np.rint(x), "raw counts (whole numbers)", *given, look=_look)
+    _refuse(lambda x: x < 0, "counts of at least 0", *given)
+    _refuse(lambda x: x > LARGEST_COUNT, f"counts of at most {LARGEST_COUNT:,}", *given)
     result = tidy(counts)
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
     if len(empty) and not empty_cells:
@@ -63,9 +66,11 @@ def tidy(counts: sparse.csr_matrix) -> sparse.csr_matrix:
     """Return counts as int32, sorted, each place once and no zeros; may change what is given."""
     counts.sum_duplicates()
     counts.eliminate_zeros()
-    result = counts.astype(np.int32, copy=False)
-    result.sort_indices()
-    return result
+    if counts.dtype == np.int32:
+        return counts
+    # Shares the indices, unlike `astype`.
+    parts = counts.data.astype(np.int32), counts.indices, counts.indptr
+    return sparse.csr_matrix(parts, shape=counts.shape)
 
 
 def check_barcodes(barcodes: pd.Index, source: str) -> None:
@@ -163,38 +168,38 @@ def _as_csr(matrix: Any, source: str) -> sparse.csr_matrix:
     return counts
 
 
-def _refuse_fractions(counts: sparse.csr_matrix, adata: anndata.AnnData, source: str) -> None:
-    values = counts.data
-    fractional = values != np.rint(values)
-    if not fractional.any():
-        return
+def _look(values: NDArray[Any]) -> str:
+    """Describe values that are no whole numbers."""
     if values.min() < 0:
-        guess = "which look scaled"
-    elif values.max() < _LARGEST_LOGARITHM:
-        guess = "which look log-transformed"
-    else:
-        guess = "which look normalised"
-    _refuse(fractional, counts, adata, source, "raw counts (whole numbers)", guess)
+        return ", which look scaled"
+    if values.max() < _LARGEST_LOGARITHM:
+        return ", which look log-transformed"
+    return ", which look normalised"
 
 
 def _refuse(
-    wrong: NDArray[np.bool_],
+    is_wrong: Callable[[NDArray[Any]], NDArray[np.bool_]],
+    expected: str,
     counts: sparse.csr_matrix,
     adata: anndata.AnnData,
     source: str,
-    expected: str,
-    guess: str = "",
+    look: Callable[[NDArray[Any]], str] = lambda _: "",
 ) -> None:
-    """Raise `InputError` for the first stored value that is `wrong`, if there is one."""
-    number = int(wrong.sum())
+    """Raise `InputError` for the first stored value that is wrong, if there is one."""
+    number, entry = 0, -1
+    # In pieces, since a mask of all values would be large.
+    for start in range(0, len(counts.data), _PIECE):
+        wrong = is_wrong(counts.data[start : start + _PIECE])
+        if entry < 0 and wrong.any():
+            entry = start + int(np.argmax(wrong))
+        number += int(wrong.sum())
     if not number:
         return
-    entry = int(np.argmax(wrong))
     row = int(np.searchsorted(counts.indptr, entry, side="right")) - 1
-    tail = f" ({number:,} such values, {guess})" if guess else f" ({number:,} such values)"
     raise InputError(
         f"{source}: expected {expected}, found {counts.data[entry]:.6g} for cell "
-        f"{adata.obs_names[row]} and gene {adata.var_names[counts.indices[entry]]}{tail}"
+        f"{adata.obs_names[row]} and gene {adata.var_names[counts.indices[entry]]} "
+        f"({number:,} such values{look(counts.data)})"
     )
 
 
