@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from latentcell.data import checks
 from latentcell.data.checks import check_barcodes, check_counts, check_labels, gene_frame
 from latentcell.runtime.errors import InputError
 
@@ -33,6 +34,27 @@ def test_counts_of_any_type_become_int32(dtype, form):
     assert isinstance(result, sparse.csr_matrix)
     assert result.dtype == np.int32
     assert (result.toarray() == COUNTS).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint16, np.int8])
+def test_the_memory_of_values_is_taken_only_if_they_are_consumed(dtype, monkeypatch):
+    monkeypatch.setattr(checks, "_PIECE", 2)
+    matrix = sparse.csr_matrix(COUNTS.astype(dtype))
+    kept = check_counts(cells(matrix), "file")
+    assert (matrix.toarray() == COUNTS).all()
+    taken = check_counts(cells(matrix), "file", consume=True)
+    assert taken.dtype == kept.dtype == np.int32
+    assert (taken.toarray() == COUNTS).all()
+    assert (kept.toarray() == COUNTS).all()
+    assert np.shares_memory(taken.data, matrix.data) == (np.dtype(dtype).itemsize >= 4)
+
+
+def test_the_first_wrong_value_is_named_and_all_are_counted(monkeypatch):
+    monkeypatch.setattr(checks, "_PIECE", 1)
+    wrong = changed(-1)
+    wrong[1, 2] = wrong[0, 2] = -4
+    with pytest.raises(InputError, match=r"found -4 for cell cell0 and gene gene2 \(3 such values"):
+        check_counts(cells(sparse.csr_matrix(wrong)), "x")
 
 
 def test_counts_in_half_precision_become_int32():

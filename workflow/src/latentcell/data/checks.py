@@ -22,7 +22,7 @@ _PIECE = 1 << 22
 
 
 def check_counts(
-    adata: anndata.AnnData, source: str, *, empty_cells: bool = False
+    adata: anndata.AnnData, source: str, *, empty_cells: bool = False, consume: bool = False
 ) -> sparse.csr_matrix:
     """Check that `adata` holds counts and return them as a CSR matrix of int32.
 
@@ -34,6 +34,8 @@ def check_counts(
         File or data set, for messages.
     empty_cells
         Whether cells without counts are accepted.
+    consume
+        Whether the result may take the memory of the values, which are then lost.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def check_counts(
         _refuse(lambda x: x != np.rint(x), "raw counts (whole numbers)", *given, look=_look)
     _refuse(lambda x: x < 0, "counts of at least 0", *given)
     _refuse(lambda x: x > LARGEST_COUNT, f"counts of at most {LARGEST_COUNT:,}", *given)
-    result = tidy(counts)
+    result = tidy(counts, consume=consume)
     empty = np.flatnonzero(np.diff(result.indptr) == 0)
     if len(empty) and not empty_cells:
         raise InputError(
@@ -62,15 +64,29 @@ def check_counts(
     return result
 
 
-def tidy(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Return counts as int32, sorted, each place once and no zeros; may change what is given."""
+def tidy(counts: sparse.csr_matrix, *, consume: bool = False) -> sparse.csr_matrix:
+    """Return counts as int32, sorted, each place once and no zeros; may change what is given.
+
+    The result takes the memory of values that are consumed.
+    """
     counts.sum_duplicates()
     counts.eliminate_zeros()
     if counts.dtype == np.int32:
         return counts
     # Shares the indices, unlike `astype`.
-    parts = counts.data.astype(np.int32), counts.indices, counts.indptr
-    return sparse.csr_matrix(parts, shape=counts.shape)
+    values = _converted(counts.data) if consume else counts.data.astype(np.int32)
+    return sparse.csr_matrix((values, counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _converted(values: NDArray[Any]) -> NDArray[np.int32]:
+    """Convert values to int32 in their memory, if they take at least as much."""
+    if values.itemsize < 4 or not values.flags.c_contiguous or not values.flags.writeable:
+        return values.astype(np.int32)
+    result = values.view(np.int32)[: len(values)]
+    for start in range(0, len(values), _PIECE):
+        part = slice(start, start + _PIECE)
+        result[part] = values[part].astype(np.int32)
+    return result
 
 
 def check_barcodes(barcodes: pd.Index, source: str) -> None:

@@ -88,9 +88,9 @@ def import_dataset(
 def _checked_counts(
     adata: anndata.AnnData, source: str, settings: DatasetSettings
 ) -> sparse.csr_matrix:
-    """Check the counts; where X has none, name the other matrices of the user's file."""
+    """Check the counts, in their memory; where X has none, name the file's other matrices."""
     try:
-        return check_counts(adata, source)
+        return check_counts(adata, source, consume=True)
     except InputError as error:
         if settings.is_built_in or settings.layer is not None:
             raise
