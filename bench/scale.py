@@ -52,6 +52,7 @@ TITLES = {
     "logistic": "logistic regression on log counts",
     "evaluation": "evaluation of 100 features and of predictions",
     "annotation": "annotation of a query",
+    "import_h5ad": "import of an AnnData file",
     "import_10x": "import of 10x's HDF5 file",
     "annotation_10x": "annotation of 10x's HDF5 file",
 }

@@ -308,6 +308,15 @@ def import_10x(folder: Path) -> dict[str, Any]:
     return about(cells) | clock.read()
 
 
+def import_h5ad(folder: Path) -> dict[str, Any]:
+    """Import an AnnData file whose counts are floats."""
+    settings = DatasetSettings(name="repeated", path=str(folder / "dataset.h5ad"))
+    clock = Clock()
+    cells = import_dataset(settings)
+    write_h5ad(folder / "imported.h5ad", cells)
+    return about(cells) | clock.read()
+
+
 def annotation_10x(folder: Path) -> dict[str, Any]:
     """Annotate the cells in the HDF5 file of 10x, as `annotation` does."""
     return annotated(folder, "query.h5", "typed-10x.h5ad")
@@ -443,6 +452,7 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "bundle": bundle,
     "annotation": annotation,
     "tenx": tenx,
+    "import_h5ad": import_h5ad,
     "import_10x": import_10x,
     "annotation_10x": annotation_10x,
 }
