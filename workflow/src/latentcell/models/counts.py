@@ -63,8 +63,10 @@ class Minibatch:
         Cells of a gene are in the order in which PyTorch's `embedding_bag` adds their gradients.
         """
         gene, place = torch.sort(self.gene)
-        cell = torch.searchsorted(self.offsets, place, right=True) - 1
-        return gene, cell, place
+        end = torch.tensor([len(place)])
+        lengths = torch.diff(self.offsets, append=end)
+        cell = torch.repeat_interleave(lengths, output_size=len(place))
+        return gene, cell[place], place
 
 
 @dataclass(frozen=True)
