@@ -952,6 +952,18 @@ def start_up() -> list[Column]:
 
 
 @table
+def leaderboard_cost() -> list[Column]:
+    """CPU seconds of a replicate of the leaderboard in two versions."""
+    headings = {
+        "version": Heading("Version"),
+        "pairs": Heading("Pairs", 0),
+        "cpu_seconds": Heading("CPU seconds", 0),
+        "accuracy_mean": Heading("Mean accuracy of the pairs", 4),
+    }
+    return shown(records("leaderboard_cost"), headings)
+
+
+@table
 def test_seconds() -> list[Column]:
     """Seconds of the tests by folder, before and after changes to what they start."""
     rows = records("test_seconds").sort_values("before", ascending=False)
