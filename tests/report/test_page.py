@@ -705,7 +705,9 @@ def test_marks_of_a_chart_share_their_axes(full):
     for chart in full.charts().values():
         scales = vl_convert.vegalite_to_vega(chart.spec)["scales"]
         # Scales of a layer alone would be called layer_0_x.
-        assert {scale["name"] for scale in scales} <= {"x", "y", "color", "shape", "yOffset"}
+        assert {scale["name"] for scale in scales} <= {
+            *("x", "y", "color", "shape", "strokeDash", "yOffset")
+        }
 
 
 def test_the_leaderboard_is_that_of_its_table(full):

@@ -202,7 +202,8 @@ def curves(frame: pd.DataFrame, x: str, y: str) -> Spec:
     labels = list(dict.fromkeys(frame["label"]))
     colours = [PALETTE[index % len(PALETTE)] for index in range(len(labels))]
     dashes = [_DASHES[index // len(PALETTE) % len(_DASHES)] for index in range(len(labels))]
-    one_each: Spec = {"field": "label", "title": None, "legend": _legend()}
+    line = {"symbolType": "stroke", "symbolSize": 400, "symbolStrokeWidth": 2}
+    one_each: Spec = {"field": "label", "title": None, "legend": _legend() | line}
     vertical = {"type": "quantitative", "title": y, "scale": {"zero": False}}
     layers: list[Spec] = [
         {
