@@ -4,8 +4,8 @@
 
 Runs `config/leaderboard.yaml` with one replicate up to its table, on one core, in one checkout
 after the other, and writes docs/results/leaderboard_cost.csv: the seconds of Snakemake and of all
-its jobs, the number of pairs, and their mean accuracy. A checkout must not
-have results of the leaderboard. Needs requirements-methods.txt.
+its jobs, the number of pairs, and their mean accuracy. A checkout must not have results of the
+leaderboard. Needs requirements-methods.txt.
 """
 
 import argparse

@@ -302,15 +302,16 @@ def tenx(folder: Path) -> dict[str, Any]:
 def import_10x(folder: Path) -> dict[str, Any]:
     """Import the HDF5 file of 10x."""
     path, labels = str(folder / "query.h5"), str(folder / "query.tsv")
-    clock = Clock()
-    cells = import_dataset(DatasetSettings(name="repeated", path=path, labels=labels))
-    write_h5ad(folder / "imported.h5ad", cells)
-    return about(cells) | clock.read()
+    return imported(folder, DatasetSettings(name="repeated", path=path, labels=labels))
 
 
 def import_h5ad(folder: Path) -> dict[str, Any]:
     """Import an AnnData file whose counts are floats."""
-    settings = DatasetSettings(name="repeated", path=str(folder / "dataset.h5ad"))
+    path = str(folder / "dataset.h5ad")
+    return imported(folder, DatasetSettings(name="repeated", path=path))
+
+
+def imported(folder: Path, settings: DatasetSettings) -> dict[str, Any]:
     clock = Clock()
     cells = import_dataset(settings)
     write_h5ad(folder / "imported.h5ad", cells)

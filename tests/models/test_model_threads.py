@@ -28,8 +28,8 @@ def number_of_threads():
 
 @pytest.fixture
 def small_parts(monkeypatch):
-    """Blocks of 16 genes, and parts so small that every thread has some."""
-    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 1)
+    """Blocks of 4 genes, and parts so small that every thread has some."""
+    monkeypatch.setattr(engine, "block_width", lambda *_, **__: 4)
     monkeypatch.setattr(optimiser, "_LEAST", 32)
     monkeypatch.setattr(networks, "LEAST_CELLS", 2)
 
@@ -53,7 +53,7 @@ def test_any_number_of_threads_gives_the_same_bytes(cells, options, monkeypatch)
 
     def watched(values):
         def watching(block, slope=None):
-            # The first thread waits for a second one.
+            # No thread is done before all have begun.
             if len(workers) < every.parties and threading.get_ident() not in workers:
                 workers.add(threading.get_ident())
                 every.wait(timeout=60)
@@ -66,12 +66,12 @@ def test_any_number_of_threads_gives_the_same_bytes(cells, options, monkeypatch)
 
     def result(number):
         nonlocal every
-        every = threading.Barrier(min(number, 2))
+        every = threading.Barrier(number)
         workers.clear()
         torch.set_num_threads(number)
         trained = train(matrix, split, ModelName("gmvae", 3, 7), 2, settings, 1)
         assert torch.get_num_threads() == number
-        assert len(workers) == every.parties
+        assert len(workers) == number
         weights = {
             name: value.numpy().tobytes() for name, value in trained.model.state_dict().items()
         }
@@ -148,11 +148,11 @@ def test_an_error_of_any_item_ends_the_work(number):
         begun.append(item)
         if item == 4:
             raise ValueError("the fourth")
-        time.sleep(0.002)
+        time.sleep(0.02)
 
     with threads.shared_threads(CPU), pytest.raises(ValueError, match="the fourth"):
         threads.in_order(work, range(1000))
-    assert len(begun) < 1000
+    assert len(begun) < 100
 
 
 def test_models_have_threads_of_their_own_number():

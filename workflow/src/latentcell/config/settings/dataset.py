@@ -236,6 +236,8 @@ class DatasetSettings(Section):
                 f"derived_from: expected a new name, no path, and one of shares, test_on and "
                 f"with_unlabelled for {self.name!r}, found {' and '.join(ways) or 'none of them'}"
             )
+        if self.is_derived and not self.has_types:
+            raise ValueError(f"unlabelled: only a file can be without types, found {self.name!r}")
         default = type(self).model_fields
         for key in _OF_FILES if self.is_derived else ():
             if getattr(self, key) != default[key].default:
