@@ -20,6 +20,7 @@ OPTIONS = {
     "size factor": {"size_factor": True},
     "gene dispersion": {"size_factor": True, "dispersion": "gene"},
     "Poisson": {"likelihood": "poisson"},
+    "Poisson, size factor": {"likelihood": "poisson", "size_factor": True},
     "zero-inflated": {"likelihood": "zero-inflated-negative-binomial"},
     "warm-up": {"warm_up_epochs": 2},
     "labels": {"labelled_share": 0.5},
@@ -76,6 +77,8 @@ def test_padding_changes_nothing_but_the_number_of_non_zeros():
     assert torch.equal(padded.sorted_count[:number], plain.value)
     assert torch.equal(padded.offsets, plain.offsets)
     assert torch.equal(padded.library, plain.library)
+    assert torch.equal(padded.count_sums(), plain.count_sums())
+    assert torch.equal(plain.count_sums(), plain.library)
 
 
 def test_rates_hold_both_bias_corrections():

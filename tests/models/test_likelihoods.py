@@ -321,6 +321,20 @@ def test_kernel_is_pytorchs_operations_at_extremes(name, size_factor, counts):
     check_kernel(likelihood, outputs, entries)
 
 
+@pytest.mark.parametrize("name", ["poisson", "constrained-poisson"])
+def test_slope_is_the_sum_of_the_derivatives_by_the_log_means(name):
+    likelihood = make_likelihood(name, 0, name == "poisson")
+    generator = torch.Generator().manual_seed(0)
+    library = torch.tensor([3.0, 40.0, 1.0], dtype=torch.float64)
+    fractions = torch.randn(3, 50, dtype=torch.float64, generator=generator).log_softmax(-1)
+    log_mean = (fractions + library.log()[:, None])[None].requires_grad_()
+    count = torch.poisson(fractions.exp() * 20, generator=generator)
+    likelihood.log_prob(log_mean, count).sum().backward()
+    slope = likelihood.slope(count.sum(-1), library)
+    torch.testing.assert_close(slope, log_mean.grad[0].sum(-1))
+    assert make_likelihood("negative-binomial", 0, True).slope(count.sum(-1), library) is None
+
+
 @pytest.mark.parametrize("output", [0, 1])
 @pytest.mark.parametrize(("name", "size_factor"), KERNELS)
 def test_kernel_hides_no_nan(output, name, size_factor):

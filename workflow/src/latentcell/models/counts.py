@@ -56,6 +56,13 @@ class Minibatch:
     dense: Tensor | None = None
     valid: Tensor | None = None
 
+    def count_sums(self) -> Tensor:
+        """Sum of each cell's counts over these genes, shape (B,)."""
+        count = self.sorted_count
+        if self.valid is not None:
+            count = torch.where(self.valid, count, 0.0)
+        return torch.zeros_like(self.library).index_add_(0, self.sorted_cell, count)
+
     @cached_property
     def by_gene(self) -> tuple[Tensor, Tensor, Tensor]:
         """Gene, cell, and place in cell order, of the non-zeros ordered by gene, (N,) each.

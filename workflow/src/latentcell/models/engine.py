@@ -9,8 +9,9 @@ shared by threads (`latentcell.models.threads`); sums over blocks are added in t
 
 With size factors the blocks depend on one another through two sums a row: the normaliser of the
 softmax over the genes, and the sum of the derivatives that its chain rule subtracts. Each takes a
-pass of its own before the one that gives the gradients. Few outputs, as those of variable genes,
-are kept from pass to pass; else each pass computes them anew.
+pass of its own before the one that gives the gradients, but for the second sum of a Poisson, which
+is the count sum minus the library size. Few outputs, as those of variable genes, are kept from pass
+to pass; else each pass computes them anew.
 """
 
 import itertools
@@ -196,11 +197,7 @@ def _decode(
     if row_weight is None:
         blocks.each(lambda block: block.values()[0], per_row.add_)
         return per_row.to(hidden.dtype), ()
-    slope = None
-    if likelihood.rate_output is not None:
-        # The softmax's chain rule needs the sum of the derivatives before any is complete.
-        slope = torch.zeros_like(per_row)
-        blocks.each(lambda block: block.slope(), slope.add_)
+    slope = None if likelihood.rate_output is None else blocks.slope(per_row)
     weighted = (hidden.t() * row_weight).contiguous().t()
     d_hidden = torch.zeros_like(hidden)
     of_layer: tuple[Tensor, ...] = ()
@@ -293,6 +290,22 @@ class _Blocks:
         )
         return total
 
+    def slope(self, like: Tensor) -> Tensor | None:
+        """Sum over the genes of the derivatives by the log rate, shape (R,); None where all are 0.
+
+        The softmax's chain rule needs it before any derivative is complete.
+        """
+        sums, library = self.minibatch.count_sums(), self.minibatch.library
+        of_cells = self.likelihood.slope(sums, library)
+        if of_cells is None:
+            slope = torch.zeros_like(like)
+            self.each(lambda block: block.slope(), slope.add_)
+            return slope
+        # On CUDA the host does not wait to see whether a cell without counts makes a difference.
+        if of_cells.is_cuda or bool(of_cells.any()):
+            return of_cells[self.rows.cell]
+        return None
+
     def each(self, work: Callable[["_Block"], Result], take: Callable[[Result], object]) -> None:
         """Compute a result of each block, on all threads, and take the results in their order."""
         # Threads have modes of autograd, and on CUDA streams, that are not the caller's.
@@ -338,7 +351,7 @@ class _Block:
 
     def log_sum(self, output: int) -> Tensor:
         """Log of the sum over these genes of exp(output), shape (R,)."""
-        return torch.logsumexp(self.outputs()[output], -1)
+        return fused.log_sum(self.outputs()[output])
 
     def slope(self) -> Tensor:
         """Sum over these genes of the derivatives by the log rate, shape (R,)."""

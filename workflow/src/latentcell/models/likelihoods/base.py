@@ -41,6 +41,21 @@ class Likelihood(ABC):
         """Position of the log mean; None where all outputs are the decoder's own."""
         return self.parameters.index("log_mean") if "log_mean" in self.parameters else None
 
+    def slope(self, count_sum: Tensor, library: Tensor) -> Tensor | None:
+        """Sum over the genes of the derivatives by the log mean, where the sums of a cell give it.
+
+        Parameters
+        ----------
+        count_sum, library : Tensor of shape (...)
+            Sum of the counts of a cell, and sum of their means.
+
+        Returns
+        -------
+        Tensor of shape (...), or None
+            None: it depends on the outputs.
+        """
+        return None
+
     @abstractmethod
     def log_prob(self, outputs: Tensor, count: Tensor) -> Tensor:
         """Log-probability of counts, differentiable by the outputs.

@@ -102,7 +102,9 @@ def gene_usable(hidden: Tensor) -> bool:
 
 
 def log_sum(log_rate: Tensor) -> Tensor:
-    """Log of the sum of exp(log rate) over the genes: float32 (R, G) on the CPU, to (R,)."""
+    """Log of the sum of exp(log rate) over the genes (R, G), shape (R,)."""
+    if not (gene_usable(log_rate) and log_rate.is_contiguous()):
+        return torch.logsumexp(log_rate, -1)
     from latentcell.models.likelihoods import fused_numba
 
     highest = torch.amax(log_rate, -1)

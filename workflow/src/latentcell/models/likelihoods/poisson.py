@@ -41,6 +41,10 @@ class Poisson(Likelihood):
             log_rate.masked_fill_(outside, 0.0)
         return value
 
+    def slope(self, count_sum: Tensor, library: Tensor) -> Tensor:
+        """See `Likelihood.slope`: the derivative by a log mean is count minus mean."""
+        return count_sum - library
+
     def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
         """See `Likelihood.log_likelihood`."""
         if entries.valid is None and fused.log_likelihood_usable(outputs):
