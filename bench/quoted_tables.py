@@ -964,6 +964,32 @@ def leaderboard_cost() -> list[Column]:
 
 
 @table
+def leaderboard_parts() -> list[Column]:
+    """Seconds of the parts of a replicate of the leaderboard."""
+    rows = records("leaderboard_parts")
+    share = rows["seconds"] / rows["seconds"].sum() * 100
+    headings = {
+        "part": Heading("Part"),
+        "seconds": Heading("Seconds", 0),
+        "share": Heading("%", 0),
+    }
+    return shown(rows.assign(share=share), headings)
+
+
+@table
+def annotator_speed() -> list[Column]:
+    """CPU seconds to train an annotator in two versions."""
+    headings = {
+        "density": Heading("Density model"),
+        "before": Heading("Before", 1),
+        "after": Heading("After", 1),
+    }
+    rows = records("annotator_speed")
+    wide = rows.pivot(index="density", columns="version", values="cpu_seconds").reset_index()
+    return shown(wide, headings)
+
+
+@table
 def test_seconds() -> list[Column]:
     """Seconds of the tests by folder, before and after changes to what they start."""
     rows = records("test_seconds").sort_values("before", ascending=False)

@@ -8,9 +8,6 @@ docs/results/start_up.csv and keeps the others.
 """
 
 import argparse
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +15,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
+from checkouts import cpu_seconds
 
 from latentcell.runtime.io import write_csv
 
@@ -66,16 +64,6 @@ def features(folder):
     ad.AnnData(values, obs=obs).write_h5ad(folder / "features.h5ad")
 
 
-def seconds(tree, job, folder):
-    """Processor's seconds of a job with the package and the script of a checkout."""
-    place = os.environ | {"PYTHONPATH": str(tree / "workflow/src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", JOB, str(tree / "workflow/scripts" / SCRIPTS[job]), job]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, cwd=folder, env=place)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trees", type=Path, nargs=2, required=True, help="before and after")
@@ -90,7 +78,9 @@ def main():
             # The first job of each checkout compiles and is not counted.
             for repeat in range(arguments.repeats + 1):
                 for state, tree in trees.items():
-                    used = seconds(tree, job, Path(name))
+                    script = str(tree / "workflow/scripts" / SCRIPTS[job])
+                    command = [sys.executable, "-c", JOB, script, job]
+                    used = cpu_seconds(command, tree, Path(name))
                     if repeat:
                         rows.append({"job": job, "state": state, "seconds": used})
                     print(job, state, round(used, 2), flush=True)
