@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from checkouts import cpu_seconds
+from checkouts import add_trees, by_version, cpu_seconds
 
 from latentcell.config.settings import DatasetSettings
 from latentcell.data.importing import import_dataset
@@ -47,15 +47,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trees", type=Path, nargs=2, required=True, help="older and newer")
+    add_trees(parser)
     parser.add_argument("--repeats", type=int, default=2)
     arguments = parser.parse_args()
-    resolved = map(Path.resolve, arguments.trees)
-    trees = dict(zip(("before", "after"), resolved, strict=True))
     with tempfile.TemporaryDirectory() as name:
         cells = import_dataset(DatasetSettings(name="pbmc68k-study"))[:CELLS]
         cells.write_h5ad(Path(name) / REFERENCE)
-        table = measure(trees, Path(name), arguments.repeats)
+        table = measure(by_version(arguments.trees), Path(name), arguments.repeats)
     write_csv(TABLE, table)
     print(table.to_string(index=False))
 

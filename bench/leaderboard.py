@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from checkouts import cpu_seconds
+from checkouts import add_trees, by_version, cpu_seconds
 
 from latentcell.runtime.io import write_csv
 
@@ -45,7 +45,7 @@ def replicate(tree: Path) -> dict[str, object]:
     }
 
 
-def parts(tree: Path, cpu_seconds: float) -> pd.DataFrame:
+def parts(tree: Path, total: float) -> pd.DataFrame:
     """Divide the seconds of a finished replicate by part."""
     costs = pd.read_csv(tree / COSTS)
 
@@ -61,7 +61,7 @@ def parts(tree: Path, cpu_seconds: float) -> pd.DataFrame:
         ]
     )
     found = found.sort_values(ascending=False)
-    found["start of jobs, files, Snakemake"] = cpu_seconds - found.sum()
+    found["start of jobs, files, Snakemake"] = total - found.sum()
     return found.round(1).rename_axis("part").reset_index(name="seconds")
 
 
@@ -69,15 +69,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--trees", type=Path, nargs=2, required=True, help="older and newer")
+    add_trees(parser)
     parser.add_argument("--parts", action="store_true", help="only divide a finished run")
     arguments = parser.parse_args()
-    older, newer = map(Path.resolve, arguments.trees)
+    trees = by_version(arguments.trees)
     if not arguments.parts:
-        rows = [{"version": "before"} | replicate(older), {"version": "after"} | replicate(newer)]
+        rows = [{"version": version} | replicate(tree) for version, tree in trees.items()]
         write_csv(TABLE, pd.DataFrame(rows))
     measured = pd.read_csv(TABLE).set_index("version")
-    write_csv(PARTS, parts(newer, measured.loc["after", "cpu_seconds"]))
+    write_csv(PARTS, parts(trees["after"], measured.loc["after", "cpu_seconds"]))
     for table in (TABLE, PARTS):
         print(pd.read_csv(table).to_string(index=False))
 

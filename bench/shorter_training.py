@@ -29,7 +29,6 @@ from latentcell.config.protocols import protocol
 from latentcell.config.settings import FfnnSettings, PcaSettings, SplitSettings, VaeSettings
 from latentcell.data.split import split_cells
 from latentcell.models import engine, training
-from latentcell.models.likelihoods import fused
 from latentcell.models.trained import Trained
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.pca import fit_pca
@@ -104,6 +103,7 @@ def of_outputs(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str,
     components = len(np.unique(cells.types))
     settings = VaeSettings(device="cpu", preset="recommended", epochs=20, early_stopping=None)
     genes = chosen_genes(cells.counts[split == "training"], settings.variable_genes)
+    usable = engine._Blocks._have_gene_kernels
     for kind in KINDS:
         name = ModelName(kind, 10, 100)
         arguments = cells.counts, split, name, components, settings, seed
@@ -113,7 +113,11 @@ def of_outputs(cells: Cells, split: np.ndarray, seed: int) -> Iterator[dict[str,
             start = time.process_time()
             with (
                 patch.object(engine, "KEPT_ELEMENTS", min(setting, 1) * engine.KEPT_ELEMENTS),
-                patch.object(fused, "gene_usable", lambda _, used=setting == 2: used),
+                patch.object(
+                    engine._Blocks,
+                    "_have_gene_kernels",
+                    lambda blocks, used=setting == 2: used and usable(blocks),
+                ),
             ):
                 trained = training.train(*arguments, genes=genes)
             seconds[setting].append(time.process_time() - start)

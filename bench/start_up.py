@@ -15,7 +15,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pandas as pd
-from checkouts import cpu_seconds
+from checkouts import add_trees, by_version, cpu_seconds
 
 from latentcell.runtime.io import write_csv
 
@@ -66,11 +66,11 @@ def features(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trees", type=Path, nargs=2, required=True, help="before and after")
+    add_trees(parser)
     parser.add_argument("--jobs", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    trees = dict(zip(("before", "after"), map(Path.absolute, arguments.trees), strict=True))
+    trees = by_version(arguments.trees)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         features(Path(name))

@@ -295,8 +295,7 @@ class _Blocks:
 
         The softmax's chain rule needs it before any derivative is complete.
         """
-        sums, library = self.minibatch.count_sums(), self.minibatch.library
-        of_cells = self.likelihood.slope(sums, library)
+        of_cells = self.likelihood.slope(self.minibatch)
         if of_cells is None:
             slope = torch.zeros_like(like)
             self.each(lambda block: block.slope(), slope.add_)
@@ -329,7 +328,7 @@ class _Blocks:
     def _have_gene_kernels(self) -> bool:
         """Whether the kernels for one log r per gene compute these outputs."""
         by_gene = self.likelihood.gene_limits is not None and len(self.layer.weight) == 1
-        return by_gene and self.minibatch.valid is None and fused.gene_usable(self.hidden)
+        return by_gene and self.minibatch.valid is None and fused.on_cpu(self.hidden)
 
 
 class _Block:

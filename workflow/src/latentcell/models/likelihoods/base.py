@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from latentcell.models.counts import Entries
+from latentcell.models.counts import Entries, Minibatch
 from latentcell.runtime.errors import InputError
 
 # Bound of scVAE on log rates and on log r, either way.
@@ -41,17 +41,12 @@ class Likelihood(ABC):
         """Position of the log mean; None where all outputs are the decoder's own."""
         return self.parameters.index("log_mean") if "log_mean" in self.parameters else None
 
-    def slope(self, count_sum: Tensor, library: Tensor) -> Tensor | None:
+    def slope(self, minibatch: Minibatch) -> Tensor | None:
         """Sum over the genes of the derivatives by the log mean, where the sums of a cell give it.
-
-        Parameters
-        ----------
-        count_sum, library : Tensor of shape (...)
-            Sum of the counts of a cell, and sum of their means.
 
         Returns
         -------
-        Tensor of shape (...), or None
+        Tensor of shape (B,), or None
             None: it depends on the outputs.
         """
         return None

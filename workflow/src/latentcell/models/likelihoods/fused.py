@@ -48,10 +48,14 @@ def zeros(outputs: Tensor, bound: float) -> Tensor:
     return total
 
 
+def on_cpu(values: Tensor) -> bool:
+    """Whether the kernels on CPUs take the type and the device of a tensor."""
+    return values.device.type == "cpu" and values.dtype == torch.float32
+
+
 def log_likelihood_usable(outputs: Tensor) -> bool:
     """Whether the kernels on CPUs take these outputs: in memory with the rows first."""
-    single = outputs.device.type == "cpu" and outputs.dtype == torch.float32
-    return single and outputs.transpose(0, 1).is_contiguous()
+    return on_cpu(outputs) and outputs.transpose(0, 1).is_contiguous()
 
 
 def log_likelihood(
@@ -96,14 +100,9 @@ def poisson(outputs: Tensor, entries: Entries, bound: float) -> Tensor:
     return torch.from_numpy(fused_numba.poisson(*arrays, np.float32(bound)))
 
 
-def gene_usable(hidden: Tensor) -> bool:
-    """Whether the kernels for one log r per gene take the outputs of this hidden layer."""
-    return hidden.device.type == "cpu" and hidden.dtype == torch.float32
-
-
 def log_sum(log_rate: Tensor) -> Tensor:
     """Log of the sum of exp(log rate) over the genes (R, G), shape (R,)."""
-    if not (gene_usable(log_rate) and log_rate.is_contiguous()):
+    if not (on_cpu(log_rate) and log_rate.is_contiguous()):
         return torch.logsumexp(log_rate, -1)
     from latentcell.models.likelihoods import fused_numba
 

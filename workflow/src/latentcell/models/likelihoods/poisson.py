@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from latentcell.models.counts import Entries
+from latentcell.models.counts import Entries, Minibatch
 from latentcell.models.likelihoods import fused
 from latentcell.models.likelihoods.base import LOG_BOUND, Likelihood, clip_
 
@@ -41,9 +41,9 @@ class Poisson(Likelihood):
             log_rate.masked_fill_(outside, 0.0)
         return value
 
-    def slope(self, count_sum: Tensor, library: Tensor) -> Tensor:
+    def slope(self, minibatch: Minibatch) -> Tensor:
         """See `Likelihood.slope`: the derivative by a log mean is count minus mean."""
-        return count_sum - library
+        return minibatch.count_sums() - minibatch.library
 
     def log_likelihood(self, outputs: Tensor, entries: Entries) -> Tensor:
         """See `Likelihood.log_likelihood`."""
