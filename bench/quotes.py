@@ -236,14 +236,12 @@ def _constant(node: ast.AST) -> Any:
 def _column(file: Sequence[str], column: str, wanted: dict[str, Any]) -> Values:
     """Values of a column of a record in the rows that have the wanted values."""
     pattern = "/".join(file) + ".csv"
-    paths = [
-        path
-        for path in RESULTS.rglob("*.csv")
-        if path.relative_to(RESULTS).as_posix().replace("-", "_") == pattern
-    ]
-    if len(paths) != 1:
+    paths = [path.relative_to(RESULTS).as_posix() for path in RESULTS.rglob("*.csv*")]
+    names = [path.removesuffix(".gz").removesuffix(".csv") for path in paths]
+    names = [name for name in names if f"{name}.csv".replace("-", "_") == pattern]
+    if len(names) != 1:
         raise QuoteError(f"no record docs/results/{pattern}")
-    table = records(paths[0].relative_to(RESULTS).with_suffix("").as_posix())
+    table = records(names[0])
     if missing := {column, *wanted} - set(table):
         raise QuoteError(f"no column {', '.join(sorted(missing))} in {pattern}")
     for name, one in wanted.items():

@@ -384,13 +384,13 @@ def _scale_effects(grid: "Sequence[Axes]", panels: Sequence[tuple[str, str]]) ->
         furthest = max(abs(x) for x in axes.dataLim.intervalx)
         axes.set_xscale("symlog", linthresh=_LINEAR_NATS)
         axes.set_xlim(-3 * max(furthest, _LINEAR_NATS), 3 * max(furthest, _LINEAR_NATS))
-        axes.set_xlabel(f"Effect of having it\n(nats per cell)\n{_DIRECTION}")
+        axes.set_xlabel(f"Effect of having it\n(nats per cell, log scale)\n{_DIRECTION}")
         powers = 10 ** np.arange(1, np.log10(max(furthest, _LINEAR_NATS)) + 0.3)
-        # All powers would overlap; every second one includes the largest.
+        axes.set_xticks([*-powers, *powers], minor=True)
+        # Names of all powers would overlap; every second one includes the largest.
         powers = powers[(len(powers) - 1) % 2 :: 2]
         ticks = [*-powers[::-1], 0, *powers]
         axes.set_xticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
-        axes.set_xticks([], minor=True)
 
 
 def _draw_probabilities(axes: "Axes", y: float, row: pd.Series) -> None:
