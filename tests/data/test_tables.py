@@ -321,6 +321,14 @@ def test_columns_about_cells_are_no_genes(tmp_path, first):
     assert read.obs["nCount_RNA"].tolist() == COUNTS.sum(1).tolist()
 
 
+def test_a_cell_that_is_called_like_a_column_about_cells_is_named(tmp_path):
+    table = tmp_path / "counts.csv"
+    table.write_text("gene,A1,sample,B1\nCD3D,1,2,3\nLYZ,0,5,4\n")
+    with pytest.warns(UserWarning, match=r"counts.csv: the column 'sample' is left out"):
+        adata = read_table(table, "genes-by-cells")
+    assert list(adata.obs_names) == ["A1", "B1"]
+
+
 @pytest.mark.parametrize(
     "name",
     ["cell_type", "batch", "donor_id", "cluster_id", "RNA_snn_res.0.8", "nCount_SCT", "Unnamed: 0"],

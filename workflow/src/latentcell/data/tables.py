@@ -116,6 +116,12 @@ def read_table(
             warnings.warn(f"{path}: rows are taken for genes, by their names", stacklevel=2)
         orientation = "genes-by-cells" if turned else "cells-by-genes"
     if orientation == "genes-by-cells":
+        for name in table.obs:
+            warnings.warn(
+                f"{path}: the column {name!r} is left out, as its name is that of a column about "
+                "cells: if it is a cell, name it otherwise",
+                stacklevel=2,
+            )
         barcodes = columns or [str(index) for index in range(matrix.shape[1])]
         features = _features_of_rows(names, table.var)
         return _assemble(matrix.T.tocsr(), barcodes, features, path, genome)
