@@ -10,7 +10,7 @@ from scipy import stats
 from latentcell.config.protocols.confounders import Confounder
 from latentcell.study.published import published_accuracies
 from latentcell.tables import comparison as t
-from latentcell.tables.ablations import ablation_table
+from latentcell.tables.ablations import ablation_table, without_unchanged
 from latentcell.tables.detectable import detectable_table
 
 GMVAE = "gmvae-z10-h100"
@@ -256,6 +256,13 @@ def test_other_cells_and_other_sizes_are_no_pairs() -> None:
     assert not table["paired"].any()
     assert table["base_mean"][0] == pytest.approx(0.6)  # all three replicates
     assert table["effect"][0] == pytest.approx(-0.04)
+
+
+@pytest.mark.parametrize("stage", ["classify", "vae"])
+def test_records_without_rows_keep_their_columns(stage: Any) -> None:
+    empty = CONTROLLED.rename(columns={"input": "model"} if stage == "vae" else {}).head(0)
+    assert list(without_unchanged(empty, {}, stage)) == list(empty)
+
 
 
 def test_means_of_pairs_are_of_the_pairs_alone() -> None:

@@ -126,7 +126,8 @@ def without_unchanged(
             if both[0] == both[1]:
                 same.add((variant, name))
     keys = zip(records["variant"], records[names], strict=True)
-    return records[[key not in same for key in keys]]
+    # An empty list would select no columns.
+    return records[np.array([key not in same for key in keys], dtype=bool)]
 
 
 def _effects(
