@@ -264,7 +264,6 @@ def test_records_without_rows_keep_their_columns(stage: Any) -> None:
     assert list(without_unchanged(empty, {}, stage)) == list(empty)
 
 
-
 def test_means_of_pairs_are_of_the_pairs_alone() -> None:
     accuracies = frame(
         records("controlled", "raw", [0.7, 0.8, 0.9, 0.8, 0.8, 0.8]),
