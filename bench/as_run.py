@@ -62,7 +62,9 @@ def updated(before: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows kept before with those of the run, which replace rows of their jobs; by variant, job."""
     columns = list(rows.columns)
     keys = columns[: columns.index("split") + 1]
-    every = pd.concat([rows, before[columns]], ignore_index=True).drop_duplicates(keys)
+    # Empty tables would decide the types of columns.
+    parts = [part for part in (rows, before[columns]) if not part.empty] or [rows]
+    every = pd.concat(parts, ignore_index=True).drop_duplicates(keys)
     settings = load_settings(ROOT / "config/protocols.yaml")
     place = {one.name: place for place, one in enumerate(variants(settings).values())}
     order = every.assign(variant=every["variant"].map(place)).sort_values(keys[:-1], kind="stable")

@@ -1,0 +1,73 @@
+"""Finished replicates of the study's protocols are kept, and decide the claim of the plateau."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "bench"))
+
+import as_run  # noqa: E402
+
+KEYS = {"dataset": "pbmc68k-study", "variant": "as-run", "cells": "n1300"}
+MODEL = "gmvae-z10-h100"
+
+
+def curves(replicates, nats, epochs=100):
+    """ELBOs that rise by some nats after epoch 50, and differ between replicates."""
+    return pd.DataFrame(
+        KEYS
+        | {"replicate": f"r{replicate}", "model": MODEL, "epoch": epoch, "split": "validation"}
+        | {"elbo": -5000.0 - replicate + (epoch > 50) * (nats + replicate % 2)}
+        for replicate in range(1, replicates + 1)
+        for epoch in range(1, epochs + 1)
+    )
+
+
+def models(replicates):
+    cells = {"training": 832, "validation": 208, "test": 260}
+    return pd.DataFrame(
+        KEYS
+        | {"replicate": f"r{replicate}", "model": MODEL, "split": split, "split_cells": number}
+        | {"elbo": -5000.0, "elbo_scvae": -5500.0, "ari_clusters": 0.1, "accuracy": 0.4}
+        for replicate in range(1, replicates + 1)
+        for split, number in cells.items()
+    )
+
+
+@pytest.mark.parametrize(
+    ("replicates", "nats", "epochs", "verdict"),
+    [
+        (5, 1000.0, 100, "does not stand"),
+        (5, 0.0, 100, "stands"),
+        (5, 9.5, 100, "cannot be decided"),
+        (4, 1000.0, 100, "cannot be decided"),
+        (5, 1000.0, 59, "cannot be decided"),
+    ],
+)
+def test_kept_curves_decide_the_plateau(tmp_path, monkeypatch, replicates, nats, epochs, verdict):
+    monkeypatch.setattr(as_run, "KEPT", tmp_path)
+    models(replicates).to_csv(tmp_path / "as_run_models.csv", index=False)
+    curves(replicates, nats, epochs).to_csv(tmp_path / "as_run_model_curves.csv", index=False)
+    claim = as_run.decided().iloc[0]
+    assert claim["claim"] == "plateau-before-50-epochs"
+    assert claim["verdict"] == verdict
+    if nats == 1000.0 and verdict == "does not stand":
+        assert claim["estimate"] == pytest.approx(1000.6)
+
+
+def test_rows_of_a_run_replace_those_kept_of_the_same_jobs_alone():
+    kept, rows = models(3), models(2).assign(elbo=-4000.0)
+    other = rows.assign(variant="as-stated")
+    found = as_run.updated(kept, pd.concat([other, rows]))
+    assert found["variant"].tolist() == ["as-run"] * 9 + ["as-stated"] * 6
+    assert found["elbo"].tolist() == [-4000.0] * 6 + [-5000.0] * 3 + [-4000.0] * 6
+
+
+def test_records_that_were_never_kept_are_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(as_run, "KEPT", tmp_path)
+    kept = as_run.kept("model_curves")
+    assert kept.empty
+    assert list(as_run.updated(kept, curves(1, 0.0, 3))["epoch"]) == [1, 2, 3]
