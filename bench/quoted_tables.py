@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import latent_rule
+import numpy as np
 import pandas as pd
 import scale
 from cost import cost_columns
@@ -160,6 +161,26 @@ def truth_controlled() -> list[Column]:
 def truth_over_datasets() -> list[Column]:
     """The recommended GMVAE less the baselines, over the data sets that share no cells."""
     return _contrasts("truth/over_datasets", _RECOMMENDED, ["datasets", "second"])
+
+
+@table
+def truth_verdicts() -> list[Column]:
+    """Whether the recommended GMVAE is better than a baseline, by data set and measure."""
+    rows = records("truth/contrasts").query("classifier == 'ffnn' and first == @_RECOMMENDED")
+    low, high = rows["difference_low"], rows["difference_high"]
+    words = np.select([low > 0, high < 0], ["better", "worse"], "open")
+    merged = np.where(rows["level"] == "types", "", ", T cells merged")
+    titles = rows["second"].map(_BASELINES) + ": " + rows["measure"].map(_MEASURES) + merged
+    rows = rows.assign(title=titles, word=words)
+    wide = rows.pivot(index="dataset", columns="title", values="word").fillna("")
+    wanted = [
+        f"{baseline}: {measure}"
+        for baseline in _BASELINES.values()
+        for measure in (*_MEASURES.values(), "accuracy, T cells merged")
+    ]
+    wide = wide.loc[rows["dataset"].unique(), wanted].reset_index()
+    heads = {name: Heading(name[0].upper() + name[1:]) for name in wanted}
+    return shown(wide, headings_of("dataset") | heads)
 
 
 # The tasks of README.md: the cells that a method is trained on, and those that it is tested on.
