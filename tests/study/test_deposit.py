@@ -16,15 +16,15 @@ from latentcell.config.settings import DepositedSettings, FfnnSettings, SplitSet
 from latentcell.data import sources
 from latentcell.data.sources import SOURCES
 from latentcell.runtime.errors import InputError
-from latentcell.study import deposit
 from latentcell.study import deposited as catalogue
-from latentcell.study.deposit import (
+from latentcell.study import importing
+from latentcell.study.deposited import DEPOSITED, repeat_parts
+from latentcell.study.importing import (
     annotated_types,
     import_deposited,
     number_to_barcode,
     read_scores,
 )
-from latentcell.study.deposited import DEPOSITED, repeat_parts
 from latentcell.study.repeats import repeat_classifier
 
 GIVEN = os.environ.get(sources.DATA_VARIABLE)
@@ -80,7 +80,7 @@ def test_raw_counts_are_the_first_rows(resources, monkeypatch):
     counts = sparse.csr_matrix(np.arange(1, 9, dtype=np.int32).reshape(4, 2))
     dataset = ad.AnnData(counts, pd.DataFrame(index=[*CELLS, "CC-1"]))
     dataset.obs["cell_type"] = "wrong"
-    monkeypatch.setattr(deposit, "import_dataset", lambda *args, **kwargs: dataset)
+    monkeypatch.setattr(importing, "import_dataset", lambda *args, **kwargs: dataset)
     monkeypatch.setitem(catalogue.DEPOSITED, "raw-n1300", replace(DEPOSITED["raw-n1300"], cells=3))
     cells = import_deposited("raw-n1300", resources)
     assert cells.obs_names.tolist() == CELLS
@@ -163,7 +163,7 @@ def test_unknown_barcodes_are_refused(tmp_path):
 @pytest.mark.filterwarnings("ignore:Observation names are not unique")
 def test_repeated_barcode_is_refused(resources, monkeypatch):
     twice = ad.AnnData(NUMBERS, pd.DataFrame(index=["AA-1", "GG-2", "AA-1"]))
-    monkeypatch.setattr(deposit, "read_scores", lambda *args: twice)
+    monkeypatch.setattr(importing, "read_scores", lambda *args: twice)
     with pytest.raises(InputError, match="expected every barcode once, found AA-1 2 times"):
         import_deposited("gmvae-z10-h250-n1300", resources)
 

@@ -2,7 +2,7 @@
 
 from latentcell.runtime.io import write_h5ad
 from latentcell.runtime.job import job
-from latentcell.study.deposit import import_deposited
+from latentcell.study.importing import import_deposited
 
 with job(snakemake):
     cells = import_deposited(snakemake.wildcards.deposited, snakemake.params.resources)
