@@ -11,6 +11,8 @@ sys.path.append(str(ROOT / "bench"))
 
 import as_run  # noqa: E402
 
+from latentcell.runtime.io import write_csv  # noqa: E402
+
 KEYS = {"dataset": "pbmc68k-study", "variant": "as-run", "cells": "n1300"}
 MODEL = "gmvae-z10-h100"
 
@@ -58,12 +60,25 @@ def test_kept_curves_decide_the_plateau(tmp_path, monkeypatch, replicates, nats,
         assert claim["estimate"] == pytest.approx(1000.6)
 
 
-def test_rows_of_a_run_replace_those_kept_of_the_same_jobs_alone():
-    kept, rows = models(3), models(2).assign(elbo=-4000.0)
-    other = rows.assign(variant="as-stated")
-    found = as_run.updated(kept, pd.concat([other, rows]))
-    assert found["variant"].tolist() == ["as-run"] * 9 + ["as-stated"] * 6
-    assert found["elbo"].tolist() == [-4000.0] * 6 + [-5000.0] * 3 + [-4000.0] * 6
+def test_kept_effects_and_verdict_follow_from_the_kept_records(tmp_path):
+    for name, table in (("effects", as_run.effects()), ("claims", as_run.decided())):
+        write_csv(tmp_path / f"{name}.csv", table)
+        kept = ROOT / f"docs/results/as_run_{name}.csv"
+        assert (tmp_path / f"{name}.csv").read_text() == kept.read_text()
+
+
+@pytest.mark.parametrize("record", list(as_run.STAGES))
+def test_rows_of_a_run_in_parts_replace_those_of_the_same_job(record, tmp_path):
+    file = ROOT / f"docs/results/as_run_{record}.csv"
+    kept = pd.read_csv(file)
+    again = (kept["variant"] == "as-run-without-zero-biases") | (kept["replicate"] == "r2")
+    write_csv(tmp_path / "kept.csv", as_run.updated(kept, kept[again]))
+    assert (tmp_path / "kept.csv").read_text() == file.read_text()
+
+    measure = "elbo" if record == "model_curves" else "accuracy"
+    rows = as_run.updated(kept[~again], kept[again].assign(**{measure: 0.25}))
+    assert list(rows["variant"]) == list(kept["variant"])
+    assert (rows[measure] == kept[measure].where(~again, 0.25)).all()
 
 
 def test_records_that_were_never_kept_are_empty(tmp_path, monkeypatch):

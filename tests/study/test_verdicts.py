@@ -23,7 +23,6 @@ from latentcell.tables.catalogue import TABLES
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
 
-import as_run  # noqa: E402
 import verdicts  # noqa: E402
 
 CONFIG = {
@@ -186,22 +185,3 @@ def test_tables_of_the_docs_follow_from_their_records(tmp_path: Path) -> None:
             expected = verdicts.decide(run, entry.name)
             entry.write(expected, [tmp_path / "table.csv"])
             assert (tmp_path / "table.csv").read_text() == (run / f"{entry.name}.csv").read_text()
-
-
-def test_effects_from_as_run_follow_from_their_records(tmp_path: Path) -> None:
-    write_csv(tmp_path / "effects.csv", as_run.effects())
-    kept = ROOT / "docs/results/as_run_effects.csv"
-    assert (tmp_path / "effects.csv").read_text() == kept.read_text()
-
-
-@pytest.mark.parametrize("record", list(as_run.STAGES))
-def test_rows_of_a_run_in_parts_replace_those_of_the_same_job(record: str, tmp_path: Path) -> None:
-    file = ROOT / f"docs/results/as_run_{record}.csv"
-    kept = pd.read_csv(file)
-    again = kept["variant"] == "as-run-without-zero-biases"
-    write_csv(tmp_path / "kept.csv", as_run.updated(kept, kept[again]))
-    assert (tmp_path / "kept.csv").read_text() == file.read_text()
-
-    rows = as_run.updated(kept[~again], kept[again].assign(accuracy=0.25))
-    assert list(rows["variant"]) == list(kept["variant"])
-    assert (rows["accuracy"] == kept["accuracy"].where(~again, 0.25)).all()
