@@ -1,7 +1,7 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/*.svg``, but for those of the deposit and of few labels, whose tables are not
-kept in their present form::
+Writes ``docs/images/*.svg``, but for that of few labels, whose table is not kept in its present
+form::
 
     python bench/docs_figures.py [NAME ...]
 """
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import record_figures
 import reliability
+from quoted_tables import records
 from scale import TITLES
 
-from latentcell.figures import comparison, leaderboard
+from latentcell.figures import comparison, deposit, leaderboard
 from latentcell.figures.legends import letter_panels
 from latentcell.figures.parts import bar_lengths, representation_series, row_places
 from latentcell.figures.style import DOUBLE_COLUMN, new_figure, save, styled
@@ -80,6 +81,7 @@ FIGURES = {
     "comparison-ablations": ("comparison/ablations", comparison.ablation_figure),
     "comparison-learning_curve": ("comparison/learning_curve", comparison.learning_curve_figure),
     "comparison-detectable": ("comparison/detectable", comparison.detectable_figure),
+    "comparison-table5_deposit": ("comparison/records/deposit", deposit.deposit_accuracies),
     "truth": ("truth/leaderboard", truth_figure),
     "annotation-depth": ("annotation_depth", reliability.depth_reliability_figure),
     "leaderboard": ("leaderboard", leaderboard.leaderboard_figure),
@@ -89,7 +91,7 @@ FIGURES = {
 def draw(name: str, folder: Path = DOCS / "images") -> Path:
     """Draw a figure from its record, and keep its SVG."""
     table, function = FIGURES[name]
-    figure = function(*([pd.read_csv(DOCS / f"results/{table}.csv")] if table else []))
+    figure = function(*([records(table)] if table else []))
     letter_panels(figure)
     for path in save(figure, folder / name):
         if path.suffix != ".svg":

@@ -236,6 +236,9 @@ def controlled() -> list[Column]:
     )
 
 
+_PAIR = {"second": "Latents", "first": "minus"}
+
+
 @table
 def controlled_pairs() -> list[Column]:
     """Latents of the narrowest and the widest Z minus the other inputs, under `controlled`."""
@@ -246,10 +249,9 @@ def controlled_pairs() -> list[Column]:
     mean, low, high = (-rows[f"difference_{end}"] for end in ("mean", "high", "low"))
     rows = rows.assign(difference_mean=mean, difference_low=low, difference_high=high)
     rows["probability_first_better"] = rows["probability_second_better"]
-    heads = {"second": Heading("Latents", words=input_title)}
-    heads["first"] = Heading("minus", words=input_title)
     rows = rows.sort_values("second", key=lambda names: names.str.len(), kind="stable")
-    return _differences(rows, ["second", "first"], heads)
+    heads = {name: Heading(title, words=input_title) for name, title in _PAIR.items()}
+    return _differences(rows, list(heads), heads)
 
 
 @table

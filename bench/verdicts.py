@@ -5,7 +5,8 @@
 
 Tables that decide are the claims and, where a run has them, leaderboard, contrasts and quality of
 representations. Kept records have the format of results/RUN/records, with the columns and rows that
-these tables read and six significant digits. The configuration of the run lies beside them.
+these tables read and six significant digits. The configuration of the run lies beside them, and the
+replicates on the authors' deposit, where the run has them.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from latentcell.runtime.io import atomic
 from latentcell.runtime.mark import bears_mark
 from latentcell.tables.builders import read_needs
 from latentcell.tables.catalogue import TABLES
+from latentcell.tables.deposit import collect_repeats
 from latentcell.tables.entry import TableEntry
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +58,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "quality": (),
 }
+# Columns of the replicates on the deposit, which its figure draws.
+REPEATS = ("name", "replicate", "test_cells", "test_accuracy")
 # Tables of a run that are kept beside its records; the claims read the second.
 TABLES_KEPT = ("table5", "table5_deposit")
 LARGEST = 1_000_000
@@ -100,6 +104,8 @@ def keep(run: Path, kept: Path) -> None:
         rows = ROWS.get(name, lambda same: same)(read_record(source))
         columns = [column for column in COLUMNS[name] or rows.columns if column in rows]
         _write(kept / "records" / f"{name}.csv.gz", rows[columns])
+    if repeats := sorted((run / "deposit").glob("*/accuracies.csv")):
+        _write(kept / "records/deposit.csv.gz", collect_repeats(repeats)[list(REPEATS)])
     shutil.copyfile(config, kept / "records/config.yaml")
     for name in TABLES_KEPT:
         if (run / "tables" / f"{name}.csv").is_file():

@@ -21,6 +21,11 @@ from latentcell.tables.catalogue import TABLES, table_names
 from latentcell.tables.study_tables import MODEL_MEASURES
 
 COMPARISON = Path(__file__).parents[2] / "docs/results/comparison"
+# Tables that need more than the records of a made run, such as variants; copied from the docs.
+_COPIED = (
+    *("protocols", "controlled", "probabilities", "single_split", "learning_curve"),
+    *("ablations", "choices", "detectable", "claims"),
+)
 TYPES = ["CD4+ T", "CD8+ T", "B", "Monocyte"]
 # What a page must show and not obey.
 HOSTILE = [
@@ -220,9 +225,8 @@ def _tables(folder: Path, settings: Settings, models: list[Point], classified: l
         write_csv(folder / "records/quality.csv", records["quality"], exact=True)
         write_csv(folder / "records/models.csv", records["models"], exact=True)
     for name in table_names(settings):
-        known = COMPARISON / f"{name}.csv"
-        if TABLES[name].category == "Comparison" and known.exists():
-            frame = pd.read_csv(known)
+        if name in _COPIED:
+            frame = pd.read_csv(COMPARISON / f"{name}.csv")
             parts = [frame.assign(dataset=dataset) for dataset in settings.dataset_names()]
             table = pd.concat(parts)
         else:
