@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from verdicts import COLUMNS
+from verdicts import COLUMNS, reduced
 
 from latentcell.config.protocols.confounders import CONFOUNDERS
 from latentcell.config.settings import load_settings
@@ -52,9 +52,7 @@ def finished(run: Path, record: str) -> pd.DataFrame:
     if record == "classifiers":  # The types that count are those of the run's own cells.
         files[main_variant(settings)] += sorted(run.glob("*/*/r1/cells.h5ad"))
     scoring = Scoring(settings.measures.min_cells, settings.type_groups())
-    rows = collect(record, files, scoring)[list(COLUMNS[record])]
-    if record == "model_curves":
-        rows = rows[rows["split"] == "validation"]
+    rows = reduced(record, collect(record, files, scoring))
     return without_unchanged(rows, of_variants, STAGES[record])
 
 

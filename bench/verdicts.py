@@ -88,6 +88,12 @@ def records_of(settings: Settings) -> list[str]:
     return [name for name in COLUMNS if name in needs]
 
 
+def reduced(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows and columns of a record that the deciding tables read."""
+    rows = ROWS.get(name, lambda same: same)(rows)
+    return rows[[column for column in COLUMNS[name] or rows.columns if column in rows]]
+
+
 def keep(run: Path, kept: Path) -> None:
     """Copy what the deciding tables of a finished run read: records, configuration, tables 5."""
     config = run / "config.yaml"
@@ -101,9 +107,7 @@ def keep(run: Path, kept: Path) -> None:
         raise InputError(f"{run}: expected results of real cells, found simulated ones")
     (kept / "records").mkdir(parents=True, exist_ok=True)
     for name, source in sources.items():
-        rows = ROWS.get(name, lambda same: same)(read_record(source))
-        columns = [column for column in COLUMNS[name] or rows.columns if column in rows]
-        _write(kept / "records" / f"{name}.csv.gz", rows[columns])
+        _write(kept / "records" / f"{name}.csv.gz", reduced(name, read_record(source)))
     if repeats := sorted((run / "deposit").glob("*/accuracies.csv")):
         _write(kept / "records/deposit.csv.gz", collect_repeats(repeats)[list(REPEATS)])
     shutil.copyfile(config, kept / "records/config.yaml")
