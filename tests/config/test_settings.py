@@ -336,3 +336,16 @@ def test_variable_genes_need_the_closed_form():
     with pytest.raises(InputError, match="vae: variable_genes needs unexpressed_genes"):
         parse_settings({"vae": {"preset": "scvae", "variable_genes": 2000}})
     assert parse_settings({"vae": {"variable_genes": 2000}}).vae.variable_genes == 2000
+
+
+def test_the_preset_of_a_model_must_fit_the_section():
+    def parsed(own, **vae):
+        model = {"latent_dim": 4, "hidden_units": 8, "preset": own}
+        return parse_settings({"grid": {"models": [model]}, "vae": vae})
+
+    said = "grid.models: preset recommended does not fit section vae: dispersion: gene goes with"
+    with pytest.raises(InputError, match=said):
+        parsed("recommended", likelihood="poisson")
+    assert parsed("recommended", preset="scvae").vae.preset == "scvae"
+    assert parsed("latentcell", preset="recommended", likelihood="negative-binomial")
+    assert parsed("scvae", likelihood="poisson")

@@ -7,7 +7,7 @@ import pytest
 
 from latentcell.config.names import ModelName, is_model
 from latentcell.config.protocols.confounders import CONFOUNDERS
-from latentcell.config.settings import Settings, load_settings, parse_settings
+from latentcell.config.settings import PRESETS, Settings, load_settings, parse_settings
 from latentcell.grid.points import classifier_points, model_points
 from latentcell.grid.variants import (
     classifiers_of,
@@ -270,6 +270,26 @@ def test_settings_that_do_not_matter_for_a_model_train_nothing_again(changed, tr
     models = [ModelName(kind, 10, 100) for kind in ("gmvae", "vae", "semi-gmvae", "semi-vae")]
     again = [one for one in models if model_settings(before, one) != model_settings(after, one)]
     assert [model.kind for model in again] == trained_again
+
+
+def test_the_preset_of_a_model_holds_in_every_variant():
+    shape = {"latent_dim": 10, "hidden_units": 100}
+    presets = [None, "latentcell", "scvae", "recommended"]
+    grid = {
+        "representations": ["raw", "pca-k50"],
+        "models": [shape | {"preset": preset} for preset in presets],
+    }
+    wanted = {"protocols": ["as-run", "controlled"], "ablation_model": "gmvae-z10-h100"}
+    for variant in variants(parse_settings({"grid": grid, "comparison": wanted})).values():
+        alone, latentcell, scvae, recommended = (
+            model_settings(variant.settings, model) for model in variant.settings.models()
+        )
+        assert alone == variant.settings.vae
+        assert scvae.prune_below == 0
+        assert recommended.variable_genes == PRESETS["recommended"]["variable_genes"]
+        assert recommended.unexpressed_genes == "closed-form"
+        # The preset latentcell sets nothing: the section is that of the protocol.
+        assert latentcell == variant.settings.vae.model_copy(update={"preset": "latentcell"})
 
 
 def test_classifiers_take_what_makes_sense_for_them(shares):

@@ -195,6 +195,18 @@ def test_a_preset_is_where_the_other_keys_start():
     assert VaeSettings(**stored).size_factor is False
 
 
+def test_another_preset_takes_the_place_of_the_first():
+    own = {"epochs": 7, "seed": 3}
+    for first, other in itertools.permutations(["latentcell", *PRESETS], 2):
+        changed = VaeSettings(preset=first, **own).with_preset(other)
+        assert changed == VaeSettings(preset=other, **own)
+    # Keys that neither preset sets are kept, those of the section's own preset are not.
+    assert VaeSettings(learning_rate=0.5).with_preset("scvae").learning_rate == 0.5
+    section = VaeSettings(preset="recommended", learning_rate=0.5)
+    assert section.with_preset("scvae").learning_rate == VaeSettings().learning_rate
+    assert section.with_preset("") is section
+
+
 @pytest.mark.parametrize(
     ("keys", "sentence"),
     [

@@ -27,7 +27,7 @@ from latentcell.config.protocols.confounders import (
     without_confounder,
 )
 from latentcell.config.settings import Settings, SplitSettings, SubsetSettings
-from latentcell.config.settings.vae import LABEL_KEYS, PRESETS, TYPE_KEYS, VaeSettings
+from latentcell.config.settings.vae import LABEL_KEYS, TYPE_KEYS, VaeSettings
 
 Stage = Literal["cells", "model_cells", "vae", "represent", "classify"]
 # Classifier of the study, which all protocols and ablations use.
@@ -155,10 +155,8 @@ def model_settings(settings: Settings, model: ModelName) -> Any:
         unused += TYPE_KEYS
     defaults = {name: VaeSettings.model_fields[name].default for name in unused}
     axes = {name: value for name, value in asdict(model).items() if hasattr(settings.vae, name)}
-    preset = axes.pop("preset")
-    if preset:
-        axes = PRESETS[preset] | axes | {"preset": preset}
-    return settings.vae.model_copy(update=defaults | axes)
+    section = settings.vae.with_preset(axes.pop("preset"))
+    return section.model_copy(update=defaults | axes)
 
 
 def model_draw(settings: Settings) -> tuple[SubsetSettings, SplitSettings]:

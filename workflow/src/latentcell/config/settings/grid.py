@@ -23,8 +23,9 @@ class GridPoint(Section):
     hidden_units: PositiveInt | list[PositiveInt] = Field(description="Units per hidden layer, H.")
     preset: PresetName | None = Field(
         None,
-        description="Preset of these models, whose keys replace those of section `vae`; the name "
-        "of a model ends with it (`gmvae-z10-h100-recommended`). null: section `vae` as it is.",
+        description="Preset of these models instead of that of section `vae`: keys that either "
+        "preset sets have its values. The name of a model ends with it "
+        "(`gmvae-z10-h100-recommended`). null: section `vae` as it is.",
     )
 
     seeds: PositiveInt | list[PositiveInt] = Field(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from latentcell.config.datasets import NAME_PATTERN
 from latentcell.config.methods import representation
@@ -109,6 +109,7 @@ class Settings(Section):
         for name in self.choice.models:
             if name not in models:
                 raise ValueError(f"choice.models names {name}, which is not in the grid")
+        self._check_presets()
         self._check_types()
         self._check_samples()
         self._check_latents()
@@ -138,6 +139,17 @@ class Settings(Section):
                     f"grid.representations: {name} needs the data set {reference}: add it to "
                     f"datasets, found {', '.join(there)}"
                 )
+
+    def _check_presets(self) -> None:
+        """Check that presets of models fit section `vae`."""
+        for preset in dict.fromkeys(model.preset for model in self.models()):
+            try:
+                self.vae.with_preset(preset)
+            except ValidationError as error:
+                fault = error.errors()[0]["msg"].removeprefix("Value error, ")
+                raise ValueError(
+                    f"grid.models: preset {preset} does not fit section vae: {fault}"
+                ) from None
 
     def _check_types(self) -> None:
         """Check that methods which use types see exactly the known types."""

@@ -19,6 +19,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "size_factor": True,
         "dispersion": "gene",
         "early_stopping": 15,
+        "unexpressed_genes": "closed-form",  # variable_genes needs it
         "variable_genes": 2000,
     },
 }
@@ -213,6 +214,19 @@ class VaeSettings(Section):
             return values
         preset = values.get("preset")
         return (PRESETS.get(preset, {}) if isinstance(preset, str) else {}) | values
+
+    def with_preset(self, preset: str) -> Self:
+        """Return the section with another preset; an empty name changes nothing.
+
+        Keys that either preset sets have the values of the other preset. Raises a pydantic
+        ``ValidationError`` if they do not fit the remaining keys.
+        """
+        if not preset:
+            return self
+        fields = type(self).model_fields
+        start = {key: fields[key].default for key in PRESETS.get(self.preset, {})}
+        changes = start | PRESETS.get(preset, {}) | {"preset": preset}
+        return self.model_validate(self.model_dump() | changes)
 
     @model_validator(mode="after")
     def _compatible(self) -> Self:
