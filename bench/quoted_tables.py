@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import scale
 from cost import cost_columns
+from estimates import by_run
 
 from latentcell.config.names import input_title
 from latentcell.evaluate.rounding import round_number
@@ -1025,6 +1026,18 @@ def leaderboard_parts() -> list[Column]:
         "share": Heading("%", 0),
     }
     return shown(rows.assign(share=share), headings)
+
+
+@table
+def estimates() -> list[Column]:
+    """Core hours of whole runs: taken, estimated, and at most."""
+    headings = {
+        "run": Heading("Run"),
+        "seconds": Heading("Taken, hours of a core", 2),
+        "usual": Heading("Usual", 2),
+        "bound_seconds": Heading("At most", 1),
+    }
+    return shown(by_run(records("estimates")), headings)
 
 
 @table

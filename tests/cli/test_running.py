@@ -1,6 +1,7 @@
 """The commands that start the workflow, its pages and the benchmarks."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -131,11 +132,33 @@ def hours(config, folder):
     assert len(steps) == len(rows), "a step has two lines"
     assert lines[-2].startswith("all, with tables and figures")
     total = float(lines[-2].split()[-1])
-    minutes = int(lines[-1].split()[3].replace(",", ""))
+    minutes = int(lines[-1].split()[-1].replace(",", ""))
     assert minutes == pytest.approx(total * 30, abs=1.3)
     small = 120 / 3600
     assert total == pytest.approx(sum(steps.values()) + small, abs=0.005 * (len(steps) + 1))
     return steps, total
+
+
+@pytest.mark.parametrize("config", ["config.yaml", "truth.yaml", "comparison-small.yaml"])
+def test_a_run_usually_takes_less_than_its_upper_bound(tmp_path, config):
+    settings = load_settings(ROOT / "config" / config)
+    said = estimate_lines(settings, tmp_path, 2)[-1]
+    usual, most = (int(word.replace(",", "")) for word in (said.split()[1], said.split()[-1]))
+    assert said == f"about {usual:,} minutes on 2 cores if all are busy, at most {most:,}"
+    assert 0 < usual < most
+    (alone,) = re.findall("about ([0-9,]+)", estimate_lines(settings, tmp_path, 1)[-1])
+    assert 2 * usual - 2 <= int(alone.replace(",", "")) <= 2 * usual
+
+
+def test_jobs_beside_the_grid_are_foretold(tmp_path):
+    deposit, _ = hours(load_settings(ROOT / "config/comparison-small.yaml"), tmp_path)
+    rows = [name for name in deposit if name.startswith("table5_deposit: ")]
+    assert len(rows) == 13
+    assert deposit["table5_deposit: raw-n1300"] > deposit["table5_deposit: pca-k10-n1300"]
+    truth = load_settings(ROOT / "config/truth.yaml")
+    lines = [line for line in estimate_lines(truth, tmp_path, 2) if " quality" in line]
+    # Three of ten replicates of seven dense representations on each of nine data sets.
+    assert [line.split()[-3] for line in lines] == ["21"] * 9
 
 
 def test_what_takes_longer_is_foretold_to_take_longer(tmp_path):

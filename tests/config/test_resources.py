@@ -9,13 +9,14 @@ from scipy import sparse
 from latentcell.config.resources import (
     BUILT_IN,
     Demand,
+    Size,
     classifying,
     dataset_size,
     drawing,
+    fitting,
     importing,
     mapping,
     principal_components,
-    ranking,
     representing,
     sampling,
     small,
@@ -26,6 +27,7 @@ from latentcell.config.settings import DatasetSettings, FfnnSettings, VaeSetting
 FULL = BUILT_IN["pbmc68k"]
 STUDY = BUILT_IN["pbmc68k-study"]
 EXACT = VaeSettings(preset="scvae")
+RECOMMENDED = VaeSettings(preset="recommended", epochs=1)
 
 
 def test_each_attempt_asks_for_more():
@@ -89,6 +91,8 @@ def test_own_files_are_imported_by_their_size(tmp_path):
         (training(["gmvae-z10-h100"], STUDY.of(1300), EXACT, 1, False), 970, 520),
         (training(["gmvae-z100-h500"], STUDY.of(1300), EXACT, 1, False), 1815, 2800),
         (training(["gmvae-z10-h100"], FULL.of(15_000), VaeSettings(epochs=1), 1, False), 920, 33),
+        (training(["gmvae-z10-h100"], FULL.of(15_000), RECOMMENDED, 1, False), 995, 27),
+        (fitting("random-forest", "pca-k50", FULL.of(15_000)), 760, 61),
         (classifying(["raw"], FULL.of(15_000), FfnnSettings(), 1), 813, 560),
         (classifying(["pca-k50"], FULL.of(15_000), FfnnSettings(), 1), 293, 40),
     ],
@@ -123,13 +127,16 @@ def test_cells_that_are_drawn_take_memory():
 
 def test_other_methods_are_covered_but_not_by_far():
     cells = STUDY.of(1300)
-    # All classifiers on all genes, and scANVI (docs/methods.md).
+    # The slowest classifier on all genes, and scANVI (docs/methods.md).
     for demand, mb, seconds in (
-        (ranking(cells), 1100, 600),
+        (fitting("celltypist", "log", cells), 1100, 77),
         (representing("scanvi-z10", cells), 1100, 60),
     ):
         assert mb < demand.mem_mb(1) < 3.5 * mb
         assert seconds < demand.seconds < 5 * seconds
+    # Ten minutes for all of them.
+    names = ("logistic", "svm-linear", "random-forest", "boosting", "celltypist", "actinn")
+    assert 600 < sum(fitting(name, "log", cells).seconds for name in names) < 5 * 600
     assert representing("pca-k50", cells) == principal_components(cells)
     assert representing("raw", cells).seconds < 10
 
@@ -160,3 +167,23 @@ def test_plain_adam_takes_longer():
         for optimiser in ("lazy-adam", "adam")
     )
     assert plain.seconds > 5 * lazy.seconds
+
+
+def test_the_preset_of_a_model_decides_how_long_it_takes():
+    named, section = (
+        training([name], STUDY, settings, 1, False).seconds
+        for name, settings in (
+            ("gmvae-z10-h100-recommended", VaeSettings(epochs=1)),
+            ("gmvae-z10-h100", RECOMMENDED),
+        )
+    )
+    assert named == section != training(["gmvae-z10-h100"], STUDY, EXACT, 1, False).seconds
+
+
+def test_classifiers_take_what_their_features_take():
+    # A regression on all genes that reads them in pieces: less than 3 GB (docs/benchmarks.md).
+    half_a_million = Size(500_000, 32_738, 280_000_000, 11)
+    assert 3000 < fitting("logistic", "log", half_a_million).mem_mb(1) < 6000
+    dense, genes = (fitting("svm-linear", name, FULL) for name in ("gmvae-z10-h100", "log"))
+    assert dense.mb < genes.mb / 5
+    assert dense.seconds < genes.seconds / 5

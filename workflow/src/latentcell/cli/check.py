@@ -150,10 +150,11 @@ def _propose(
     from latentcell.runtime.io import write_text
 
     config = propose(found, choice, model)
+    usual, most = run_minutes(found, choice, config)
     print(
-        f"time        at most about {run_minutes(found, choice, config):,} minutes for the run "
-        f"below on this machine's cores, {annotating_minutes(found, choice):,} to train on it "
-        "for latentcell annotate"
+        f"time        at most about {most:,} minutes for the run below on this machine's cores, "
+        f"usually {usual:,}; at most {annotating_minutes(found, choice):,} to train on it for "
+        "latentcell annotate"
     )
     text = _as_yaml(found, config, model.reason)
     print(f"\n{text}")

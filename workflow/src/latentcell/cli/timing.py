@@ -1,41 +1,88 @@
-"""Estimates of run times, by the upper bounds that jobs request from a scheduler."""
+"""Estimates of run times: the upper bounds that jobs request from a scheduler, and usual times.
+
+A job usually takes its start and a share of its upper bound, both measured in whole runs
+(docs/results/estimates.csv, by bench/estimates.py).
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latentcell.cli.options import available_cores
+from latentcell.config.methods import gives
 from latentcell.config.names import cells_size, is_model
 from latentcell.config.resources import (
     Size,
     classifying,
+    clustering,
     dataset_size,
     drawing,
+    fitting,
     learning_types,
     mapping,
-    ranking,
     representing,
     training,
 )
 from latentcell.config.settings import AnnotateSettings, DatasetSettings, Settings
+from latentcell.grid.demands import repeating
 from latentcell.grid.points import Point, classifier_points, model_points
-from latentcell.grid.variants import STUDY_CLASSIFIER, Stage, Variant, dependencies, variants
+from latentcell.grid.variants import (
+    STUDY_CLASSIFIER,
+    Stage,
+    Variant,
+    classifiers_of,
+    dependencies,
+    variants,
+)
+from latentcell.study.deposited import DEPOSITED
+from latentcell.tables.catalogue import table_names
 
 if TYPE_CHECKING:
     from latentcell.data.finding import Found
     from latentcell.data.proposing import Choice
 
-# Seconds of the start of Python and its libraries in small jobs: tables, figures, the report.
+# Upper bound of the seconds of small jobs: tables, figures, the report.
 _SMALL_JOBS_SECONDS = 120
 _USUAL_TYPES = 11
-# All classifiers but the study's, which have a common upper bound.
+# All classifiers but the study's, one job each.
 _OTHERS = "other classifiers"
-# Name of the step, number of repetitions, and upper bound of their seconds.
-Step = tuple[str, int, float]
+_DEPOSIT = "table5_deposit"
+# Seconds of the start of a job, and share of its upper bound, by kind.
+USUAL = {
+    "cells": (2.0, 0.102),
+    "maps": (2.7, 0.11),
+    "quality": (3.6, 0.0),
+    "models": (7.3, 0.074),
+    "representations": (0.9, 0.042),
+    "ffnn": (2.0, 0.051),
+    "classifiers": (1.9, 0.0),
+}
+# Usual seconds of the tables, figures and pages of a data set.
+DATASET_SECONDS = 33.7
+
+
+class Step(NamedTuple):
+    """Repeated jobs of a run: number and upper bound of the seconds of a repetition, by kind."""
+
+    name: str
+    times: int
+    bounds: dict[str, tuple[float, float]]
+
+    @property
+    def seconds(self) -> float:
+        """Upper bound of the seconds of a repetition."""
+        return sum(seconds for _, seconds in self.bounds.values())
+
+    @property
+    def usual(self) -> float:
+        """Seconds that a repetition usually takes."""
+        return sum(
+            jobs * USUAL[kind][0] + seconds * USUAL[kind][1]
+            for kind, (jobs, seconds) in self.bounds.items()
+        )
 
 
 def _size(found: "Found", choice: "Choice") -> Size:
@@ -45,12 +92,12 @@ def _size(found: "Found", choice: "Choice") -> Size:
     return Size(counts.cells, counts.genes, counts.stored, labels.classes)
 
 
-def run_minutes(found: "Found", choice: "Choice", config: dict[str, Any]) -> int:
-    """Estimate the minutes of a run with a configuration for one data set."""
+def run_minutes(found: "Found", choice: "Choice", config: dict[str, Any]) -> tuple[int, int]:
+    """Estimate the usual minutes of a run for one data set, and their upper bound."""
     settings = Settings.model_validate(config)
     sizes = dict.fromkeys(settings.dataset_names(), _size(found, choice))
-    steps = _Estimate(settings, sizes).steps()
-    return _minutes(_SMALL_JOBS_SECONDS + _seconds(steps), available_cores())
+    steps, cores = _Estimate(settings, sizes).steps(), available_cores()
+    return _minutes(usual_seconds(steps, settings), cores), _minutes(most_seconds(steps), cores)
 
 
 def annotating_minutes(found: "Found", choice: "Choice") -> int:
@@ -70,21 +117,33 @@ def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[st
     cores
         Number of cores; None: all cores of this machine.
     """
-    sizes = _data_sizes(settings, root)
     cores = cores or available_cores()
-    steps = _Estimate(settings, sizes).steps()
-    total = _SMALL_JOBS_SECONDS + _seconds(steps)
-    lines = [f"{'step':<54}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
+    steps = steps_of(settings, root)
+    total, usual = most_seconds(steps), usual_seconds(steps, settings)
+    lines = [f"{'step, upper bounds':<54}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
     lines += map(_line, steps)
     lines.append(f"{'all, with tables and figures':<75}{total / 3600:>18.2f}")
     lines.append(
-        f"at most about {_minutes(total, cores):,} minutes on {cores} cores, if all are busy"
+        f"about {_minutes(usual, cores):,} minutes on {cores} cores if all are busy, at most "
+        f"{_minutes(total, cores):,}"
     )
     return lines
 
 
-def _seconds(steps: list[Step]) -> float:
-    return sum(times * seconds for _, times, seconds in steps)
+def steps_of(settings: Settings, root: Path) -> list[Step]:
+    """Return the steps of a run in a clone."""
+    return _Estimate(settings, _data_sizes(settings, root)).steps()
+
+
+def most_seconds(steps: list[Step]) -> float:
+    """Return the upper bound of the seconds of steps, tables and figures, one after the other."""
+    return _SMALL_JOBS_SECONDS + sum(step.times * step.seconds for step in steps)
+
+
+def usual_seconds(steps: list[Step], settings: Settings) -> float:
+    """Return the seconds that steps, tables and figures usually take, one after the other."""
+    rest = len(settings.dataset_names()) * DATASET_SECONDS
+    return rest + sum(step.times * step.usual for step in steps)
 
 
 def _minutes(seconds: float, cores: int) -> int:
@@ -92,8 +151,8 @@ def _minutes(seconds: float, cores: int) -> int:
 
 
 def _line(step: Step) -> str:
-    name, times, seconds = step
-    return f"{name:<54}{times:>6,}{seconds:>15,.0f}{times * seconds / 3600:>18.2f}"
+    hours = step.times * step.seconds / 3600
+    return f"{step.name:<54}{step.times:>6,}{step.seconds:>15,.0f}{hours:>18.2f}"
 
 
 def _data_sizes(settings: Settings, root: Path) -> dict[str, Size]:
@@ -141,27 +200,39 @@ class _Estimate:
         """Return all steps, those of the run itself first."""
         run, *others = variants(self._settings).values()
         steps = list(self._cells_and_maps())
-        models, representations, classifiers = self._parts(run)
-        for points in (models, representations, classifiers):
+        for points in self._parts(run).values():
             steps += self._each(run, points)
         for variant in others:
-            names = ("models", "representations", "classifiers")
-            for name, points in zip(names, self._parts(variant), strict=True):
-                seconds = [self._seconds_of(variant, point) for point in points]
-                if seconds:
-                    steps.append((f"{variant.name}: {name}", len(seconds), fmean(seconds)))
+            for part, points in self._parts(variant).items():
+                if points:
+                    steps.append(self._mean(f"{variant.name}: {part}", variant, points))
+        if _DEPOSIT in table_names(self._settings):
+            steps += self._deposited()
         return steps
+
+    def _deposited(self) -> Iterator[Step]:
+        for name in DEPOSITED:
+            # The features are imported by a job of their own.
+            bounds = {"ffnn": (2.0, repeating(name, self._settings, 1).seconds)}
+            yield Step(f"{_DEPOSIT}: {name}", 1, bounds)
 
     def _cells_and_maps(self) -> Iterator[Step]:
         settings = self._settings
+        dense = [name for name in settings.representations() if gives(name) == "scores"]
         for dataset in settings.dataset_names():
             size = self._sizes[dataset]
             for subset in settings.subset_names():
                 place, cells = self._place(dataset, subset), self._cells(dataset, subset)
-                yield f"{place}: cells", settings.replicates, drawing(size, cells).seconds
-                yield f"{place}: maps", len(self._chosen[dataset]) + 1, mapping(cells).seconds
+                times, maps = settings.replicates, len(self._chosen[dataset]) + 1
+                drawn, mapped = drawing(size, cells).seconds, mapping(cells).seconds
+                # Cells are written at the start and, with all results, at the end.
+                yield Step(f"{place}: cells", times, {"cells": (2, drawn)})
+                yield Step(f"{place}: maps", maps, {"maps": (1, mapped)})
+                if measured := min(settings.grid.quality, times) * len(dense):
+                    bounds = {"quality": (1.0, clustering(cells).seconds)}
+                    yield Step(f"{place}: quality", measured, bounds)
 
-    def _parts(self, variant: Variant) -> tuple[list[Point], list[Point], list[Point]]:
+    def _parts(self, variant: Variant) -> dict[str, list[Point]]:
         """Return models, other representations, and classifiers that are not counted yet."""
         chosen = self._chosen if variant.folder == self._settings.run else None
         classifiers = list(_merge_ranked(classifier_points(variant, chosen)))
@@ -170,11 +241,11 @@ class _Estimate:
             for one in classifiers
             if not is_model(one.representation)
         }
-        return (
-            self._new(variant, "vae", model_points(variant, chosen)),
-            self._new(variant, "represent", others),
-            self._new(variant, "classify", classifiers),
-        )
+        return {
+            "models": self._new(variant, "vae", model_points(variant, chosen)),
+            "representations": self._new(variant, "represent", others),
+            "classifiers": self._new(variant, "classify", classifiers),
+        }
 
     def _new(self, variant: Variant, stage: Stage, points: Iterable[Point]) -> list[Point]:
         """Return the points that neither the run nor an earlier variant computes."""
@@ -193,7 +264,17 @@ class _Estimate:
         named = {point: self._name(point) for point in points}
         times = Counter(named.values())
         for name, point in {name: point for point, name in named.items()}.items():
-            yield name, times[name], self._seconds_of(variant, point)
+            yield self._mean(name, variant, [point])._replace(times=times[name])
+
+    def _mean(self, name: str, variant: Variant, points: list[Point]) -> Step:
+        """Return the step of points of a variant, with the means of their bounds."""
+        bounds: dict[str, tuple[float, float]] = {}
+        for point in points:
+            jobs, seconds = bounds.get(_kind(point), (0.0, 0.0))
+            jobs += self._jobs_of(variant, point) / len(points)
+            seconds += self._seconds_of(variant, point) / len(points)
+            bounds[_kind(point)] = jobs, seconds
+        return Step(name, len(points), bounds)
 
     def _name(self, point: Point) -> str:
         on = f"{point.classifier} on " if point.classifier else ""
@@ -204,18 +285,35 @@ class _Estimate:
         if point.classifier == STUDY_CLASSIFIER:
             return classifying([point.representation], cells, settings.ffnn, 1).seconds
         if point.classifier:
-            return ranking(cells).seconds
-        others = settings.dataset(point.dataset).with_unlabelled
-        learnt = cells.joined(self._sizes[name] for name in others)
+            others = self._other_classifiers(variant, point)
+            return sum(fitting(name, point.representation, cells).seconds for name in others)
+        added = settings.dataset(point.dataset).with_unlabelled
+        learnt = cells.joined(self._sizes[name] for name in added)
         if is_model(point.representation):
             return training([point.representation], learnt, settings.vae, 1, False).seconds
         return representing(point.representation, learnt).seconds
+
+    def _jobs_of(self, variant: Variant, point: Point) -> int:
+        return len(self._other_classifiers(variant, point)) if point.classifier == _OTHERS else 1
+
+    def _other_classifiers(self, variant: Variant, point: Point) -> list[str]:
+        names = classifiers_of(variant.settings, point.representation)
+        return [name for name in names if name != STUDY_CLASSIFIER]
 
     def _cells(self, dataset: str, subset: str) -> Size:
         return self._sizes[dataset].of(cells_size(subset))
 
     def _place(self, dataset: str, subset: str) -> str:
         return f"{dataset} {subset}" if len(self._settings.dataset_names()) > 1 else subset
+
+
+def _kind(point: Point) -> str:
+    """Return the kind of the job of a point."""
+    if point.classifier == STUDY_CLASSIFIER:
+        return "ffnn"
+    if point.classifier:
+        return "classifiers"
+    return "models" if is_model(point.representation) else "representations"
 
 
 def _merge_ranked(points: Iterable[Point]) -> Iterator[Point]:

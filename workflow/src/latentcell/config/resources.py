@@ -15,9 +15,12 @@ machine (AMD EPYC, AVX-512, with other load), November 2026:
   genes at once: 1.4 GB.
 - Classifier, 15,000 cells: on raw counts of 32,738 genes 810 MB and 5 s per epoch, on 50 components
   290 MB and 0.4 s. PyTorch's Adam took eight times as long (docs/ffnn.md).
-- Other representations and classifiers, 1,300 cells of 32,738 genes (docs/methods.md): 10 min and
-  1.1 GB for all classifiers on all genes, 1 min and 1.1 GB for scANVI; assumed proportional to the
-  number of cells.
+- GMVAE `recommended`, 2,000 variable genes, 15,000 cells: 995 MB and 27 s per epoch.
+- Other representations, 1,300 cells of 32,738 genes (docs/methods.md): 1 min and 1.1 GB for scANVI,
+  7 s for the slowest without epochs; assumed proportional to the number of cells.
+- Other classifiers, 1,300 cells: on all genes up to 80 s and 1.1 GB, on 50 components up to 6 s and
+  250 MB; 15,000 cells on 50 components up to 61 s and 760 MB. Those that read counts in pieces take
+  less than 3 GB for 500,000 cells.
 - Quality of 50 features: 10,000 cells, the most that are measured, 950 MB and 13 s, and 12 s more
   where libraries are imported for the first time.
 - Tables and figures of 1,300 cells and fewer: up to 260 MB and 6 s.
@@ -35,7 +38,7 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from latentcell.config.methods import gives, representation
+from latentcell.config.methods import classifier, gives, representation
 from latentcell.config.names import ModelName, is_model, pca_components
 from latentcell.config.settings import (
     AnnotateSettings,
@@ -72,15 +75,20 @@ _MODEL_MB, _WEIGHT_BYTES, _COUNT_BYTES = 600, 20, 24
 _CUDA_MB = 3000
 # Bytes per gene of a sampled cell: dense outputs and draws.
 _DRAWN_BYTES = 40
-# Multiply-adds per second; other operations count as additional hidden units.
-_RATE, _WIDER = 0.5e11, 60
+# Multiply-adds per second; other operations count as additional hidden units, with size factors
+# as more of them.
+_RATE, _WIDER, _WIDER_SIZE_FACTOR = 0.5e11, 60, 700
 # Share of work that remains without unexpressed genes and pairs of low weight.
 _CLOSED_FORM = 0.5
 _CUDA_STEP = 0.02
 
-# Other libraries; the most demanding classifiers need dense genes.
-_REPRESENT_MB, _CLASSIFY_MB, _METHOD_CELL_MB = 600, 800, 0.8
-_REPRESENT_SECONDS_PER_CELL, _CLASSIFY_SECONDS_PER_CELL = 0.2, 0.8
+# Other libraries. Seconds per cell of representations, with and without epochs.
+_REPRESENT_MB, _REPRESENT_CELL_MB = 600, 0.8
+_EPOCHS_SECONDS_PER_CELL, _REPRESENT_SECONDS_PER_CELL = 0.2, 0.05
+# Classifiers, per cell, and per entry of dense features or count read in pieces; the most
+# demanding ones need dense genes.
+_CLASSIFY_MB, _CLASSIFY_CELL_MB, _STREAMED_CELL_MB, _ENTRY_BYTES = 400, 0.1, 0.006, 25
+_CLASSIFY_SECONDS_PER_CELL, _ENTRY_SECONDS, _STREAMED_SECONDS = 0.02, 4e-6, 5e-5
 
 _CLASSIFIER_MB, _STEP_SECONDS, _WEIGHT_STEP_SECONDS, _ADAM = 250, 1e-3, 5e-10, 8
 
@@ -235,14 +243,20 @@ def representing(name: str, cells: Size) -> Demand:
         return drawing(cells, cells)
     if pca_components(name):
         return principal_components(cells)
-    seconds = cells.cells * _REPRESENT_SECONDS_PER_CELL
-    return Demand(_REPRESENT_MB + cells.cells * _METHOD_CELL_MB, seconds)
+    has_epochs = is_model(name) or representation(name).epochs
+    each = _EPOCHS_SECONDS_PER_CELL if has_epochs else _REPRESENT_SECONDS_PER_CELL
+    return Demand(_REPRESENT_MB + cells.cells * _REPRESENT_CELL_MB, 10 + cells.cells * each)
 
 
-def ranking(cells: Size) -> Demand:
-    """Estimate all classifiers but `ffnn` on a representation, one after the other."""
-    seconds = cells.cells * _CLASSIFY_SECONDS_PER_CELL
-    return Demand(_CLASSIFY_MB + cells.cells * _METHOD_CELL_MB, seconds)
+def fitting(name: str, features: str, cells: Size) -> Demand:
+    """Estimate a classifier other than `ffnn` on the features of a representation."""
+    mb, seconds = _CLASSIFY_MB, cells.cells * _CLASSIFY_SECONDS_PER_CELL
+    if gives(features) in classifier(name).streams:
+        seconds += cells.stored * _STREAMED_SECONDS
+        return Demand(mb + cells.cells * _STREAMED_CELL_MB, seconds)
+    entries = cells.cells * _features(features, cells)
+    dense = cells.cells * _CLASSIFY_CELL_MB + entries * _ENTRY_BYTES / _MEGA
+    return Demand(mb + dense, seconds + entries * _ENTRY_SECONDS)
 
 
 def mapping(cells: Size) -> Demand:
@@ -267,7 +281,10 @@ def sampling(model: str, number: int, cells: Size) -> Demand:
 def training(
     models: Sequence[str], cells: Size, settings: VaeSettings, at_once: int, cuda: bool
 ) -> Demand:
-    """Estimate the training of generative models, `at_once` in parallel, on CPU or GPU."""
+    """Estimate the training of generative models, `at_once` in parallel, on CPU or GPU.
+
+    The presets of the models take the place of that of the settings.
+    """
     names = [ModelName.parse(model) for model in models]
     own = _MODEL_MB + cells.stored * _COUNT_BYTES / _MEGA + (_CUDA_MB if cuda else 0)
     memory = [own + _weights(name, cells) * _WEIGHT_BYTES / _MEGA for name in names]
@@ -282,15 +299,19 @@ def _weights(name: ModelName, cells: Size) -> int:
 
 
 def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda: bool) -> float:
+    settings = settings.with_preset(name.preset)
     samples = settings.monte_carlo_samples * settings.importance_samples
     if cuda:
         steps = settings.epochs * ceil(cells.cells / settings.batch_size)
         return name.seeds * steps * samples * _CUDA_STEP
     components = cells.types if settings.components == "labels" else settings.components
     rows = cells.cells * samples * (components if name.is_mixture else 1)
-    work = 6.0 * rows * cells.genes * (name.hidden_units + _WIDER)
-    share = _CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1
-    return name.seeds * settings.epochs * work / _RATE * share
+    # Variable genes are all expressed.
+    genes = cells.genes * (_CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1)
+    genes = min(genes, settings.variable_genes or genes)
+    wider = _WIDER_SIZE_FACTOR if settings.size_factor else _WIDER
+    work = 6.0 * rows * genes * (name.hidden_units + wider)
+    return name.seeds * settings.epochs * work / _RATE
 
 
 def classifying(

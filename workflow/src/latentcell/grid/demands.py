@@ -8,8 +8,19 @@ from latentcell.config import resources
 from latentcell.config.names import ModelName, cells_size, is_model
 from latentcell.config.protocols import protocol
 from latentcell.config.resources import BUILT_IN, Demand, Size
+from latentcell.config.settings import Settings
 from latentcell.grid.points import model_points
 from latentcell.grid.variants import STUDY_CLASSIFIER, Variant
+
+
+def repeating(deposited: str, settings: Settings, threads: int) -> Demand:
+    """Demand of all replicates of an input that the study's authors deposited."""
+    name, cells = deposited.rsplit("-", 1)
+    size = BUILT_IN["pbmc68k"].of(cells_size(cells))
+    ffnn = settings.ffnn.model_validate(protocol("as-run")["ffnn"])
+    wanted = settings.deposited
+    replicates = wanted.raw_replicates if name == "raw" else wanted.replicates
+    return resources.classifying([name] * replicates, size, ffnn, threads)
 
 
 class Demands:
@@ -119,7 +130,7 @@ class Demands:
     def _classify(self, wildcards: Any, threads: int) -> Demand:
         size, name = self._subset(wildcards), wildcards.representation
         if wildcards.classifier != STUDY_CLASSIFIER:
-            return resources.ranking(size)
+            return resources.fitting(wildcards.classifier, name, size)
         ffnn = self._variants[wildcards.run].settings.ffnn
         return resources.classifying([name], size, ffnn, 1)
 
@@ -135,10 +146,7 @@ class Demands:
         return resources.sampling(model, number, self._subset(wildcards))
 
     def _repeat_ffnn(self, wildcards: Any, threads: int) -> Demand:
-        name, cells = wildcards.deposited.rsplit("-", 1)
-        size = BUILT_IN["pbmc68k"].of(cells_size(cells))
-        ffnn = self._main.ffnn.model_validate(protocol("as-run")["ffnn"])
-        return resources.classifying([name] * self._main.deposited.replicates, size, ffnn, threads)
+        return repeating(wildcards.deposited, self._main, threads)
 
     def _train_annotator(self, wildcards: Any, threads: int) -> Demand:
         size = self._size_of(self._main.dataset_names()[0])
