@@ -80,7 +80,8 @@ def usual(record: pd.DataFrame) -> pd.DataFrame:
     added = record.groupby("kind")[_NUMBERS].sum()
     start = (record["seconds"] / record["jobs"]).groupby(record["kind"]).min()
     share = (added["seconds"] - start * added["jobs"]) / added["bound_seconds"]
-    return pd.DataFrame({"start": start.round(1), "share": share.round(3)})
+    # Without a negative zero.
+    return pd.DataFrame({"start": start.round(1), "share": share.round(3) + 0.0})
 
 
 def dataset_seconds(record: pd.DataFrame) -> float:

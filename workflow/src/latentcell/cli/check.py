@@ -153,8 +153,12 @@ def _propose(
     usual, most = run_minutes(found, choice, config)
     print(
         f"time        at most about {most:,} minutes for the run below on this machine's cores, "
-        f"usually {usual:,}; at most {annotating_minutes(found, choice):,} to train on it for "
-        "latentcell annotate"
+        f"usually {usual:,}"
+    )
+    usual, most = annotating_minutes(found, choice)
+    print(
+        f"            at most about {most:,} to train on it for latentcell annotate, usually "
+        f"{usual:,}"
     )
     text = _as_yaml(found, config, model.reason)
     print(f"\n{text}")

@@ -75,8 +75,8 @@ _MODEL_MB, _WEIGHT_BYTES, _COUNT_BYTES = 600, 20, 24
 _CUDA_MB = 3000
 # Bytes per gene of a sampled cell: dense outputs and draws.
 _DRAWN_BYTES = 40
-# Multiply-adds per second; other operations count as additional hidden units, with size factors
-# as more of them.
+# Multiply-adds per second; other operations count as additional hidden units, those of a negative
+# binomial with size factors as more of them.
 _RATE, _WIDER, _WIDER_SIZE_FACTOR = 0.5e11, 60, 700
 # Share of work that remains without unexpressed genes and pairs of low weight.
 _CLOSED_FORM = 0.5
@@ -309,7 +309,8 @@ def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda:
     # Variable genes are all expressed.
     genes = cells.genes * (_CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1)
     genes = min(genes, settings.variable_genes or genes)
-    wider = _WIDER_SIZE_FACTOR if settings.size_factor else _WIDER
+    dear = settings.size_factor and settings.likelihood != "poisson"
+    wider = _WIDER_SIZE_FACTOR if dear else _WIDER
     work = 6.0 * rows * genes * (name.hidden_units + wider)
     return name.seeds * settings.epochs * work / _RATE
 
