@@ -9,10 +9,11 @@ gives.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from latentcell.cli.timing import DATASET_SECONDS, USUAL, steps_of
+from latentcell.cli.timing import DATASET_SECONDS, steps_of, usual_of
 from latentcell.config.names import is_model
 from latentcell.config.settings import load_settings
 from latentcell.runtime.io import write_text
@@ -21,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 COLUMNS = ["run", "datasets", "kind", "jobs", "bound_seconds", "seconds"]
 _NUMBERS = ["jobs", "bound_seconds", "seconds"]
 # Kind of the jobs of a replicate by their file; others are of tables, figures and pages.
-_CELLS = {"cells": "cells", "finish_cells": "cells"}
+_OF_REPLICATE = {"cells": "cells", "finish_cells": "cells"}
 _OF_REPRESENTATION = {"tsne": "maps", "quality": "quality", "ffnn": "ffnn"}
 _REPLICATE_DEPTH = 4
 _REST = "rest"
@@ -40,7 +41,7 @@ def kind_of(path: Path) -> str:
         return _OF_REPRESENTATION.get(parts[-1], "classifiers")
     if len(parts) < _REPLICATE_DEPTH:
         return _REST
-    return "models" if is_model(parts[-1]) else _CELLS.get(parts[-1], "representations")
+    return "models" if is_model(parts[-1]) else _OF_REPLICATE.get(parts[-1], "representations")
 
 
 def taken(run: Path) -> pd.DataFrame:
@@ -92,13 +93,15 @@ def dataset_seconds(record: pd.DataFrame) -> float:
 
 def by_run(record: pd.DataFrame) -> pd.DataFrame:
     """Return the core hours that each run took, those that are usual, and their upper bound."""
-    kinds = record["kind"].map(USUAL)
-    start, share = kinds.str[0], kinds.str[1]
-    usual_seconds = start * record["jobs"] + share * record["bound_seconds"]
-    rest = record["kind"] == _REST
-    usual_seconds[rest] = DATASET_SECONDS * record["datasets"]
-    columns = record[["run", "seconds", "bound_seconds"]].assign(usual=usual_seconds)
+    seconds = [_usual_of_row(row) for row in record.itertuples()]
+    columns = record[["run", "seconds", "bound_seconds"]].assign(usual=seconds)
     return columns.groupby("run", sort=False).sum().div(3600).reset_index()
+
+
+def _usual_of_row(row: Any) -> float:
+    if row.kind == _REST:
+        return DATASET_SECONDS * float(row.datasets)
+    return usual_of(row.kind, row.jobs, row.bound_seconds)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from latentcell.cli.options import available_cores
-from latentcell.config.methods import gives
+from latentcell.config.methods import gives, serves
 from latentcell.config.names import cells_size, is_model
 from latentcell.config.resources import (
     Size,
@@ -79,10 +79,13 @@ class Step(NamedTuple):
     @property
     def usual(self) -> float:
         """Seconds that a repetition usually takes."""
-        return sum(
-            jobs * USUAL[kind][0] + seconds * USUAL[kind][1]
-            for kind, (jobs, seconds) in self.bounds.items()
-        )
+        return sum(usual_of(kind, *bounds) for kind, bounds in self.bounds.items())
+
+
+def usual_of(kind: str, jobs: float, seconds: float) -> float:
+    """Return the seconds that jobs of a kind usually take, by the upper bound of all of them."""
+    start, share = USUAL[kind]
+    return start * jobs + share * seconds
 
 
 def _size(found: "Found", choice: "Choice") -> Size:
@@ -96,16 +99,15 @@ def run_minutes(found: "Found", choice: "Choice", config: dict[str, Any]) -> tup
     """Estimate the usual minutes of a run for one data set, and their upper bound."""
     settings = Settings.model_validate(config)
     sizes = dict.fromkeys(settings.dataset_names(), _size(found, choice))
-    steps, cores = _Estimate(settings, sizes).steps(), available_cores()
-    return _minutes(usual_seconds(steps, settings), cores), _minutes(most_seconds(steps), cores)
+    steps = _Estimate(settings, sizes).steps()
+    return _both(_usual_seconds(steps, settings), _most_seconds(steps), available_cores())
 
 
 def annotating_minutes(found: "Found", choice: "Choice") -> tuple[int, int]:
     """Estimate the usual minutes of training an annotator, and their upper bound."""
     most = learning_types(_size(found, choice), AnnotateSettings()).seconds
     # Most of it trains the density model.
-    start, share = USUAL["models"]
-    return _minutes(start + share * most, 1), _minutes(60 + most, 1)
+    return _both(usual_of("models", 1, most), 60 + most, 1)
 
 
 def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[str]:
@@ -122,14 +124,12 @@ def estimate_lines(settings: Settings, root: Path, cores: int | None) -> list[st
     """
     cores = cores or available_cores()
     steps = steps_of(settings, root)
-    total, usual = most_seconds(steps), usual_seconds(steps, settings)
+    total = _most_seconds(steps)
+    usual, most = _both(_usual_seconds(steps, settings), total, cores)
     lines = [f"{'step, upper bounds':<54}{'times':>6}{'seconds each':>15}{'hours of a core':>18}"]
     lines += map(_line, steps)
     lines.append(f"{'all, with tables and figures':<75}{total / 3600:>18.2f}")
-    lines.append(
-        f"about {_minutes(usual, cores):,} minutes on {cores} cores if all are busy, at most "
-        f"{_minutes(total, cores):,}"
-    )
+    lines.append(f"about {usual:,} minutes on {cores} cores if all are busy, at most {most:,}")
     return lines
 
 
@@ -138,19 +138,20 @@ def steps_of(settings: Settings, root: Path) -> list[Step]:
     return _Estimate(settings, _data_sizes(settings, root)).steps()
 
 
-def most_seconds(steps: list[Step]) -> float:
+def _most_seconds(steps: list[Step]) -> float:
     """Return the upper bound of the seconds of steps, tables and figures, one after the other."""
     return _SMALL_JOBS_SECONDS + sum(step.times * step.seconds for step in steps)
 
 
-def usual_seconds(steps: list[Step], settings: Settings) -> float:
+def _usual_seconds(steps: list[Step], settings: Settings) -> float:
     """Return the seconds that steps, tables and figures usually take, one after the other."""
     rest = len(settings.dataset_names()) * DATASET_SECONDS
     return rest + sum(step.times * step.usual for step in steps)
 
 
-def _minutes(seconds: float, cores: int) -> int:
-    return ceil(seconds / cores / 60)
+def _both(usual: float, most: float, cores: int) -> tuple[int, int]:
+    """Return two numbers of seconds of a core as minutes of several."""
+    return ceil(usual / cores / 60), ceil(most / cores / 60)
 
 
 def _line(step: Step) -> str:
@@ -221,9 +222,9 @@ class _Estimate:
 
     def _cells_and_maps(self) -> Iterator[Step]:
         settings = self._settings
-        dense = [name for name in settings.representations() if gives(name) == "scores"]
+        scores = [name for name in settings.representations() if gives(name) == "scores"]
         for dataset in settings.dataset_names():
-            size = self._sizes[dataset]
+            size, dense = self._sizes[dataset], [name for name in scores if serves(name, dataset)]
             for subset in settings.subset_names():
                 place, cells = self._place(dataset, subset), self._cells(dataset, subset)
                 times, maps = settings.replicates, len(self._chosen[dataset]) + 1
@@ -274,34 +275,28 @@ class _Estimate:
         bounds: dict[str, tuple[float, float]] = {}
         for point in points:
             jobs, seconds = bounds.get(_kind(point), (0.0, 0.0))
-            jobs += self._jobs_of(variant, point) / len(points)
-            seconds += self._seconds_of(variant, point) / len(points)
-            bounds[_kind(point)] = jobs, seconds
+            more, longer = self._bound(variant, point)
+            bounds[_kind(point)] = jobs + more / len(points), seconds + longer / len(points)
         return Step(name, len(points), bounds)
 
     def _name(self, point: Point) -> str:
         on = f"{point.classifier} on " if point.classifier else ""
         return f"{self._place(point.dataset, point.subset)}: {on}{point.representation}"
 
-    def _seconds_of(self, variant: Variant, point: Point) -> float:
+    def _bound(self, variant: Variant, point: Point) -> tuple[int, float]:
+        """Return the number of jobs of a point and the upper bound of their seconds."""
         settings, cells = variant.settings, self._cells(point.dataset, point.subset)
+        name = point.representation
         if point.classifier == STUDY_CLASSIFIER:
-            return classifying([point.representation], cells, settings.ffnn, 1).seconds
+            return 1, classifying([name], cells, settings.ffnn, 1).seconds
         if point.classifier:
-            others = self._other_classifiers(variant, point)
-            return sum(fitting(name, point.representation, cells).seconds for name in others)
+            others = [one for one in classifiers_of(settings, name) if one != STUDY_CLASSIFIER]
+            return len(others), sum(fitting(one, name, cells).seconds for one in others)
         added = settings.dataset(point.dataset).with_unlabelled
-        learnt = cells.joined(self._sizes[name] for name in added)
-        if is_model(point.representation):
-            return training([point.representation], learnt, settings.vae, 1, False).seconds
-        return representing(point.representation, learnt).seconds
-
-    def _jobs_of(self, variant: Variant, point: Point) -> int:
-        return len(self._other_classifiers(variant, point)) if point.classifier == _OTHERS else 1
-
-    def _other_classifiers(self, variant: Variant, point: Point) -> list[str]:
-        names = classifiers_of(variant.settings, point.representation)
-        return [name for name in names if name != STUDY_CLASSIFIER]
+        learnt = cells.joined(self._sizes[one] for one in added)
+        if is_model(name):
+            return 1, training([name], learnt, settings.vae, 1, False).seconds
+        return 1, representing(name, learnt).seconds
 
     def _cells(self, dataset: str, subset: str) -> Size:
         return self._sizes[dataset].of(cells_size(subset))

@@ -309,8 +309,8 @@ def _training_seconds(name: ModelName, cells: Size, settings: VaeSettings, cuda:
     # Variable genes are all expressed.
     genes = cells.genes * (_CLOSED_FORM if settings.unexpressed_genes == "closed-form" else 1)
     genes = min(genes, settings.variable_genes or genes)
-    dear = settings.size_factor and settings.likelihood != "poisson"
-    wider = _WIDER_SIZE_FACTOR if dear else _WIDER
+    costly = settings.size_factor and settings.likelihood != "poisson"
+    wider = _WIDER_SIZE_FACTOR if costly else _WIDER
     work = 6.0 * rows * genes * (name.hidden_units + wider)
     return name.seeds * settings.epochs * work / _RATE
 
