@@ -1,7 +1,6 @@
 """Draw the figures of the pages from the tables in docs/results.
 
-Writes ``docs/images/*.svg``, but for that of few labels, whose table is not kept in its present
-form::
+Writes ``docs/images/*.svg``::
 
     python bench/docs_figures.py [NAME ...]
 """
@@ -17,7 +16,7 @@ import reliability
 from quoted_tables import records
 from scale import TITLES
 
-from latentcell.figures import comparison, deposit, leaderboard
+from latentcell.figures import comparison, deposit, few_labels, leaderboard
 from latentcell.figures.legends import letter_panels
 from latentcell.figures.parts import bar_lengths, representation_series, row_places
 from latentcell.figures.style import DOUBLE_COLUMN, new_figure, save, styled
@@ -84,6 +83,7 @@ FIGURES = {
     "comparison-table5_deposit": ("comparison/records/deposit", deposit.deposit_accuracies),
     "truth": ("truth/leaderboard", truth_figure),
     "annotation-depth": ("annotation_depth", reliability.depth_reliability_figure),
+    "few_labels": ("few-labels/few_labels", few_labels.few_labels_figure),
     "leaderboard": ("leaderboard", leaderboard.leaderboard_figure),
 }
 
