@@ -4,7 +4,7 @@
 
 The arguments are folders of finished runs, in their clones. Rows by run and kind of job are written
 to results/bench/estimates.csv. `latentcell.cli.timing` has the usual times that the kept record
-gives.
+gives. docs/results/estimates_held_out.csv has runs that they were not computed from.
 """
 
 import argparse
@@ -31,8 +31,6 @@ _REST = "rest"
 def kind_of(path: Path) -> str:
     """Return the kind of the job of a benchmark file, relative to the folder of the benchmarks."""
     parts = path.with_suffix("").parts
-    if parts[0] == "variants":
-        parts = parts[2:]
     if parts[0] == "deposit":
         return "ffnn"
     if parts[0] in ("tables", "figures", "records", "annotate"):
@@ -45,11 +43,11 @@ def kind_of(path: Path) -> str:
 
 
 def taken(run: Path) -> pd.DataFrame:
-    """Return the number and the seconds of the jobs of a run by kind."""
-    folder = run / "benchmarks"
+    """Return the number and the seconds of the jobs of a run and its variants by kind."""
     rows = [
         {"kind": kind_of(path.relative_to(folder)), "jobs": 1, "seconds": _seconds(path)}
-        for path in sorted(folder.rglob("*.tsv"))
+        for folder in (run / "benchmarks", *run.glob("variants/*/benchmarks"))
+        for path in folder.rglob("*.tsv")
     ]
     return pd.DataFrame(rows).groupby("kind").sum()
 
@@ -76,6 +74,7 @@ def usual(record: pd.DataFrame) -> pd.DataFrame:
     """Return the seconds of the start of a job, and its share of the upper bound, by kind.
 
     The start is the least mean of a run. The share is that of the remaining seconds of all runs.
+    Jobs that copy finished files of another variant count as jobs and have no bound.
     """
     record = record[record["kind"] != _REST]
     added = record.groupby("kind")[_NUMBERS].sum()
