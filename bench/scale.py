@@ -40,6 +40,7 @@ TITLES = {
     "import": "import of 10x's archive",
     "subset": "subset and split",
     "pca": "PCA, k = 100",
+    "hvg_pca": "PCA of variable genes, k = 50",
     "gmvae_epoch": "GMVAE (10, 100), an epoch",
     "gmvae_exact_epoch": "the same, exact, an epoch",
     "gmvae_recommended_epoch": "the same, recommended, an epoch",

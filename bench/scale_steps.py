@@ -190,12 +190,13 @@ def timed_epoch(folder: Path, preset: Any) -> tuple[dict[str, Any], Any]:
     return about(cells) | epochs.times[1], trained
 
 
-def gmvae_in_part(folder: Path) -> dict[str, Any]:
+def gmvae_in_part(folder: Path, preset: Any = "latentcell") -> dict[str, Any]:
     """GMVAE (10, 100) of all cells, as a job does; of an epoch and of the evaluation 2,000."""
     import torch
 
     from latentcell.config.names import ModelName
     from latentcell.config.settings import VaeSettings
+    from latentcell.grid.model_files import training_arguments
     from latentcell.models.evaluation import evaluate
     from latentcell.models.objective import Objective
     from latentcell.models.training import TrainingLoop
@@ -203,12 +204,9 @@ def gmvae_in_part(folder: Path) -> dict[str, Any]:
     clock = Clock()
     cells = read_cells(folder / "cells.h5ad", MANY)
     limit_threads(1)
-    name, split = ModelName("gmvae", _LATENTS, 100), cells.obs["split"].to_numpy(str)
-    types = len(cells.obs["cell_type"].cat.categories)
-    loop = TrainingLoop(
-        *(cells.X, split, name, types, VaeSettings(epochs=1, device="cpu"), 1),
-        folder=folder / "counts",
-    )
+    settings = VaeSettings(preset=preset, components="labels", epochs=1, device="cpu")
+    arguments = training_arguments(cells, ModelName("gmvae", _LATENTS, 100), settings)
+    loop = TrainingLoop(**arguments, seed=1, folder=folder / "counts")
     few = np.random.default_rng(1).permutation(cells.n_obs)[:_PART]
     loop.training = loop.validation = np.sort(few)
     loop.model.update_by(loop.adam)
@@ -218,6 +216,11 @@ def gmvae_in_part(folder: Path) -> dict[str, Any]:
     counts = trained.counts(cells.X, folder=folder / "evaluated-counts")
     evaluate(trained.model, counts, few, 100, torch.Generator().manual_seed(1), Objective())
     return about(cells) | clock.read()
+
+
+def gmvae_recommended_in_part(folder: Path) -> dict[str, Any]:
+    """The same with the preset `recommended`, which selects variable genes first."""
+    return gmvae_in_part(folder, "recommended")
 
 
 def ffnn_raw_epoch(folder: Path) -> dict[str, Any]:
@@ -234,6 +237,11 @@ def raw_features(folder: Path) -> dict[str, Any]:
 def log_features(folder: Path) -> dict[str, Any]:
     """Write log-normalised counts as features, as a job does."""
     return features(folder, "log")
+
+
+def hvg_pca(folder: Path) -> dict[str, Any]:
+    """Components of variable genes, as a job computes them."""
+    return features(folder, "hvg-pca-k50")
 
 
 def features(folder: Path, name: str) -> dict[str, Any]:
@@ -442,7 +450,9 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "repeat": repeat,
     "subset": subset,
     "pca": pca_in_part,
+    "hvg_pca": hvg_pca,
     "gmvae_epoch": gmvae_in_part,
+    "gmvae_recommended_epoch": gmvae_recommended_in_part,
     "ffnn_raw_epoch": ffnn_raw_in_part,
     "ffnn_pca_epoch": ffnn_pca_epoch,
     "naive_bayes": naive_bayes,
@@ -460,7 +470,8 @@ PARTS: dict[str, Callable[[Path], dict[str, Any]]] = {
 # Parts that only prepare others.
 UNMEASURED = ("repeat", "bundle", "tenx")
 PARTS_NEED = {
-    **dict.fromkeys(("pca", "gmvae_epoch", "ffnn_raw_epoch", "naive_bayes"), ("subset",)),
+    **dict.fromkeys(("pca", "hvg_pca", "gmvae_epoch"), ("subset",)),
+    **dict.fromkeys(("gmvae_recommended_epoch", "ffnn_raw_epoch", "naive_bayes"), ("subset",)),
     "ffnn_pca_epoch": ("subset", "pca"),
     **dict.fromkeys(("raw_features", "log_features", "evaluation", "bundle"), ("subset",)),
     "logistic": ("log_features",),

@@ -93,6 +93,10 @@ def test_own_files_are_imported_by_their_size(tmp_path):
         (training(["gmvae-z10-h100"], FULL.of(15_000), VaeSettings(epochs=1), 1, False), 920, 33),
         (training(["gmvae-z10-h100"], FULL.of(15_000), RECOMMENDED, 1, False), 995, 27),
         (fitting("random-forest", "pca-k50", FULL.of(15_000)), 760, 61),
+        (representing("hvg-pca-k50", FULL.of(15_000)), 628, 250),
+        (representing("label-rule", FULL.of(15_000)), 901, 250),
+        (representing("nmf-k20", FULL.of(15_000)), 665, 250),
+        (representing("scanvi-z10", FULL.of(15_000)), 986, 1050),
         (classifying(["raw"], FULL.of(15_000), FfnnSettings(), 1), 813, 560),
         (classifying(["pca-k50"], FULL.of(15_000), FfnnSettings(), 1), 293, 40),
     ],
@@ -100,6 +104,16 @@ def test_own_files_are_imported_by_their_size(tmp_path):
 def test_what_was_measured_is_covered_but_not_by_far(demand, mb, seconds):
     assert mb < demand.mem_mb(1) < 3.5 * mb
     assert seconds < 60 * demand.runtime(1) < 4 * seconds + 300
+
+
+@pytest.mark.parametrize(("name", "mb"), [("pca-k100", 2652), ("hvg-pca-k50", 2598)])
+def test_counts_that_stay_in_their_file_take_little_memory(name, mb):
+    """docs/benchmarks.md, Memory at 500,000 cells."""
+    many = Size(500_000, 32_738, 277_000_000, 11)
+    assert mb < representing(name, many).mem_mb(1) < 2 * mb
+    # As much for each further cell as its counts take.
+    more = Size(1_000_000, 32_738, 554_000_000, 11)
+    assert representing(name, more).mb < 2 * representing(name, many).mb
 
 
 def test_models_at_once_share_nothing_but_time():

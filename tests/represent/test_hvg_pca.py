@@ -8,7 +8,6 @@ from sklearn.decomposition import PCA
 
 from latentcell.represent.hvg_pca import HvgPca
 from latentcell.represent.normalise import log_normalise
-from latentcell.represent.variable import variable_genes
 from latentcell.runtime import pieces
 from latentcell.runtime.errors import InputError
 
@@ -77,22 +76,6 @@ def test_tensors_come_back_from_a_file(counts, tmp_path):
     again = HvgPca.from_tensors(load_file(tmp_path / "model.safetensors"))
     np.testing.assert_array_equal(model.transform(counts), again.transform(counts))
     assert again.pca.settings == model.pca.settings
-
-
-def test_where_few_genes_vary_all_seen_are_taken(counts):
-    seen = np.flatnonzero(np.asarray((counts[:90] > 0).sum(0)).ravel())
-    np.testing.assert_array_equal(variable_genes(log_normalise(counts[:90]), 2000), seen)
-
-
-def test_where_dispersions_tie_the_first_genes_are_taken(counts):
-    normalised = log_normalise(counts)
-    twice = sp.hstack([normalised, normalised], format="csr")  # Each gene ties with its copy.
-    chosen = variable_genes(twice, 9)
-    genes, copies = chosen[chosen < GENES], chosen[chosen >= GENES] - GENES
-    assert (len(genes), len(copies)) == (5, 4)
-    assert set(copies) < set(genes)
-    whole = variable_genes(twice, 10)
-    np.testing.assert_array_equal(whole, np.concatenate([genes, genes + GENES]))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ machine (AMD EPYC, AVX-512, with other load), November 2026:
 
 - Importing: 500,000 simulated cells with 280 million counts from 10x's archive, 4.7 GB and 105 s.
 - Drawing and writing cells: all of 68,579 cells with 38 million counts, 1.0 GB and 5 s.
-- PCA, 100 components: 1,300 cells 250 MB and 9 s; 15,000 cells 460 MB and 11 s; 68,579 cells
-  1.5 GB and 70 s.
+- PCA, 100 components: 1,300 cells 250 MB and 9 s; 15,000 cells 660 MB and 11 s; 68,579 cells
+  1.5 GB and 70 s; 500,000 cells 2.7 GB.
 - tSNE of 10 features: 500 cells 320 MB and 7 s; 15,000 cells 480 MB and 64 s; 68,579 cells 780 MB
   and 203 s.
 - GMVAE, Z = 10, H = 100, K = 11, 32,738 genes: exact, 1,300 cells, 100 epochs, 970 MB and 520 s,
@@ -17,7 +17,8 @@ machine (AMD EPYC, AVX-512, with other load), November 2026:
   290 MB and 0.4 s. PyTorch's Adam took eight times as long (docs/ffnn.md).
 - GMVAE `recommended`, 2,000 variable genes, 15,000 cells: 995 MB and 27 s per epoch.
 - Other representations, 1,300 cells of 32,738 genes (docs/methods.md): 1 min and 1.1 GB for scANVI,
-  7 s for the slowest without epochs; assumed proportional to the number of cells.
+  7 s for the slowest without epochs. 15,000 cells: up to 990 MB, and 38 s without epochs.
+- Components of variable genes: 15,000 cells 630 MB, 500,000 cells 2.6 GB and 68 s.
 - Other classifiers, 1,300 cells: on all genes up to 80 s and 1.1 GB, on 50 components up to 6 s and
   250 MB; 15,000 cells on 50 components up to 61 s and 760 MB. Those that read counts in pieces take
   less than 3 GB for 500,000 cells.
@@ -58,7 +59,8 @@ _IMPORT_BYTES, _READ_BYTES, _CELLS_BYTES = 20, 10, 20
 _FILE_MB, _FILE_SECONDS = 10, 0.5
 _COUNT_SECONDS = 1e-6
 
-_PCA_BYTES, _PCA_SECONDS = 50, 2e-6
+# Counts in memory; many counts, which stay in their file but for training cells.
+_PCA_BYTES, _PCA_MB, _PCA_STREAMED_BYTES, _PCA_SECONDS = 50, 600, 10, 2e-6
 # Classifier on principal components with all penalties; a piece of 500 cells whose counts are
 # compared with the expectation of a density model.
 _FIT_SECONDS_PER_CELL, _PIECE_BYTES_PER_GENE = 0.02, 20_000
@@ -83,7 +85,7 @@ _CLOSED_FORM = 0.5
 _CUDA_STEP = 0.02
 
 # Other libraries. Seconds per cell of representations, with and without epochs.
-_REPRESENT_MB, _REPRESENT_CELL_MB = 600, 0.8
+_REPRESENT_MB, _REPRESENT_CELL_MB = 600, 0.04
 _EPOCHS_SECONDS_PER_CELL, _REPRESENT_SECONDS_PER_CELL = 0.2, 0.05
 # Classifiers, per cell, and per entry of dense features or count read in pieces; the most
 # demanding ones need dense genes.
@@ -234,7 +236,9 @@ def drawing(dataset: Size, cells: Size) -> Demand:
 
 def principal_components(cells: Size) -> Demand:
     """Estimate principal components of sparse counts."""
-    return Demand(cells.stored * _PCA_BYTES / _MEGA, 30 + cells.stored * _PCA_SECONDS)
+    streamed = _PCA_MB + cells.stored * _PCA_STREAMED_BYTES / _MEGA
+    most = min(cells.stored * _PCA_BYTES / _MEGA, streamed)
+    return Demand(most, 30 + cells.stored * _PCA_SECONDS)
 
 
 def representing(name: str, cells: Size) -> Demand:
@@ -243,9 +247,14 @@ def representing(name: str, cells: Size) -> Demand:
         return drawing(cells, cells)
     if pca_components(name):
         return principal_components(cells)
-    has_epochs = is_model(name) or representation(name).epochs
+    method = None if is_model(name) else representation(name)
+    has_epochs = method is None or method.epochs
     each = _EPOCHS_SECONDS_PER_CELL if has_epochs else _REPRESENT_SECONDS_PER_CELL
-    return Demand(_REPRESENT_MB + cells.cells * _REPRESENT_CELL_MB, 10 + cells.cells * each)
+    seconds = 10 + cells.cells * each
+    if method is not None and method.streams:
+        return Demand(principal_components(cells).mb, seconds)
+    counts = cells.stored * _PCA_BYTES / _MEGA
+    return Demand(_REPRESENT_MB + cells.cells * _REPRESENT_CELL_MB + counts, seconds)
 
 
 def fitting(name: str, features: str, cells: Size) -> Demand:

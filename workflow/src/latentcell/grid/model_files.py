@@ -22,7 +22,7 @@ from latentcell.represent.variable import chosen_genes
 from latentcell.runtime.cost import measured
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.io import read_cells, write_csv, write_h5ad, write_json
-from latentcell.runtime.pieces import MANY, gathered, pieces
+from latentcell.runtime.pieces import MANY, pieces
 
 
 def write_model(
@@ -163,15 +163,8 @@ def training_arguments(
         "settings": settings,
         "batch": batches(cells),
         "cell_types": types,
-        "genes": _variable(counts, np.flatnonzero(split == "training"), settings),
+        "genes": chosen_genes(counts, settings.variable_genes, np.flatnonzero(split == "training")),
     }
-
-
-def _variable(counts: Any, rows: np.ndarray, settings: VaeSettings) -> Any:
-    """Genes that may have weights, from training cells; None: all."""
-    if settings.variable_genes is None:
-        return None
-    return chosen_genes(gathered(counts, rows), settings.variable_genes)
 
 
 def batches(cells: ad.AnnData) -> Any:

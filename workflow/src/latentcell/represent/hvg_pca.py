@@ -70,16 +70,17 @@ class HvgPca:
         InputError
             If there are too few training cells or variable genes for the components.
         """
-        normalised = log_normalise(counts[np.flatnonzero(np.asarray(training))])
-        chosen = variable_genes(normalised, genes)
-        cells = normalised.shape[0]
+        rows = np.flatnonzero(np.asarray(training))
+        chosen, cells = variable_genes(counts, genes, rows), len(rows)
         if components > min(cells - 1, len(chosen)):
             raise InputError(
                 f"hvg-pca: {components} components need at least {components + 1} training cells "
                 f"and {components} variable genes, found {cells} and {len(chosen)}"
             )
         settings = PcaSettings(standardise=False, seed=seed)
-        pca = fit_pca(normalised[:, chosen], ["training"] * cells, components, settings)
+        parts = [log_normalise(piece)[:, chosen] for piece in pieces(counts, rows)]
+        normalised = parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")
+        pca = fit_pca(normalised, ["training"] * cells, components, settings)
         return cls(chosen, counts.shape[1], pca)
 
     def transform(self, counts: Sparse) -> NDArray[np.float32]:

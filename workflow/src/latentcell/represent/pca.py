@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from latentcell.config.settings import PcaSettings
+from latentcell.represent.moments import moments
 from latentcell.runtime.errors import InputError
 from latentcell.runtime.pieces import pieces
 from latentcell.runtime.tensors import read_tensors, unfit, write_arrays
@@ -164,7 +165,7 @@ def fit_pca(
         )
     if not np.isfinite(counts.data).all():
         raise InputError("PCA: expected finite counts, found NaN or infinity")
-    mean, variance = _moments(counts)
+    mean, variance = moments(counts)
     scale = np.sqrt(variance) if settings.standardise else np.ones(genes)
     scale[variance == 0] = 1.0
 
@@ -214,30 +215,6 @@ def variance_table(ratio: ArrayLike) -> pd.DataFrame:
     shares = np.asarray(ratio, np.float64)
     percent = 100 * shares.cumsum()
     return pd.DataFrame({"k": np.arange(1, len(shares) + 1), "explained_variance_percent": percent})
-
-
-def _moments(counts: Sparse) -> tuple[Doubles, Doubles]:
-    """Compute mean and population variance of each column, float64; 0 for a constant column."""
-    cells, genes = counts.shape
-    sums, squares, stored = np.zeros(genes), np.zeros(genes), np.zeros(genes, np.int64)
-    for piece in pieces(counts):
-        sums = _added(sums, piece, piece.data.astype(np.float64))
-        stored += np.bincount(piece.indices, minlength=genes)
-    mean = sums / cells
-    # Squared deviations of stored values and of zeros are summed separately: no cancellation.
-    for piece in pieces(counts):
-        squares = _added(squares, piece, (piece.data - mean[piece.indices]) ** 2)
-    variance = (squares + (cells - stored) * mean**2) / cells
-    # The rounding error of the mean gives constant genes a tiny variance.
-    constant = variance <= (cells * np.finfo(np.float64).eps * mean) ** 2
-    return mean, np.where(constant, 0.0, variance)
-
-
-def _added(sums: Doubles, piece: Sparse, values: Doubles) -> Doubles:
-    """Add values of stored counts to the sums of their genes, one after the other."""
-    genes = np.concatenate([np.arange(len(sums)), piece.indices])
-    added = np.bincount(genes, np.concatenate([sums, values]), minlength=len(sums))
-    return np.asarray(added, np.float64)
 
 
 def _divide_columns(counts: Sparse, scale: Doubles) -> sp.csr_matrix:

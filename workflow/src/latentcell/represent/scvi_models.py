@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
-from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 
 GENES = 2000
@@ -29,7 +28,7 @@ def train_scvi(training: Labelled, size: int, options: Options) -> tuple[Any, ND
     import scvi
 
     scvi.settings.seed = options.seed
-    genes = variable_genes(log_normalise(training.features), GENES)
+    genes = variable_genes(training.features, GENES)
     cells = as_cells(training.features[:, genes], training.codes.astype(str))
     with quietly():
         scvi.model.SCVI.setup_anndata(cells)

@@ -7,12 +7,12 @@ from latentcell.represent.variable import variable_genes
 SIZE = "g"
 GIVES = "log"
 UNLABELLED = True
-USES = ("scanpy",)
+STREAMS = ("counts",)
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
     """See `latentcell.config.fitting`."""
-    genes = variable_genes(log_normalise(training.features), size)
+    genes = variable_genes(training.features, size)
 
     def transform(counts: Counts) -> Features:
         return log_normalise(counts)[:, genes]

@@ -8,7 +8,7 @@ from latentcell.represent.hvg_pca import HvgPca
 SIZE = "k"
 GIVES = "scores"
 UNLABELLED = True
-USES = ("scanpy",)
+STREAMS = ("counts",)
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:

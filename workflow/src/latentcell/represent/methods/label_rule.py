@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from latentcell.config.fitting import Counts, Features, Labelled, Learnt, Options, Transform
-from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 from latentcell.runtime.errors import InputError
 
@@ -31,7 +30,7 @@ def fit(training: Labelled, size: int, options: Options) -> Transform:
     reference = options.reference
     if reference is None:
         raise InputError(f"label-rule: expected the purified cells of {REFERENCE}, found none")
-    genes = variable_genes(log_normalise(training.features), _GENES)
+    genes = variable_genes(training.features, _GENES)
     profiles = _profiles(reference, genes)
 
     def correlate(counts: Counts) -> Doubles:

@@ -8,14 +8,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from latentcell.config.fitting import Counts, Features, Labelled, Options, Transform
-from latentcell.represent.normalise import log_normalise
 from latentcell.represent.variable import variable_genes
 from latentcell.runtime.errors import InputError
 
 SIZE = "k"
 GIVES = "scores"
 UNLABELLED = True
-USES = ("scanpy", "sklearn.decomposition")
+USES = ("sklearn.decomposition",)
 _GENES = 2000
 _TOLERANCE, _ITERATIONS = 1e-7, 2000
 
@@ -24,7 +23,7 @@ def fit(training: Labelled, size: int, options: Options) -> Transform:
     """See `latentcell.config.fitting`."""
     from sklearn.decomposition import NMF
 
-    genes = variable_genes(log_normalise(training.features), _GENES)
+    genes = variable_genes(training.features, _GENES)
     cells = training.features.shape[0]
     if size > min(cells, len(genes)):
         raise InputError(

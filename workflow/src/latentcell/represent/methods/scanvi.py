@@ -13,7 +13,7 @@ from latentcell.represent.scvi_models import (
 SIZE = "z"
 GIVES = "scores"
 EPOCHS = True
-USES = ("scvi", "scanpy")
+USES = ("scvi",)
 # Rule of the library for the epochs after scVI: a third, but at least 2 and at most 10.
 _LEAST, _MOST = 2, 10
 

@@ -7,7 +7,7 @@ SIZE = "z"
 GIVES = "scores"
 UNLABELLED = True
 EPOCHS = True
-USES = ("scvi", "scanpy")
+USES = ("scvi",)
 
 
 def fit(training: Labelled, size: int, options: Options) -> Transform:
