@@ -1,15 +1,15 @@
 """Keep the finished replicates of the study's protocols: docs/study.md.
 
     snakemake ... --configfile config/protocols.yaml
-    python bench/as_run.py [--run results/protocols]
+    snakemake ... --configfile config/table3.yaml
+    python bench/as_run.py [results/protocols results/table3]
 
-A run of `config/protocols.yaml` takes hours, and tables of a run need all of it. This keeps the
-measures of the models and classifiers that are finished, whatever is missing, in
-docs/results/as_run_models.csv and as_run_classifiers.csv, and in as_run_effects.csv the effects of
-the confounders that follow from them. The ELBOs of the epochs of the models as run are kept in
-as_run_model_curves.csv, and the claim that they decide, on the plateau, in as_run_claims.csv.
-Measures of jobs that this run has not finished stay as they were kept before, so the run can be
-made in parts.
+These runs take hours, and their own tables need all of them. This keeps the measures of the models
+and classifiers that are finished, whatever is missing, in docs/results/as_run_models.csv and
+as_run_classifiers.csv, and in as_run_effects.csv the effects of the confounders that follow from
+them. The ELBOs of the epochs of the models as run are kept in as_run_model_curves.csv, and the
+claim that they decide, on the plateau, in as_run_claims.csv. Measures of jobs that these folders do
+not have stay as they were kept before, so a run can be made in parts.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from latentcell.grid.records import collect
 from latentcell.grid.variants import main_variant, variants
 from latentcell.runtime.io import write_csv
 from latentcell.study.claims import claims_frame, decide_claims
-from latentcell.study.evidence import AS_RUN, Evidence
+from latentcell.study.evidence import AS_RUN, CONTROLLED, Evidence
 from latentcell.tables.ablations import ablation_table, without_unchanged
 
 ROOT = Path(__file__).parents[1]
@@ -40,19 +40,22 @@ CLAIM = "plateau-before-50-epochs"
 
 
 def finished(run: Path, record: str) -> pd.DataFrame:
-    """Measures of the finished jobs of all protocols and ablations but for the run itself."""
-    settings = load_settings(ROOT / "config/protocols.yaml")
-    of_variants = {one.name: one.settings for one in variants(settings).values()}
+    """Measures of the finished jobs of all variants of a run that confound as the study did."""
+    settings = load_settings(ROOT / f"config/{run.name}.yaml")
+    confounded = {one.name: one for one in variants(settings).values() if one.name != CONTROLLED}
     depth = "/".join("*" * (5 if record == "classifiers" else 4))
     file = "history.csv" if record == "model_curves" else "metrics.json"
     files = {
-        name: sorted((run / "variants" / name).glob(f"{depth}/{file}"))
-        for name in ([AS_RUN] if record == "model_curves" else of_variants)
+        name: sorted((run.parent / confounded[name].folder).glob(f"{depth}/{file}"))
+        for name in ([AS_RUN] if record == "model_curves" else confounded)
     }
     if record == "classifiers":  # The types that count are those of the run's own cells.
-        files[main_variant(settings)] += sorted(run.glob("*/*/r1/cells.h5ad"))
+        files.setdefault(main_variant(settings), []).extend(sorted(run.glob("*/*/r1/cells.h5ad")))
+    if not any(files.values()):
+        return pd.DataFrame(columns=list(COLUMNS[record]))
     scoring = Scoring(settings.measures.min_cells, settings.type_groups())
     rows = reduced(record, collect(record, files, scoring))
+    of_variants = {one.name: one.settings for one in confounded.values()}
     return without_unchanged(rows, of_variants, STAGES[record])
 
 
@@ -94,10 +97,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--run", type=Path, default=ROOT / "results/protocols")
-    run = parser.parse_args().run
+    own = [run for run in (ROOT / "results/protocols", ROOT / "results/table3") if run.is_dir()]
+    parser.add_argument("runs", type=Path, nargs="*", default=own, help="folders of the runs")
+    runs = parser.parse_args().runs
     for record in STAGES:
-        rows = updated(kept(record), finished(run, record))
+        rows = kept(record)
+        for run in runs:
+            rows = updated(rows, finished(run, record))
         write_csv(KEPT / f"as_run_{record}.csv", rows)
         print(f"{record}: {len(rows)} rows of {rows['variant'].nunique()} variants")
     write_csv(KEPT / "as_run_effects.csv", effects())

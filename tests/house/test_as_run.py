@@ -11,7 +11,9 @@ sys.path.append(str(ROOT / "bench"))
 
 import as_run  # noqa: E402
 
-from latentcell.runtime.io import write_csv  # noqa: E402
+from latentcell.config.settings import load_settings  # noqa: E402
+from latentcell.grid.variants import dependencies, variants  # noqa: E402
+from latentcell.runtime.io import write_csv, write_json  # noqa: E402
 
 KEYS = {"dataset": "pbmc68k-study", "variant": "as-run", "cells": "n1300"}
 MODEL = "gmvae-z10-h100"
@@ -86,3 +88,44 @@ def test_records_that_were_never_kept_are_empty(tmp_path, monkeypatch):
     kept = as_run.kept("model_curves")
     assert kept.empty
     assert list(as_run.updated(kept, curves(1, 0.0, 3))["epoch"]) == [1, 2, 3]
+
+
+def trained(folder):
+    """Files of a finished model."""
+    scores = {"cells": 3, "elbo": -5.0, "elbo_scvae": -6.0, "ari_clusters": 0.1, "accuracy": 0.5}
+    more = {"perplexity": 2.0, "mutual_information": 0.3, "components_above_half": 2}
+    metrics = {"splits": {"test": scores | more}, "given_count_sum": False}
+    write_json(folder / "metrics.json", metrics)
+    history = pd.DataFrame({"epoch": [1, 2], "split": "validation", "elbo": [-9.0, -5.0]})
+    history.to_csv(folder / "history.csv", index=False)
+
+
+def test_finished_models_are_those_of_the_study_s_protocols(tmp_path):
+    job = Path("pbmc68k-study/n1300/r2")
+    trained(tmp_path / "table3" / job / "gmvae-z25-h100")
+    trained(tmp_path / "protocols" / job / MODEL)  # controlled
+    trained(tmp_path / "protocols/variants/as-stated" / job / MODEL)
+    found = {run: as_run.finished(tmp_path / run, "models") for run in ("table3", "protocols")}
+    assert found["table3"][["variant", "model"]].to_numpy().tolist() == [
+        ["as-run", "gmvae-z25-h100"]
+    ]
+    assert found["protocols"][["variant", "model"]].to_numpy().tolist() == [["as-stated", MODEL]]
+    both = as_run.updated(found["table3"], found["protocols"])
+    assert both["variant"].to_list() == ["as-run", "as-stated"]
+    curves = as_run.finished(tmp_path / "table3", "model_curves")
+    assert curves[["replicate", "epoch", "elbo"]].to_numpy().tolist() == [
+        ["r2", 1, -9.0],
+        ["r2", 2, -5.0],
+    ]
+    assert as_run.finished(tmp_path / "table3", "classifiers").empty
+
+
+def test_both_configurations_train_the_models_as_run_alike():
+    """Rows of the narrowest model, which both have, may come from either."""
+    of_run = {}
+    for name in ("protocols", "table3"):
+        settings = load_settings(ROOT / f"config/{name}.yaml")
+        (one,) = (one for one in variants(settings).values() if one.name == "as-run")
+        stages = ("cells", "model_cells", "vae", "classify")
+        of_run[name] = [dependencies(one.settings, stage, MODEL) for stage in stages]
+    assert of_run["protocols"] == of_run["table3"]

@@ -35,6 +35,7 @@ of the section of that name. Shipped configurations:
 | `comparison-small.yaml` | the same with fewer hidden sizes: results in docs/study.md |
 | `protocols.yaml` | one of the study's models by all three protocols (docs/study.md) |
 | `comparison-68k.yaml` | the controlled comparison on 1,300 and 15,000 of all cells |
+| `table3.yaml` | the 16 models of Table 3 as they were run, with five replicates (docs/study.md) |
 | `hidden-units.yaml` | the study's four numbers of hidden units, replicated |
 | `leaderboard.yaml` | representations times classifiers on the deposited cells (docs/methods.md) |
 | `few-labels.yaml` | the grid with few known types on three data sets (docs/few-labels.md) |
