@@ -9,7 +9,8 @@ and classifiers that are finished, whatever is missing, in docs/results/as_run_m
 as_run_classifiers.csv, and in as_run_effects.csv the effects of the confounders that follow from
 them. The ELBOs of the epochs of the models as run are kept in as_run_model_curves.csv, and the
 claim that they decide, on the plateau, in as_run_claims.csv. Measures of jobs that these folders do
-not have stay as they were kept before, so a run can be made in parts.
+not have stay as they were kept before, so a run can be made in parts: by files of models and
+classifiers as targets of snakemake, with r1/cells.h5ad, whose types are counted.
 """
 
 import argparse
