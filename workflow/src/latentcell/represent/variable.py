@@ -11,8 +11,6 @@ from latentcell.represent.normalise import log_normalise
 from latentcell.runtime.pieces import pieces
 
 _BINS = 20
-# scanpy's mean of a gene without counts, whose logarithm is needed.
-_LEAST_MEAN = 1e-12
 
 
 def chosen_genes(
@@ -77,8 +75,11 @@ def _normalised_moments(
 def _standardised_dispersion(
     mean: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Log ratio of variance and mean, standardised among genes of similar log mean; NaN if 0."""
-    ratio = variance / np.maximum(mean, _LEAST_MEAN)
+    """Log ratio of variance and mean, standardised among expressed genes of similar log mean.
+
+    NaN for a gene without variance.
+    """
+    ratio = variance / mean
     dispersion = pd.Series(np.log(np.where(ratio == 0, np.nan, ratio)))
     bins = dispersion.groupby(pd.cut(pd.Series(np.log1p(mean)), _BINS), observed=True)
     average, deviation = bins.transform("mean"), bins.transform("std")
