@@ -1134,6 +1134,18 @@ def ffnn_scale() -> list[Column]:
 
 
 @table
+def ffnn_speed() -> list[Column]:
+    """Seconds of an epoch of the classifier on raw counts, by data set, of two versions."""
+    headings = {
+        "genes_a_cell": Heading("Genes per cell", 0, thousands=","),
+        "before": Heading("Subnormal numbers of certain cells", 2),
+        "after": Heading("Without them", 2),
+        "same_weights": Heading("Same weights", words={True: "yes", False: "no"}.__getitem__),
+    }
+    return shown(records("ffnn_speed"), {"dataset": Heading("Data set")} | _CELLS | headings)
+
+
+@table
 def denoising() -> list[Column]:
     """Groups and lost counts before and after denoising, means over the seeds."""
     rows = records("denoising").groupby(["groups", "values"], sort=False).mean(numeric_only=True)

@@ -63,7 +63,7 @@ def test_update_without_rest_is_adam(update):
         gradient = (rng.normal(size=16) * 10.0 ** np.arange(-13, 3)).astype(np.float32)
         weight.grad = torch.tensor(gradient)
         adam.step()
-        update(row, gradient, scale[step, 0], offset[step, 0], decay1[0], decay2[0])
+        update(row, gradient, gradient, scale[step, 0], offset[step, 0], decay1[0], decay2[0])
     np.testing.assert_allclose(row[0], weight.detach().numpy(), atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_units_that_never_fire_stay():
     row = np.zeros((3, 4), np.float32)
     row[0] = 1
     scale, offset, decay1, decay2 = kernels.skip_tables(RATE, 0, 10)
-    kernels._update(row, row[1], scale[1, 9], offset[1, 9], decay1[9], decay2[9])
+    kernels._update(row, row[1], row[1], scale[1, 9], offset[1, 9], decay1[9], decay2[9])
     assert row.tolist() == [[1] * 4, [0] * 4, [0] * 4]
 
 
@@ -203,3 +203,50 @@ def test_moments_never_become_subnormal_and_weights_stay_the_same(monkeypatch):
         subnormal = int(tiny.sum()) - subnormal
     assert trained[0] == trained[1]
     assert subnormal > 0
+
+
+@pytest.mark.parametrize("unscale", compiled_and_python(kernels._unscale))
+def test_gradients_that_move_no_weight_are_left_out(unscale):
+    wanted = np.array([-1e-5, 1e-16, -1e-18, 1e-29, -1e-31], np.float32)
+    scaled = wanted * np.float32(kernels.GRADIENT_SCALE)
+    squared = np.full(5, np.nan, np.float32)
+    unscale(scaled, squared)
+    assert scaled.tolist() == [*wanted[:4], 0]
+    assert squared.tolist() == [*wanted[:2], 0, 0, 0]
+
+
+def beside_a_certain_cell() -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Train on a cell whose type is certain and one to learn; weights and moments of each step."""
+    weights, moments = [], []
+    layers = [np.zeros((2, 3, 2), np.float32), np.zeros((3, 2), np.float32)]
+    layers += [np.zeros((2, 3, 2), np.float32), np.zeros((3, 2), np.float32)]
+    layers[0][:, 0] = [[1, 2], [1, 1]]
+    layers[2][:, 0] = [[1, 1], [-1, -1]]
+    cells = [np.array([0, 1, 2]), np.array([0, 1], np.int32)]
+    for step in range(24):
+        # Logits of the first cell differ by 96 to 50, so that gradients are 1e-42 to 1e-22.
+        values = np.array([16 - step / 3, 1], np.float32)
+        state = [np.array([0, 1]), np.array([0, 1]), 2, step, RATE, False, *layers]
+        assert kernels.train_window.py_func(*cells, values, *state) == -1
+        weights.append(np.concatenate([layer[..., 0, :].ravel() for layer in layers]))
+        moments.append(np.concatenate([layer[..., 1:, :].ravel() for layer in layers]))
+    return weights, moments
+
+
+def test_certain_types_leave_no_subnormal_moments_and_weights_stay_the_same(monkeypatch):
+    def keep_all(gradient, squared):
+        gradient /= np.float32(kernels.GRADIENT_SCALE)
+        squared[:] = gradient
+
+    weights, moments = beside_a_certain_cell()
+    monkeypatch.setattr(kernels, "_unscale", keep_all)
+    monkeypatch.setattr(kernels, "_step", kernels._step.py_func)
+    monkeypatch.setattr(kernels, "_update_first_layer", kernels._update_first_layer.py_func)
+    plain_weights, plain_moments = beside_a_certain_cell()
+    np.testing.assert_array_equal(weights, plain_weights)
+    assert (np.diff(weights, axis=0) != 0).any()
+    tiny = np.finfo(np.float32).tiny
+    subnormal = [
+        (np.not_equal(each, 0) & (np.abs(each) < tiny)).sum() for each in (moments, plain_moments)
+    ]
+    assert subnormal[0] == 0 < subnormal[1]

@@ -18,9 +18,12 @@ steps are one pass over its row. Without skipped steps (k = 0) this is exactly A
 weights differ from those of Adam in float64 as much as PyTorch's in float32 do (measured over eight
 epochs of the study's cells, for common and rare genes).
 
-Moments of weights without gradient shrink until they are subnormal numbers, with which processors
-calculate many times slower. Rounding keeps them there: 0.9 times the smallest one is itself.
-`_settle` sets them to 0 before they get there.
+Subnormal numbers, with which processors calculate many times slower, come from two sources. Moments
+of weights without gradient shrink, and rounding keeps them there: 0.9 times the smallest number is
+itself. `_settle` sets them to 0 before they get there. Cells whose type is all but certain have
+probabilities of other types down to 1e-45, and thus gradients, and squares of gradients, as small.
+Gradients are multiplied by a power of two, which changes no digit of them, until `_unscale` leaves
+out what moves no weight.
 """
 
 import math
@@ -44,6 +47,10 @@ WINDOW = 128
 # separates them from the smallest normal number, 1e-38.
 NO_FIRST = 1e-30
 NO_SECOND = 1e-34
+# Gradients below add nothing to the second moment: their square is below NO_SECOND.
+NO_SQUARE = 1e-17
+# Factor of the gradients of a step. Squares of gradients for which it is too large are infinite.
+GRADIENT_SCALE = 2.0**64
 
 Number = float | np.float32
 F = TypeVar("F", bound=Callable[..., Any])
@@ -177,10 +184,32 @@ def plan_window(
 
 
 @_jit
+def _unscale(gradient: Floats, squared: Floats) -> None:
+    """Divide a gradient by `GRADIENT_SCALE` in place, and copy the part whose squares count.
+
+    Entries that move no weight become 0: in the gradient those below `NO_FIRST`, in `squared` those
+    below `NO_SQUARE`.
+    """
+    for h in range(gradient.size):
+        g = gradient[h] * np.float32(1.0 / GRADIENT_SCALE)
+        gradient[h] = g if abs(g) >= np.float32(NO_FIRST) else np.float32(0.0)
+        squared[h] = g if abs(g) >= np.float32(NO_SQUARE) else np.float32(0.0)
+
+
+@_jit
 def _update(
-    row: Floats, gradient: Floats, scale: Number, offset: Number, decay1: Number, decay2: Number
+    row: Floats,
+    gradient: Floats,
+    squared: Floats,
+    scale: Number,
+    offset: Number,
+    decay1: Number,
+    decay2: Number,
 ) -> None:
-    """Apply Adam to a row of weights and moments (3 x H), including the steps without gradient."""
+    """Apply Adam to a row of weights and moments (3 x H), including the steps without gradient.
+
+    `squared` is the gradient for the second moment (`_unscale`).
+    """
     new1 = np.float32(1.0 - BETA1)
     new2 = np.float32(1.0 - BETA2)
     old1 = np.float32(BETA1)
@@ -191,10 +220,19 @@ def _update(
     for h in range(gradient.size):
         g = gradient[h]
         m = old1 * first[h] + new1 * g
-        v = old2 * second[h] + new2 * g * g
+        s = squared[h]
+        v = old2 * second[h] + new2 * s * s
         weight[h] -= scale * m / (math.sqrt(v) + offset)
         first[h] = decay1 * m
         second[h] = decay2 * v
+
+
+@_jit
+def _step(row: Floats, scaled: Floats, rate: Number, offset: Number) -> None:
+    """Apply Adam to a row (3 x H) with a gradient in every step, times `GRADIENT_SCALE`."""
+    squared = np.empty_like(scaled)
+    _unscale(scaled, squared)
+    _update(row, scaled, squared, rate, offset, np.float32(1.0), np.float32(1.0))
 
 
 @_jit
@@ -331,10 +369,14 @@ def _update_first_layer(
     backward: Floats,
     tables: tuple[Floats, ...],
 ) -> None:
-    """Update the rows of the genes in a minibatch, including the steps without gradient."""
+    """Update the rows of the genes in a minibatch, including the steps without gradient.
+
+    `backward` (cells x H) is the gradient before the ReLU, times `GRADIENT_SCALE`.
+    """
     batch_start, gene, rest, entry_start, entry_cell, entry_value, _ = plan
     scale, offset, decay1, decay2 = tables
     gradient = np.empty(backward.shape[1], np.float32)
+    squared = np.empty(backward.shape[1], np.float32)
     for u in range(batch_start[batch], batch_start[batch + 1]):
         start = entry_start[u]
         source = backward[entry_cell[start]]
@@ -346,9 +388,10 @@ def _update_first_layer(
             value = entry_value[e]
             for h in range(gradient.size):
                 gradient[h] += value * source[h]
+        _unscale(gradient, squared)
         k = rest[u]
-        row = first_layer[gene[u]]
-        _update(row, gradient, scale[batch + 1, k], offset[batch + 1, k], decay1[k], decay2[k])
+        rate, tiny = scale[batch + 1, k], offset[batch + 1, k]
+        _update(first_layer[gene[u]], gradient, squared, rate, tiny, decay1[k], decay2[k])
 
 
 @_jit
@@ -439,18 +482,20 @@ def train_window(
         loss, gradient = loss_and_gradient(logits, codes[cells], double_softmax)
         if not math.isfinite(loss):
             return batch
+        for b in range(cells.size):
+            for c in range(gradient.shape[1]):
+                gradient[b, c] *= np.float32(GRADIENT_SCALE)
         backward = _backward(hidden, second_layer, gradient)
         _update_first_layer(plan, batch, first_layer, backward, tables)
         rate, tiny = scale[batch + 1, 0], offset[batch + 1, 0]
-        one = np.float32(1.0)
-        _update(first_bias, _column_sums(backward), rate, tiny, one, one)
-        _update(second_bias, _column_sums(gradient), rate, tiny, one, one)
+        _step(first_bias, _column_sums(backward), rate, tiny)
+        _step(second_bias, _column_sums(gradient), rate, tiny)
         for c in range(second_layer.shape[0]):
             weighted = np.zeros(hidden.shape[1], np.float32)
             for b in range(cells.size):
                 for h in range(hidden.shape[1]):
                     weighted[h] += gradient[b, c] * hidden[b, h]
-            _update(second_layer[c], weighted, rate, tiny, one, one)
+            _step(second_layer[c], weighted, rate, tiny)
     return -1
 
 
