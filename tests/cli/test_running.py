@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import anndata as ad
@@ -14,11 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy import sparse
 
 from latentcell.cli import clone as places
 from latentcell.cli import main
 from latentcell.cli.timing import estimate_lines
+from latentcell.config import resources
+from latentcell.config.resources import Size
 from latentcell.config.settings import load_settings, parse_settings
+from latentcell.data.sources import SORTED_PART, SOURCES, content_digest
 
 ROOT = Path(__file__).parents[2]
 
@@ -148,6 +153,39 @@ def test_a_run_usually_takes_less_than_its_upper_bound(tmp_path, config):
     assert 0 < usual < most
     (alone,) = re.findall("about ([0-9,]+)", estimate_lines(settings, tmp_path, 1)[-1])
     assert 2 * usual - 2 <= int(alone.replace(",", "")) <= 2 * usual
+
+
+def test_before_the_import_the_files_at_hand_tell_the_size(tmp_path, monkeypatch):
+    settings = parse_settings({"datasets": ["zheng-sorted"], "subset": {"sizes": ["all"]}})
+    monkeypatch.delenv("LATENTCELL_DATA", raising=False)
+    whole = hours(settings, tmp_path)[1]
+    counts = sparse.random_array((400, 50), density=0.1, dtype=np.float32, rng=1).tocsr()
+    content = {"counts.npz": None, "labels.tsv": b"cells", "genes.tsv": b"genes"}
+    sources = SOURCES[SORTED_PART]
+    folder = tmp_path / "resources" / SORTED_PART
+    folder.mkdir(parents=True)
+    for role, (name, text) in zip(("counts", "labels", "genes"), content.items(), strict=True):
+        path = folder / name
+        if text is None:
+            sparse.save_npz(path, counts)
+        else:
+            path.write_bytes(text)
+        # Files with other content than the published part are left alone.
+        assert hours(settings, tmp_path)[1] == whole
+        assert path.exists()
+        digest = content_digest(path, unpacked=sources[role].unpacked)
+        monkeypatch.setitem(sources, role, replace(sources[role], sha256=digest))
+    part = hours(settings, tmp_path)[1]
+    monkeypatch.setitem(resources.BUILT_IN, "zheng-sorted", Size(400, 50, counts.nnz, 10))
+    assert part == hours(settings, tmp_path / "elsewhere")[1] < whole / 10
+
+
+def test_the_first_cells_alone_are_foretold(tmp_path):
+    def total(**changes):
+        config = {"datasets": [{"name": "pbmc68k"} | changes], "subset": {"sizes": ["all"]}}
+        return hours(parse_settings(config), tmp_path)[1]
+
+    assert total(first_cells=600) < total(first_cells=1300) < total() / 10
 
 
 def test_jobs_beside_the_grid_are_foretold(tmp_path):

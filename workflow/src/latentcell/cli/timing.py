@@ -170,15 +170,28 @@ def _data_sizes(settings: Settings, root: Path) -> dict[str, Size]:
 def _data_size(
     run: str, dataset: DatasetSettings, root: Path, size_of: Callable[[str], Size]
 ) -> Size:
-    """Return the size that the workflow knows, or before the import that of the user's file."""
+    """Return the size that the workflow knows, or before the import that of the files at hand."""
     imported = root / "results" / run / dataset.name / "dataset.h5ad"
-    if imported.exists() or dataset.path is None or dataset.is_remote:
+    if imported.exists():
         return dataset_size(imported, dataset, size_of)
+    if dataset.path is not None and not dataset.is_remote:
+        # Relative paths are those of the clone, as in the workflow.
+        return _own_size(root / dataset.path, dataset).of(dataset.first_cells or "all")
+    size = dataset_size(imported, dataset, size_of)
+    if dataset.is_built_in:
+        from latentcell.data.built_in import part_shape
+
+        if (shape := part_shape(dataset.name, root / "resources")) is not None:
+            size = Size(*shape, size.types)
+    return size.of(dataset.first_cells or "all")
+
+
+def _own_size(path: Path, dataset: DatasetSettings) -> Size:
+    """Return the size of the user's file."""
     from latentcell.data.finding import find
     from latentcell.runtime.errors import InputError
 
-    # Relative paths are those of the clone, as in the workflow.
-    local = {"path": str(root / dataset.path), "layer": dataset.layer or "X", "labels": None}
+    local = {"path": str(path), "layer": dataset.layer or "X", "labels": None}
     found = find(dataset.model_copy(update=local))
     if found.counts is None:
         raise InputError(found.question)

@@ -23,6 +23,7 @@ from latentcell.data.sources import (
     POPULATIONS,
     SORTED_PART,
     SOURCES,
+    at_hand,
     content_digest,
     fetch,
 )
@@ -36,6 +37,8 @@ _SAMPLE_TOTAL = 1e4
 # The values of the sample were rounded to three decimals and stored as float32.
 _SAMPLE_ROUNDING = 5.1e-4
 _SINGLET = "SNG"
+# Data sets of which a published part serves where its files are at hand.
+_PARTS = {"zheng-sorted": SORTED_PART, "frozen-pbmc-donor-a": FROZEN_PART}
 
 Read = tuple[anndata.AnnData, Any]
 
@@ -70,6 +73,24 @@ def read_built_in(settings: DatasetSettings, resources: Path, progress: bool) ->
     used = [path for path in found.values() if path.name in unknown]
     write_record(record_file(settings.name, resources), used)
     return read
+
+
+def part_shape(dataset: str, resources: Path) -> tuple[int, int, int] | None:
+    """Return the cells, genes and stored counts of the part of a data set that is at hand.
+
+    None if the import reads the whole data set. Nothing is downloaded or renamed.
+    """
+    part = _PARTS.get(dataset)
+    if part is None:
+        return None
+    found: dict[str, Path] = {}
+    for role, source in SOURCES[part].items():
+        if (path := at_hand(source, part, resources)) is None:
+            return None
+        found[role] = path
+    with np.load(found["counts"]) as counts:
+        cells, genes = map(int, counts["shape"])
+        return cells, genes, len(counts["data"])
 
 
 def recover_counts(

@@ -289,6 +289,14 @@ def fetch_source(
     return None
 
 
+def at_hand(source: Source, dataset: str, resources: Path) -> Path | None:
+    """Find a file with the right content; nothing is downloaded or renamed."""
+    for path in _candidates(source, dataset, resources):
+        if source.is_right(content_digest(path, unpacked=source.unpacked)):
+            return path
+    return None
+
+
 def content_digest(path: Path, *, unpacked: bool) -> str:
     """Return the SHA-256 of a file's content, unpacked by gzip with `unpacked`.
 
