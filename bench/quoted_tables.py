@@ -12,6 +12,7 @@ import pandas as pd
 import scale
 from cost import cost_columns
 from estimates import by_run
+from verdicts import kept_file
 
 from latentcell.config.names import ModelName, input_title
 from latentcell.evaluate.rounding import round_number
@@ -28,8 +29,7 @@ TABLES: dict[str, Callable[[], list[Column]]] = {}
 @cache
 def records(name: str) -> pd.DataFrame:
     """Read a record, such as ``comparison/controlled`` or ``comparison/records/classes``."""
-    path = RESULTS / f"{name}.csv"
-    return pd.read_csv(path if path.exists() else f"{path}.gz")
+    return pd.read_csv(kept_file(RESULTS / name))
 
 
 def table(function: Callable[[], list[Column]]) -> Callable[[], list[Column]]:
@@ -1140,9 +1140,11 @@ def ffnn_speed() -> list[Column]:
         "genes_a_cell": Heading("Genes per cell", 0, thousands=","),
         "before": Heading("Subnormal numbers of certain cells", 2),
         "after": Heading("Without them", 2),
-        "same_weights": Heading("Same weights", words={True: "yes", False: "no"}.__getitem__),
+        "same_weights": Heading("Same weights"),
     }
-    return shown(records("ffnn_speed"), {"dataset": Heading("Data set")} | _CELLS | headings)
+    rows = records("ffnn_speed")
+    rows = rows.assign(same_weights=rows["same_weights"].map({True: "yes", False: "no"}))
+    return shown(rows, {"dataset": Heading("Data set")} | _CELLS | headings)
 
 
 @table

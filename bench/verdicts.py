@@ -129,16 +129,27 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
 def decide(kept: Path, name: str = "claims") -> pd.DataFrame:
     """Build a deciding table from kept records."""
     settings = load_settings(kept / "records/config.yaml")
-    files = {need: _kept_file(kept, need) for need in TABLES[name].needs_of(settings)}
+    needs = TABLES[name].needs_of(settings)
+    files = {need: kept_file(_folder(kept, need) / need) for need in needs}
     return TABLES[name].build(read_needs(files), settings)
 
 
-def _kept_file(kept: Path, need: str) -> Path:
-    folder = kept if need in TABLES_KEPT else kept / "records"
-    for path in (folder / f"{need}.csv.gz", folder / f"{need}.csv"):
-        if path.is_file():
+def _folder(kept: Path, need: str) -> Path:
+    return kept if need in TABLES_KEPT else kept / "records"
+
+
+def kept_file(record: Path) -> Path:
+    """Return the file of a record, a path without its ending, which may be compressed.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    for ending in (".csv", ".csv.gz"):
+        if (path := record.with_name(record.name + ending)).is_file():
             return path
-    raise InputError(f"{folder / need}.csv: expected a kept record, found none")
+    raise InputError(f"{record}.csv: expected a kept record, found none")
 
 
 def _told(table: pd.DataFrame) -> str:
