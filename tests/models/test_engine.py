@@ -16,6 +16,9 @@ from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 from latentcell.models.objective import Objective
 from latentcell.runtime.errors import InputError
 
+needs_bfloat16 = pytest.mark.skipif(
+    not products.bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16"
+)
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 
@@ -427,6 +430,53 @@ def test_products_of_a_block_are_autograds(dtype, onednn, fixed, monkeypatch):
     close(d_weight[:, 20:57].double(), slope.transpose(1, 2) @ hidden.double(), TOLERANCES[dtype])
     assert not d_weight[:, :20].any()
     assert not d_weight[:, 57:].any()
+
+
+@pytest.mark.parametrize("fixed", [0, 1])
+@pytest.mark.parametrize("usable", [pytest.param(True, marks=needs_bfloat16), False])
+def test_products_in_bfloat16_have_eight_bits_and_biases_all(usable, fixed, monkeypatch):
+    monkeypatch.setattr(products, "bfloat16_usable", lambda: usable)
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(19, 9, generator=generator).bfloat16()
+    weight = torch.randn(3 - fixed, 37, 9, generator=generator)
+    bias = 20 + torch.randn(3, 37, generator=generator)
+    outputs = products.layer_outputs(hidden, weight, bias)
+    expected = hidden.double() @ weight.bfloat16().double().transpose(1, 2)
+    assert outputs.dtype == torch.float32
+    assert outputs.transpose(0, 1).is_contiguous()
+    # Rounding of the whole output would be off by 0.06.
+    close(outputs[fixed:].double() - bias.double()[fixed:, None], expected, 2**-8)
+    assert torch.equal(outputs[:fixed], bias[:fixed, None].expand(-1, 19, -1))
+    derivative, d_weight = outputs[fixed:] - 20, torch.zeros_like(weight)
+    d_hidden = products.layer_gradients(derivative, hidden, weight, d_weight)
+    slope = derivative.bfloat16().double()
+    assert d_hidden.dtype == d_weight.dtype == torch.float32
+    close(d_hidden.double(), (slope @ weight.bfloat16().double()).sum(0), 2**-8)
+    close(d_weight.double(), slope.transpose(1, 2) @ hidden.double(), 2**-8)
+
+
+@pytest.mark.parametrize(("likelihood", "options"), VARIANTS)
+def test_training_in_bfloat16_has_nearly_the_same_gradients_and_exact_evaluations(
+    likelihood, options, monkeypatch
+):
+    monkeypatch.setattr(engine, "BLOCK_ELEMENTS", 65 * 16)
+    found = []
+    for bfloat16 in (False, True):
+        model, matrix, x = model_and_batch(torch.float32, likelihood, **options)
+        batch, how = matrix.rows(torch.arange(len(x))), Objective(bfloat16=bfloat16)
+        model(batch, torch.Generator().manual_seed(2), how).objective.backward()
+        gradients = torch.cat(
+            [value.grad.flatten() for value in model.parameters() if value.grad is not None]
+        )
+        model.eval()
+        with torch.no_grad():
+            value = model(batch, torch.Generator().manual_seed(3), how).elbo
+        found.append((gradients, value))
+    (exact, value), (rounded, same) = found
+    assert not torch.equal(exact, rounded)
+    assert float((rounded - exact).norm() / exact.norm()) < 0.02
+    # The moving averages of the encoders are alike: rounding comes after them.
+    assert torch.equal(value, same)
 
 
 def test_pruned_steps_have_few_shapes(monkeypatch):

@@ -10,7 +10,7 @@ from torch.nn.functional import embedding_bag
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.models import engine, networks, optimiser, threads
+from latentcell.models import engine, networks, optimiser, products, threads
 from latentcell.models.counts import CountMatrix
 from latentcell.models.networks import SparseDense
 from latentcell.models.optimiser import Adam
@@ -43,8 +43,15 @@ def small_parts(monkeypatch):
         {"size_factor": True, "dispersion": "gene"},
         {"likelihood": "zero-inflated-poisson", "dropout": {"counts": 0.1}},
         {"bound": "importance-weighted", "importance_samples": 2},
+        pytest.param(
+            {"precision": "bfloat16"},
+            marks=pytest.mark.skipif(
+                not products.bfloat16_usable(),
+                reason="the processor has neither AMX nor AVX512-BF16",
+            ),
+        ),
     ],
-    ids=["exact", "fast", "size factor", "zero-inflated", "importance-weighted"],
+    ids=["exact", "fast", "size factor", "zero-inflated", "importance-weighted", "bfloat16"],
 )
 def test_any_number_of_threads_gives_the_same_bytes(cells, options, monkeypatch):
     matrix, split = cells

@@ -1,5 +1,6 @@
 import itertools
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.evaluation import components_used, inflated_mean, mixture_measures
 from latentcell.models.networks import BatchNorm
 from latentcell.models.optimiser import Adam
+from latentcell.models.products import bfloat16_usable
 from latentcell.models.trained import restore, save_arguments
 from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
@@ -225,6 +227,31 @@ def test_last_batch_of_one_cell_and_genes_modelled(cells, kind, likelihood):
     assert trained.model.shape.components == (4 if kind == "gmvae" else 1)
     assert trained.model.shape.genes == 40
     assert np.isfinite(trained.evaluate(cells[0]).elbo).all()
+
+
+def test_bfloat16_is_refused_where_it_is_not_there(cells, monkeypatch):
+    settings = VaeSettings(**FEW, precision="bfloat16")
+    monkeypatch.setattr(training, "bfloat16_usable", lambda: False)
+    with pytest.raises(InputError, match=r"vae.precision: bfloat16 needs a processor with AMX"):
+        run(cells, settings)
+    with pytest.raises(InputError, match=r"vae.precision: bfloat16 is for the CPU, found a CUDA"):
+        training._require_precision("bfloat16", torch.device("cuda"))
+
+
+@pytest.mark.skipif(not bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16")
+def test_a_model_of_bfloat16_is_nearly_that_of_float32_and_evaluated_in_float32(cells, tmp_path):
+    exact, rounded = (
+        run(cells, VaeSettings(**FEW, precision=precision)) for precision in ("float32", "bfloat16")
+    )
+    assert not same(weights(exact), weights(rounded))
+    assert rounded.history[-1]["elbo"] == pytest.approx(exact.history[-1]["elbo"], abs=0.01)
+    save(tmp_path / "model.safetensors", *save_arguments(rounded))
+    stored = load(tmp_path / "model.safetensors")
+    back = restore(stored.tensors, stored.description)
+    assert back.settings.precision == "bfloat16"
+    matrix, _ = cells
+    of_float32 = replace(rounded, settings=exact.settings).evaluate(matrix)
+    np.testing.assert_array_equal(back.evaluate(matrix).elbo, of_float32.elbo)
 
 
 def test_cuda_that_is_not_there_is_refused(cells, monkeypatch):

@@ -54,11 +54,15 @@ class OutputLayer(NamedTuple):
     update : callable, optional
         Takes the gradients of each block in place of autograd, once the block is done; on the CPU.
         The objective must hold the weighted log-likelihood with weight 1.
+    bfloat16 : bool
+        Whether products are computed in bfloat16 where gradients are asked for; on the CPU. Values
+        without gradients are exact.
     """
 
     weight: Tensor
     bias: Tensor
     update: BlockUpdate | None = None
+    bfloat16: bool = False
 
 
 def block_width(rows: int, *, cuda: bool) -> int:
@@ -106,7 +110,7 @@ def weighted_log_likelihood(
     if layer.update is not None:
         parts = (layer.weight.detach(), layer.bias.detach())
     total, per_row = _Pass.apply(  # type: ignore[no-untyped-call]
-        hidden, row_weight, *parts, layer.update, minibatch, rows, likelihood
+        hidden, row_weight, *parts, layer, minibatch, rows, likelihood
     )
     return total, per_row
 
@@ -121,18 +125,18 @@ class _Pass(torch.autograd.Function):
         row_weight: Tensor,
         weight: Tensor,
         bias: Tensor,
-        update: BlockUpdate | None,
+        layer: OutputLayer,
         minibatch: Minibatch,
         rows: Rows,
         likelihood: Likelihood,
     ) -> tuple[Tensor, Tensor]:
         wanted = any(ctx.needs_input_grad[:4])
-        layer = OutputLayer(weight, bias, update)
+        layer = layer._replace(weight=weight, bias=bias)
         per_row, gradients = decode(
             hidden, row_weight if wanted else None, layer, minibatch, rows, likelihood
         )
         # Not by save_for_backward, which would keep them alive: the optimiser then gets a copy.
-        ctx.gradients, ctx.updated = gradients, update is not None
+        ctx.gradients, ctx.updated = gradients, layer.update is not None
         ctx.save_for_backward(per_row)
         ctx.mark_non_differentiable(per_row)
         return torch.dot(row_weight, per_row), per_row
@@ -198,7 +202,7 @@ def _decode(
         blocks.each(lambda block: block.values()[0], per_row.add_)
         return per_row.to(hidden.dtype), ()
     slope = None if likelihood.rate_output is None else blocks.slope(per_row)
-    weighted = (hidden.t() * row_weight).contiguous().t()
+    weighted = (hidden.t() * row_weight).contiguous().t().to(blocks.inputs.dtype)
     d_hidden = torch.zeros_like(hidden)
     of_layer: tuple[Tensor, ...] = ()
     if layer.update is None:
@@ -259,6 +263,9 @@ class _Blocks:
     ) -> None:
         self.hidden, self.layer, self.minibatch, self.rows = hidden, layer, minibatch, rows
         self.likelihood, self.row_weight = likelihood, row_weight
+        # Of the products.
+        low = layer.bfloat16 and row_weight is not None
+        self.inputs = hidden.bfloat16() if low else hidden
         self.width = min(minibatch.genes, block_width(len(rows), cuda=hidden.is_cuda))
         self.edges = self._edges()
         # Blocks that keep their outputs; none with a single pass, or if the outputs are too many.
@@ -401,7 +408,7 @@ class _Block:
         if self._outputs is not None:
             return self._outputs
         bias = self.blocks.layer.bias[:, self.start : self.stop]
-        outputs = layer_outputs(self.blocks.hidden, self.weight, bias)
+        outputs = layer_outputs(self.blocks.inputs, self.weight, bias)
         if self.blocks.kept:
             self._outputs = outputs
         return outputs
@@ -439,7 +446,7 @@ class _GeneBlock(_Block):
         """Log rates without the scales of the rows, shape (1, R, width)."""
         if self._outputs is None:
             bias = self.blocks.layer.bias[1:, self.start : self.stop]
-            self._outputs = layer_outputs(self.blocks.hidden, self.weight, bias)
+            self._outputs = layer_outputs(self.blocks.inputs, self.weight, bias)
         return self._outputs
 
     def _compute(self) -> GeneLogLikelihood:

@@ -45,6 +45,8 @@ class Objective:
         above 0 is decoded. CUDA decodes all pairs, since counting them would stall the device.
     label_weight : float
         Weight of log q(y given x) of each cell with a known label y.
+    bfloat16 : bool
+        See `OutputLayer`.
     """
 
     kl_weight: float = 1.0
@@ -55,6 +57,7 @@ class Objective:
     closed_form_kl: bool = False
     threshold: float = 0.0
     label_weight: float = 0.0
+    bfloat16: bool = False
 
     @property
     def samples(self) -> int:
@@ -198,7 +201,8 @@ class Decoded:
         y: Clusters,
         how: Objective,
     ) -> None:
-        self.layer, self.likelihood, self.minibatch, self.how = layer, likelihood, minibatch, how
+        self.layer = layer._replace(bfloat16=how.bfloat16)
+        self.likelihood, self.minibatch, self.how = likelihood, minibatch, how
         self.grid = hidden.shape[:3]
         self.hidden = hidden.flatten(0, 2)
         self.weight, self.flat = y.weight, None

@@ -235,6 +235,7 @@ def objective_of(settings: VaeSettings, **parts: float) -> Objective:
         importance=settings.importance_samples,
         importance_weighted=settings.bound == "importance-weighted",
         closed_form_kl=settings.kl == "closed-form",
+        bfloat16=settings.precision == "bfloat16",
         **parts,
     )
 

@@ -23,6 +23,7 @@ from latentcell.models.inputs import Inputs
 from latentcell.models.labels import Labels
 from latentcell.models.normal import LatentNormal
 from latentcell.models.optimiser import Adam
+from latentcell.models.products import bfloat16_usable
 from latentcell.models.threads import ahead, shared_threads
 from latentcell.models.trained import Trained, device_of, mapped_folder, objective_of, random_stream
 from latentcell.models.types import TypeTraining, fit_types
@@ -53,7 +54,8 @@ def train(
     """Train one model.
 
     On a CUDA device, PyTorch keeps the `precision` of the settings for all matrix products of the
-    process, also those after the training.
+    process, also those after the training. On the CPU, bfloat16 is that of the training steps
+    alone.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def train(
     ------
     InputError
         If a value ceases to be finite; names the epoch, the step and a remedy. Also if the GPU
-        has too little memory.
+        has too little memory, or the device does not have the precision of the settings.
     """
     loop = TrainingLoop(
         *(matrix, split, name, components, settings, seed, batch, cell_types, genes),
@@ -250,6 +252,21 @@ def _posterior(model: GMVAE, counts: CountMatrix, batch_size: int) -> LatentNorm
     return found
 
 
+def _require_precision(precision: str, device: torch.device) -> None:
+    """Refuse bfloat16 where it is not faster, or not there."""
+    if precision != "bfloat16":
+        return
+    if device.type != "cpu":
+        raise InputError(
+            "vae.precision: bfloat16 is for the CPU, found a CUDA device: take tf32 or float32"
+        )
+    if not bfloat16_usable():
+        raise InputError(
+            "vae.precision: bfloat16 needs a processor with AMX or AVX512-BF16, found none: take "
+            "float32"
+        )
+
+
 class TrainingLoop:
     """State of a training, which alone determines the next epoch."""
 
@@ -271,6 +288,7 @@ class TrainingLoop:
     ) -> None:
         self.settings, self.seed, self.name = settings, seed, name
         self.device = device_of(settings)
+        _require_precision(settings.precision, self.device)
         self.training = np.flatnonzero(split == "training")
         self.validation = np.flatnonzero(split == "validation")
         training_batch = None if batch is None else batch[self.training]
