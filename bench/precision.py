@@ -106,7 +106,7 @@ def kept_rows(path: Path) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=["10x100", "100x500"], metavar="ZxH")
     parser.add_argument("--quick", action="store_true", help="smoke test on few genes")
     parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     if "speed" in options.parts:
         rows = [

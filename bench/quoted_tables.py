@@ -913,10 +913,9 @@ def thread_speed() -> list[Column]:
     )
     one = wide["on_1_processor_shared"] + wide["on_1_processor_alone"]
     two = wide["on_2_processor_shared"] / 2 + wide["on_2_processor_alone"]
-    shape = [f"({z}, {h})" for z, h in zip(wide["latent_dim"], wide["hidden_units"], strict=True)]
     ratio = wide["on_1_seconds_median"] / wide["on_2_seconds_median"]
     return shown(
-        wide.assign(shape=shape, ratio=ratio, allowed=one / two),
+        wide.assign(shape=_shapes(wide), ratio=ratio, allowed=one / two),
         {
             "implementation": Heading("Implementation"),
             "shape": Heading("(Z, H)"),
@@ -1131,6 +1130,44 @@ def ffnn_scale() -> list[Column]:
         )
     }
     return shown(rows.reset_index(), _CELLS | headings)
+
+
+@table
+def precision_speed() -> list[Column]:
+    """CPU seconds of a training step in float32 and in bfloat16."""
+    rows = records("precision_speed")
+    rows = rows.assign(shape=_shapes(rows), ratio=rows["float32"] / rows["bfloat16"])
+    headings = {
+        "implementation": Heading("Implementation"),
+        "shape": Heading("(Z, H)"),
+        "float32": Heading("float32", 3),
+        "bfloat16": Heading("bfloat16", 3),
+        "ratio": Heading("Ratio", 2),
+    }
+    return shown(rows, headings)
+
+
+@table
+def precision_bound() -> list[Column]:
+    """Test ELBO of the same models trained in float32 and in bfloat16, both in float32."""
+    rows = records("precision_bound")
+    index = ["latent_dim", "hidden_units", "seed"]
+    wide = pivoted(rows, index, "precision", ["test_elbo", "cpu_seconds"])
+    gain = wide["bfloat16_test_elbo"] - wide["float32_test_elbo"]
+    headings = {
+        "shape": Heading("(Z, H)"),
+        "seed": Heading("Seed", 0),
+        "float32_test_elbo": Heading("Test ELBO, float32", 1),
+        "bfloat16_test_elbo": Heading("Test ELBO, bfloat16", 1),
+        "gain": Heading("Difference", 1),
+        "float32_cpu_seconds": Heading("CPU seconds, float32", 0),
+        "bfloat16_cpu_seconds": Heading("CPU seconds, bfloat16", 0),
+    }
+    return shown(wide.assign(shape=_shapes(wide), gain=gain), headings)
+
+
+def _shapes(rows: pd.DataFrame) -> list[str]:
+    return [f"({z}, {h})" for z, h in zip(rows["latent_dim"], rows["hidden_units"], strict=True)]
 
 
 @table

@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from latentcell.models.products import bfloat16_usable
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
 
 import engine  # noqa: E402
+import precision  # noqa: E402
 from simulated import simulate  # noqa: E402
 
 
@@ -121,3 +125,22 @@ def test_the_script_for_a_gpu_writes_its_rows_until_the_time_is_over(tmp_path, m
     gpu.main()
     assert sorted(path.name for path in (tmp_path / "results/bench").glob("*")) == ["gpu-first.csv"]
     assert len((tmp_path / "results/bench/gpu-first.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16")
+def test_precisions_are_compared_in_parts_that_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "SHAPES", ((3, 8),))
+    monkeypatch.setattr(precision.torch, "set_num_threads", lambda _: None)
+    given = ["--quick", "--rounds", "1", "--epochs", "2", "--shapes", "3x8", "--out", str(tmp_path)]
+    precision.main([*given, "--seeds", "1"])
+    speeds = pd.read_csv(tmp_path / "precision_speed.csv")
+    assert speeds["implementation"].tolist() == ["exact", "fast"]
+    assert (speeds[["float32", "bfloat16"]] > 0).all(axis=None)
+    first = pd.read_csv(tmp_path / "precision_bound.csv")
+    precision.main([*given, "--seeds", "1", "2", "--parts", "bound"])
+    bounds = pd.read_csv(tmp_path / "precision_bound.csv")
+    pd.testing.assert_frame_equal(bounds[:2], first)
+    assert bounds["seed"].tolist() == [1, 1, 2, 2]
+    assert bounds["precision"].tolist() == ["float32", "bfloat16"] * 2
+    one, other = bounds["test_elbo"][:2]
+    assert one == pytest.approx(other, abs=1)

@@ -264,7 +264,7 @@ class _Blocks:
         self.hidden, self.layer, self.minibatch, self.rows = hidden, layer, minibatch, rows
         self.likelihood, self.row_weight = likelihood, row_weight
         # Of the products.
-        low = layer.bfloat16 and row_weight is not None
+        low = row_weight is not None and layer.bfloat16
         self.inputs = hidden.bfloat16() if low else hidden
         self.width = min(minibatch.genes, block_width(len(rows), cuda=hidden.is_cuda))
         self.edges = self._edges()
