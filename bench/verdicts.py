@@ -90,7 +90,8 @@ def records_of(settings: Settings) -> list[str]:
 
 def reduced(name: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows and columns of a record that the deciding tables read."""
-    rows = ROWS.get(name, lambda same: same)(rows)
+    if name in ROWS:
+        rows = ROWS[name](rows)
     return rows[[column for column in COLUMNS[name] or rows.columns if column in rows]]
 
 
