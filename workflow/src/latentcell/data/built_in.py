@@ -88,9 +88,8 @@ def part_shape(dataset: str, resources: Path) -> tuple[int, int, int] | None:
         if (path := at_hand(source, part, resources)) is None:
             return None
         found[role] = path
-    with np.load(found["counts"]) as counts:
-        cells, genes = map(int, counts["shape"])
-        return cells, genes, len(counts["data"])
+    counts = sparse.load_npz(found["counts"])
+    return *counts.shape, counts.nnz
 
 
 def recover_counts(
