@@ -19,10 +19,14 @@ def by_version(trees: list[Path]) -> dict[str, Path]:
     return dict(zip(("before", "after"), map(Path.resolve, trees), strict=True))
 
 
+def environment(tree: Path) -> dict[str, str]:
+    """Return the environment of a process on one thread, with the package of a checkout."""
+    return os.environ | ONE_THREAD | {"PYTHONPATH": str(tree / "workflow/src")}
+
+
 def cpu_seconds(command: list[str], tree: Path, folder: Path) -> float:
     """Run a command in a folder on one thread, with the package of a checkout."""
-    env = os.environ | ONE_THREAD | {"PYTHONPATH": str(tree / "workflow/src")}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, env=env, check=True)
+    subprocess.run(command, cwd=folder, env=environment(tree), check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -10,7 +10,6 @@ epoch with its evaluation, the least of the repeats, and whether the weights hav
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from checkouts import ONE_THREAD, add_trees, by_version
+from checkouts import add_trees, by_version, environment
 
 from latentcell.classify.ffnn import train_ffnn
 from latentcell.config.settings import DatasetSettings, FfnnSettings, SplitSettings
@@ -57,9 +56,8 @@ def train(dataset: str, epochs: int) -> dict[str, Any]:
 
 def trained_by(tree: Path, dataset: str, epochs: int) -> dict[str, Any]:
     """Train in a process of its own with the package of a checkout."""
-    env = os.environ | ONE_THREAD | {"PYTHONPATH": str(tree / "workflow/src")}
     command = [sys.executable, __file__, "--dataset", dataset, "--epochs", str(epochs)]
-    done = subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, env=environment(tree), check=True, stdout=subprocess.PIPE)
     return dict(json.loads(done.stdout))
 
 

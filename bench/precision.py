@@ -98,14 +98,6 @@ def bounds(
         }
 
 
-def kept_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of an earlier run; none without one."""
-    if not path.exists():
-        return []
-    rows = pd.read_csv(path).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in rows]
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -130,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(table.to_string(index=False))
     if "bound" in options.parts:
         path = options.out / "precision_bound.csv"
-        kept = kept_rows(path)
+        kept = pd.read_csv(path).to_dict("records") if path.exists() else []
         for seed in options.seeds:
             for given in options.shapes:
                 latent_dim, hidden_units = map(int, given.split("x"))

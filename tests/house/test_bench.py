@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from latentcell.models.products import bfloat16_usable
+from processors import needs_bfloat16
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "bench"))
@@ -127,7 +127,7 @@ def test_the_script_for_a_gpu_writes_its_rows_until_the_time_is_over(tmp_path, m
     assert len((tmp_path / "results/bench/gpu-first.csv").read_text().splitlines()) == 2
 
 
-@pytest.mark.skipif(not bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16")
+@needs_bfloat16
 def test_precisions_are_compared_in_parts_that_are_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "SHAPES", ((3, 8),))
     monkeypatch.setattr(precision.torch, "set_num_threads", lambda _: None)

@@ -15,10 +15,8 @@ from latentcell.models.likelihoods.negative_binomial import NegativeBinomial
 from latentcell.models.normal import DiagonalNormal, FullNormal, lower_triangle
 from latentcell.models.objective import Objective
 from latentcell.runtime.errors import InputError
+from processors import needs_bfloat16
 
-needs_bfloat16 = pytest.mark.skipif(
-    not products.bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16"
-)
 TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 

@@ -10,11 +10,12 @@ from torch.nn.functional import embedding_bag
 
 from latentcell.config.names import ModelName
 from latentcell.config.settings import VaeSettings
-from latentcell.models import engine, networks, optimiser, products, threads
+from latentcell.models import engine, networks, optimiser, threads
 from latentcell.models.counts import CountMatrix
 from latentcell.models.networks import SparseDense
 from latentcell.models.optimiser import Adam
 from latentcell.models.training import train
+from processors import needs_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -43,13 +44,7 @@ def small_parts(monkeypatch):
         {"size_factor": True, "dispersion": "gene"},
         {"likelihood": "zero-inflated-poisson", "dropout": {"counts": 0.1}},
         {"bound": "importance-weighted", "importance_samples": 2},
-        pytest.param(
-            {"precision": "bfloat16"},
-            marks=pytest.mark.skipif(
-                not products.bfloat16_usable(),
-                reason="the processor has neither AMX nor AVX512-BF16",
-            ),
-        ),
+        pytest.param({"precision": "bfloat16"}, marks=needs_bfloat16),
     ],
     ids=["exact", "fast", "size factor", "zero-inflated", "importance-weighted", "bfloat16"],
 )

@@ -18,10 +18,10 @@ from latentcell.models.checkpoint import CheckpointStore, load, save
 from latentcell.models.evaluation import components_used, inflated_mean, mixture_measures
 from latentcell.models.networks import BatchNorm
 from latentcell.models.optimiser import Adam
-from latentcell.models.products import bfloat16_usable
 from latentcell.models.trained import restore, save_arguments
 from latentcell.models.training import train
 from latentcell.runtime.errors import InputError
+from processors import needs_bfloat16
 
 NAME = ModelName("gmvae", 3, 8)
 FEW = {"epochs": 4, "batch_size": 16, "learning_rate": 3e-3, "device": "cpu"}
@@ -238,7 +238,7 @@ def test_bfloat16_is_refused_where_it_is_not_there(cells, monkeypatch):
         training._require_precision("bfloat16", torch.device("cuda"))
 
 
-@pytest.mark.skipif(not bfloat16_usable(), reason="the processor has neither AMX nor AVX512-BF16")
+@needs_bfloat16
 def test_a_model_of_bfloat16_is_nearly_that_of_float32_and_evaluated_in_float32(cells, tmp_path):
     exact, rounded = (
         run(cells, VaeSettings(**FEW, precision=precision)) for precision in ("float32", "bfloat16")

@@ -48,7 +48,7 @@ WINDOW = 128
 NO_FIRST = 1e-30
 NO_SECOND = 1e-34
 # Gradients below add nothing to the second moment: their square is below NO_SECOND.
-NO_SQUARE = 1e-17
+NO_SQUARE = math.sqrt(NO_SECOND)
 # Factor of the gradients of a step. Squares of gradients for which it is too large are infinite.
 GRADIENT_SCALE = 2.0**64
 

@@ -172,13 +172,13 @@ def _data_size(
 ) -> Size:
     """Return the size that the workflow knows, or before the import that of the files at hand."""
     imported = root / "results" / run / dataset.name / "dataset.h5ad"
+    size = dataset_size(imported, dataset, size_of)
     if imported.exists():
-        return dataset_size(imported, dataset, size_of)
+        return size
     if dataset.path is not None and not dataset.is_remote:
         # Relative paths are those of the clone, as in the workflow.
-        return _own_size(root / dataset.path, dataset).of(dataset.first_cells or "all")
-    size = dataset_size(imported, dataset, size_of)
-    if dataset.is_built_in:
+        size = _own_size(root / dataset.path, dataset)
+    elif dataset.is_built_in:
         from latentcell.data.built_in import part_shape
 
         if (shape := part_shape(dataset.name, root / "resources")) is not None:
