@@ -158,6 +158,14 @@ def truth_recommended() -> list[Column]:
 
 
 @table
+def truth_gains() -> list[Column]:
+    """The latent that validation cells choose less its opponent, by data set."""
+    rows = records("truth/latent_gains").query("chosen")
+    heads = {name: TABLE_ENTRIES["latent_gains"].headings[name] for name in ("first", "second")}
+    return _differences(rows, ["dataset", *heads], headings_of("dataset") | heads)
+
+
+@table
 def truth_controlled() -> list[Column]:
     """The controlled GMVAE less the baselines, by data set."""
     return _contrasts("truth/contrasts", _CONTROLLED, ["dataset", "second"])

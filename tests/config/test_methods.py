@@ -93,6 +93,20 @@ def test_features_are_of_a_kind():
     assert {name: m.gives(name) for name in kinds} == kinds
 
 
+def test_representations_have_a_part_in_comparisons():
+    parts = {
+        "raw": "baseline",
+        "hvg-pca-k5": "baseline",
+        "nmf-k2": "baseline",
+        "scvi-z10": "latent",
+        "scanvi-z10": "latent",
+        "gmvae-z10-h100": "latent",
+        "dca-z32-h64": "latent",
+        "label-rule": "oracle",
+    }
+    assert {name: m.role(name) for name in parts} == parts
+
+
 def test_classifiers_get_what_makes_sense_to_them():
     asked = ["naive-bayes", "celltypist", "svm-rbf", "ffnn"]
     assert m.fitting_classifiers("raw", asked) == ["naive-bayes", "ffnn"]

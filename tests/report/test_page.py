@@ -31,6 +31,7 @@ from latentcell.figures.style import _KNOWN_TYPES as STUDY_TYPES
 from latentcell.figures.style import type_styles
 from latentcell.report import provenance
 from latentcell.report.answer import verdict
+from latentcell.report.best import LATENTS, RAW, best_of_each_kind, ranked_inputs
 from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
@@ -325,6 +326,28 @@ def test_accuracies_of_the_first_screen_are_those_of_the_compared_replicates(tmp
     facts = report.headline.facts
     assert [fact.value for fact in facts] == ["0.600", "0.500", "+0.100"]
     assert "with 95 % intervals, for 5 or more replicates." in report.summary.notes[0]
+
+
+def test_latents_of_a_library_are_learnt_latents(tmp_path):
+    grid = {"representations": ["scvi-z10", "raw"]}
+    grid["models"] = [{"latent_dim": 5, "hidden_units": 32}]
+    settings = settings_of(["all"], grid=grid)
+    chosen = make_run(tmp_path, settings)
+    raw = 0.5 + np.arange(5) / 100
+    accuracies = {"scvi-z10": raw + np.array([0.2, 0.21, 0.2, 0.19, 0.2]), "raw": raw}
+    set_accuracies(tmp_path, accuracies | {"gmvae-z5-h32": raw - 0.1})
+    head = collect(tmp_path, settings, chosen).headline
+    assert head.answer == "Yes: learnt latents classify these cells better."
+    assert [fact.remark for fact in head.facts[:2]] == ["scvi-z10", "Raw counts"]
+    assert [fact.value for fact in head.facts] == ["0.720", "0.520", "+0.200"]
+
+
+def test_inputs_that_know_the_types_are_not_chosen():
+    validated = {"label-rule": 0.9, "raw": 0.5, "gmvae-z5-h32": 0.6}
+    scores = pd.DataFrame({"input": validated.keys(), "accuracy": validated.values()})
+    scores = scores.assign(split="validation")
+    assert ranked_inputs(scores) == ["gmvae-z5-h32", "raw"]
+    assert best_of_each_kind(scores) == {RAW: "raw", LATENTS: "gmvae-z5-h32"}
 
 
 def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):

@@ -329,6 +329,12 @@ def test_runs_have_the_tables_that_they_ask_for(settings: Settings) -> None:
     measured = parse_settings({"grid": {"quality": 2}})
     assert table_names(measured)[-1] == "latents"
     assert "latent_gains" not in table_names(measured)
+    several = {"representations": ["raw"], "models": [{"latent_dim": 5, "hidden_units": 32}]}
+    both = {**several, "classifiers": ["ffnn", "logistic"]}
+    assert "latent_gains" in table_names(parse_settings({"grid": both}))
+    assert "latent_gains" not in table_names(parse_settings({"grid": several}))
+    scvi = {"representations": ["raw", "scvi-z10"], "classifiers": ["ffnn", "logistic"]}
+    assert "latent_gains" in table_names(parse_settings({"grid": scvi}))
     few = parse_settings({"comparison": {"labelled_shares": [0.5]}})
     assert table_names(few)[-1] == "few_labels"
     assert "claims" not in table_names(few)

@@ -10,6 +10,8 @@
 - ``DATASETS`` (a representation): the only data sets that it serves; by default all.
 - ``UNLABELLED`` (a representation): whether it also learns from cells without types.
 - ``EPOCHS`` (a representation): whether it reads ``grid.epochs``; an edit leaves others alone.
+- ``ROLE`` (a representation): ``latent``: learnt by a generative model; ``oracle``: it knows how
+  the types were made, so it competes with no other; by default ``baseline``.
 - ``STREAMS``: whether it takes counts that stay in their file: the transform of a representation,
   or a classifier, whose training and validation cells are then `latentcell.runtime.pieces.Stored`.
 - ``COMBINES`` (a representation): features come from results of other pairs of the grid, which
@@ -42,6 +44,7 @@ EXTRAS = "pip install -r requirements-methods.txt"
 _PACKAGE = Path(__file__).parents[1]
 _GIVEN = ("counts", "log", "scores", "types")
 _TAKEN = (*_GIVEN, "members", "experts")
+_ROLES = ("latent", "baseline", "oracle")
 # Constants, each with its value in words and a test of the value.
 _Check = Callable[[Any], bool]
 _CONSTANTS: dict[str, tuple[str, _Check]] = {
@@ -52,6 +55,7 @@ _CONSTANTS: dict[str, tuple[str, _Check]] = {
         lambda value: bool(value) and _is_tuple(value, _TAKEN),
     ),
     "USES": ("a tuple of modules", lambda value: _is_tuple(value)),
+    "ROLE": (f"one of {', '.join(_ROLES)}", lambda value: value in _ROLES),
     "SECTION": ("pca or ffnn", lambda value: value in ("pca", "ffnn")),
     "REFERENCE": ("the name of a data set", lambda value: _is_text(value, ".+")),
     "DATASETS": ("a tuple of data sets", lambda value: _is_tuple(value)),
@@ -109,6 +113,8 @@ class Method:
         logarithms is called on some cells at a time.
     combines
         Whether features come from the probabilities of other pairs of the grid.
+    role
+        Part of a representation in comparisons: ``latent``, ``baseline`` or ``oracle``.
     """
 
     stage: Stage
@@ -126,6 +132,7 @@ class Method:
     epochs: bool = False
     streams: tuple[str, ...] = ()
     combines: bool = False
+    role: str = "baseline"
 
     def learns_from(self, options: Any) -> str:
         """Return the cells that a representation is fitted on: ``training``, ``all``, ``none``."""
@@ -175,6 +182,11 @@ def gives(name: str) -> str:
         return "types" if ModelName.parse(name).sees_types else "scores"
     (kind,) = representation(name).kinds
     return kind
+
+
+def role(name: str) -> str:
+    """Return the part of a representation in comparisons: ``latent``, ``baseline``, ``oracle``."""
+    return "latent" if is_model(name) else representation(name).role
 
 
 def learns_unlabelled(name: str) -> bool:
@@ -257,6 +269,7 @@ def _find(stage: Stage, name: str) -> Method:
         epochs=constants.get("EPOCHS", False),
         streams=tuple(constants.get("STREAMS", ())),
         combines=constants.get("COMBINES", False),
+        role=constants.get("ROLE", "baseline"),
     )
 
 

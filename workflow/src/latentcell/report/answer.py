@@ -4,6 +4,8 @@ Each kind of input is represented by its best input on validation cells, so that
 on test cells.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from latentcell.config.names import input_title
@@ -30,8 +32,8 @@ _PAIR_HEADINGS = HEADINGS | {
     "probability_second_better": Heading("P(other better)"),
 }
 _PAIR_NOTE = (
-    "Best input of each kind by accuracy on validation cells: latents of the run's models, "
-    "principal components, raw counts, other representations. Difference: latents minus the other "
+    "Best input of each kind by accuracy on validation cells: learnt latents, principal "
+    "components, raw counts, other representations. Difference: latents minus the other "
     "input, with its 95 % interval. Probabilities: Bayesian correlated t-test. Equal: difference "
     "within the region of practical equivalence (comparison.rope)."
 )
@@ -120,30 +122,16 @@ def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
     latents = best.pop(LATENTS, None)
     if latents is None or not best:
         return pd.DataFrame()
-    few = found[found["input"].isin([latents, *best.values()])]
-    # Latents are the last inputs, and so the second of each pair.
-    pairs = compared(few, results)
-    return turned(pairs[pairs["second"] == latents])
+    return compared(found, results, [(latents, other) for other in best.values()])
 
 
-def compared(scores: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """Compare all pairs of inputs (`pair_probabilities`), paired if they share cells and split."""
+def compared(
+    scores: pd.DataFrame, results: Results, pairs: Sequence[tuple[str, str]]
+) -> pd.DataFrame:
+    """Compare pairs of inputs (`pair_probabilities`), paired if they share cells and split."""
     settings = results.settings
     rope, paired = settings.comparison.rope, shares_splits(settings)
-    return pair_probabilities(scores, results.variant, rope=rope, paired=paired)
-
-
-def turned(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Swap the sides of all pairs of `pair_probabilities`."""
-    sides = [
-        ("first", "second"),
-        ("difference_low", "difference_high"),
-        ("probability_first_better", "probability_second_better"),
-    ]
-    names = {one: other for side in sides for one, other in (side, side[::-1])}
-    turned = pairs.rename(columns=names)[list(pairs.columns)]
-    differences = [name for name in turned if str(name).startswith("difference_")]
-    return turned.assign(**{str(name): -turned[name] for name in differences})
+    return pair_probabilities(scores, results.variant, rope=rope, paired=paired, pairs=pairs)
 
 
 def _pair_table(pairs: pd.DataFrame) -> Table:

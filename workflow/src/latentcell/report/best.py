@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from latentcell.config.names import is_model, pca_components
+from latentcell.config.methods import role
+from latentcell.config.names import pca_components
 from latentcell.report.results import Results
 
 
@@ -29,7 +30,7 @@ KINDS = (RAW, PCA, LATENTS, OTHER)
 
 def kind_of(name: str) -> Kind:
     """Kind of an input by its name."""
-    if is_model(name):
+    if role(name) == "latent":
         return LATENTS
     if pca_components(name):
         return PCA
@@ -45,13 +46,16 @@ def scores_of(results: Results, cells: str) -> pd.DataFrame:
 def ranked_inputs(scores: pd.DataFrame) -> list[str]:
     """Inputs by mean accuracy on validation cells, the best first.
 
+    Inputs that know how the types were made take no part.
+
     Parameters
     ----------
     scores : DataFrame
         Result of `scores_of`.
     """
     means = scores[scores["split"] == "validation"].groupby("input")["accuracy"].mean().dropna()
-    return list(map(str, means.sort_values(ascending=False, kind="stable").index))
+    ranked = map(str, means.sort_values(ascending=False, kind="stable").index)
+    return [name for name in ranked if role(name) != "oracle"]
 
 
 def best_of_each_kind(scores: pd.DataFrame) -> dict[Kind, str]:

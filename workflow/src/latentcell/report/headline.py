@@ -14,7 +14,7 @@ import pandas as pd
 from latentcell.config.names import input_title
 from latentcell.evaluate.statistics import MIN_REPLICATES
 from latentcell.figures.data import largest_subset
-from latentcell.report.answer import ALIKE, compared, turned, verdict
+from latentcell.report.answer import ALIKE, compared, verdict
 from latentcell.report.best import KINDS, LATENTS, kind_of, ranked_inputs, scores_of
 from latentcell.report.charts import replicate_dots
 from latentcell.report.parts import Chart, Fact, Headline, number
@@ -99,8 +99,7 @@ def outcome_of(results: Results) -> Outcome | None:
     if latents is None or other is None:
         return None
     both = scores[scores["input"].isin([latents, other])]
-    # Latents are the last inputs, and so the second of the pair.
-    pairs = turned(compared(both, results))
+    pairs = compared(both, results, [(latents, other)])
     row = pairs[pairs["measure"] == "accuracy"].iloc[0].to_dict()
     wide = both[both["split"] == "test"].pivot(
         index="replicate", columns="input", values="accuracy"

@@ -18,6 +18,7 @@ from latentcell.tables.entry import (
     has_class_contrasts,
     has_contrasts,
     has_deposit,
+    has_several_methods,
     hidden_unit_pairs,
 )
 from latentcell.tables.headings import Heading, method_title
@@ -241,21 +242,23 @@ _CONTRAST_TABLES = (
         name="latent_gains",
         title="Methods with a learnt latent against the best method without one",
         caption="Differences in accuracy, balanced accuracy and macro-F1 on test cells between "
-        "each method with a latent of the grid's models and the best method without one, chosen by "
-        "accuracy on validation cells, with 95 % intervals and the probabilities of a better, "
-        "equal or worse method.",
+        "each method with a learnt latent and the best method without one, chosen by accuracy on "
+        "validation cells, with 95 % intervals and the probabilities of a better, equal or worse "
+        "method.",
         needs=("classifiers",),
         remarks=(
             "Against: the method with the highest mean accuracy on validation cells among those "
-            "without a latent of the grid's models. Difference: with its 95 % interval over "
+            "without a learnt latent. Chosen: the same among those with one. The first by name "
+            "wins a tie. Label rules take no part. Difference: with its 95 % interval over "
             "replicates (corrected resampled t-test). Probabilities: Bayesian correlated t-test "
             "(Benavoli et al. 2017). Equal: within `comparison.rope`.",
             COUNTED,
         ),
         category="Comparison",
-        is_wanted=lambda settings: bool(settings.grid.consensus),
+        is_wanted=has_several_methods,
         headings=_PAIRED
         | {"first": Heading("Method", words=method_title)}
+        | {"chosen": Heading("Chosen")}
         | {"second": Heading("Against", words=method_title)}
         | {"own": Heading("Mean"), "opponent": Heading("Mean of the other")},
         not_in_latex=("standard_error", "paired", "note"),

@@ -90,6 +90,7 @@ def pair_probabilities(
     *,
     rope: float = 0.01,
     paired: bool = True,
+    pairs: Sequence[tuple[str, str]] | None = None,
 ) -> pd.DataFrame:
     """Compute the probabilities, for each pair of inputs of a variant, that either is better.
 
@@ -106,6 +107,8 @@ def pair_probabilities(
     paired : bool
         Whether all inputs of a replicate have the same cells and split
         (`latentcell.tables.entry.shares_splits`).
+    pairs : sequence of (str, str), optional
+        Names of the first and of the second input of each pair; by default all pairs of inputs.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def pair_probabilities(
     rows = [
         {"first": first, "second": second, "measure": measure}
         | compare_pair(by_input[first], by_input[second], measure, rope, paired)
-        for first, second in combinations(by_input, 2)
+        for first, second in (combinations(by_input, 2) if pairs is None else pairs)
         for measure in MEASURES
     ]
     columns = [*DIFFERENCE, *PROBABILITIES, "replicates", "paired", "note"]
@@ -359,12 +362,12 @@ def _prefix(protocol: str) -> str:
 
 
 def typed_table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Make a table with nullable integers, floats and texts."""
+    """Make a table with nullable integers, truth values, floats and texts."""
     table = pd.DataFrame(rows, columns=columns)
     for column in columns:
         if column in _WHOLE or column.endswith("_replicates"):
             table[column] = table[column].astype("Int64")
-        elif column == "paired":
+        elif column in ("paired", "chosen"):
             table[column] = table[column].astype(bool)
         elif column not in _TEXTS:
             table[column] = table[column].astype("float64")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from latentcell.config.methods import role
 from latentcell.config.names import ModelName, pca_name
 from latentcell.config.settings import LatentsSettings, Settings
 from latentcell.grid.variants import classifiers_of
@@ -62,6 +63,28 @@ def has_class_contrasts(settings: Settings) -> bool:
             for second in baselines_of(settings)
         )
     )
+
+
+def role_of(settings: Settings, representation: str) -> str:
+    """Return the part of a representation, or of a consensus by its experts.
+
+    Returns
+    -------
+    str
+        ``oracle`` with an expert that knows how the types were made, otherwise ``latent`` with a
+        learnt latent, otherwise ``baseline``.
+    """
+    experts = [name for name, _ in settings.grid.experts(representation)]
+    roles = {role(name) for name in experts or [representation]}
+    return next(part for part in ("oracle", "latent", "baseline") if part in roles)
+
+
+def has_several_methods(settings: Settings) -> bool:
+    """Whether a run can choose among methods with a learnt latent, and among those without one."""
+    grid = settings.grid
+    named = (name for name in settings.representations() if classifiers_of(settings, name))
+    roles = {role_of(settings, name) for name in named}
+    return {"latent", "baseline"} <= roles and bool(grid.consensus or len(grid.classifiers) > 1)
 
 
 def hidden_unit_pairs(settings: Settings) -> list[tuple[ModelName, ModelName]]:

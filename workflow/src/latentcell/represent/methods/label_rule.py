@@ -17,6 +17,7 @@ from latentcell.represent.variable import variable_genes
 from latentcell.runtime.errors import InputError
 
 GIVES = "scores"
+ROLE = "oracle"
 # Data set of the profiles, and the data sets whose labels come from the rule.
 REFERENCE = "zheng-sorted"
 DATASETS = ("pbmc68k", "pbmc68k-study")

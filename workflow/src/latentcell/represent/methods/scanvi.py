@@ -12,6 +12,7 @@ from latentcell.represent.scvi_models import (
 
 SIZE = "z"
 GIVES = "scores"
+ROLE = "latent"
 EPOCHS = True
 USES = ("scvi",)
 # Rule of the library for the epochs after scVI: a third, but at least 2 and at most 10.

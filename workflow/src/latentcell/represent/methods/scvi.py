@@ -5,6 +5,7 @@ from latentcell.represent.scvi_models import latent_means, train_scvi
 
 SIZE = "z"
 GIVES = "scores"
+ROLE = "latent"
 UNLABELLED = True
 EPOCHS = True
 USES = ("scvi",)
