@@ -79,7 +79,7 @@ def test_a_consensus_has_the_part_of_its_experts():
     }
 
 
-def test_a_latent_of_a_library_is_a_latent(classifiers):
+def test_a_latent_of_a_library_is_a_latent():
     table = latent_gains_table(scores(ACCURACIES | SCVI), SETTINGS)
     assert set(table["second"]) == {"pca-k5 + logistic"}
     chosen = table[table["chosen"]]
