@@ -31,7 +31,7 @@ from latentcell.figures.style import _KNOWN_TYPES as STUDY_TYPES
 from latentcell.figures.style import type_styles
 from latentcell.report import provenance
 from latentcell.report.answer import verdict
-from latentcell.report.best import LATENTS, RAW, best_of_each_kind, ranked_inputs
+from latentcell.report.best import LATENTS, RAW, best_of_each_kind, kind_of, ranked_inputs
 from latentcell.report.cells import MOST_CELLS, _look, cell_map, on_dark
 from latentcell.report.collect import collect
 from latentcell.report.cost import cost_table, step_of
@@ -343,11 +343,23 @@ def test_latents_of_a_library_are_learnt_latents(tmp_path):
 
 
 def test_inputs_that_know_the_types_are_not_chosen():
+    grid = {"representations": ["raw", "label-rule"], "classifiers": ["logistic", "ffnn"]}
+    grid["models"] = [{"latent_dim": 5, "hidden_units": 32}]
+    grid["consensus"] = {
+        "knowing": ["label-rule/logistic", "gmvae-z5-h32/logistic"],
+        "two": ["gmvae-z5-h32/logistic", "raw/ffnn"],
+    }
+    settings = parse_settings({"datasets": ["pbmc68k-study", "zheng-sorted"], "grid": grid})
     validated = {"label-rule": 0.9, "raw": 0.5, "gmvae-z5-h32": 0.6}
+    validated |= {"consensus-knowing": 0.8, "consensus-two": 0.7}
     scores = pd.DataFrame({"input": validated.keys(), "accuracy": validated.values()})
     scores = scores.assign(split="validation")
-    assert ranked_inputs(scores) == ["gmvae-z5-h32", "raw"]
-    assert best_of_each_kind(scores) == {RAW: "raw", LATENTS: "gmvae-z5-h32"}
+    ranked = ranked_inputs(scores, settings)
+    assert ranked == ["consensus-two", "gmvae-z5-h32", "raw"]
+    assert [kind_of(name, settings) for name in ranked] == [LATENTS, LATENTS, RAW]
+    without = scores[~scores["input"].str.startswith("consensus")]
+    assert ranked_inputs(without, settings) == ["gmvae-z5-h32", "raw"]
+    assert best_of_each_kind(without, settings) == {RAW: "raw", LATENTS: "gmvae-z5-h32"}
 
 
 def test_inputs_of_different_splits_are_not_paired_on_the_page(tmp_path):

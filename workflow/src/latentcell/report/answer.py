@@ -118,7 +118,7 @@ def _accuracy_chart(found: pd.DataFrame, results: Results, cells: str) -> Chart:
 
 def _pairs(found: pd.DataFrame, results: Results) -> pd.DataFrame:
     """Compare the best latents with the best input of each other kind; empty without both."""
-    best = best_of_each_kind(found)
+    best = best_of_each_kind(found, results.settings)
     latents = best.pop(LATENTS, None)
     if latents is None or not best:
         return pd.DataFrame()

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from latentcell.config.methods import role
 from latentcell.config.names import pca_components
+from latentcell.config.settings import Settings
 from latentcell.report.results import Results
+from latentcell.tables.entry import role_of
 
 
 class Kind(NamedTuple):
@@ -28,9 +29,9 @@ OTHER = Kind("other representations", "#009E73", "triangle-up")
 KINDS = (RAW, PCA, LATENTS, OTHER)
 
 
-def kind_of(name: str) -> Kind:
-    """Kind of an input by its name."""
-    if role(name) == "latent":
+def kind_of(name: str, settings: Settings) -> Kind:
+    """Kind of an input of a run by its name."""
+    if role_of(settings, name) == "latent":
         return LATENTS
     if pca_components(name):
         return PCA
@@ -43,7 +44,7 @@ def scores_of(results: Results, cells: str) -> pd.DataFrame:
     return rows[(rows["cells"] == cells) & (rows["classifier"] == results.classifier)]
 
 
-def ranked_inputs(scores: pd.DataFrame) -> list[str]:
+def ranked_inputs(scores: pd.DataFrame, settings: Settings) -> list[str]:
     """Inputs by mean accuracy on validation cells, the best first.
 
     Inputs that know how the types were made take no part.
@@ -52,21 +53,25 @@ def ranked_inputs(scores: pd.DataFrame) -> list[str]:
     ----------
     scores : DataFrame
         Result of `scores_of`.
+    settings : Settings
+        Settings of the run.
     """
     means = scores[scores["split"] == "validation"].groupby("input")["accuracy"].mean().dropna()
     ranked = map(str, means.sort_values(ascending=False, kind="stable").index)
-    return [name for name in ranked if role(name) != "oracle"]
+    return [name for name in ranked if role_of(settings, name) != "oracle"]
 
 
-def best_of_each_kind(scores: pd.DataFrame) -> dict[Kind, str]:
+def best_of_each_kind(scores: pd.DataFrame, settings: Settings) -> dict[Kind, str]:
     """Best input of each kind on validation cells.
 
     Parameters
     ----------
     scores : DataFrame
         Result of `scores_of`.
+    settings : Settings
+        Settings of the run.
     """
     best: dict[Kind, str] = {}
-    for name in ranked_inputs(scores):
-        best.setdefault(kind_of(name), name)
+    for name in ranked_inputs(scores, settings):
+        best.setdefault(kind_of(name, settings), name)
     return best

@@ -126,7 +126,7 @@ def matrices(results: Results, cells: str) -> list[Matrix]:
 
 def _best(results: Results, cells: str, names: list[str]) -> str:
     """Representation with a map whose predictions are the best on validation cells."""
-    ranked = ranked_inputs(scores_of(results, cells))
+    ranked = ranked_inputs(scores_of(results, cells), results.settings)
     return next((name for name in ranked if name in names), next(iter(names), ""))
 
 

@@ -91,11 +91,11 @@ def outcome_of(results: Results) -> Outcome | None:
     results : Results
         Results of a run on a data set.
     """
-    cells = largest_subset(results.settings)
-    scores, rope = scores_of(results, cells), results.settings.comparison.rope
-    ranked = ranked_inputs(scores)
-    latents = next((name for name in ranked if kind_of(name) is LATENTS), None)
-    other = next((name for name in ranked if kind_of(name) is not LATENTS), None)
+    settings, cells = results.settings, largest_subset(results.settings)
+    scores, rope = scores_of(results, cells), settings.comparison.rope
+    kinds = {name: kind_of(name, settings) for name in ranked_inputs(scores, settings)}
+    latents = next((name for name, kind in kinds.items() if kind is LATENTS), None)
+    other = next((name for name, kind in kinds.items() if kind is not LATENTS), None)
     if latents is None or other is None:
         return None
     both = scores[scores["input"].isin([latents, other])]
@@ -295,7 +295,7 @@ def _replicates(results: Results, cells: str) -> pd.DataFrame:
     frame = means.merge(tested, on="input")
     return frame.assign(
         label=frame["input"].map(input_title),
-        kind=[kind_of(name).name for name in frame["input"]],
+        kind=[kind_of(name, results.settings).name for name in frame["input"]],
         text=[_interval(row) for row in frame.to_dict("records")],
     )
 
